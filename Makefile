@@ -1,0 +1,84 @@
+# startxd: build, try, check, install. `make help` lists what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= target
+PKG_CONFIG ?= pkg-config
+PROFILE ?= release
+SUITES ?= bookworm trixie sid
+export CARGO CARGO_TARGET_DIR SUITES
+
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+LICENSEDIR = $(PREFIX)/share/licenses/startxd
+# systemd knows where its units live; below another prefix they live under that (systemd looks into /usr/local, too).
+ask = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --variable=$(1) systemd 2>/dev/null)
+USERUNITDIR ?= $(or $(call ask,systemduserunitdir),$(PREFIX)/lib/systemd/user)
+
+# cargo keeps what its profile "dev" makes in a folder of another name.
+BINARY = $(CARGO_TARGET_DIR)/$(patsubst dev,debug,$(PROFILE))/startxd
+STAGE = $(abspath $(CARGO_TARGET_DIR))/stage
+UNITS = $(wildcard units/user/*.socket units/user/*.target)
+TEMPLATES = $(wildcard units/user/*.in)
+MANUALS = $(wildcard man/*.[157])
+
+INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
+	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
+	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
+.PHONY: all help build try check bench install uninstall stage clean fmt lint
+
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@echo 'variables:  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) SUITES="$(SUITES)"'
+
+build: ## build the program
+	@scripts/need $(CARGO) cc:gcc+libc6-dev
+	$(CARGO) build --profile $(PROFILE) --locked
+
+try: ## boot a Debian in namespaces, show a session on it from login to logout, leave a screenshot (root)
+	@scripts/need $(CARGO) cc:gcc+libc6-dev
+	@tests/try/run
+
+check: ## every test, on every suite of SUITES, and a closing count (root)
+	@scripts/check
+
+bench: stage ## measure a start and an end against xinit and startx, in a guest (root)
+	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench -- --nocapture --ignored
+
+install: $(BINARY) ## install into DESTDIR and PREFIX
+	install -D -m 0755 $(BINARY) "$(DESTDIR)$(BINDIR)/startxd"
+	install -D -m 0644 -t "$(DESTDIR)$(USERUNITDIR)" $(UNITS)
+	set -e; for template in $(TEMPLATES); do \
+		unit="$(DESTDIR)$(USERUNITDIR)/$$(basename "$$template" .in)"; \
+		sed 's|@BINDIR@|$(BINDIR)|g' "$$template" > "$$unit"; \
+		chmod 0644 "$$unit"; \
+	done
+	set -e; for page in $(MANUALS); do \
+		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
+	done
+	install -D -m 0644 -t "$(DESTDIR)$(LICENSEDIR)" LICENSE
+
+uninstall: ## remove what install has installed into DESTDIR and PREFIX
+	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
+	[ ! -d "$(DESTDIR)$(LICENSEDIR)" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(LICENSEDIR)"
+
+# What a guest gets laid over its tree: a fresh build, installed as a distribution would.
+stage: build
+	@rm -rf "$(STAGE)"
+	@$(MAKE) --no-print-directory -s install DESTDIR="$(STAGE)" PREFIX=/usr
+
+clean: ## remove what was built; the guests' trees stay, see tests/README.md
+	$(CARGO) clean
+
+fmt: ## format the sources
+	$(CARGO) fmt
+
+lint: ## formatting, clippy, dependencies, scripts, manual pages: the part of check that takes seconds
+	@scripts/check lint
+
+$(BINARY):
+	$(CARGO) build --profile $(PROFILE) --locked

@@ -1,0 +1,26 @@
+//! `startxd check`.
+
+use std::io::Write;
+
+use super::exit::Exit;
+use crate::host::checks;
+
+/// `check may-start`: the exit status tells; a sentence too if it is asked for.
+pub async fn may_start(verbose: bool) -> Exit {
+    match checks::may_start(&super::configuration().deadlines).await {
+        Ok(clearance) => {
+            if verbose {
+                let (session, vt) = (clearance.session.id, clearance.vt);
+                let seat = clearance.seat;
+                let _ = writeln!(std::io::stdout(), "a session may start: session {session} on {seat}, tty{vt}");
+            }
+            Exit::Success
+        }
+        Err(refusal) => {
+            if verbose {
+                let _ = writeln!(std::io::stderr(), "startxd: {refusal}");
+            }
+            Exit::from(&refusal)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Exit statuses, all of them.
+
+use std::process::ExitCode;
+
+use crate::host::checks::Refusal;
+use crate::host::prepare::NotPrepared;
+use crate::host::{Failure, Why};
+
+/// How the program ends. The numbers are an interface: scripts compare them, and the manual page lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All is well; for `start`: the session ended cleanly.
+    Success = 0,
+    /// The session ended badly.
+    SessionFailed = 1,
+    /// The command line was not understood.
+    Usage = 2,
+    /// The X server did not come up, or crashed too often.
+    ServerFailed = 3,
+    /// No session is up (`stop`, `status`).
+    NotRunning = 4,
+    /// `status`: a session is up and something is wrong with it.
+    Degraded = 5,
+    /// The system refused something that it should not.
+    System = 6,
+    /// Run as root.
+    Root = 10,
+    /// `XDG_RUNTIME_DIR` is unset, not ours or not usable.
+    NoRuntimeDir = 11,
+    /// Not in a login session of our own.
+    NoSession = 12,
+    /// The session is not a person's: class other than user.
+    WrongClass = 13,
+    /// The session is remote.
+    Remote = 14,
+    /// The session has no seat.
+    NoSeat = 15,
+    /// The session has no virtual terminal, or this process is not on it.
+    NoVt = 16,
+    /// The virtual terminal is not in the foreground.
+    NotActive = 17,
+    /// The user manager or the user's bus does not answer.
+    NoManager = 18,
+    /// A graphical session of this user is up.
+    AlreadyUp = 19,
+    /// The last session is still going down.
+    GoingDown = 20,
+    /// logind does not answer.
+    NoLogind = 21,
+    /// There is no X server to run.
+    NoServer = 22,
+    /// There is no session to run, or not the one that was named.
+    NothingToRun = 23,
+    /// The display is taken, or displays cannot be made.
+    NoDisplay = 24,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&Refusal> for Exit {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Root => Self::Root,
+            Refusal::NoRuntimeDir(_) => Self::NoRuntimeDir,
+            Refusal::NoLogind(_) => Self::NoLogind,
+            Refusal::NoSession { .. } | Refusal::OthersSession { .. } => Self::NoSession,
+            Refusal::WrongClass { .. } => Self::WrongClass,
+            Refusal::Remote { .. } => Self::Remote,
+            Refusal::NoSeat { .. } => Self::NoSeat,
+            Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
+            Refusal::NotActive { .. } => Self::NotActive,
+            Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
+            Refusal::AlreadyUp { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
+            Refusal::GoingDown { .. } => Self::GoingDown,
+        }
+    }
+}
+
+impl From<&Failure> for Exit {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => refusal.into(),
+            Failure::NoServer(_) => Self::NoServer,
+            Failure::NoSession(_) => Self::NothingToRun,
+            Failure::NotPrepared(NotPrepared::NoRuntimeDir(_) | NotPrepared::Write { .. }) => Self::NoRuntimeDir,
+            Failure::NotPrepared(NotPrepared::Busy) => Self::AlreadyUp,
+            Failure::NotPrepared(NotPrepared::Environment(_)) => Self::NoManager,
+            Failure::NotPrepared(_) => Self::NoDisplay,
+            Failure::System(_) => Self::System,
+            Failure::Ended(Why::ServerFailed { .. }) => Self::ServerFailed,
+            Failure::Ended(_) => Self::SessionFailed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+    use crate::host::checks::Refusal;
+
+    #[test]
+    fn statuses_are_an_interface() {
+        let numbers = [
+            (Exit::Success, 0),
+            (Exit::SessionFailed, 1),
+            (Exit::Usage, 2),
+            (Exit::ServerFailed, 3),
+            (Exit::NotRunning, 4),
+            (Exit::Root, 10),
+            (Exit::AlreadyUp, 19),
+            (Exit::NoDisplay, 24),
+        ];
+        for (exit, number) in numbers {
+            assert_eq!(exit as u8, number, "{exit:?}");
+        }
+        assert_eq!(Exit::from(&Refusal::Root), Exit::Root);
+    }
+}

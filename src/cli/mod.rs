@@ -1,0 +1,62 @@
+//! The command line: what was asked for, who does it, and how it is said.
+
+mod args;
+mod check;
+pub mod exit;
+mod journal;
+mod restart;
+mod serve;
+mod start;
+pub mod status;
+mod stop;
+
+use clap::Parser;
+
+use args::{Args, CheckCommand, Command};
+pub use exit::Exit;
+
+use crate::config::{self, Config, Places};
+use crate::host::grace;
+
+/// Runs the command line of this process and returns how it ended.
+#[must_use]
+pub fn run() -> Exit {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are errors to clap, and go to standard output with a status of 0.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        }
+    };
+    if matches!(args.command, Command::Start(_)) {
+        grace::ask();
+    }
+    journal::begin(matches!(args.command, Command::Serve { .. }));
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("the kernel gives us no event queue: {error}");
+            return Exit::System;
+        }
+    };
+    runtime.block_on(async {
+        match args.command {
+            Command::Start(start) => start::run(start).await,
+            Command::Stop => stop::run().await,
+            Command::Restart(part) => restart::run(part).await,
+            Command::Status => status::run().await,
+            Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
+            Command::Serve { display } => serve::run(&display).await,
+        }
+    })
+}
+
+/// Reads the configuration, and says aloud what is wrong with it. Never fails: a broken file keeps nobody out.
+fn configuration() -> Config {
+    let loaded = config::load(&Places::from_env());
+    for complaint in &loaded.complaints {
+        tracing::warn!("{complaint}");
+    }
+    loaded.config
+}

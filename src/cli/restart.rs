@@ -1,0 +1,62 @@
+//! `startxd restart`.
+
+use super::args::Part;
+use super::exit::Exit;
+use crate::dbus::CallError;
+use crate::manager::{Manager, names};
+use crate::record::Record;
+use crate::runtime_dir::RuntimeDir;
+
+/// Restarts one part of the session and waits until its unit is up again.
+pub async fn run(part: Part) -> Exit {
+    let runtime = match RuntimeDir::find() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::NoRuntimeDir;
+        }
+    };
+    let record = match Record::read(&runtime.record()) {
+        Ok(Some(record)) => record,
+        Ok(None) => {
+            tracing::error!("no session of startxd is up; see: startxd status");
+            return Exit::NotRunning;
+        }
+        Err(error) => {
+            tracing::error!("the session's record cannot be read: {error}; see: startxd status");
+            return Exit::System;
+        }
+    };
+    let manager = match Manager::connect(&runtime).await {
+        Ok(manager) => manager,
+        Err(error) => {
+            tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");
+            return Exit::NoManager;
+        }
+    };
+    let units = match part {
+        Part::Wm => record.units,
+        Part::Xorg => vec![names::xorg_service(record.display)],
+    };
+    for unit in units {
+        match restart(&manager, &unit).await {
+            Ok(result) if result == "done" => {}
+            Ok(result) => {
+                tracing::error!("{unit} did not come back ({result}); see: systemctl --user status {unit}");
+                return Exit::SessionFailed;
+            }
+            Err(error) => {
+                tracing::error!("{unit} cannot be restarted: {error}");
+                return Exit::SessionFailed;
+            }
+        }
+    }
+    Exit::Success
+}
+
+/// Restarts a unit and returns its job's result.
+async fn restart(manager: &Manager, unit: &str) -> Result<String, CallError> {
+    let mut signals = manager.signals().await?;
+    let job = manager.restart(unit).await?;
+    Ok(signals.job_done(&job).await.unwrap_or_else(|| "the user manager is gone".to_owned()))
+}

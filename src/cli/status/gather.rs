@@ -1,0 +1,167 @@
+//! What is: asked of logind, the user manager, the display and the kernel.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::environment::block::Block;
+use crate::launch::Connection;
+use crate::logind;
+use crate::manager::{Manager, UnitState, names};
+use crate::os::Pid;
+use crate::record::{Record, Unreadable};
+use crate::runtime_dir::RuntimeDir;
+use crate::x11::client::Client;
+use crate::x11::managed::{Watch, WindowManager};
+use crate::x11::xauthority;
+
+/// How long a server may take to answer before it counts as hanging.
+const DISPLAY_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The targets that are shown, in the order in which they are reached.
+pub const TARGETS: [&str; 5] = [
+    names::XORG_TARGET,
+    names::GRAPHICAL_SESSION_PRE,
+    names::WM_TARGET,
+    names::GRAPHICAL_SESSION,
+    names::WM_READY_TARGET,
+];
+
+/// Why nothing can be told.
+#[derive(Debug, Error)]
+pub enum NotGathered {
+    /// There is a record, but it cannot be read.
+    #[error("the session's record cannot be read: {0}; the next startxd start replaces it")]
+    Record(#[from] Unreadable),
+    /// No answer from the bus or the manager.
+    #[error("the user manager does not answer ({0}); see: systemctl --user status")]
+    Manager(String),
+}
+
+/// The server's process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerProcess {
+    /// Its pid.
+    pub pid: Pid,
+    /// The name of its program.
+    pub program: String,
+    /// Its effective uid.
+    pub uid: u32,
+}
+
+/// What the display says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DisplayState {
+    /// There is no server to ask.
+    Down,
+    /// The server answered; whoever manages it, with the unit that this is in.
+    Up(Option<(WindowManager, Option<String>)>),
+    /// The server did not answer properly.
+    Unwell(String),
+}
+
+/// Everything that is shown.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the host wrote down.
+    pub record: Record,
+    /// The host's pid, if it lives.
+    pub host: Option<Pid>,
+    /// The logind session, if it still exists.
+    pub session: Option<logind::Session>,
+    /// The server's process.
+    pub server: Option<ServerProcess>,
+    /// The server's unit and its state.
+    pub server_unit: (String, UnitState),
+    /// When the server's unit became active, microseconds since the epoch.
+    pub server_since: u64,
+    /// What the display says.
+    pub display: DisplayState,
+    /// The states of [`TARGETS`].
+    pub targets: Vec<UnitState>,
+    /// The session's own units and their states.
+    pub units: Vec<(String, UnitState)>,
+    /// Where the cookie should be.
+    pub authority: String,
+    /// The manager's environment.
+    pub environment: Block,
+}
+
+/// Gathers everything; `None` if there is no session.
+///
+/// # Errors
+/// [`NotGathered`].
+pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathered> {
+    let Some(record) = Record::read(&runtime.record())? else { return Ok(None) };
+    let failed = |error: &dyn std::fmt::Display| NotGathered::Manager(error.to_string());
+    let manager = Manager::connect(runtime).await.map_err(|error| failed(&error))?;
+    let server_unit = names::xorg_service(record.display);
+    let units: Vec<&str> = record.units.iter().map(String::as_str).collect();
+    let (environment, targets, server_state, session, since) = tokio::join!(
+        manager.environment(),
+        manager.states(&TARGETS),
+        manager.state(&server_unit),
+        find_session(&record.session),
+        manager.active_since(&server_unit),
+    );
+    let (environment, targets) = (environment.map_err(|e| failed(&e))?, targets.map_err(|e| failed(&e))?);
+    let server_state = server_state.map_err(|error| failed(&error))?;
+    let states = manager.states(&units).await.map_err(|error| failed(&error))?;
+    // Not asked of a socket with no server behind it: that would start one.
+    let display = if server_state.active == "active" {
+        ask_display(runtime, &record, &manager).await
+    } else {
+        DisplayState::Down
+    };
+    let host = Connection::connect(&runtime.host_socket()).and_then(|host| host.peer_pid()).ok();
+    let server = find_server(&manager, &server_unit).await;
+    Ok(Some(Snapshot {
+        host,
+        session,
+        server,
+        server_unit: (server_unit, server_state),
+        server_since: since.unwrap_or(0),
+        display,
+        targets,
+        units: record.units.iter().cloned().zip(states).collect(),
+        authority: runtime.authority(record.display).display().to_string(),
+        environment,
+        record,
+    }))
+}
+
+async fn find_session(id: &str) -> Option<logind::Session> {
+    logind::session_by_id(&logind::connect().await.ok()?, id).await.ok()
+}
+
+/// The server among the processes of its unit: the one that is not the supervisor.
+async fn find_server(manager: &Manager, unit: &str) -> Option<ServerProcess> {
+    let supervisor = manager.main_pid(unit).await.ok()?;
+    let processes = manager.processes(unit).await.ok()?;
+    let pid = processes.into_iter().find(|&pid| Some(pid) != supervisor)?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+    // Real, effective, saved and file system uid (proc_pid_status(5)).
+    let uid = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(ServerProcess { pid, program: field("Name:")?.trim().to_owned(), uid })
+}
+
+async fn ask_display(runtime: &RuntimeDir, record: &Record, manager: &Manager) -> DisplayState {
+    let cookie = std::fs::read(runtime.authority(record.display)).ok().and_then(|bytes| {
+        let entries = xauthority::decode(&bytes).ok()?;
+        xauthority::find_cookie(&entries, record.display, b"")
+    });
+    let Some(cookie) = cookie else { return DisplayState::Unwell("its cookie is missing".to_owned()) };
+    let look = async { Watch::new(Client::connect(record.display, &cookie).await?).await?.look_harder().await };
+    let manager_window = match tokio::time::timeout(DISPLAY_DEADLINE, look).await {
+        Ok(Ok(window_manager)) => window_manager,
+        Ok(Err(error)) => return DisplayState::Unwell(error.to_string()),
+        Err(_) => return DisplayState::Unwell(format!("it does not answer within {} s", DISPLAY_DEADLINE.as_secs())),
+    };
+    let Some(window_manager) = manager_window else { return DisplayState::Up(None) };
+    let unit = match window_manager.pid {
+        Some(pid) => manager.unit_of_pid(pid).await.ok().flatten(),
+        None => None,
+    };
+    DisplayState::Up(Some((window_manager, unit)))
+}

@@ -1,0 +1,149 @@
+//! What is wrong, and what to do about it; pure.
+
+use super::gather::{DisplayState, Snapshot};
+use crate::manager::names;
+
+/// How much something matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Something does not work.
+    Problem,
+    /// Something could be better.
+    Note,
+}
+
+/// One thing that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is so, and the remedy.
+    pub text: String,
+}
+
+/// Judges a session.
+#[must_use]
+pub fn judge(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    findings.host(snapshot);
+    findings.server(snapshot);
+    findings.window_manager(snapshot);
+    findings.environment(snapshot);
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn problem(&mut self, text: String) {
+        self.0.push(Finding { severity: Severity::Problem, text });
+    }
+
+    fn note(&mut self, text: String) {
+        self.0.push(Finding { severity: Severity::Note, text });
+    }
+
+    fn host(&mut self, snapshot: &Snapshot) {
+        let record = &snapshot.record;
+        if snapshot.host.is_none() {
+            self.problem(format!(
+                "the host of this session (pid {}) is gone: what it left is repaired by the next startxd start",
+                record.host
+            ));
+        }
+        match &snapshot.session {
+            None => self.problem(format!("the login session {} has ended", record.session)),
+            Some(session) if session.kind != "x11" => self.note(format!(
+                "logind knows the session as type {:?}, so programs may not take it for a graphical one; put \
+                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it (getty@tty{}.service)",
+                session.kind, record.vt
+            )),
+            Some(_) => {}
+        }
+    }
+
+    fn server(&mut self, snapshot: &Snapshot) {
+        let (unit, state) = &snapshot.server_unit;
+        if state.active != "active" {
+            self.problem(format!("{unit} is {}; see: systemctl --user status {unit}", state.active));
+        }
+        if let Some(server) = snapshot.server.as_ref().filter(|server| server.uid == 0) {
+            self.problem(format!("the server (pid {}) runs as root; check server.binary in startxd.toml", server.pid));
+        }
+        if let DisplayState::Unwell(why) = &snapshot.display {
+            self.problem(format!("display {} is not well: {why}", snapshot.record.display));
+        }
+    }
+
+    fn window_manager(&mut self, snapshot: &Snapshot) {
+        for (unit, state) in &snapshot.units {
+            if state.active == "failed" {
+                self.problem(format!("{unit} has failed; see: journalctl --user -b -u {unit}"));
+            }
+        }
+        if snapshot.display == DisplayState::Up(None) {
+            self.problem(format!("no window manager manages display {}", snapshot.record.display));
+        }
+        let at = super::gather::TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
+        let reached = at.and_then(|at| snapshot.targets.get(at)).is_some_and(|state| state.active == "active");
+        if !reached && matches!(snapshot.display, DisplayState::Up(Some(_))) {
+            let target = names::GRAPHICAL_SESSION;
+            self.problem(format!(
+                "{target} is not active, so portals and its services are not; see: systemctl --user status {target}"
+            ));
+        }
+    }
+
+    fn environment(&mut self, snapshot: &Snapshot) {
+        let expected = [("DISPLAY", snapshot.record.display.to_string()), ("XAUTHORITY", snapshot.authority.clone())];
+        for (name, value) in expected {
+            match snapshot.environment.get(name) {
+                Some(found) if *found == value => {}
+                Some(found) => self.problem(format!(
+                    "the user manager has {name}={found}, but this session's is {value}: new programs go astray; \
+                     systemctl --user set-environment {name}={value}"
+                )),
+                None => self.problem(format!(
+                    "the user manager has lost {name}; systemctl --user set-environment {name}={value}"
+                )),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Severity, judge};
+    use crate::cli::status::gather::DisplayState;
+    use crate::cli::status::render::tests::healthy;
+
+    #[test]
+    fn a_healthy_session_has_no_findings() {
+        assert_eq!(judge(&healthy()), []);
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut super::Snapshot);
+        let faults: [(Fault, &str); 9] = [
+            (|s| s.host = None, "host of this session"),
+            (|s| s.session = None, "has ended"),
+            (|s| s.server_unit.1.active = "failed".into(), "xorg@0.service is failed"),
+            (|s| s.server.as_mut().unwrap().uid = 0, "runs as root"),
+            (|s| s.display = DisplayState::Unwell("it does not answer".into()), "not well"),
+            (|s| s.display = DisplayState::Up(None), "no window manager"),
+            (|s| s.units[0].1.active = "failed".into(), "has failed"),
+            (|s| s.targets[3].active = "inactive".into(), "graphical-session.target is not active"),
+            (|s| drop(s.environment.insert("DISPLAY".into(), ":9".into())), "DISPLAY=:9"),
+        ];
+        for (fault, words) in faults {
+            let mut snapshot = healthy();
+            fault(&mut snapshot);
+            let findings = judge(&snapshot);
+            assert!(
+                findings.iter().any(|f| f.severity == Severity::Problem && f.text.contains(words)),
+                "{words}: {findings:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `startxd status`: a session at a glance, and what is wrong with it.
+
+mod gather;
+mod judge;
+mod render;
+
+use std::io::Write;
+
+use super::exit::Exit;
+use crate::runtime_dir::RuntimeDir;
+
+/// Prints the state of this user's session.
+pub async fn run() -> Exit {
+    let runtime = match RuntimeDir::find() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::NoRuntimeDir;
+        }
+    };
+    let snapshot = match gather::gather(&runtime).await {
+        Ok(Some(snapshot)) => snapshot,
+        Ok(None) => {
+            let _ = writeln!(
+                std::io::stdout(),
+                "no session of startxd is up; start one on a virtual terminal: startxd start"
+            );
+            return Exit::NotRunning;
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::NoManager;
+        }
+    };
+    let findings = judge::judge(&snapshot);
+    let _ = std::io::stdout().write_all(render::render(&snapshot, &findings).as_bytes());
+    if findings.iter().any(|finding| finding.severity == judge::Severity::Problem) {
+        Exit::Degraded
+    } else {
+        Exit::Success
+    }
+}

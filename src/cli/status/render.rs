@@ -1,0 +1,195 @@
+//! How it is shown; pure.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use super::gather::{DisplayState, Snapshot, TARGETS};
+use super::judge::{Finding, Severity};
+use crate::manager::UnitState;
+use crate::x11::managed::Sign;
+
+/// The text of `startxd status`, with a line end behind every line.
+#[must_use]
+pub fn render(snapshot: &Snapshot, findings: &[Finding]) -> String {
+    let rows = [
+        ("session", session(snapshot)),
+        ("display", display(snapshot)),
+        ("server", server(snapshot)),
+        ("manager", window_manager(snapshot)),
+        ("units", units(snapshot)),
+        ("targets", targets(snapshot)),
+        ("exported", exported(snapshot)),
+    ];
+    let mut text = String::new();
+    for (label, content) in rows {
+        for (index, line) in content.lines().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            let _ = writeln!(text, "{label:>9}  {line}");
+        }
+    }
+    for finding in findings {
+        let label = if finding.severity == Severity::Problem { "problem" } else { "note" };
+        let _ = writeln!(text, "{label:>9}  {}", finding.text);
+    }
+    if findings.is_empty() {
+        let _ = writeln!(text, "{:>9}  nothing is wrong", "");
+    }
+    text
+}
+
+fn session(snapshot: &Snapshot) -> String {
+    let record = &snapshot.record;
+    let state = match &snapshot.session {
+        Some(session) if session.active => "in the foreground".to_owned(),
+        Some(session) => format!("{}, in the background", session.state),
+        None => "ended".to_owned(),
+    };
+    let host = snapshot.host.map_or_else(|| "host gone".to_owned(), |pid| format!("host pid {pid}"));
+    format!("{} on {}, tty{}, {state}, {host}", record.session, record.seat, record.vt)
+}
+
+fn display(snapshot: &Snapshot) -> String {
+    let record = &snapshot.record;
+    let since = since(SystemTime::UNIX_EPOCH + Duration::from_secs(record.started));
+    format!("{}, {}, started {since} ago", record.display, record.what)
+}
+
+fn server(snapshot: &Snapshot) -> String {
+    let (unit, state) = &snapshot.server_unit;
+    let Some(server) = &snapshot.server else { return format!("none ({unit} is {})", state.active) };
+    let rootless = if server.uid == 0 { "as root".to_owned() } else { format!("rootless (uid {})", server.uid) };
+    let up = since(SystemTime::UNIX_EPOCH + Duration::from_micros(snapshot.server_since));
+    format!("{} pid {}, {rootless}, {unit} {} for {up}", server.program, server.pid, state.active)
+}
+
+fn window_manager(snapshot: &Snapshot) -> String {
+    match &snapshot.display {
+        DisplayState::Down => "no display".to_owned(),
+        DisplayState::Unwell(why) => format!("unknown: {why}"),
+        DisplayState::Up(None) => "none".to_owned(),
+        DisplayState::Up(Some((manager, unit))) => {
+            let name = manager.name.as_deref().unwrap_or("one without a name");
+            let pid = manager.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));
+            let unit = unit.as_ref().map_or_else(String::new, |unit| format!(", {unit}"));
+            let sign = match manager.sign {
+                Sign::Ewmh => "",
+                Sign::Selection => ", by WM_S0",
+                Sign::Redirect => ", without EWMH",
+            };
+            format!("{name}{pid}{unit}{sign}")
+        }
+    }
+}
+
+fn units(snapshot: &Snapshot) -> String {
+    let lines: Vec<String> = snapshot.units.iter().map(|(unit, state)| format!("{unit} {}", describe(state))).collect();
+    lines.join("\n")
+}
+
+fn targets(snapshot: &Snapshot) -> String {
+    let names = TARGETS.iter().zip(&snapshot.targets);
+    let each = names.map(|(target, state)| {
+        let name = target.strip_suffix(".target").unwrap_or(target);
+        if state.active == "active" { name.to_owned() } else { format!("{name} ({})", describe(state)) }
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn describe(state: &UnitState) -> String {
+    match &state.job {
+        Some(job) => format!("{}, {job} queued", state.active),
+        None => state.active.clone(),
+    }
+}
+
+fn exported(snapshot: &Snapshot) -> String {
+    // The values of these few are worth seeing; of the login's variables the names are.
+    let shown = ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"];
+    let value = |name: &&str| snapshot.environment.get(*name).map(|value| format!("{name}={value}"));
+    let mut line = shown.iter().filter_map(value).collect::<Vec<_>>().join(" ");
+    let others: Vec<&str> =
+        snapshot.record.exported.iter().map(String::as_str).filter(|name| !shown.contains(name)).collect();
+    if !others.is_empty() {
+        let _ = write!(line, "\nfrom the login: {}", others.join(" "));
+    }
+    line
+}
+
+/// A span of time as people say it, in its two largest units.
+fn since(then: SystemTime) -> String {
+    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::super::gather::{DisplayState, ServerProcess, Snapshot};
+    use super::render;
+    use crate::environment::block::Block;
+    use crate::logind::Session;
+    use crate::manager::UnitState;
+    use crate::os::Pid;
+    use crate::record::Record;
+    use crate::x11::display::Display;
+    use crate::x11::managed::{Sign, WindowManager};
+
+    fn active() -> UnitState {
+        UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into(), job: None }
+    }
+
+    /// A session with nothing wrong.
+    pub fn healthy() -> Snapshot {
+        let session = Session {
+            path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
+            id: "c1".into(),
+            uid: 1000,
+            seat: Some("seat0".into()),
+            vt: Some(1),
+            class: "user".into(),
+            kind: "x11".into(),
+            remote: false,
+            active: true,
+            state: "active".into(),
+        };
+        let mut record = Record::new(&session, "seat0", 1, Display::parse(":0").unwrap(), "openbox".into());
+        record.units = vec!["startxd-wm@openbox.service".into()];
+        record.exported = vec!["DISPLAY".into(), "PATH".into()];
+        let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: Some(Pid::from_raw(30)) };
+        Snapshot {
+            host: Some(Pid::from_raw(10)),
+            session: Some(session),
+            server: Some(ServerProcess { pid: Pid::from_raw(20), program: "Xorg".into(), uid: 1000 }),
+            server_unit: ("xorg@0.service".into(), active()),
+            server_since: record.started * 1_000_000,
+            display: DisplayState::Up(Some((manager, Some("startxd-wm@openbox.service".into())))),
+            targets: vec![active(); 5],
+            units: vec![("startxd-wm@openbox.service".into(), active())],
+            authority: "/run/user/1000/startxd/Xauthority.0".into(),
+            environment: Block::from([
+                ("DISPLAY".into(), ":0".into()),
+                ("XAUTHORITY".into(), "/run/user/1000/startxd/Xauthority.0".into()),
+            ]),
+            record,
+        }
+    }
+
+    #[test]
+    fn a_healthy_session_reads_like_this() {
+        let text = render(&healthy(), &[]);
+        for line in [
+            "  session  c1 on seat0, tty1, in the foreground, host pid 10\n",
+            "   server  Xorg pid 20, rootless (uid 1000), xorg@0.service active for ",
+            "  manager  Openbox pid 30, startxd-wm@openbox.service\n",
+            "  targets  xorg, graphical-session-pre, wm, graphical-session, wm-ready\n",
+            " exported  DISPLAY=:0 XAUTHORITY=/run/user/1000/startxd/Xauthority.0\n           from the login: PATH\n",
+            "           nothing is wrong\n",
+        ] {
+            assert!(text.contains(line), "{line:?} is not in\n{text}");
+        }
+    }
+}

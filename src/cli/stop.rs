@@ -1,0 +1,63 @@
+//! `startxd stop`.
+
+use super::exit::Exit;
+use crate::host::repair;
+use crate::launch::{Connection, Reply, Request};
+use crate::runtime_dir::RuntimeDir;
+
+/// Asks the host to end the session, and waits until it has.
+pub async fn run() -> Exit {
+    let runtime = match RuntimeDir::find() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Exit::NoRuntimeDir;
+        }
+    };
+    let deadlines = super::configuration().deadlines;
+    let deadline = deadlines.stop * 2;
+    let Ok(host) = Connection::connect(&runtime.host_socket()) else {
+        if repair::clean_up(&runtime, &deadlines).await {
+            return Exit::Success;
+        }
+        tracing::error!("no session of startxd is up; see: startxd status");
+        return Exit::NotRunning;
+    };
+    match tokio::time::timeout(deadline, ask(&host)).await {
+        Ok(Ok(())) => Exit::Success,
+        Ok(Err(reason)) => {
+            tracing::error!(
+                "the host of the session did not take the request ({reason}); try again, or see: startxd status"
+            );
+            Exit::SessionFailed
+        }
+        Err(_) => {
+            tracing::error!(
+                "the session has not gone down within {} s; see: systemctl --user list-jobs",
+                deadline.as_secs_f32()
+            );
+            Exit::SessionFailed
+        }
+    }
+}
+
+/// Asks, and waits for the end.
+async fn ask(host: &Connection) -> Result<(), String> {
+    host.send(&Request::Stop.encode(), &[]).await.map_err(|error| error.to_string())?;
+    let mut taken = false;
+    loop {
+        match host.receive().await {
+            Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
+                Ok(Reply::Stopping) => taken = true,
+                Ok(Reply::Refused(reason)) => return Err(reason),
+                _ => {}
+            },
+            // The host closes its end when the session is gone; before it has said that it goes down, that means no.
+            Ok(None) if taken => return Ok(()),
+            Ok(None) => return Err("it closed the connection".to_owned()),
+            // Told before what was sent last; end-of-file follows.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The one table of keys: reading, showing, suggestions and the manual all go by it.
+
+use std::path::PathBuf;
+
+use toml::de::DeValue;
+
+use super::{Config, Ready, server_args};
+use crate::deadline::{Deadlines, Field, from_seconds};
+use crate::environment::policy;
+use crate::x11::display::Display;
+
+/// A key of `startxd.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its whole name, `TABLE.KEY`, or `KEY` alone above the first table.
+    pub name: &'static str,
+    /// What it is for, for the manual.
+    pub doc: &'static str,
+    /// What can be written for it, in a few words.
+    pub takes: &'static str,
+    access: Access,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Access {
+    Plain { set: fn(&mut Config, &DeValue<'_>) -> Result<(), String>, show: fn(&Config) -> toml::Value },
+    Deadline(&'static Field),
+}
+
+/// Returns all keys, in the order of the manual.
+pub fn keys() -> impl Iterator<Item = Key> + Clone {
+    let deadline = |field: &'static Field| Key {
+        name: field.key,
+        doc: field.doc,
+        takes: "seconds, above 0 and at most 3600",
+        access: Access::Deadline(field),
+    };
+    PLAIN.iter().copied().chain(Deadlines::FIELDS.iter().map(deadline))
+}
+
+impl Key {
+    /// Takes a configuration and returns the key's value in it as TOML, which [`super::load`] would read back.
+    pub fn show(&self, config: &Config) -> String {
+        match self.access {
+            Access::Plain { show, .. } => show(config).to_string(),
+            Access::Deadline(field) => toml::Value::Float((field.get)(&config.deadlines).as_secs_f64()).to_string(),
+        }
+    }
+
+    /// Takes a configuration and the value that stands in a file, and puts the value in.
+    ///
+    /// # Errors
+    /// A text that begins with the key and says what is wrong; then the configuration is as it was.
+    pub(super) fn set(&self, config: &mut Config, value: &DeValue<'_>) -> Result<(), String> {
+        let set = match self.access {
+            Access::Plain { set, .. } => set(config, value),
+            Access::Deadline(field) => {
+                seconds(value).map(|deadline| *(field.get_mut)(&mut config.deadlines) = deadline)
+            }
+        };
+        set.map_err(|why| format!("{}: {why}", self.name))
+    }
+}
+
+const PLAIN: &[Key] = &[
+    Key {
+        name: "display",
+        doc: "The display to use. Empty: the first free one from :0 on.",
+        takes: "a display such as \":1\", or its number",
+        access: Access::Plain {
+            set: |config, value| {
+                config.display = match value {
+                    DeValue::Integer(number) => Some(number.to_string()),
+                    _ => optional(value)?,
+                }
+                .map(|text| Display::parse(&text).map_err(|error| error.to_string()))
+                .transpose()?;
+                Ok(())
+            },
+            show: |config| text(config.display.map(|display| display.to_string())),
+        },
+    },
+    Key {
+        name: "server.binary",
+        doc: "The X server to run, the real one and not a setuid wrapper. Empty: look where distributions keep it.",
+        takes: "an absolute path",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.binary = optional(value)?.map(absolute).transpose()?;
+                Ok(())
+            },
+            show: |config| text(config.server.binary.as_ref().map(|path| path.display().to_string())),
+        },
+    },
+    Key {
+        name: "server.args",
+        doc: "Arguments for the X server beside those that startxd gives it.",
+        takes: "a list of strings",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.args = list(value, |argument| match server_args::refusal(argument) {
+                    Some(why) => Err(format!("{argument:?} is not possible here: {why}")),
+                    None => Ok(()),
+                })?;
+                Ok(())
+            },
+            show: |config| texts(&config.server.args),
+        },
+    },
+    Key {
+        name: "session.default",
+        doc: "What to start when nothing was asked for, no unit is enabled in wm.target and there is no ~/.xinitrc.",
+        takes: "a unit or a command line",
+        access: Access::Plain {
+            set: |config, value| {
+                config.session.default = optional(value)?;
+                Ok(())
+            },
+            show: |config| text(config.session.default.clone()),
+        },
+    },
+    Key {
+        name: "session.ready",
+        doc: "When the session is up: as soon as a window manager manages the display, or already when its process is \
+              started, for window managers that say nothing on the display.",
+        takes: "\"managed\" or \"started\"",
+        access: Access::Plain {
+            set: |config, value| {
+                let word = string(value)?;
+                let ready = [Ready::Managed, Ready::Started].into_iter().find(|ready| ready.as_str() == word);
+                config.session.ready = ready.ok_or(format!("write \"managed\" or \"started\" instead of {word:?}"))?;
+                Ok(())
+            },
+            show: |config| text(Some(config.session.ready.as_str().to_owned())),
+        },
+    },
+    Key {
+        name: "environment.never",
+        doc: "Variables of the login that stay behind, beside those that always do. A name that ends in * stands for \
+              all that begin so.",
+        takes: "a list of names",
+        access: Access::Plain {
+            set: |config, value| {
+                config.environment.never = list(value, |name| {
+                    let beginning = name.strip_suffix('*').unwrap_or(name);
+                    let fits = name == "*" || policy::is_name(beginning);
+                    if fits { Ok(()) } else { Err(format!("{name:?} is not the name of a variable")) }
+                })?;
+                Ok(())
+            },
+            show: |config| texts(&config.environment.never),
+        },
+    },
+];
+
+fn text(value: Option<String>) -> toml::Value {
+    toml::Value::String(value.unwrap_or_default())
+}
+
+fn texts(values: &[String]) -> toml::Value {
+    toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect())
+}
+
+fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| format!("write a string in quotation marks instead of {}", article(value)))
+}
+
+/// An empty string takes back what a file that counts less has set.
+fn optional(value: &DeValue<'_>) -> Result<Option<String>, String> {
+    let text = string(value)?;
+    if text.contains('\0') {
+        return Err("it cannot hold a NUL".to_owned());
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn absolute(path: String) -> Result<PathBuf, String> {
+    if path.starts_with('/') {
+        Ok(path.into())
+    } else {
+        Err(format!("write the whole path, from / on, instead of {path:?}"))
+    }
+}
+
+fn list(value: &DeValue<'_>, check: fn(&str) -> Result<(), String>) -> Result<Vec<String>, String> {
+    let items =
+        value.as_array().ok_or_else(|| format!("write a list, as in [\"a\", \"b\"], instead of {}", article(value)))?;
+    items.iter().map(|item| string(item.get_ref()).and_then(|text| check(text).map(|()| text.to_owned()))).collect()
+}
+
+fn seconds(value: &DeValue<'_>) -> Result<std::time::Duration, String> {
+    let number = match value {
+        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as f64),
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        _ => {
+            return Err(format!("write a number of seconds instead of {}", article(value)));
+        }
+    };
+    let number = number.ok_or("write a number of seconds, at most 3600")?;
+    from_seconds(number).map_err(|error| error.to_string())
+}
+
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_documented() {
+        let mut names: Vec<_> = keys().map(|key| key.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(keys().all(|key| key.doc.ends_with('.') && !key.takes.is_empty()));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_back() {
+        let mut config = Config { display: Display::new(3), ..Config::default() };
+        config.server.binary = Some("/opt/X \"1\"".into());
+        config.server.args = vec!["-dpi".into(), "96".into()];
+        config.session.default = Some("é\n".into());
+        config.session.ready = Ready::Started;
+        config.environment.never = vec!["SECRET_*".into()];
+        config.deadlines.stop = std::time::Duration::from_millis(2500);
+        for given in [config, Config::default()] {
+            let mut read = Config { display: Display::new(9), ..Config::default() };
+            for key in keys() {
+                let shown = key.show(&given);
+                key.set(&mut read, DeValue::parse(&shown).unwrap().get_ref()).unwrap();
+            }
+            assert_eq!(read, given);
+        }
+    }
+
+    #[test]
+    fn refused_values_change_nothing() {
+        let cases = [
+            ("display", "\":0.7\"", "names a screen"),
+            ("display", "99999", "too high"),
+            ("display", "-1", "is not a display"),
+            ("display", "true", "instead of true or false"),
+            ("server.binary", "\"Xorg\"", "whole path"),
+            ("server.binary", "\"/a\\u0000\"", "NUL"),
+            ("server.args", "\"-dpi 96\"", "a list"),
+            ("server.args", "[\"-dpi\", 96]", "instead of an integer"),
+            ("server.args", "[\"-dpi\", \"-ac\"]", "not possible here"),
+            ("session.ready", "\"yes\"", "\"managed\" or \"started\" instead of \"yes\""),
+            ("session.ready", "1", "instead of an integer"),
+            ("session.default", "[]", "instead of a list"),
+            ("environment.never", "[\"A-B\"]", "not the name of a variable"),
+            ("environment.never", "[\"\"]", "not the name of a variable"),
+            ("environment.never", "[\"A**\"]", "not the name of a variable"),
+            ("deadlines.stop", "0", "above 0"),
+            ("deadlines.stop", "nan", "above 0"),
+            ("deadlines.stop", "inf", "at most 3600"),
+            ("deadlines.stop", "3601", "at most 3600"),
+            ("deadlines.stop", "999999999999999999999999999999999999999999", "at most 3600"),
+            ("deadlines.stop", "\"90\"", "instead of a string"),
+            ("deadlines.stop", "2026-11-21", "instead of a date"),
+        ];
+        for (name, written, part) in cases {
+            let key = keys().find(|key| key.name == name).unwrap();
+            let mut config = Config { display: Display::new(9), ..Config::default() };
+            let before = config.clone();
+            // Recovering, because some of these are no TOML at all.
+            let text = format!("a = {written}");
+            let (table, _) = toml::de::DeTable::parse_recoverable(&text);
+            let value = table.get_ref().values().next().unwrap().get_ref();
+            let error = key.set(&mut config, value).unwrap_err();
+            assert!(error.starts_with(name) && error.contains(part), "{written}: {error}");
+            assert_eq!(config, before, "{written}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `startxd.toml`: what can be chosen, and where it is read.
+//!
+//! A file in `/usr/share/startxd/`, one in `/etc/startxd/` and one in `$XDG_CONFIG_HOME/startxd/`, each key of a later
+//! one over that of an earlier one. Nothing in them keeps anybody out of their session: what cannot be used is
+//! complained of, and the key keeps the value that it had.
+
+mod keys;
+mod lines;
+mod mend;
+mod read;
+pub mod server_args;
+mod suggest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ffi::OsString;
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::deadline::Deadlines;
+use crate::x11::display::Display;
+
+pub use keys::{Key, keys};
+
+/// The file's name in each directory.
+pub const FILE_NAME: &str = "startxd.toml";
+
+/// Everything that can be chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The display to use; `None` for the first free one from `:0` on.
+    pub display: Option<Display>,
+    /// The X server.
+    pub server: Server,
+    /// The session.
+    pub session: Session,
+    /// The environment that travels.
+    pub environment: Environment,
+    /// How long each thing is waited for.
+    pub deadlines: Deadlines,
+}
+
+/// The X server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// The absolute path of the binary; `None` to look where distributions keep it.
+    pub binary: Option<PathBuf>,
+    /// Arguments beside our own, none of which would break the mechanism ([`server_args::refusal`]).
+    pub args: Vec<String>,
+}
+
+/// The session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// What to start when nothing was asked for, no unit is enabled and there is no `~/.xinitrc`.
+    pub default: Option<String>,
+    /// When the session counts as up.
+    pub ready: Ready,
+}
+
+/// When the session counts as up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ready {
+    /// When a window manager manages the display.
+    #[default]
+    Managed,
+    /// When the window manager's process is started: for those that say nothing on the display.
+    Started,
+}
+
+impl Ready {
+    /// Returns the word that stands in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ready::Managed => "managed",
+            Ready::Started => "started",
+        }
+    }
+}
+
+/// The environment that travels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Variables of the login that stay behind beside those that always do. One that ends in `*` stands for all that
+    /// begin so.
+    pub never: Vec<String>,
+}
+
+/// Where a key's value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is built in.
+    Default,
+    /// It stands in this file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Something in a file that could not be used. Prints as one line, `FILE:LINE: TEXT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; `None` if it is about the file as a whole.
+    pub line: Option<usize>,
+    /// What is wrong, and what to write instead.
+    pub text: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line.map_or(String::new(), |line| format!("{line}:"));
+        let text = format!("{}:{line} {}", self.file.display(), self.text);
+        // What stands in a file must neither break the line nor move a terminal's cursor.
+        text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) })
+    }
+}
+
+/// What the files say.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The values that count.
+    pub config: Config,
+    /// What could not be used, file by file, line by line.
+    pub complaints: Vec<Complaint>,
+    /// For each key of [`keys()`] where its value came from.
+    pub origins: BTreeMap<&'static str, Origin>,
+}
+
+/// The directories to read, the one that counts least first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The directories.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Places {
+    /// Returns the real places, by the XDG Base Directory Specification: a relative `$XDG_CONFIG_HOME` does not count.
+    pub fn from_env() -> Places {
+        Places::of(env::var_os("XDG_CONFIG_HOME"), env::home_dir())
+    }
+
+    fn of(config_home: Option<OsString>, home: Option<PathBuf>) -> Places {
+        let config_home = config_home.map(PathBuf::from).filter(|path| path.is_absolute());
+        let own = config_home.or_else(|| Some(home.filter(|path| path.is_absolute())?.join(".config")));
+        let system = ["/usr/share/startxd", "/etc/startxd"].map(PathBuf::from);
+        Places { directories: system.into_iter().chain(own.map(|path| path.join("startxd"))).collect() }
+    }
+}
+
+/// Takes the places and returns what their files say. It always comes back with a usable configuration, and at once:
+/// nothing that can have a file's name is waited for.
+pub fn load(places: &Places) -> Loaded {
+    let mut loaded = Loaded {
+        config: Config::default(),
+        complaints: Vec::new(),
+        origins: keys().map(|key| (key.name, Origin::Default)).collect(),
+    };
+    for directory in &places.directories {
+        load_file(&directory.join(FILE_NAME), &mut loaded);
+    }
+    loaded
+}
+
+fn load_file(path: &Path, loaded: &mut Loaded) {
+    let (set, findings) = match read::read(path) {
+        Ok(Some(bytes)) => mend::apply(&bytes, &mut loaded.config),
+        Ok(None) => return,
+        Err(why) => (BTreeSet::new(), vec![(None, why)]),
+    };
+    let from = Origin::File(path.to_path_buf());
+    loaded.origins.extend(set.into_iter().map(|key| (key, from.clone())));
+    let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
+    loaded.complaints.extend(findings.into_iter().map(complaint));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! What the bus modules share: one call, and what can go wrong with it in words.
+//!
+//! Each service has its own module ([`crate::logind`], [`crate::manager`], [`crate::session_bus`]) with just the methods
+//! that we call, each saying what we rely on, and takes a `Connection`, so that a test can hand in a peer of its own.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+use zbus::message::Message;
+use zbus::{Connection, DynamicType};
+
+/// No single call takes longer, or the service hangs: the default of libdbus and sd-bus.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// A call that failed.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// The service answered with an error.
+    #[error("{method}: {text} ({name})")]
+    Remote {
+        /// The method that was called.
+        method: &'static str,
+        /// The error's D-Bus name.
+        name: String,
+        /// What the service said.
+        text: String,
+    },
+    /// There was no answer, or none that could be read.
+    #[error("{method}: {error}")]
+    Local {
+        /// The method that was called.
+        method: &'static str,
+        /// What zbus says.
+        error: zbus::Error,
+    },
+}
+
+impl CallError {
+    /// Whether the service answered with the error of this D-Bus name.
+    #[must_use]
+    pub fn is(&self, error: &str) -> bool {
+        matches!(self, Self::Remote { name, .. } if name == error)
+    }
+
+    /// Whether the connection is gone, as opposed to an answer that we did not want.
+    #[must_use]
+    pub fn is_disconnect(&self) -> bool {
+        matches!(self, Self::Local { error: zbus::Error::InputOutput(_), .. })
+    }
+}
+
+/// The object and interface that calls go to.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// The service's bus name.
+    pub destination: &'a str,
+    /// The object's path.
+    pub path: &'a str,
+    /// The interface.
+    pub interface: &'a str,
+}
+
+impl Target<'_> {
+    /// Calls a method and returns the reply.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call<B: Serialize + DynamicType>(
+        &self,
+        connection: &Connection,
+        method: &'static str,
+        body: &B,
+    ) -> Result<Message, CallError> {
+        let wrap = |error| match error {
+            zbus::Error::MethodError(name, text, _) => {
+                CallError::Remote { method, name: name.to_string(), text: text.unwrap_or_default() }
+            }
+            zbus::Error::FDO(error) => {
+                use zbus::DBusError;
+                let text = error.description().unwrap_or_default().to_owned();
+                CallError::Remote { method, name: error.name().to_string(), text }
+            }
+            error => CallError::Local { method, error },
+        };
+        let call = connection.call_method(Some(self.destination), self.path, Some(self.interface), method, body);
+        call.await.map_err(wrap)
+    }
+}
+
+/// Reads a reply's body.
+///
+/// # Errors
+/// [`CallError::Local`] if it has another signature than the service documents.
+pub fn body<T>(method: &'static str, message: &Message) -> Result<T, CallError>
+where
+    T: for<'d> zbus::wire::DynamicDeserialize<'d>,
+{
+    message.body().deserialize().map_err(|error| CallError::Local { method, error })
+}
+
+/// The next message of a stream; `None` once the connection is closed.
+pub async fn next(stream: &mut zbus::MessageStream) -> Option<Message> {
+    use zbus::export::futures_core::Stream;
+    loop {
+        match std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context)).await {
+            Some(Ok(message)) => return Some(message),
+            Some(Err(_)) => {}
+            None => return None,
+        }
+    }
+}

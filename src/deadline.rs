@@ -1,0 +1,124 @@
+//! Every deadline, in one place: nothing waits without one.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The longest deadline that can be configured. Who waits for more wants no deadline, and there is none without one.
+pub const MAX: Duration = Duration::from_secs(3600);
+
+/// One deadline, for the configuration and the manual.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its key in `startxd.toml`, `deadlines.NAME`.
+    pub key: &'static str,
+    /// What is waited for.
+    pub doc: &'static str,
+    /// Reads it.
+    pub get: fn(&Deadlines) -> Duration,
+    /// Gives access to it.
+    pub get_mut: fn(&mut Deadlines) -> &mut Duration,
+}
+
+/// Makes the struct, its defaults and the table of its fields from one list, so that they cannot differ.
+macro_rules! deadlines {
+    ($($(#[doc = $doc:literal])+ $name:ident: $seconds:literal,)+) => {
+        /// How long each thing is waited for. The defaults are those of a slow machine, not of a busy one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Deadlines {
+            $($(#[doc = $doc])+ pub $name: Duration,)+
+        }
+
+        impl Default for Deadlines {
+            fn default() -> Self {
+                Deadlines { $($name: Duration::from_secs($seconds),)+ }
+            }
+        }
+
+        impl Deadlines {
+            /// All of them, in the order of a session's life.
+            pub const FIELDS: &'static [Field] = &[$(Field {
+                key: concat!("deadlines.", stringify!($name)),
+                doc: concat!($($doc),+).trim_ascii(),
+                get: |deadlines| deadlines.$name,
+                get_mut: |deadlines| &mut deadlines.$name,
+            },)+];
+        }
+    };
+}
+
+deadlines! {
+    /// For the session's VT to become the active one: greeters hand over a moment late.
+    vt_active: 5,
+    /// For the user manager and its bus to answer, and for logind.
+    user_manager: 10,
+    /// For an earlier session of the same user to finish ending; above its own `stop`.
+    going_down: 100,
+    /// For the X server's setup reply, from the moment that it was started.
+    server_ready: 30,
+    /// For the host to answer the supervisor.
+    launch: 5,
+    /// For a window manager to manage the display, from the moment that the server is ready.
+    window_manager: 30,
+    /// For what the window manager has started to end after SIGTERM, first of all at the end; then it is killed.
+    applications: 30,
+    /// For applications and window manager to stop; a little above systemd's 90 seconds, so that systemd decides.
+    stop: 100,
+    /// For the X server to exit after SIGTERM; then it is killed.
+    server_stop: 10,
+    /// For the VT to be back in text mode after the X server is gone.
+    text_mode: 5,
+}
+
+/// Why a number is no deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum BadDeadline {
+    /// Zero, less, not a number, or too small to be a duration.
+    #[error("a deadline of {0} seconds would be over before it began: write a number above 0")]
+    NotPositive(f64),
+    /// More than [`MAX`].
+    #[error("a deadline of {0} seconds is too long: write at most {max}", max = MAX.as_secs())]
+    TooLong(f64),
+}
+
+/// Takes seconds and returns the deadline.
+///
+/// # Errors
+/// [`BadDeadline`] unless it is above 0 and at most [`MAX`].
+pub fn from_seconds(seconds: f64) -> Result<Duration, BadDeadline> {
+    if seconds > MAX.as_secs_f64() {
+        return Err(BadDeadline::TooLong(seconds));
+    }
+    let deadline = Duration::try_from_secs_f64(seconds).ok();
+    deadline.filter(|deadline| !deadline.is_zero()).ok_or(BadDeadline::NotPositive(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds() {
+        for (seconds, millis) in [(1.0, 1000), (0.25, 250), (3600.0, 3_600_000)] {
+            assert_eq!(from_seconds(seconds), Ok(Duration::from_millis(millis)), "{seconds}");
+        }
+        for seconds in [0.0, -0.0, -1.0, f64::NAN, f64::NEG_INFINITY, 1e-30] {
+            assert!(matches!(from_seconds(seconds), Err(BadDeadline::NotPositive(_))), "{seconds}");
+        }
+        for seconds in [3600.001, 1e300, f64::INFINITY] {
+            assert_eq!(from_seconds(seconds), Err(BadDeadline::TooLong(seconds)));
+        }
+    }
+
+    #[test]
+    fn the_table_reaches_each_field() {
+        let mut deadlines = Deadlines::default();
+        for (index, field) in Deadlines::FIELDS.iter().enumerate() {
+            assert!(field.key.starts_with("deadlines.") && field.doc.starts_with("For "), "{field:?}");
+            *(field.get_mut)(&mut deadlines) = Duration::from_secs(index as u64);
+        }
+        for (index, field) in Deadlines::FIELDS.iter().enumerate() {
+            assert_eq!((field.get)(&deadlines), Duration::from_secs(index as u64), "{field:?}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What may travel from the login's environment into the user manager.
+//!
+//! What describes one process, one terminal or one login would be wrong for every other, and what systemd sets for each
+//! unit would mislead it. Everything else is the person's own choice, and travels.
+
+use thiserror::Error;
+
+/// Names that never travel, for one reason.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Why, to be put after "NAME stays behind: ".
+    pub why: &'static str,
+    /// The names; one that ends in `*` stands for all that begin so.
+    pub names: &'static [&'static str],
+}
+
+/// The names that never travel, by reason.
+pub const GROUPS: &[Group] = &[
+    Group {
+        why: "it is the shell's own state",
+        names: &["SHLVL", "PWD", "OLDPWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"],
+    },
+    Group {
+        why: "it describes the login terminal, which programs on the display do not have",
+        names: &[
+            "TERM",
+            "TERMCAP",
+            "COLUMNS",
+            "LINES",
+            "COLORTERM",
+            "LS_COLORS",
+            "TERM_PROGRAM",
+            "TERM_PROGRAM_VERSION",
+            "TERM_SESSION_TYPE",
+            "GPG_TTY",
+            "HUSHLOGIN",
+            "MOTD_SHOWN",
+            "CONSOLE",
+        ],
+    },
+    Group {
+        why: "it describes the login session, which programs of the user manager are not in",
+        names: &[
+            "XDG_SESSION_ID",
+            "XDG_SESSION_CLASS",
+            "XDG_SESSION_PATH",
+            "XDG_SEAT",
+            "XDG_SEAT_PATH",
+            "XDG_VTNR",
+            "GREETD_SOCK",
+        ],
+    },
+    Group {
+        why: "systemd sets it for one process or unit",
+        names: &[
+            "INVOCATION_ID",
+            "JOURNAL_STREAM",
+            "NOTIFY_SOCKET",
+            "LISTEN_*",
+            "MAINPID",
+            "MANAGERPID",
+            "MANAGERPIDFDID",
+            "SYSTEMD_EXEC_PID",
+            "SYSTEMD_ACTIVATION_UNIT",
+            "SYSTEMD_ACTIVATION_SCOPE",
+            "WATCHDOG_*",
+            "MEMORY_PRESSURE_*",
+            "FDSTORE",
+            "PIDFILE",
+            "LOG_NAMESPACE",
+            "TRIGGER_*",
+            "MONITOR_*",
+            "SERVICE_RESULT",
+            "EXIT_CODE",
+            "EXIT_STATUS",
+            "CREDENTIALS_DIRECTORY",
+            "RUNTIME_DIRECTORY",
+            "STATE_DIRECTORY",
+            "CACHE_DIRECTORY",
+            "LOGS_DIRECTORY",
+            "CONFIGURATION_DIRECTORY",
+        ],
+    },
+    Group {
+        why: "the user manager has its own, which counts",
+        names: &["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_*"],
+    },
+    Group {
+        why: "startxd sets it for the display that it starts",
+        names: &["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"],
+    },
+    Group {
+        why: "it belongs to another display, or to one window or start on it",
+        names: &[
+            "WAYLAND_DISPLAY",
+            "WAYLAND_SOCKET",
+            "WINDOWID",
+            "WINDOWPATH",
+            "DESKTOP_STARTUP_ID",
+            "XDG_ACTIVATION_TOKEN",
+        ],
+    },
+    Group {
+        why: "it names the multiplexer that the login shell runs in",
+        names: &["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME", "ZELLIJ_PANE_ID"],
+    },
+    Group {
+        why: "it tells where the login came from",
+        // By name and not SUDO_*: SUDO_ASKPASS and SUDO_EDITOR are the person's choice.
+        names: &[
+            "SSH_CONNECTION",
+            "SSH_CLIENT",
+            "SSH_TTY",
+            "SSH_ORIGINAL_COMMAND",
+            "REMOTEHOST",
+            "SUDO_COMMAND",
+            "SUDO_USER",
+            "SUDO_UID",
+            "SUDO_GID",
+            "SUDO_HOME",
+            "SUDO_TTY",
+            "DOAS_USER",
+            "PKEXEC_UID",
+        ],
+    },
+];
+
+/// Why a variable does not travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Why {
+    /// The manager takes only names of ASCII letters, digits and underscores, with no digit first.
+    #[error("the user manager does not take such a name")]
+    BadName,
+    /// The manager takes no control characters but tab and line break.
+    #[error("the user manager does not take a value with control characters")]
+    BadValue,
+    /// It is in one of the [`GROUPS`].
+    #[error("{}", .0.why)]
+    Never(&'static Group),
+}
+
+/// Takes a variable of the login, and returns whether it may travel.
+///
+/// # Errors
+/// The reason why it may not.
+pub fn travels(name: &str, value: &str) -> Result<(), Why> {
+    if !is_name(name) {
+        return Err(Why::BadName);
+    }
+    if let Some(group) = GROUPS.iter().find(|group| is_listed(group.names, name)) {
+        return Err(Why::Never(group));
+    }
+    if is_value(value) { Ok(()) } else { Err(Why::BadValue) }
+}
+
+/// Takes a list, in which a name that ends in `*` stands for all that begin so, and returns whether it has the name.
+pub fn is_listed<S: AsRef<str>>(list: &[S], name: &str) -> bool {
+    list.iter().any(|listed| match listed.as_ref().strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == listed.as_ref(),
+    })
+}
+
+/// Returns whether systemd takes the name (`env_name_is_valid` in basic/env-util.c).
+pub fn is_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+/// Returns whether systemd takes the value (`env_value_is_valid` in basic/env-util.c).
+pub(super) fn is_value(value: &str) -> bool {
+    !value.bytes().any(|b| b.is_ascii_control() && b != b'\t' && b != b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn travel() {
+        let names = [
+            "PATH",
+            "LANG",
+            "LC_ALL",
+            "SSH_AUTH_SOCK",
+            "EDITOR",
+            "SUDO_EDITOR",
+            "TMUX_TMPDIR",
+            "SYSTEMD_PAGER",
+            "MAIL",
+            "XDG_CONFIG_HOME",
+            "XDG_CURRENT_DESKTOP",
+            "DESKTOP_SESSION",
+            "_JAVA_AWT_WM_NONREPARENTING",
+            "WINDOWS",
+        ];
+        for name in names {
+            assert_eq!(travels(name, "x"), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn stay_behind() {
+        let names = [
+            "SHLVL",
+            "PWD",
+            "OLDPWD",
+            "_",
+            "TERM",
+            "TERMCAP",
+            "COLUMNS",
+            "LINES",
+            "XDG_SESSION_ID",
+            "XDG_VTNR",
+            "XDG_SEAT",
+            "XDG_SESSION_CLASS",
+            "INVOCATION_ID",
+            "NOTIFY_SOCKET",
+            "LISTEN_PID",
+            "LISTEN_PIDFDID",
+            "WATCHDOG_USEC",
+            "MEMORY_PRESSURE_WATCH",
+            "DISPLAY",
+            "XAUTHORITY",
+            "WAYLAND_DISPLAY",
+            "XDG_RUNTIME_DIR",
+            "DBUS_SESSION_BUS_ADDRESS",
+            "TMUX",
+            "STY",
+            "SSH_TTY",
+            "SUDO_UID",
+            "XDG_SESSION_TYPE",
+        ];
+        for name in names {
+            assert!(matches!(travels(name, "x"), Err(Why::Never(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_manager_refuses() {
+        for name in ["", "1A", "A-B", "BASH_FUNC_which%%", "É", "A=B", "A B"] {
+            assert_eq!(travels(name, "x"), Err(Why::BadName), "{name:?}");
+        }
+        for value in ["\0", "a\u{1b}[0m", "\r", "\u{7f}"] {
+            assert_eq!(travels("A", value), Err(Why::BadValue), "{value:?}");
+        }
+        for value in ["", "a\tb\nc", "é", "\u{85}"] {
+            assert_eq!(travels("A", value), Ok(()), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_in_two_groups() {
+        let mut names: Vec<_> = GROUPS.iter().flat_map(|group| group.names).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

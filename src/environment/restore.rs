@@ -1,0 +1,79 @@
+//! How the user manager and D-Bus get their environment back.
+
+use std::collections::BTreeSet;
+
+use super::Block;
+
+/// What turns one block into another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What to set, new or to another value.
+    pub set: Block,
+    /// What to unset. Never a name that is also set.
+    pub unset: BTreeSet<String>,
+}
+
+impl Changes {
+    /// Returns whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.unset.is_empty()
+    }
+
+    /// Takes a block and returns what it is after the changes, by the rules of the manager's `UnsetAndSetEnvironment`
+    /// (org.freedesktop.systemd1(5)): first what is unset goes, then what is set comes.
+    pub fn apply(&self, block: &Block) -> Block {
+        let mut changed = block.clone();
+        changed.retain(|name, _| !self.unset.contains(name));
+        changed.extend(self.set.clone());
+        changed
+    }
+}
+
+/// Takes the manager's block as it was and as it is now, and returns what makes it exactly what it was.
+///
+/// A start asks this with the record of a session that ended badly; the end of a session asks it until the answer is
+/// empty. Once is not enough: the message bus forwards what it is given to the manager, and dbus-broker's launcher does
+/// so without waiting, so a late [`bus_values`] can come in after the manager has been put right.
+pub fn difference(before: &Block, now: &Block) -> Changes {
+    let set = before.iter().filter(|(name, value)| now.get(*name) != Some(value));
+    Changes {
+        set: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        unset: now.keys().filter(|name| !before.contains_key(*name)).cloned().collect(),
+    }
+}
+
+/// Takes the manager's block as it was and what the session exported, and returns what to send to D-Bus at the end: for
+/// each exported name the value that it had, or the empty one, because `UpdateActivationEnvironment` (D-Bus
+/// specification) can only set.
+///
+/// To be sent before [`difference`] is: both message buses forward it to the manager, the empty values included.
+pub fn bus_values(before: &Block, exported: &Block) -> Block {
+    exported.keys().map(|name| (name.clone(), before.get(name).cloned().unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(pairs: &[(&str, &str)]) -> Block {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn back_to_what_it_was() {
+        let before = block(&[("LANG", "C"), ("PATH", "/usr/bin"), ("GONE", "1")]);
+        let now = block(&[("LANG", "C"), ("PATH", "/home/a/bin"), ("DISPLAY", ":0")]);
+        let changes = difference(&before, &now);
+        assert_eq!(changes.set, block(&[("GONE", "1"), ("PATH", "/usr/bin")]));
+        assert_eq!(changes.unset, BTreeSet::from(["DISPLAY".to_owned()]));
+        assert_eq!(changes.apply(&now), before);
+        assert!(difference(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn the_bus_gets_the_earlier_value_or_an_empty_one() {
+        let before = block(&[("LANG", "C"), ("PATH", "/usr/bin")]);
+        let exported = block(&[("PATH", "/home/a/bin"), ("DISPLAY", ":0")]);
+        assert_eq!(bus_values(&before, &exported), block(&[("DISPLAY", ""), ("PATH", "/usr/bin")]));
+    }
+}

@@ -1,0 +1,283 @@
+//! Whether a session may start here and now: asked before anything is touched.
+//!
+//! `startxd check may-start` asks the same questions alone.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::timeout;
+use zbus::Connection;
+
+use super::repair;
+use crate::deadline::Deadlines;
+use crate::launch::Connection as HostConnection;
+use crate::logind::{self, Session};
+use crate::manager::{Manager, UnitState, names};
+use crate::record::Record;
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::{os, session_bus};
+
+/// Why a session may not start. One sentence each, with the remedy.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum Refusal {
+    #[error("startxd never runs as root: log in as yourself (to set up an autologin for a user: startxd enable)")]
+    Root,
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus")]
+    NoLogind(String),
+    #[error("this shell is not in a login session{hint}; log in on a virtual terminal and run startxd start there")]
+    NoSession { hint: &'static str },
+    #[error(
+        "this shell is in session {session} of another user (uid {uid}): su and sudo do not make a session; log in on a \
+         virtual terminal as yourself"
+    )]
+    OthersSession { session: String, uid: u32 },
+    #[error(
+        "session {session} has class {class:?}, only a person's login (class user) can have a display; log in on a \
+         virtual terminal"
+    )]
+    WrongClass { session: String, class: String },
+    #[error(
+        "session {session} comes from another machine and has no screen here; log in on a virtual terminal, or start \
+         programs on a display of their own over ssh -X"
+    )]
+    Remote { session: String },
+    #[error("session {session} is on no seat, so it has no screen; log in on a virtual terminal")]
+    NoSeat { session: String },
+    #[error("session {session} is on no virtual terminal; log in on one (Ctrl+Alt+F2) and run startxd start there")]
+    NoVt { session: String },
+    #[error(
+        "this shell is not on tty{vt} itself but in a terminal emulator or a multiplexer; run startxd start from the \
+         login shell on tty{vt}"
+    )]
+    NotOnVt { vt: u32 },
+    #[error(
+        "tty{vt} is not in the foreground (waited {}): the server gets no devices there; switch to it (chvt {vt}, or \
+         Ctrl+Alt+F{vt}) and try again", seconds(*waited)
+    )]
+    NotActive { vt: u32, waited: Duration },
+    #[error("the user manager does not answer ({why}); see: systemctl status user@{uid}")]
+    NoManager { uid: u32, why: String },
+    #[error("the user's message bus does not answer ({why}); see: systemctl --user status dbus.socket dbus")]
+    NoBus { why: String },
+    #[error("a session of startxd is up already, on tty{vt}, display {display}; end it first: startxd stop")]
+    AlreadyUp { vt: u32, display: crate::x11::display::Display },
+    #[error(
+        "a graphical session of yours is up already ({unit} is {state}); log out of it, or end it: systemctl --user stop \
+         {unit}"
+    )]
+    OtherGraphical { unit: String, state: String },
+    #[error(
+        "your last graphical session is still going down (waited {}, {unit} is {state}); see what holds it: systemctl \
+         --user list-jobs", seconds(*waited)
+    )]
+    GoingDown { unit: String, state: String, waited: Duration },
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f32())
+}
+
+/// The units that are asked about, all at once: the manager loads them for it, which costs more than the question.
+const UNITS: [&str; 8] = [
+    names::GRAPHICAL_SESSION,
+    names::GRAPHICAL_SESSION_PRE,
+    names::WM_TARGET,
+    names::XORG_TARGET,
+    names::SHUTDOWN_TARGET,
+    // From here on only that they are installed. Of the templates, any instance does.
+    names::WM_READY_TARGET,
+    "xorg@0.socket",
+    "xorg@0.service",
+];
+
+/// How many of [`UNITS`], from the first on, say that a graphical session is up.
+const SIGNS: usize = 5;
+
+/// What the checks found, for the host to go on with.
+pub struct Clearance {
+    /// Our directories.
+    pub runtime: RuntimeDir,
+    /// The session in logind.
+    pub session: Session,
+    /// The session's seat.
+    pub seat: String,
+    /// The session's virtual terminal.
+    pub vt: u32,
+    /// The user manager.
+    pub manager: Manager,
+    /// startxd's own units, and whether they are there: their names and load states.
+    pub installed: Vec<(&'static str, String)>,
+}
+
+/// Asks everything that `startxd start` has to know before it touches anything.
+///
+/// # Errors
+/// The first reason why not.
+pub async fn may_start(deadlines: &Deadlines) -> Result<Clearance, Refusal> {
+    if nix::unistd::geteuid().is_root() {
+        return Err(Refusal::Root);
+    }
+    let runtime = RuntimeDir::find();
+    let manager = async {
+        Ok(match &runtime {
+            Ok(runtime) => Some(manager_answers(runtime, deadlines.user_manager).await),
+            Err(_) => None,
+        })
+    };
+    // The two halves do not need each other, and a person waits for both. Only the session's refusal ends this early:
+    // it is the one that explains the others.
+    let session = async {
+        let late = |_| Refusal::NoLogind(format!("no answer within {}", seconds(deadlines.user_manager)));
+        timeout(deadlines.user_manager, own_session()).await.map_err(late)?
+    };
+    let ((session, connection), manager) = tokio::try_join!(session, manager)?;
+    let runtime = runtime?;
+    let (seat, vt) = on_a_vt(&session)?;
+    if !session.active {
+        let active = logind::wait_active(&connection, &session.path, deadlines.vt_active).await;
+        if !active.map_err(|error| Refusal::NoLogind(error.to_string()))? {
+            return Err(Refusal::NotActive { vt, waited: deadlines.vt_active });
+        }
+    }
+    let Some((manager, states)) = manager.transpose()? else { return Err(NoRuntimeDir::Unset.into()) };
+    let loads = UNITS.into_iter().zip(states.iter().map(|state| state.load.clone()));
+    // The first two are systemd's.
+    let installed = loads.skip(2).collect();
+    nothing_up(&runtime, &manager, states, deadlines.going_down).await?;
+    Ok(Clearance { runtime, session, seat, vt, manager, installed })
+}
+
+/// The logind session of this process, if it is one of ours.
+async fn own_session() -> Result<(Session, Connection), Refusal> {
+    let connection = logind::connect().await.map_err(|error| Refusal::NoLogind(error.to_string()))?;
+    let session = logind::own_session(&connection).await.map_err(|error| match error {
+        error if error.is(logind::NO_SESSION) => Refusal::NoSession { hint: outside_hint() },
+        error => Refusal::NoLogind(error.to_string()),
+    })?;
+    if session.uid != nix::unistd::geteuid().as_raw() {
+        return Err(Refusal::OthersSession { session: session.id, uid: session.uid });
+    }
+    Ok((session, connection))
+}
+
+/// What the environment tells about why there is no session.
+fn outside_hint() -> &'static str {
+    let set = |name| std::env::var_os(name).is_some();
+    if set("DISPLAY") || set("WAYLAND_DISPLAY") {
+        " but in a graphical one (a terminal window belongs to the user manager)"
+    } else if set("TMUX") || set("STY") || set("ZELLIJ") {
+        " but in a multiplexer that outlives logins"
+    } else if set("SSH_CONNECTION") {
+        " (this ssh login was made without PAM)"
+    } else if set("SUDO_USER") {
+        " (sudo does not make one)"
+    } else if set("INVOCATION_ID") {
+        " but in a service of the user manager"
+    } else {
+        ""
+    }
+}
+
+/// Class, place, seat and VT, and that the VT is this process's controlling terminal.
+fn on_a_vt(session: &Session) -> Result<(String, u32), Refusal> {
+    let id = session.id.clone();
+    // user-early (systemd 256) is a person's login before the machine is fully up, the same to us.
+    if !matches!(session.class.as_str(), "user" | "user-early") {
+        return Err(Refusal::WrongClass { session: id, class: session.class.clone() });
+    }
+    if session.remote {
+        return Err(Refusal::Remote { session: id });
+    }
+    let Some(seat) = session.seat.clone() else {
+        return Err(Refusal::NoSeat { session: id });
+    };
+    let Some(vt) = session.vt else {
+        return Err(Refusal::NoVt { session: id });
+    };
+    if os::controlling_vt().ok().flatten() != Some(vt) {
+        return Err(Refusal::NotOnVt { vt });
+    }
+    Ok((seat, vt))
+}
+
+/// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
+async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Vec<UnitState>), Refusal> {
+    let late = || format!("no answer within {}", seconds(deadline));
+    // Hello is part of the connecting, so a connection is an answer.
+    let bus = async { session_bus::connect(runtime).await.map_err(|error| error.to_string()) };
+    let bus = timeout(deadline, bus).await.unwrap_or_else(|_| Err(late()));
+    let manager = Manager::new(bus.map_err(|why| Refusal::NoBus { why })?);
+    let states = async { manager.states(&UNITS).await.map_err(|error| error.to_string()) };
+    let states = timeout(deadline, states).await.unwrap_or_else(|_| Err(late())).map_err(no_manager)?;
+    Ok((manager, states))
+}
+
+fn no_manager(why: String) -> Refusal {
+    Refusal::NoManager { uid: nix::unistd::geteuid().as_raw(), why }
+}
+
+/// That no graphical session of this user is up; one that is going down is waited for. One whose host is dead does not
+/// count: the next start ends what is left of it.
+///
+/// `states` are those of [`UNITS`], as they were a moment ago.
+async fn nothing_up(
+    runtime: &RuntimeDir,
+    manager: &Manager,
+    mut states: Vec<UnitState>,
+    deadline: Duration,
+) -> Result<(), Refusal> {
+    let mut signals = None;
+    let end = tokio::time::Instant::now() + deadline;
+    loop {
+        let up = UNITS.iter().take(SIGNS).zip(&states).find(|(_, state)| !state.is_down());
+        // A host without units is at its very beginning, or puts back the terminal and the environment at its end.
+        let host = HostConnection::connect(&runtime.host_socket()).ok();
+        let (unit, state) = match up {
+            None if host.is_none() => return Ok(()),
+            None => ("startxd start", "at work"),
+            Some(_) if !going_down(&states) && repair::is_dead(runtime) => return Ok(()),
+            Some((unit, state)) if !going_down(&states) => return Err(already_up(runtime, unit, state)),
+            Some((unit, state)) => (*unit, state.active.as_str()),
+        };
+        // Hardly ever needed. The states are asked for again afterwards: what changed before is not announced.
+        let first = signals.is_none();
+        let listening = match &mut signals {
+            Some(listening) => listening,
+            None => signals.insert(manager.signals().await.map_err(|error| no_manager(error.to_string()))?),
+        };
+        let host_gone = async {
+            match &host {
+                Some(host) => while let Ok(Some(_)) = host.receive().await {},
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = std::future::ready(()), if first => {}
+            _ = listening.next() => {}
+            () = host_gone => {}
+            () = tokio::time::sleep_until(end) => {
+                let (unit, state) = (unit.to_owned(), state.to_owned());
+                return Err(Refusal::GoingDown { unit, state, waited: deadline });
+            }
+        }
+        states = manager.states(&UNITS).await.map_err(|error| no_manager(error.to_string()))?;
+    }
+}
+
+/// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.
+fn going_down(states: &[UnitState]) -> bool {
+    states
+        .iter()
+        .zip(&UNITS[..SIGNS])
+        .any(|(state, sign)| state.is_going_down() || (*sign == names::SHUTDOWN_TARGET && !state.is_down()))
+}
+
+fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
+    match Record::read(&runtime.record()) {
+        Ok(Some(record)) => Refusal::AlreadyUp { vt: record.vt, display: record.display },
+        _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
+    }
+}

@@ -1,0 +1,198 @@
+//! The ordered end of a session.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, timeout_at};
+use zbus::OwnedObjectPath;
+
+use super::life::{Event, Life};
+use super::why::Why;
+use crate::manager::{self, Manager, Mode, Signals, names};
+use crate::runtime_dir::RuntimeDir;
+use crate::session::applications::Applications;
+
+/// Takes a session down, in order, whatever state it is in. Returns why it ended: `why`, unless the end itself failed.
+pub(super) async fn end(life: &mut Life, why: Why) -> Why {
+    life.ending = true;
+    match &why {
+        clean if clean.is_clean() => tracing::info!("the session ends: {clean}"),
+        failed => tracing::debug!("the session ends: {failed}"),
+    }
+    let deadline = Instant::now() + life.config.deadlines.stop;
+    let down = match life.manager.clone() {
+        Some(manager) => take_down(life, &manager, deadline).await,
+        None => true,
+    };
+    if !down {
+        force(life).await;
+    }
+    stop_server(life).await;
+    if down || !why.is_clean() { why } else { Why::Stuck { waited: life.config.deadlines.stop } }
+}
+
+/// Stops the units in order. Returns whether all went down in time.
+async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> bool {
+    end_applications(life, manager).await;
+    // Units that know nothing of xorg.target would outlive it and lose their display: they go first, once what runs
+    // in the graphical session has gone.
+    let strangers = strangers(life, manager).await;
+    if !strangers.is_empty() {
+        for unit in std::iter::once(names::WM_READY_TARGET).chain(strangers.iter().map(String::as_str)) {
+            if let Ok(job) = manager.stop(unit, Mode::Replace).await {
+                await_job(life, &job, deadline).await;
+            }
+        }
+    }
+    let job = match manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await {
+        Ok(job) => job,
+        Err(error) => {
+            tracing::error!("{} cannot be started: {error}", names::SHUTDOWN_TARGET);
+            return false;
+        }
+    };
+    if !await_job(life, &job, deadline).await {
+        return false;
+    }
+    // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
+    for unit in life.units.clone() {
+        if manager.state(&unit).await.is_ok_and(|state| !state.is_down() || state.sub == "exited")
+            && let Ok(job) = manager.stop(&unit, Mode::Replace).await
+        {
+            await_job(life, &job, deadline).await;
+        }
+    }
+    true
+}
+
+/// Ends what the window manager has started, while it has a window manager and a display to say goodbye on.
+async fn end_applications(life: &mut Life, manager: &Manager) {
+    let applications = Applications::ask_to_end(manager, &life.units).await;
+    let deadline = Instant::now() + life.config.deadlines.applications;
+    loop {
+        let event = tokio::select! {
+            () = applications.gone() => return,
+            event = timeout_at(deadline, life.next()) => event,
+        };
+        match event {
+            Ok(event) => {
+                absorb(life, event).await;
+            }
+            Err(_) => return applications.kill(),
+        }
+    }
+}
+
+/// The session's units that are not ordered after `xorg.target`.
+async fn strangers(life: &Life, manager: &Manager) -> Vec<String> {
+    let mut strangers = Vec::new();
+    let bound = manager.dependents(names::XORG_TARGET).await.unwrap_or_default();
+    for unit in life.units.clone() {
+        if !bound.contains(&unit) {
+            strangers.push(unit);
+        }
+    }
+    strangers
+}
+
+/// Waits for a job while everything else goes on being served. Returns whether it ended in time.
+async fn await_job(life: &mut Life, job: &OwnedObjectPath, deadline: Instant) -> bool {
+    loop {
+        let Ok(event) = timeout_at(deadline, life.next()).await else { return false };
+        if let Event::Manager(manager::Signal::JobDone { job: done, .. }) = &event
+            && done == job
+        {
+            return true;
+        }
+        if absorb(life, event).await {
+            return true;
+        }
+    }
+}
+
+/// Handles what happens while a session goes down: the supervisor waits for its server's end, and clients may ask.
+/// Returns whether there is nothing left to wait for, because the manager is gone or the jobs' ends were missed.
+async fn absorb(life: &mut Life, event: Event) -> bool {
+    match event {
+        Event::Manager(manager::Signal::Lost) => {
+            match reconnect(life.prepared.runtime(), life.config.deadlines.user_manager).await {
+                Ok((manager, events)) => {
+                    let down = manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_down());
+                    (life.manager, life.events) = (Some(manager), events);
+                    return down;
+                }
+                Err(_) => {
+                    life.manager = None;
+                    return true;
+                }
+            }
+        }
+        Event::ServerEnded(ending) => {
+            life.server_ended(ending).await;
+        }
+        Event::Peer(event) => {
+            // Another stop while stopping: the client waits with the rest.
+            let _ = life.serve(event).await;
+        }
+        // A second signal changes nothing: the end is on its way and has its deadline.
+        Event::Interrupt(_) | Event::Sight(_) | Event::Manager(_) => {}
+    }
+    false
+}
+
+/// Kills what did not stop in time.
+async fn force(life: &mut Life) {
+    let Some(manager) = life.manager.clone() else {
+        return;
+    };
+    let mut units = life.units.clone();
+    units.push(names::xorg_service(life.prepared.display));
+    for unit in units {
+        tracing::error!("killing what is left of {unit}");
+        let _ = manager.kill(&unit, Signal::SIGKILL).await;
+    }
+    let deadline = Instant::now() + life.config.deadlines.server_stop;
+    if let Ok(job) = manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await {
+        await_job(life, &job, deadline).await;
+    }
+}
+
+/// Ends the server if the supervisor has not: politely, then not.
+async fn stop_server(life: &mut Life) {
+    for (signal, deadline) in [(Signal::SIGTERM, life.config.deadlines.server_stop), (Signal::SIGKILL, Duration::MAX)] {
+        let Some(server) = &life.server else { return };
+        server.signal(signal);
+        if let Ok(ending) = tokio::time::timeout(deadline, server.ended()).await {
+            life.server_ended(ending).await;
+        }
+    }
+}
+
+/// Connects to the manager again after `daemon-reexec`, or finds that it is gone.
+///
+/// # Errors
+/// What kept us from it, within the deadline.
+pub(super) async fn reconnect(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Signals), String> {
+    /// Pause between two tries: a manager that is being re-executed has nothing to wait on.
+    const TRY_AGAIN: Duration = Duration::from_millis(20);
+    let end = Instant::now() + deadline;
+    loop {
+        let attempt = async {
+            let manager = Manager::connect(runtime).await?;
+            let failed = |error: crate::dbus::CallError| zbus::Error::Failure(error.to_string());
+            let events = manager.signals().await.map_err(failed)?;
+            manager.version().await.map_err(failed)?;
+            Ok::<_, zbus::Error>((manager, events))
+        };
+        let error = match timeout_at(end, attempt).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        // Without its socket there is no bus to come back.
+        if Instant::now() >= end || !runtime.bus_socket().exists() {
+            return Err(error);
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! The clients of the launch socket: each is read by a task of its own, and all end up in one queue.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::launch::{Connection, Listener, Reply, Request};
+
+/// More clients than this at a time are none of ours.
+const MAX_CLIENTS: usize = 32;
+
+/// A client that can be answered.
+#[derive(Clone)]
+pub struct Peer {
+    connection: Arc<Connection>,
+}
+
+impl Peer {
+    /// Sends a reply; a client that has gone is fine.
+    ///
+    /// Never waits: a client that asks and asks and does not read would hold up the whole session. It is dropped.
+    pub fn reply(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) {
+        if let Err(error) = self.connection.try_send(&reply.encode(), fds) {
+            tracing::debug!("a client of the launch socket did not take its answer: {error}");
+            self.connection.close();
+        }
+    }
+
+    /// Sends a refusal and closes: what a client has queued to read it still gets, but it does not keep its place.
+    pub fn refuse(&self, reason: String) {
+        self.reply(&Reply::Refused(reason), &[]);
+        self.connection.close();
+    }
+
+    /// Whether both are the same connection.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.connection, &other.connection)
+    }
+}
+
+/// What a client did.
+pub enum PeerEvent {
+    /// It asked for something.
+    Request(Peer, Request, Vec<OwnedFd>),
+    /// It is gone.
+    Gone(Peer),
+}
+
+/// All clients.
+pub struct Peers {
+    queue: mpsc::Receiver<PeerEvent>,
+}
+
+impl Peers {
+    /// Serves the socket from now on. A client that has not asked for anything after `patience` loses its place.
+    #[must_use]
+    pub fn serve(listener: Listener, patience: Duration) -> Self {
+        // Bounded: a client that floods us is read only as fast as we act on it.
+        let (sender, queue) = mpsc::channel(MAX_CLIENTS);
+        tokio::spawn(accept(listener, sender, patience));
+        Self { queue }
+    }
+
+    /// The next thing that a client did. May be dropped while it waits.
+    pub async fn next(&mut self) -> PeerEvent {
+        match self.queue.recv().await {
+            Some(event) => event,
+            // The accepting task holds a sender for as long as the program runs.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn accept(listener: Listener, queue: mpsc::Sender<PeerEvent>, patience: Duration) {
+    let mut crowded = false;
+    loop {
+        match listener.accept().await {
+            // Each client's task holds a sender, and this one does.
+            Ok(connection) if queue.strong_count() <= MAX_CLIENTS => {
+                crowded = false;
+                tokio::spawn(read(Peer { connection: Arc::new(connection) }, queue.clone(), patience));
+            }
+            Ok(connection) => {
+                let reason = format!("more than {MAX_CLIENTS} clients at a time");
+                Peer { connection: Arc::new(connection) }.refuse(reason);
+                if !std::mem::replace(&mut crowded, true) {
+                    tracing::warn!("more than {MAX_CLIENTS} clients on the launch socket; they are turned away");
+                }
+            }
+            Err(error) => {
+                // Out of descriptors, most likely. Without a pause this would spin until one is free.
+                tracing::error!("cannot accept on the launch socket: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn read(peer: Peer, queue: mpsc::Sender<PeerEvent>, patience: Duration) {
+    let mut asked = false;
+    loop {
+        let received = if asked {
+            peer.connection.receive().await
+        } else {
+            match tokio::time::timeout(patience, peer.connection.receive()).await {
+                Ok(received) => received,
+                Err(_) => break,
+            }
+        };
+        let refusal = match received {
+            Ok(Some((bytes, fds))) => match Request::decode(&bytes) {
+                Ok(request) => {
+                    asked = true;
+                    if queue.send(PeerEvent::Request(peer.clone(), request, fds)).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Err(malformed) => malformed.to_string(),
+            },
+            Ok(None) => break,
+            // It closed with a reply of ours unread. The kernel tells that once, *before* what it has sent last
+            // (unix_release_sock sets the socket's error): its last words may still be there, and then end-of-file.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => continue,
+            Err(error) => error.to_string(),
+        };
+        // What is not understood is refused, and nothing after it is read.
+        tracing::warn!("refused a message on the launch socket: {refusal}");
+        peer.refuse(refusal);
+        break;
+    }
+    let _ = queue.send(PeerEvent::Gone(peer)).await;
+}

@@ -1,0 +1,102 @@
+//! The one place that a session of a user has: our runtime directory, with its lock held.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+use tokio::time::{Instant, sleep};
+
+use super::prepare::NotPrepared;
+use crate::runtime_dir::RuntimeDir;
+
+/// How long a host that is ending may hold the lock after it has removed its socket.
+const LAST_STEPS: Duration = Duration::from_millis(500);
+/// Pause between two tries: flock(2) cannot be waited for together with anything else.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Our directory, with its lock held: one host for each user.
+pub struct Place {
+    /// Our directories.
+    pub runtime: RuntimeDir,
+    // Held for the host's life; released by the kernel however it ends.
+    lock: Flock<File>,
+}
+
+impl Place {
+    /// Makes the directory and takes the lock.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to, or a host of this user lives.
+    pub async fn take(runtime: &RuntimeDir) -> Result<Self, NotPrepared> {
+        runtime.create()?;
+        let end = Instant::now() + LAST_STEPS;
+        loop {
+            match take_lock(runtime) {
+                // A host that is ending has removed its socket, which the checks look for, an instant before.
+                Err(NotPrepared::Busy) if Instant::now() < end => sleep(LOOK_AGAIN).await,
+                lock => return Ok(Self { lock: lock?, runtime: runtime.clone() }),
+            }
+        }
+    }
+
+    /// Removes launch socket, lock and directory.
+    pub fn leave(self) {
+        remove(&self.runtime.host_socket());
+        // While still locked: see `take_lock`.
+        remove(&self.runtime.lock());
+        drop(self.lock);
+        // Only if it is empty; a supervisor of another display may have files in it.
+        let _ = std::fs::remove_dir(self.runtime.path());
+    }
+}
+
+/// Takes the lock that makes a host the only one of its user.
+///
+/// The file is removed at the end of a session. Somebody who opened it before that, and locks it after, would hold a
+/// lock on a file that no other start can find: so the lock counts only if the path still leads to the same file.
+fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotPrepared> {
+    let path = runtime.lock();
+    let fail = |error: io::Error| write_error(&path, error);
+    loop {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+        let file = options.open(&path).map_err(fail)?;
+        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Err(NotPrepared::Busy),
+            Err((_, error)) => return Err(fail(error.into())),
+        };
+        match (std::fs::symlink_metadata(&path), lock.metadata()) {
+            (Ok(there), Ok(here)) if there.ino() == here.ino() => return Ok(lock),
+            _ => {}
+        }
+    }
+}
+
+/// Whether no host of this user lives: the lock is not there, or nobody holds it.
+#[must_use]
+pub fn is_free(runtime: &RuntimeDir) -> bool {
+    let Ok(file) = File::options().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(runtime.lock()) else {
+        return true;
+    };
+    // Let go of at once: this only asks.
+    Flock::lock(file, FlockArg::LockSharedNonblock).is_ok()
+}
+
+/// Removes a file of ours; says so if that fails.
+pub fn remove(path: &Path) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}: {error}", path.display());
+        }
+        _ => {}
+    }
+}
+
+/// Why something could not be written.
+pub fn write_error(path: &Path, error: io::Error) -> NotPrepared {
+    NotPrepared::Write { path: path.display().to_string(), error }
+}

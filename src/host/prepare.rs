@@ -1,0 +1,208 @@
+//! What a session needs before its first process starts, and how it is taken back.
+//!
+//! Everything here is undone by [`Prepared::undo`], also by the next start if this host dies in between: the record is
+//! on disk before the first change.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use thiserror::Error;
+
+use super::checks::Clearance;
+use super::place::{Place, remove, write_error};
+use super::repair::{repair, undo_environment};
+use crate::config::Config;
+use crate::dbus::CallError;
+use crate::environment;
+use crate::environment::block::Block;
+use crate::manager::{Manager, names, restore};
+use crate::record::Record;
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::session::Choice;
+use crate::x11::cookie::Cookie;
+use crate::x11::display::{Display, SOCKET_DIR};
+use crate::x11::occupied::{self, SocketDirProblem, Taken};
+use crate::x11::xauthority;
+
+/// Why a session could not be prepared. Nothing is left behind.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum NotPrepared {
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("another startxd start of yours is at work right now; wait for it, or end it: startxd stop")]
+    Busy,
+    #[error("display {display} is taken: {taken}; leave --display away to get the next free one")]
+    DisplayTaken { display: Display, taken: Taken },
+    #[error("no display number is free: {0}")]
+    NoDisplay(io::Error),
+    #[error("{0}")]
+    SocketDir(#[from] SocketDirProblem),
+    #[error("cannot write to {path}: {error}; see whether there is space: df {path}")]
+    Write { path: String, error: io::Error },
+    #[error("the user manager does not tell its environment ({0}); see journalctl --user -b")]
+    Environment(#[from] CallError),
+}
+
+/// The place of a session: taken and recorded.
+pub struct Prepared {
+    place: Place,
+    /// The display's name.
+    pub display: Display,
+    /// The display's cookie.
+    pub cookie: Cookie,
+    /// What is written down.
+    pub record: Record,
+    variables: Block,
+}
+
+/// Takes the lock, repairs what a dead session left, chooses the display, and writes cookie and record, in this order.
+///
+/// # Errors
+/// [`NotPrepared`].
+pub async fn prepare(
+    clearance: &Clearance,
+    config: &Config,
+    display: Option<Display>,
+    choice: &Choice,
+) -> Result<Prepared, NotPrepared> {
+    let manager = &clearance.manager;
+    let place = Place::take(&clearance.runtime).await?;
+    repair(&place, manager, &config.deadlines).await;
+    let display = match choose_display(display.or(config.display), manager).await {
+        Ok(display) => display,
+        Err(error) => {
+            place.leave();
+            return Err(error);
+        }
+    };
+    let authority = place.runtime.authority(display);
+    let outcome = record(clearance, config, choice, display, &authority).await;
+    let (cookie, record, variables) = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            remove(&authority);
+            place.leave();
+            return Err(error);
+        }
+    };
+    Ok(Prepared { place, display, cookie, record, variables })
+}
+
+/// Writes what has to be on disk before the first change: the cookie and the record.
+async fn record(
+    clearance: &Clearance,
+    config: &Config,
+    choice: &Choice,
+    display: Display,
+    authority: &Path,
+) -> Result<(Cookie, Record, Block), NotPrepared> {
+    let (runtime, manager) = (&clearance.runtime, &clearance.manager);
+    // Before any client starts, not when the supervisor does: a client that connects while the server is still
+    // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
+    let cookie =
+        xauthority::ensure(authority, display, &hostname_bytes()).map_err(|error| write_error(authority, error))?;
+    let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
+    // A server that failed too often has left its units failed, and failed sockets do not start. Resetting fails for
+    // units that are not loaded, which is as well.
+    let (before, ..) =
+        tokio::join!(manager.environment(), manager.reset_failed(&socket), manager.reset_failed(&service));
+    let before = before?;
+    let variables = session_variables(config, choice, display, authority, &before);
+    let mut record = Record::new(&clearance.session, &clearance.seat, clearance.vt, display, choice.describe());
+    record.units = choice.units();
+    record.exported = variables.keys().cloned().collect();
+    record.before = before;
+    let path = runtime.record();
+    record.write(&path).map_err(|error| write_error(&path, error))?;
+    Ok((cookie, record, variables))
+}
+
+impl Prepared {
+    /// Exports the session's environment to the user manager and to D-Bus activation.
+    ///
+    /// # Errors
+    /// The manager refused.
+    pub async fn export(&self, manager: &Manager) -> Result<(), CallError> {
+        restore::export(manager, &self.variables).await
+    }
+
+    /// Puts everything back. Problems are logged: there is nobody left to hand them to, and the rest must go on.
+    ///
+    /// `manager` is `None` if the user manager is gone, and its environment with it.
+    pub async fn undo(self, manager: Option<&Manager>) {
+        let runtime = &self.place.runtime;
+        if let Some(manager) = manager {
+            undo_environment(manager, &self.record).await;
+        }
+        remove(&runtime.authority(self.display));
+        // After everything that it tells how to undo: until here the next start would repair.
+        remove(&runtime.record());
+        self.place.leave();
+    }
+
+    /// Where the session's files are.
+    #[must_use]
+    pub fn runtime(&self) -> &RuntimeDir {
+        &self.place.runtime
+    }
+}
+
+/// The asked-for display if it is free, or the first free one.
+async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<Display, NotPrepared> {
+    occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
+    let first =
+        asked.or_else(|| Display::new(0)).ok_or_else(|| NotPrepared::NoDisplay(io::ErrorKind::InvalidInput.into()))?;
+    let mut display = first;
+    loop {
+        let taken = occupied::look(display).map_err(NotPrepared::NoDisplay)?;
+        if taken.is_free() || (matches!(taken, Taken::Bound) && is_armed(display, manager).await) {
+            return Ok(display);
+        }
+        if asked.is_some() {
+            return Err(NotPrepared::DisplayTaken { display, taken });
+        }
+        display = display
+            .number()
+            .checked_add(1)
+            .and_then(Display::new)
+            .ok_or_else(|| NotPrepared::NoDisplay(io::ErrorKind::AddrInUse.into()))?;
+    }
+}
+
+/// Whether the display is bound by our own socket unit, with no server behind it: somebody armed it by hand.
+async fn is_armed(display: Display, manager: &Manager) -> bool {
+    let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
+    match manager.states(&[&socket, &service]).await.as_deref() {
+        Ok([socket, service]) => socket.active == "active" && service.is_down(),
+        _ => false,
+    }
+}
+
+/// What the session exports: its own variables, and of the login's environment what differs and may travel.
+fn session_variables(config: &Config, choice: &Choice, display: Display, authority: &Path, before: &Block) -> Block {
+    let mut session = Block::from([
+        ("DISPLAY".to_owned(), display.to_string()),
+        ("XAUTHORITY".to_owned(), authority.display().to_string()),
+        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
+    ]);
+    // What the login shell has set itself is what the person wants.
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    for name in ["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"] {
+        if let Some(value) = given(name).or_else(|| choice.desktop()) {
+            session.insert(name.to_owned(), value);
+        }
+    }
+    let login: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    environment::export(&login, before, &session, &config.environment.never)
+}
+
+fn hostname() -> OsString {
+    nix::unistd::gethostname().unwrap_or_default()
+}
+
+/// As [`hostname`], as bytes, for the supervisor's own call of [`xauthority::ensure`].
+pub fn hostname_bytes() -> Vec<u8> {
+    hostname().as_encoded_bytes().to_vec()
+}

@@ -1,0 +1,138 @@
+//! What a session has left whose host died: found, said, and put back (crash-only software).
+//!
+//! The record tells that there was one, and the lock, which the kernel releases however a host ends, that it is dead.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::place::{Place, is_free, remove};
+use crate::deadline::Deadlines;
+use crate::manager::{Manager, Mode, names, restore};
+use crate::os::Pid;
+use crate::record::Record;
+use crate::runtime_dir::RuntimeDir;
+use crate::session::applications::Applications;
+use crate::x11::display::Display;
+use crate::x11::occupied::lock_holder;
+
+/// Whether there is a session whose host is dead.
+#[must_use]
+pub fn is_dead(runtime: &RuntimeDir) -> bool {
+    is_free(runtime) && !matches!(Record::read(&runtime.record()), Ok(None))
+}
+
+/// Repairs what a dead session has left, if there is anything. The place is ours, so nobody else does.
+pub async fn repair(place: &Place, manager: &Manager, deadlines: &Deadlines) {
+    let runtime = &place.runtime;
+    match Record::read(&runtime.record()) {
+        Ok(None) => {}
+        Ok(Some(record)) => {
+            tracing::warn!(
+                "the last session (display {}, host {}) ended without cleaning up; ending what is left of it and putting \
+                 its environment back",
+                record.display,
+                record.host
+            );
+            bury(manager, &record, deadlines).await;
+            undo_environment(manager, &record).await;
+            remove_lock(record.display);
+            remove(&runtime.authority(record.display));
+            remove(&runtime.record());
+        }
+        Err(error) => {
+            let path = runtime.record();
+            tracing::warn!("{} is left from an earlier session and cannot be read ({error}); removed", path.display());
+            remove(&path);
+        }
+    }
+}
+
+/// Removes the lock file that a killed server has left: a file of ours that names no living process of ours.
+fn remove_lock(display: Display) {
+    let path = display.lock_path();
+    let ours = std::fs::symlink_metadata(&path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw());
+    let holder = std::fs::read(&path).ok().and_then(|content| lock_holder(&content));
+    // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
+    let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+    if ours && holder.is_some_and(|pid| !lives(pid)) {
+        remove(&path);
+    }
+}
+
+/// Ends the units of a session that has neither a host nor a supervisor to end them.
+async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines) {
+    let Ok(state) = manager.state(names::XORG_TARGET).await else { return };
+    if state.is_down() {
+        return;
+    }
+    let end = async {
+        let applications = Applications::ask_to_end(manager, &record.units).await;
+        if timeout(deadlines.applications, applications.gone()).await.is_err() {
+            applications.kill();
+        }
+        stop(manager, names::SHUTDOWN_TARGET, true).await;
+        // And what has no tie to the targets.
+        for unit in &record.units {
+            stop(manager, unit, false).await;
+        }
+    };
+    if timeout(deadlines.going_down, end).await.is_err() {
+        tracing::warn!("the last session does not go down; see: systemctl --user list-jobs");
+    }
+}
+
+/// Stops a unit, or starts the one that stops the others, and waits for it.
+async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
+    let Ok(mut signals) = manager.signals().await else { return };
+    let job = match shutdown {
+        true => manager.start(unit, Mode::ReplaceIrreversibly).await,
+        false => manager.stop(unit, Mode::Replace).await,
+    };
+    match job {
+        Ok(job) => drop(signals.job_done(&job).await),
+        // A unit that is not loaded has nothing to stop.
+        Err(error) => tracing::debug!("{unit}: {error}"),
+    }
+}
+
+/// Puts back what a session has changed in the user manager.
+pub async fn undo_environment(manager: &Manager, record: &Record) {
+    if let Err(error) = restore::restore(manager, &record.before, &record.exported).await {
+        tracing::warn!("the user manager's environment could not be put back: {error}");
+    }
+    let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
+    for unit in xorg.iter().chain(&record.units) {
+        // Fails for units that are not loaded any more, which is what we want.
+        let _ = manager.reset_failed(unit).await;
+    }
+}
+
+/// The supervisor's part: the host has died under it, and it has ended the session in the host's place.
+pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, deadlines: &Deadlines) {
+    let ours = matches!(Record::read(&runtime.record()), Ok(Some(record)) if record.host == host.as_raw());
+    if !ours {
+        return;
+    }
+    // If somebody else has the lock, the next start is on its way, and repairs itself.
+    if let Ok(place) = Place::take(runtime).await {
+        repair(&place, manager, deadlines).await;
+        place.leave();
+    }
+}
+
+/// `startxd stop` where no host answers: ends what is left of a dead session. Returns whether there was one.
+pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> bool {
+    /// The bus answers at once or not at all here.
+    const BUS: Duration = Duration::from_secs(10);
+    if !is_dead(runtime) {
+        return false;
+    }
+    let Ok(Ok(manager)) = timeout(BUS, Manager::connect(runtime)).await else { return false };
+    let Ok(place) = Place::take(runtime).await else { return false };
+    repair(&place, &manager, deadlines).await;
+    place.leave();
+    true
+}

@@ -1,0 +1,152 @@
+//! The server's process: forked here, in the session, on the supervisor's behalf.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::socket::{UnixAddr, getsockname, getsockopt, sockopt::AcceptConn};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use tokio::io::unix::AsyncFd;
+
+use crate::launch::Ending;
+use crate::os::{self, Image, Pid};
+use crate::x11::display::Display;
+use crate::x11::server;
+
+/// What is the same for every server of a session.
+pub struct Plan {
+    /// The real, unprivileged server.
+    pub program: PathBuf,
+    /// The display.
+    pub display: Display,
+    /// The virtual terminal's number.
+    pub vt: u32,
+    /// The seat's id.
+    pub seat: String,
+    /// The cookie's file.
+    pub authority: PathBuf,
+    /// Configured arguments.
+    pub extra: Vec<String>,
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Its process.
+    pub pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+/// Variables of ours that would mislead the server: socket activation and readiness are told to it anew, and libsystemd
+/// from 259 on checks `LISTEN_PIDFDID` as well (sd-daemon.c, `sd_listen_fds`).
+const NOT_FOR_THE_SERVER: [&str; 6] =
+    ["LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID"];
+
+impl Plan {
+    /// Why the passed descriptors cannot be the listening sockets of the display; `None` if they are.
+    ///
+    /// What another process hands us is checked before a server is let loose on it.
+    #[must_use]
+    pub fn problem_with(&self, listeners: &[OwnedFd]) -> Option<&'static str> {
+        for listener in listeners {
+            let Ok(address) = getsockname::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(listener)) else {
+                return Some("a descriptor is no Unix socket");
+            };
+            let by_path = address.path() == Some(self.display.socket_path().as_path());
+            let by_name = address.as_abstract() == Some(self.display.abstract_name().as_bytes());
+            if !by_path && !by_name {
+                return Some("a socket has another display's address");
+            }
+            if getsockopt(listener, AcceptConn) != Ok(true) {
+                return Some("a socket does not listen");
+            }
+        }
+        None
+    }
+
+    /// Forks the server with these sockets and this end of a pipe for its output.
+    ///
+    /// # Errors
+    /// The program could not be executed.
+    pub fn launch(&self, listeners: &[OwnedFd], output: &OwnedFd) -> io::Result<Server> {
+        let arguments = server::arguments(self.display, self.vt, &self.seat, &self.authority, &self.extra)?;
+        let environment: Vec<CString> = std::env::vars_os()
+            .filter(|(name, _)| !NOT_FOR_THE_SERVER.iter().any(|not| name == not))
+            .filter_map(|(name, value)| {
+                let mut entry = name.into_vec();
+                entry.push(b'=');
+                entry.extend(value.into_vec());
+                CString::new(entry).ok()
+            })
+            .collect();
+        let program = CString::new(self.program.as_os_str().as_bytes())?;
+        let listeners: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
+        let pid = os::spawn(&Image {
+            program: &program,
+            arguments: &arguments,
+            environment: &environment,
+            output: output.as_fd(),
+            listeners: &listeners,
+        })?;
+        let pidfd = os::watch(os::pidfd_open(pid)?)?;
+        Ok(Server { pid, pidfd })
+    }
+}
+
+impl Server {
+    /// A descriptor of the process, to hand on.
+    #[must_use]
+    pub fn pidfd(&self) -> &OwnedFd {
+        self.pidfd.get_ref()
+    }
+
+    /// Waits for the server's end, kills what it has forked, and reaps it. May be dropped while it waits.
+    pub async fn ended(&self) -> Ending {
+        loop {
+            // An error of the reactor leaves nothing to wait on; the answer is then in waitpid.
+            let ready = self.pidfd.readable().await;
+            match waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
+                Ok(WaitStatus::StillAlive) => {}
+                _ => return self.reap(),
+            }
+            if let Ok(mut ready) = ready {
+                ready.clear_ready();
+            }
+        }
+    }
+
+    /// The server has ended and can be waited for.
+    ///
+    /// A server that ended before it was adopted may have left children, xkbcomp for one, which would hold its sockets
+    /// in the login session's scope. They are in its process group, which is killed *before* the server is reaped:
+    /// until then its pid, and so the group's number, cannot become anybody else's.
+    fn reap(&self) -> Ending {
+        let _ = killpg(self.pid, Signal::SIGKILL);
+        match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Ending::Code(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Ending::Signal(signal as i32),
+            // Somebody else has reaped it: cannot be, but must not become a loop.
+            _ => Ending::Code(0),
+        }
+    }
+
+    /// Whether it is on its way out, even if it cannot be reaped yet.
+    ///
+    /// A dying process closes its sockets before it becomes waitable, so its clients may know, and act, before
+    /// [`Server::ended`] does. The kernel marks it first (proc_pid_stat(5), field 9; linux/sched.h, `PF_EXITING`).
+    #[must_use]
+    pub fn is_exiting(&self) -> bool {
+        const PF_EXITING: u32 = 0x4;
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return true };
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let flags = fields.split_ascii_whitespace().nth(6).and_then(|flags| flags.parse::<u32>().ok());
+        flags.is_none_or(|flags| flags & PF_EXITING != 0)
+    }
+
+    /// Sends it a signal; an ended server is fine.
+    pub fn signal(&self, signal: Signal) {
+        let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
+    }
+}

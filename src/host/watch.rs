@@ -1,0 +1,67 @@
+//! The host's eye on the display: when does a window manager manage it?
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::x11::client::{Client, ClientError};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+use crate::x11::managed::{Watch, WindowManager};
+
+/// What is seen.
+#[derive(Debug)]
+pub enum Sight {
+    /// The server answered: it serves.
+    Served,
+    /// A window manager manages the display.
+    Managed(WindowManager),
+    /// None does, at the end of the deadline; the watch goes on.
+    Unmanaged,
+}
+
+/// Watches a display in a task of its own, from before its server is up: the connect waits in the socket's backlog.
+///
+/// The queue ends when the server does, or when the display refuses us.
+#[must_use]
+pub fn watch(display: Display, cookie: Cookie, deadline: Duration) -> mpsc::Receiver<Sight> {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        if let Err(error) = look(display, &cookie, deadline, &sender).await {
+            tracing::debug!("no longer watching the display: {error}");
+        }
+    });
+    receiver
+}
+
+async fn look(
+    display: Display,
+    cookie: &Cookie,
+    deadline: Duration,
+    sights: &mpsc::Sender<Sight>,
+) -> Result<(), ClientError> {
+    // The server's own deadline is the supervisor's; the window manager's begins when the server is there.
+    let client = Client::connect(display, cookie).await?;
+    let _ = sights.send(Sight::Served).await;
+    let mut watch = Watch::new(client).await?;
+    let end = Instant::now() + deadline;
+    let in_time = tokio::select! {
+        manager = watch.managed() => Some(manager?),
+        () = sleep_until(end) => None,
+    };
+    let manager = match in_time {
+        Some(manager) => Some(manager),
+        None => watch.look_harder().await?,
+    };
+    let manager = match manager {
+        Some(manager) => manager,
+        None => {
+            let _ = sights.send(Sight::Unmanaged).await;
+            watch.managed().await?
+        }
+    };
+    let _ = sights.send(Sight::Managed(manager)).await;
+    // Held open to the server's end, so that the queue's end tells it.
+    Err(watch.closed().await)
+}

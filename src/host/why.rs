@@ -1,0 +1,101 @@
+//! Why a session ended.
+
+use std::fmt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::launch::Ending;
+use crate::manager::ServiceEnd;
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The window manager, or what was given in its place, exited with 0 or was stopped.
+    LoggedOut,
+    /// `startxd stop`.
+    Asked,
+    /// A signal to the host: the login session ends, or a person pressed Ctrl+C while it started.
+    Signal(Signal),
+    /// Somebody stopped `xorg.target`.
+    TargetStopped,
+    /// The session's unit failed for good.
+    SessionFailed {
+        /// The unit.
+        unit: String,
+        /// How its process ended.
+        end: ServiceEnd,
+    },
+    /// The server did not come up, or crashed too often.
+    ServerFailed {
+        /// How its process ended, if it had one.
+        ending: Option<Ending>,
+        /// What the supervisor says, with the server's last lines.
+        words: String,
+    },
+    /// A unit could not be started.
+    NotStarted {
+        /// The unit.
+        unit: String,
+        /// What the manager says.
+        why: String,
+    },
+    /// The user manager did not take the session's environment.
+    NotExported(String),
+    /// The user manager is gone.
+    ManagerLost(String),
+    /// The session's units did not stop in time.
+    Stuck {
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+impl Why {
+    /// Whether this is how sessions should end.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::LoggedOut | Self::Asked | Self::Signal(_) | Self::TargetStopped)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LoggedOut => write!(f, "logged out"),
+            Self::Asked => write!(f, "stopped as asked"),
+            Self::Signal(signal) => write!(f, "ended by {signal}"),
+            Self::TargetStopped => write!(f, "xorg.target was stopped"),
+            Self::SessionFailed { unit, end } => {
+                /// systemd.exec(5), "Process Exit Codes".
+                const EXIT_EXEC: i32 = 203;
+                let how = match end.code {
+                    nix::libc::CLD_EXITED if end.status == EXIT_EXEC => "could not be executed".to_owned(),
+                    nix::libc::CLD_EXITED => format!("exited with status {}", end.status),
+                    0 => "did not run".to_owned(),
+                    _ => Ending::Signal(end.status).to_string(),
+                };
+                write!(f, "{unit} failed ({}: it {how}); see: journalctl --user -b -u {unit}", end.result)
+            }
+            Self::ServerFailed { words, ending } => match (words.as_str(), ending) {
+                ("", Some(ending)) => write!(f, "the X server {ending}; see: journalctl --user -b -u 'xorg@*'"),
+                ("", None) => write!(f, "the X server did not start; see: journalctl --user -b -u 'xorg@*'"),
+                (words, _) => f.write_str(words),
+            },
+            Self::NotStarted { unit, why } => {
+                write!(f, "{unit} could not be started ({why}); see: systemctl --user status {unit}")
+            }
+            Self::NotExported(why) => {
+                write!(f, "the user manager did not take the session's environment ({why}); see: journalctl --user -b")
+            }
+            Self::ManagerLost(why) => {
+                write!(f, "the user manager is gone ({why}) and the session with it; log out and in again")
+            }
+            Self::Stuck { waited } => write!(
+                f,
+                "the session did not go down within {} s and was ended by force; see: journalctl --user -b",
+                waited.as_secs_f32()
+            ),
+        }
+    }
+}

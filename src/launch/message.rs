@@ -1,0 +1,244 @@
+//! The messages of the launch socket and their form; pure.
+
+use std::fmt;
+
+use nix::unistd::Pid;
+use thiserror::Error;
+
+use crate::x11::display::Display;
+
+/// The longest message in bytes, and so the size of every receive buffer.
+pub const MAX_MESSAGE: usize = 8192;
+
+/// How every message begins: the protocol and its version.
+const MAGIC: &str = "startxd/1";
+
+/// What a client asks of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Start the server of this display; `listeners` listening sockets came along.
+    Launch {
+        /// The display that the supervisor serves.
+        display: Display,
+        /// How many listening sockets came with the message, behind the one descriptor for output.
+        listeners: usize,
+    },
+    /// End the session.
+    Stop,
+    /// The supervisor gave its server up; the text is for the person at the VT.
+    Failed(String),
+}
+
+/// What the host answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The server runs; a pidfd came along.
+    Launched(Pid),
+    /// The server has ended.
+    Exited(Ending),
+    /// The session is being ended.
+    Stopping,
+    /// No, and why.
+    Refused(String),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited by itself with this status.
+    Code(i32),
+    /// A signal with this number ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with status {code}"),
+            Self::Signal(number) => match nix::sys::signal::Signal::try_from(*number) {
+                Ok(signal) => write!(f, "was ended by {signal}"),
+                Err(_) => write!(f, "was ended by signal {number}"),
+            },
+        }
+    }
+}
+
+/// A message that is not one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("not a message of startxd: {0}")]
+pub struct Malformed(&'static str);
+
+impl Request {
+    /// The message as it travels.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Launch { display, listeners } => {
+                format!("{MAGIC} launch display={display} listeners={listeners}")
+            }
+            Self::Stop => format!("{MAGIC} stop"),
+            Self::Failed(text) => with_text("failed", text),
+        }
+        .into_bytes()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is not one that [`Request::encode`] could have made.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (words, text) = split(bytes)?;
+        match (words.as_slice(), text) {
+            (["launch", display, listeners], None) => {
+                let display = field(display, "display=")?;
+                Ok(Self::Launch {
+                    display: Display::parse(display).map_err(|_| Malformed("the display is none"))?,
+                    listeners: number(field(listeners, "listeners=")?)?,
+                })
+            }
+            (["stop"], None) => Ok(Self::Stop),
+            (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
+            _ => Err(Malformed("unknown request")),
+        }
+    }
+}
+
+impl Reply {
+    /// The message as it travels.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Launched(pid) => format!("{MAGIC} launched pid={pid}"),
+            Self::Exited(Ending::Code(code)) => format!("{MAGIC} exited code={code}"),
+            Self::Exited(Ending::Signal(signal)) => format!("{MAGIC} exited signal={signal}"),
+            Self::Stopping => format!("{MAGIC} stopping"),
+            Self::Refused(reason) => with_text("refused", reason),
+        }
+        .into_bytes()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is not one that [`Reply::encode`] could have made.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (words, text) = split(bytes)?;
+        match (words.as_slice(), text) {
+            (["launched", pid], None) => {
+                let pid: i32 = number(field(pid, "pid=")?)?;
+                if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid))) } else { Err(Malformed("the pid is none")) }
+            }
+            (["exited", ending], None) => match ending.split_once('=') {
+                Some(("code", code)) => Ok(Self::Exited(Ending::Code(number(code)?))),
+                Some(("signal", signal)) => Ok(Self::Exited(Ending::Signal(number(signal)?))),
+                _ => Err(Malformed("an end without a code or a signal")),
+            },
+            (["stopping"], None) => Ok(Self::Stopping),
+            (["refused"], Some(text)) => Ok(Self::Refused(text.to_owned())),
+            _ => Err(Malformed("unknown reply")),
+        }
+    }
+}
+
+/// A message whose text is cut, at a character, to what fits.
+fn with_text(verb: &str, text: &str) -> String {
+    let mut message = format!("{MAGIC} {verb}\n{text}");
+    let end = message.floor_char_boundary(MAX_MESSAGE);
+    message.truncate(end);
+    message
+}
+
+/// The words of the first line behind the magic, and the text below it.
+fn split(bytes: &[u8]) -> Result<(Vec<&str>, Option<&str>), Malformed> {
+    if bytes.len() > MAX_MESSAGE {
+        return Err(Malformed("it is too long"));
+    }
+    let message = std::str::from_utf8(bytes).map_err(|_| Malformed("it is not text"))?;
+    let (line, text) = message.split_once('\n').map_or((message, None), |(line, text)| (line, Some(text)));
+    let mut words = line.split(' ');
+    if words.next() != Some(MAGIC) {
+        return Err(Malformed("it is another protocol, or another version of it"));
+    }
+    Ok((words.collect(), text))
+}
+
+fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
+    word.strip_prefix(name).ok_or(Malformed("a field is missing"))
+}
+
+fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
+    // `FromStr` of the integers takes a leading plus, which encode never writes.
+    if digits.starts_with('+') {
+        return Err(Malformed("a number is none"));
+    }
+    digits.parse().map_err(|_| Malformed("a number is none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, MAX_MESSAGE, Reply, Request};
+    use crate::x11::display::Display;
+    use nix::unistd::Pid;
+
+    #[test]
+    fn requests_survive_the_way() {
+        let display = Display::parse(":7").unwrap();
+        for request in [
+            Request::Launch { display, listeners: 2 },
+            Request::Stop,
+            Request::Failed("the server\nsaid ü".to_owned()),
+            Request::Failed(String::new()),
+        ] {
+            assert_eq!(Request::decode(&request.encode()), Ok(request));
+        }
+    }
+
+    #[test]
+    fn replies_survive_the_way() {
+        for reply in [
+            Reply::Launched(Pid::from_raw(42)),
+            Reply::Exited(Ending::Code(1)),
+            Reply::Exited(Ending::Signal(9)),
+            Reply::Stopping,
+            Reply::Refused("no".to_owned()),
+        ] {
+            assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let long = vec![b'x'; MAX_MESSAGE + 1];
+        let cases: [&[u8]; 17] = [
+            b"",
+            b"startxd/1",
+            b"startxd/2 stop",
+            b"startxd/1 stop now",
+            b"startxd/1  stop",
+            b"startxd/1 stop\n",
+            b"startxd/1 stop\ngarbage",
+            b"startxd/1 failed",
+            b"startxd/1 launch",
+            b"startxd/1 launch display=:0",
+            b"startxd/1 launch display=host:0 listeners=1",
+            b"startxd/1 launch display=:0 listeners=+1",
+            b"startxd/1 launch display=:0 listeners=-1",
+            b"startxd/1 launch listeners=1 display=:0",
+            b"\xff\xfe\x00",
+            b"GET / HTTP/1.1\r\n\r\n",
+            &long,
+        ];
+        for case in cases {
+            assert!(Request::decode(case).is_err(), "{}", String::from_utf8_lossy(case));
+        }
+        assert!(Reply::decode(b"startxd/1 launched pid=1").is_err());
+        assert!(Reply::decode(b"startxd/1 launched pid=-1").is_err());
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let encoded = Request::Failed("ü".repeat(MAX_MESSAGE)).encode();
+        assert!(encoded.len() <= MAX_MESSAGE);
+        assert!(matches!(Request::decode(&encoded), Ok(Request::Failed(_))));
+    }
+}

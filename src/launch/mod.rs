@@ -1,0 +1,19 @@
+//! What the host and its clients say to each other over the launch socket, `$XDG_RUNTIME_DIR/startxd/host.sock`.
+//!
+//! One message is one datagram of a `SOCK_SEQPACKET` socket (unix(7)): a line of ASCII, for some messages followed by
+//! text. A client connects, sends one request, and reads replies until end-of-file:
+//!
+//! | request | descriptors | replies |
+//! |---|---|---|
+//! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `launched pid=P` with a pidfd, later `exited code=C` or `exited signal=S`; or `refused` |
+//! | `startxd/1 stop` | | `stopping`, and end-of-file when the session is gone; or `refused` |
+//! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
+//!
+//! The peer is never trusted further than its uid, which the kernel tells: whatever is malformed is refused, the
+//! descriptors that came with it are closed, and nothing else happens.
+
+mod message;
+mod socket;
+
+pub use message::{Ending, MAX_MESSAGE, Malformed, Reply, Request};
+pub use socket::{Connection, Listener};

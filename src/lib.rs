@@ -1,0 +1,36 @@
+//! startx, done by systemd.
+//!
+//! The folders follow the parts of a session:
+//!
+//! | folder | part |
+//! |---|---|
+//! | [`cli`] | the command line, its messages and exit statuses |
+//! | [`host`] | the session side: the one process that stays in the login session's scope |
+//! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
+//! | [`launch`] | what those two say to each other |
+//! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
+//! | [`x11`] | display names, cookies, the handshake, and who manages the display |
+//! | [`manager`] | the user's service manager, its units and its environment |
+//! | [`logind`] | seat, session and VT |
+//! | [`environment`] | which variables travel, and how they are put back |
+//! | [`config`] | the configuration file, and [`deadline`]: every deadline |
+//! | [`os`] | the only unsafe code, and thin wrappers of system calls |
+
+pub mod cli;
+pub mod config;
+pub mod dbus;
+pub mod deadline;
+pub mod environment;
+pub mod host;
+pub mod launch;
+pub mod logind;
+pub mod manager;
+pub mod os;
+pub mod record;
+pub mod runtime_dir;
+pub mod session;
+pub mod session_bus;
+pub mod supervisor;
+#[cfg(test)]
+mod test_dir;
+pub mod x11;

@@ -1,0 +1,160 @@
+//! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
+
+use crate::dbus::{self, CALL_TIMEOUT, CallError, Target};
+
+const SERVICE: &str = "org.freedesktop.login1";
+const SESSION: &str = "org.freedesktop.login1.Session";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const MANAGER: Target<'_> =
+    Target { destination: SERVICE, path: "/org/freedesktop/login1", interface: "org.freedesktop.login1.Manager" };
+
+/// The error of `GetSessionByPID` for a process outside every session.
+pub const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
+
+/// Connects to the system bus.
+///
+/// # Errors
+/// There is none, or it does not answer.
+pub async fn connect() -> zbus::Result<Connection> {
+    connection::Builder::system().method_timeout(CALL_TIMEOUT).build().await
+}
+
+/// What we read of a session, under the names of its properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its object, for further calls.
+    pub path: OwnedObjectPath,
+    /// `Id`, as loginctl(1) shows it.
+    pub id: String,
+    /// `User`: the numeric uid.
+    pub uid: u32,
+    /// `Seat`: its id, `None` if the session is on none.
+    pub seat: Option<String>,
+    /// `VTNr`: the number of its virtual terminal, `None` if it has none.
+    pub vt: Option<u32>,
+    /// `Class`: "user", "greeter", "manager" and more.
+    pub class: String,
+    /// `Type`: "tty", "x11", "wayland" and more.
+    pub kind: String,
+    /// `Remote`: whether the person sits elsewhere.
+    pub remote: bool,
+    /// `Active`: whether it is in the foreground of its seat.
+    pub active: bool,
+    /// `State`: "online", "active" or "closing".
+    pub state: String,
+}
+
+/// The properties as `GetAll` sends them; unknown ones are passed over, so that new versions of logind stay readable.
+#[derive(Deserialize, Type)]
+#[serde(rename_all = "PascalCase")]
+#[zbus(signature = "dict")]
+struct Properties {
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    id: String,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    user: (u32, OwnedObjectPath),
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    seat: (String, OwnedObjectPath),
+    #[serde(rename = "VTNr", deserialize_with = "zbus::as_variant::deserialize")]
+    vt: u32,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    class: String,
+    #[serde(rename = "Type", deserialize_with = "zbus::as_variant::deserialize")]
+    kind: String,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    remote: bool,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    active: bool,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    state: String,
+}
+
+/// The session that this process is in: by its pid, which logind looks up among the scopes.
+///
+/// The server will be found in the same way (xserver, systemd-logind.c, `connect_hook`), so what this says is what
+/// the server will see.
+///
+/// # Errors
+/// [`NO_SESSION`] if the process is in none: under the user manager, under ssh without PAM, in a cron job.
+pub async fn own_session(connection: &Connection) -> Result<Session, CallError> {
+    // Pid 0 is the caller, as the bus knows it.
+    let path: OwnedObjectPath =
+        dbus::body("GetSessionByPID", &MANAGER.call(connection, "GetSessionByPID", &(0_u32,)).await?)?;
+    session(connection, path).await
+}
+
+/// The session with this id.
+///
+/// # Errors
+/// There is none (any more).
+pub async fn session_by_id(connection: &Connection, id: &str) -> Result<Session, CallError> {
+    let path: OwnedObjectPath = dbus::body("GetSession", &MANAGER.call(connection, "GetSession", &(id,)).await?)?;
+    session(connection, path).await
+}
+
+/// Reads the properties of a session.
+///
+/// # Errors
+/// It has ended.
+pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<Session, CallError> {
+    let target = Target { destination: SERVICE, path: path.as_str(), interface: PROPERTIES };
+    let reply = target.call(connection, "GetAll", &(SESSION,)).await?;
+    let properties: Properties = dbus::body("GetAll", &reply)?;
+    Ok(Session {
+        path,
+        id: properties.id,
+        uid: properties.user.0,
+        seat: Some(properties.seat.0).filter(|seat| !seat.is_empty()),
+        vt: Some(properties.vt).filter(|&vt| vt != 0),
+        class: properties.class,
+        kind: properties.kind,
+        remote: properties.remote,
+        active: properties.active,
+        state: properties.state,
+    })
+}
+
+/// Waits until the session is the active one of its seat.
+///
+/// Greeters and agetty may hand over late: logind learns of the switch from the kernel only after the login. Without
+/// an active session the server would get paused devices and give up ("no screens found").
+///
+/// Returns whether it became active within `deadline`.
+///
+/// # Errors
+/// The session ended, or the bus did.
+pub async fn wait_active(
+    connection: &Connection,
+    session_path: &OwnedObjectPath,
+    deadline: Duration,
+) -> Result<bool, CallError> {
+    let local = |error| CallError::Local { method: "PropertiesChanged", error };
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .path(session_path.as_ref())
+        .interface(PROPERTIES)
+        .member("PropertiesChanged")
+        .build()
+        .map_err(local)?;
+    let mut changes = MessageStream::for_match_rule(rule, connection, None).await.map_err(local)?;
+    let wait = async {
+        loop {
+            // Read after subscribing, and again after every change: what changes in between is not missed.
+            if session(connection, session_path.clone()).await?.active {
+                return Ok(());
+            }
+            if dbus::next(&mut changes).await.is_none() {
+                return Err(local(zbus::Error::Failure("the system bus closed the connection".into())));
+            }
+        }
+    };
+    match tokio::time::timeout(deadline, wait).await {
+        Ok(outcome) => outcome.map(|()| true),
+        Err(_) => Ok(false),
+    }
+}

@@ -1,0 +1,7 @@
+//! The program; everything else is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    startxd::cli::run().into()
+}

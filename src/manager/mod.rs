@@ -1,0 +1,356 @@
+//! The user's service manager, `systemd --user` (org.freedesktop.systemd1(5)).
+//!
+//! We talk to it over the user's message bus. Its private socket, `$XDG_RUNTIME_DIR/systemd/private`, would save a hop
+//! and is what systemctl(1) uses, but the manager signs what it sends there with a well-known name (dbus.c,
+//! `bus_on_connection`), which the specification does not allow as a sender and zbus refuses to read.
+
+pub mod names;
+pub mod restore;
+pub mod signals;
+pub mod transient;
+
+use zbus::{Connection, OwnedObjectPath, OwnedVariant};
+
+use crate::dbus::{self, CallError, Target};
+use crate::environment::block::{self, Block};
+use crate::runtime_dir::RuntimeDir;
+use crate::session_bus;
+use nix::unistd::Pid;
+
+pub use signals::{Signal, Signals};
+
+const SERVICE: &str = "org.freedesktop.systemd1";
+const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const MANAGER: Target<'_> =
+    Target { destination: SERVICE, path: "/org/freedesktop/systemd1", interface: MANAGER_INTERFACE };
+const MANAGER_PROPERTIES: Target<'_> = Target { interface: PROPERTIES, ..MANAGER };
+
+/// How a job relates to jobs that are queued already (systemctl(1), `--job-mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Queued jobs that conflict are replaced.
+    Replace,
+    /// Just this unit: nothing that it requires or wants, and no ordering.
+    IgnoreDependencies,
+    /// As `Replace`, and no later job may replace the jobs that this makes.
+    ReplaceIrreversibly,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::IgnoreDependencies => "ignore-dependencies",
+            Self::ReplaceIrreversibly => "replace-irreversibly",
+        }
+    }
+}
+
+/// The states of a unit (`ListUnitsByNames`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitState {
+    /// `LoadState`: "loaded", "not-found", "masked", "bad-setting" and more.
+    pub load: String,
+    /// `ActiveState`: "active", "inactive", "failed", "activating", "deactivating" and more.
+    pub active: String,
+    /// `SubState`: the unit type's own word, as "running" or "auto-restart".
+    pub sub: String,
+    /// The type of the job that is queued for it ("start", "stop", "restart"), if one is.
+    pub job: Option<String>,
+}
+
+impl UnitState {
+    /// Neither up nor on its way anywhere.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        matches!(self.active.as_str(), "inactive" | "failed") && self.job.is_none()
+    }
+
+    /// On its way down, or waiting to be.
+    #[must_use]
+    pub fn is_going_down(&self) -> bool {
+        self.active == "deactivating" || self.job.as_deref() == Some("stop")
+    }
+}
+
+/// How the main process of a service ended last (`Result`, `ExecMainCode`, `ExecMainStatus`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceEnd {
+    /// "success", "exit-code", "signal", "core-dump", "start-limit-hit" and more (systemd.exec(5), `$SERVICE_RESULT`).
+    pub result: String,
+    /// How it ended: `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED` (sigaction(2)); 0 if it has not run.
+    pub code: i32,
+    /// The exit status or the signal's number.
+    pub status: i32,
+}
+
+impl ServiceEnd {
+    /// The main process exited by itself with status 0.
+    #[must_use]
+    pub fn is_clean_exit(&self) -> bool {
+        self.code == nix::libc::CLD_EXITED && self.status == 0
+    }
+}
+
+/// A connection to the manager.
+#[derive(Clone)]
+pub struct Manager {
+    connection: Connection,
+}
+
+impl Manager {
+    /// Connects over the user's bus; whether there is a manager on it, [`Manager::version`] tells.
+    ///
+    /// # Errors
+    /// There is no bus.
+    pub async fn connect(runtime: &RuntimeDir) -> zbus::Result<Self> {
+        Ok(Self::new(session_bus::connect(runtime).await?))
+    }
+
+    /// The manager at the other end of a connection.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The bus that the manager is on.
+    pub fn bus(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The manager's signals from now on (`Subscribe`).
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn signals(&self) -> Result<Signals, CallError> {
+        // All three at once: nobody starts a job before all have been answered.
+        let (signals, subscribed) =
+            tokio::join!(Signals::listen(&self.connection), MANAGER.call(&self.connection, "Subscribe", &()));
+        match subscribed {
+            // Once for each client is enough, and twice is an error.
+            Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
+            _ => signals.map_err(|error| CallError::Local { method: "AddMatch", error }),
+        }
+    }
+
+    async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
+        dbus::body(method, &MANAGER.call(&self.connection, method, &(unit, mode.as_str())).await?)
+    }
+
+    /// Queues a start job (`StartUnit`) and returns it.
+    ///
+    /// # Errors
+    /// There is no such unit, it may not be started, or the jobs conflict with irreversible ones.
+    pub async fn start(&self, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
+        self.job("StartUnit", unit, mode).await
+    }
+
+    /// Queues a stop job (`StopUnit`) and returns it.
+    ///
+    /// # Errors
+    /// As [`Manager::start`]; also if the unit is not loaded.
+    pub async fn stop(&self, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
+        self.job("StopUnit", unit, mode).await
+    }
+
+    /// Queues a stop and a start (`RestartUnit`); just a start if the unit is down.
+    ///
+    /// # Errors
+    /// As [`Manager::start`].
+    pub async fn restart(&self, unit: &str) -> Result<OwnedObjectPath, CallError> {
+        self.job("RestartUnit", unit, Mode::Replace).await
+    }
+
+    /// Makes a unit from properties and queues its start (`StartTransientUnit`).
+    ///
+    /// # Errors
+    /// A unit of this name runs already, or a property is not understood.
+    pub async fn start_transient(&self, unit: &transient::Service) -> Result<OwnedObjectPath, CallError> {
+        let auxiliary: Vec<(&str, Vec<(&str, OwnedVariant)>)> = Vec::new();
+        let body = (unit.name.as_str(), Mode::Replace.as_str(), unit.properties(), auxiliary);
+        dbus::body("StartTransientUnit", &MANAGER.call(&self.connection, "StartTransientUnit", &body).await?)
+    }
+
+    /// Forgets that a unit failed, its start limit included (`ResetFailedUnit`).
+    ///
+    /// # Errors
+    /// The unit is not loaded.
+    pub async fn reset_failed(&self, unit: &str) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "ResetFailedUnit", &(unit,)).await.map(|_| ())
+    }
+
+    /// Sends a signal to all processes of a unit (`KillUnit`, whom "all").
+    ///
+    /// # Errors
+    /// The unit is not loaded, or has no processes.
+    pub async fn kill(&self, unit: &str, signal: nix::sys::signal::Signal) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "KillUnit", &(unit, "all", signal as i32)).await.map(|_| ())
+    }
+
+    /// Moves a process of ours into the cgroup of a unit with `Delegate=yes` (`AttachProcessesToUnit`).
+    ///
+    /// # Errors
+    /// The unit does not run or does not delegate, or the process is gone.
+    pub async fn attach(&self, unit: &str, pid: Pid) -> Result<(), CallError> {
+        let pids = [pid.as_raw().unsigned_abs()];
+        MANAGER.call(&self.connection, "AttachProcessesToUnit", &(unit, "/", &pids[..])).await.map(|_| ())
+    }
+
+    /// The processes in a unit's cgroup (`GetUnitProcesses`).
+    ///
+    /// # Errors
+    /// The unit is not loaded.
+    pub async fn processes(&self, unit: &str) -> Result<Vec<Pid>, CallError> {
+        let reply = MANAGER.call(&self.connection, "GetUnitProcesses", &(unit,)).await?;
+        let rows: Vec<(String, u32, String)> = dbus::body("GetUnitProcesses", &reply)?;
+        Ok(rows.into_iter().filter_map(|(_, pid, _)| i32::try_from(pid).ok()).map(Pid::from_raw).collect())
+    }
+
+    /// The unit whose cgroup a process is in (`GetUnitByPID`).
+    ///
+    /// # Errors
+    /// The process is in no unit of the user manager.
+    pub async fn unit_of_pid(&self, pid: Pid) -> Result<Option<String>, CallError> {
+        let reply = MANAGER.call(&self.connection, "GetUnitByPID", &(pid.as_raw().unsigned_abs(),)).await?;
+        let path: OwnedObjectPath = dbus::body("GetUnitByPID", &reply)?;
+        Ok(names::unit_of_path(path.as_str()))
+    }
+
+    /// The states of the named units, in their order (`ListUnitsByNames`); units that are not loaded are loaded for it.
+    ///
+    /// # Errors
+    /// A name is not valid.
+    pub async fn states(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
+        type Row = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+        let reply = MANAGER.call(&self.connection, "ListUnitsByNames", &(units,)).await?;
+        let rows: Vec<Row> = dbus::body("ListUnitsByNames", &reply)?;
+        let state = |(name, _, load, active, sub, _, _, job, job_type, _): Row| {
+            (name, UnitState { load, active, sub, job: (job != 0).then_some(job_type) })
+        };
+        // The rows come without those that could not be loaded at all, and under the unit's main name.
+        let mut rows: Vec<_> = rows.into_iter().map(state).collect();
+        let none = || UnitState { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), job: None };
+        if rows.len() == units.len() {
+            return Ok(rows.into_iter().map(|(_, state)| state).collect());
+        }
+        let mut take = |unit: &str| rows.iter().position(|(name, _)| name == unit).map(|at| rows.swap_remove(at).1);
+        Ok(units.iter().map(|unit| take(unit).unwrap_or_else(none)).collect())
+    }
+
+    /// The state of one unit.
+    ///
+    /// # Errors
+    /// As [`Manager::states`].
+    pub async fn state(&self, unit: &str) -> Result<UnitState, CallError> {
+        let missing = || CallError::Local { method: "ListUnitsByNames", error: zbus::Error::InvalidReply };
+        self.states(&[unit]).await?.pop().ok_or_else(missing)
+    }
+
+    async fn property<T>(&self, unit: &str, interface: &str, name: &'static str) -> Result<T, CallError>
+    where
+        T: TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
+    {
+        let path = names::object_path(unit);
+        let target = Target { destination: SERVICE, path: &path, interface: PROPERTIES };
+        let value: OwnedVariant = dbus::body(name, &target.call(&self.connection, "Get", &(interface, name)).await?)?;
+        T::try_from(value).map_err(|error| CallError::Local { method: name, error: error.into() })
+    }
+
+    /// How a service's main process ended last.
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn service_end(&self, unit: &str) -> Result<ServiceEnd, CallError> {
+        let (result, code, status) = tokio::try_join!(
+            self.property(unit, SERVICE_INTERFACE, "Result"),
+            self.property(unit, SERVICE_INTERFACE, "ExecMainCode"),
+            self.property(unit, SERVICE_INTERFACE, "ExecMainStatus"),
+        )?;
+        Ok(ServiceEnd { result, code, status })
+    }
+
+    /// The main process of a service, if one runs.
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn main_pid(&self, unit: &str) -> Result<Option<Pid>, CallError> {
+        let pid: u32 = self.property(unit, SERVICE_INTERFACE, "MainPID").await?;
+        Ok(i32::try_from(pid).ok().filter(|&pid| pid > 0).map(Pid::from_raw))
+    }
+
+    /// When a unit became active, in microseconds of CLOCK_REALTIME; 0 if it never did.
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn active_since(&self, unit: &str) -> Result<u64, CallError> {
+        self.property(unit, UNIT_INTERFACE, "ActiveEnterTimestamp").await
+    }
+
+    /// The units that a unit wants or requires.
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn wanted_by(&self, unit: &str) -> Result<Vec<String>, CallError> {
+        let (mut wants, requires) = tokio::try_join!(
+            self.property::<Vec<String>>(unit, UNIT_INTERFACE, "Wants"),
+            self.property::<Vec<String>>(unit, UNIT_INTERFACE, "Requires"),
+        )?;
+        wants.extend(requires);
+        Ok(wants)
+    }
+
+    /// The units that are bound to a unit: those that require it, are bound to it, or are part of it.
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn dependents(&self, unit: &str) -> Result<Vec<String>, CallError> {
+        let (required, bound, parts) = tokio::try_join!(
+            self.property::<Vec<String>>(unit, UNIT_INTERFACE, "RequiredBy"),
+            self.property::<Vec<String>>(unit, UNIT_INTERFACE, "BoundBy"),
+            self.property::<Vec<String>>(unit, UNIT_INTERFACE, "ConsistsOf"),
+        )?;
+        Ok([required, bound, parts].concat())
+    }
+
+    /// The environment that the manager gives to units.
+    ///
+    /// # Errors
+    /// The manager is gone.
+    pub async fn environment(&self) -> Result<Block, CallError> {
+        let reply = MANAGER_PROPERTIES.call(&self.connection, "Get", &(MANAGER_INTERFACE, "Environment")).await?;
+        let value: OwnedVariant = dbus::body("Environment", &reply)?;
+        let entries =
+            Vec::<String>::try_from(value).map_err(|error| CallError::Local { method: "Environment", error })?;
+        Ok(block::parse(&entries))
+    }
+
+    /// Sets variables for units started from now on (`SetEnvironment`).
+    ///
+    /// # Errors
+    /// A name or a value is not allowed.
+    pub async fn set_environment(&self, variables: &Block) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "SetEnvironment", &(block::render(variables),)).await.map(|_| ())
+    }
+
+    /// Takes variables out and sets others, in one step (`UnsetAndSetEnvironment`).
+    ///
+    /// # Errors
+    /// A name or a value is not allowed.
+    pub async fn change_environment(&self, unset: &[String], set: &Block) -> Result<(), CallError> {
+        let body = (unset, block::render(set));
+        MANAGER.call(&self.connection, "UnsetAndSetEnvironment", &body).await.map(|_| ())
+    }
+
+    /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn version(&self) -> Result<String, CallError> {
+        let reply = MANAGER_PROPERTIES.call(&self.connection, "Get", &(MANAGER_INTERFACE, "Version")).await?;
+        let value: OwnedVariant = dbus::body("Version", &reply)?;
+        String::try_from(value).map_err(|error| CallError::Local { method: "Version", error })
+    }
+}

@@ -1,0 +1,154 @@
+//! Names of units and of their objects; pure.
+
+/// `xorg.target`: the display is there.
+pub const XORG_TARGET: &str = "xorg.target";
+/// `wm.target`: the window manager's target.
+pub const WM_TARGET: &str = "wm.target";
+/// `wm-ready.target`: a window manager manages the display; holds `graphical-session.target`.
+pub const WM_READY_TARGET: &str = "wm-ready.target";
+/// systemd.special(7).
+pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
+/// systemd.special(7).
+pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
+/// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.
+pub const SHUTDOWN_TARGET: &str = "startxd-shutdown.target";
+
+/// Where unit objects live, without the slash at the end.
+pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";
+
+/// Where unit objects live (org.freedesktop.systemd1(5)).
+const UNIT_PREFIX: &str = "/org/freedesktop/systemd1/unit/";
+
+/// Longest unit name in bytes (`UNIT_NAME_MAX`, systemd's unit-def.h), without the final NUL.
+const UNIT_NAME_MAX: usize = 255;
+
+/// The object path of a unit, as systemd makes it (`unit_dbus_path_from_name`, `bus_label_escape`): every byte that is
+/// not a letter or a digit, and a leading digit, becomes `_` and two hexadecimal digits.
+#[must_use]
+pub fn object_path(unit: &str) -> String {
+    let mut path = UNIT_PREFIX.to_owned();
+    for (index, byte) in unit.bytes().enumerate() {
+        if byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit()) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    path
+}
+
+/// The unit of an object path, the reverse of [`object_path`]; `None` for other objects.
+#[must_use]
+pub fn unit_of_path(path: &str) -> Option<String> {
+    let mut bytes = path.strip_prefix(UNIT_PREFIX)?.bytes();
+    let mut name = Vec::new();
+    while let Some(byte) = bytes.next() {
+        if byte == b'_' {
+            let digits = [bytes.next()?, bytes.next()?];
+            name.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            name.push(byte);
+        }
+    }
+    String::from_utf8(name).ok()
+}
+
+/// Escapes text for use within a unit name, as systemd-escape(1) does: `/` becomes `-`, and all but letters, digits,
+/// `:`, `_` and `.` (and a leading `.`) becomes `\xNN`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'/' => escaped.push('-'),
+            b'.' if index == 0 => escaped.push_str("\\x2e"),
+            b':' | b'_' | b'.' => escaped.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    escaped
+}
+
+/// Before the name of the program in [`session_service`].
+const SESSION_SERVICE: &str = "startxd-wm@";
+
+/// Whether a unit is one that [`session_service`] named.
+#[must_use]
+pub fn is_session_service(unit: &str) -> bool {
+    unit.starts_with(SESSION_SERVICE)
+}
+
+/// The name of the transient service that runs a session given as a command: `startxd-wm@NAME.service`, where NAME is
+/// the program's name, escaped, and cut so that the whole is a valid unit name.
+#[must_use]
+pub fn session_service(program: &str) -> String {
+    let (prefix, suffix) = (SESSION_SERVICE, ".service");
+    let room = UNIT_NAME_MAX - prefix.len() - suffix.len();
+    // Cut before escaping, so that no escape sequence is cut in two.
+    let mut end = program.len();
+    while escape(&program[..end]).len() > room {
+        end = program.floor_char_boundary(end - 1);
+    }
+    format!("{prefix}{}{suffix}", escape(&program[..end]))
+}
+
+/// `xorg@N.service` of a display number.
+#[must_use]
+pub fn xorg_service(display: crate::x11::display::Display) -> String {
+    format!("xorg@{}.service", display.number())
+}
+
+/// `xorg@N.socket` of a display number.
+#[must_use]
+pub fn xorg_socket(display: crate::x11::display::Display) -> String {
+    format!("xorg@{}.socket", display.number())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, object_path, session_service, unit_of_path};
+
+    #[test]
+    fn object_paths_are_as_systemd_makes_them() {
+        let cases = [
+            ("xorg@0.service", "/org/freedesktop/systemd1/unit/xorg_400_2eservice"),
+            ("wm.target", "/org/freedesktop/systemd1/unit/wm_2etarget"),
+            ("0.target", "/org/freedesktop/systemd1/unit/_30_2etarget"),
+            ("a-b_c.service", "/org/freedesktop/systemd1/unit/a_2db_5fc_2eservice"),
+        ];
+        for (unit, path) in cases {
+            assert_eq!(object_path(unit), path);
+            assert_eq!(unit_of_path(path).as_deref(), Some(unit));
+        }
+        for path in [
+            "/org/freedesktop/systemd1/job/1",
+            "/org/freedesktop/systemd1/unit/a_2",
+            "/org/freedesktop/systemd1/unit/a_zz",
+        ] {
+            assert_eq!(unit_of_path(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn escapes_like_systemd_escape() {
+        let cases = [
+            ("openbox", "openbox"),
+            ("a b", "a\\x20b"),
+            ("x-y", "x\\x2dy"),
+            (".xinitrc", "\\x2exinitrc"),
+            ("a/b", "a-b"),
+            ("ü", "\\xc3\\xbc"),
+        ];
+        for (text, escaped) in cases {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+
+    #[test]
+    fn session_services_are_never_too_long() {
+        assert_eq!(session_service("openbox"), "startxd-wm@openbox.service");
+        let long = session_service(&"ü ".repeat(200));
+        assert!(long.len() <= 255 && long.ends_with(".service"), "{long}");
+    }
+}

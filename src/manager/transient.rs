@@ -1,0 +1,72 @@
+//! The transient service of a session that is given as a command (systemd.service(5), `StartTransientUnit`).
+
+use std::path::PathBuf;
+
+use zbus::{OwnedVariant, Variant};
+
+/// A service that is made for one session and forgotten with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The unit's name.
+    pub name: String,
+    /// What people see of it.
+    pub description: String,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments, the name first.
+    pub arguments: Vec<String>,
+    /// Whether it is started again when it crashes.
+    pub restart: bool,
+}
+
+/// A crashed window manager is started again this often within a minute, then the unit fails.
+const CRASHES_PER_MINUTE: u32 = 4;
+const MINUTE_USEC: u64 = 60_000_000;
+/// The statuses by which systemd says that it could not execute the program (systemd.exec(5), "Process Exit Codes"):
+/// trying again helps nothing.
+const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
+/// Pause before it is started again.
+const RESTART_USEC: u64 = 250_000;
+
+impl Service {
+    /// The properties as the manager takes them, `a(sv)`.
+    ///
+    /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
+    /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
+    #[must_use]
+    pub fn properties(&self) -> Vec<(&'static str, OwnedVariant)> {
+        let units = |names: &[&str]| value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        let program = self.program.to_string_lossy().into_owned();
+        // The plain ExecStart would expand `$NAME` in the arguments once more (systemd.service(5), "Command lines").
+        let command = vec![(program, self.arguments.clone(), vec!["no-env-expand".to_owned()])];
+        let mut properties = vec![
+            ("Description", value(self.description.clone())),
+            ("Type", value("exec".to_owned())),
+            ("ExecStartEx", value(command)),
+            ("Slice", value("session.slice".to_owned())),
+            ("Requires", units(&["xorg.target"])),
+            ("After", units(&["xorg.target", "graphical-session-pre.target"])),
+            ("Before", units(&["wm.target"])),
+            // A transient unit is forgotten as soon as it is inactive, and with it how it ended. Like this it stays
+            // "active (exited)" after a clean exit and "failed" after a crash, until the end of the session.
+            ("RemainAfterExit", value(true)),
+            // What the window manager has started is in its cgroup. The default would kill it all when the window
+            // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
+            ("KillMode", value("process".to_owned())),
+        ];
+        if self.restart {
+            properties.extend([
+                ("Restart", value("on-failure".to_owned())),
+                ("RestartUSec", value(RESTART_USEC)),
+                ("StartLimitIntervalUSec", value(MINUTE_USEC)),
+                ("StartLimitBurst", value(CRASHES_PER_MINUTE)),
+                ("RestartPreventExitStatus", value((NOT_EXECUTED.collect::<Vec<i32>>(), Vec::<i32>::new()))),
+            ]);
+        }
+        properties
+    }
+}
+
+fn value(content: impl Into<Variant<'static>>) -> OwnedVariant {
+    OwnedVariant::try_from(content.into()).unwrap_or_else(|_| unreachable!("no descriptors in it, so it can be owned"))
+}

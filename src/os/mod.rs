@@ -1,0 +1,19 @@
+//! Thin wrappers of the system calls that no safe crate offers: the only module with `unsafe` code.
+//!
+//! Everything here is small, does one thing, and has a safe signature.
+
+#![allow(unsafe_code)]
+
+mod fds;
+mod pidfd;
+mod process;
+mod spawn;
+mod vt;
+
+pub use fds::{inherited_listeners, receive, received_fd, watch};
+pub use pidfd::{pidfd_open, pidfd_signal};
+pub use process::{controlling_vt, ignore_job_control};
+pub use spawn::{Image, spawn};
+pub use vt::{DisplayMode, VtMode, display_mode};
+
+pub use nix::unistd::Pid;

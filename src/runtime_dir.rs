@@ -1,0 +1,122 @@
+//! `$XDG_RUNTIME_DIR/startxd/`: where everything lives that a session leaves on disk.
+//!
+//! | file | what | who makes it |
+//! |---|---|---|
+//! | `host.sock` | the launch socket | the host |
+//! | `session.toml` | what the session is, and the environment to put back | the host |
+//! | `lock` | held (flock(2)) by the one host of this user | the host |
+//! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
+//!
+//! The directory is 0700 and every file 0600 from birth.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::x11::display::Display;
+
+/// Why there is no place for a session's files.
+#[derive(Debug, Error)]
+pub enum NoRuntimeDir {
+    /// The variable is not set, as after `su` or from cron.
+    #[error(
+        "XDG_RUNTIME_DIR is not set, so this shell is not part of a login session; log in on a virtual terminal \
+         (su and sudo do not make a session)"
+    )]
+    Unset,
+    /// The variable leads to a directory of somebody else, as after `su` without `-`.
+    #[error(
+        "XDG_RUNTIME_DIR is {0}, which is not a directory of yours; log in on a virtual terminal (su and sudo do not \
+         make a session)"
+    )]
+    NotOurs(PathBuf),
+    /// The directory could not be made: full, read-only, or an obstacle.
+    #[error("cannot make {path}: {error}; free some space or see what is in its place: ls -ld {path}")]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// The paths of one user's session.
+#[derive(Debug, Clone)]
+pub struct RuntimeDir {
+    runtime: PathBuf,
+    ours: PathBuf,
+}
+
+impl RuntimeDir {
+    /// The directory by `$XDG_RUNTIME_DIR` (XDG Base Directory Specification); nothing is made yet.
+    ///
+    /// # Errors
+    /// The variable is unset, not absolute, or its directory is not ours.
+    pub fn find() -> Result<Self, NoRuntimeDir> {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let runtime = runtime.ok_or(NoRuntimeDir::Unset)?;
+        let metadata = std::fs::metadata(&runtime).map_err(|_| NoRuntimeDir::NotOurs(runtime.clone()))?;
+        if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(NoRuntimeDir::NotOurs(runtime));
+        }
+        Ok(Self { ours: runtime.join("startxd"), runtime })
+    }
+
+    /// Makes our directory, 0700, if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or something else is in its place.
+    pub fn create(&self) -> Result<(), NoRuntimeDir> {
+        let unusable = |error| NoRuntimeDir::Unusable { path: self.ours.clone(), error };
+        match std::fs::DirBuilder::new().mode(0o700).create(&self.ours) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unusable(error));
+            }
+            _ => {}
+        }
+        let metadata = std::fs::symlink_metadata(&self.ours).map_err(unusable)?;
+        let ours = metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw();
+        if !ours || metadata.mode() & 0o077 != 0 {
+            return Err(unusable(io::Error::other("it is not a directory that only you can enter")));
+        }
+        Ok(())
+    }
+
+    /// Our own directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.ours
+    }
+
+    /// The launch socket.
+    #[must_use]
+    pub fn host_socket(&self) -> PathBuf {
+        self.ours.join("host.sock")
+    }
+
+    /// The session's record.
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.ours.join("session.toml")
+    }
+
+    /// The lock that the host holds.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.ours.join("lock")
+    }
+
+    /// The Xauthority file of a display.
+    #[must_use]
+    pub fn authority(&self, display: Display) -> PathBuf {
+        self.ours.join(format!("Xauthority.{}", display.number()))
+    }
+
+    /// Where the user's message bus listens unless `$DBUS_SESSION_BUS_ADDRESS` says otherwise.
+    #[must_use]
+    pub fn bus_socket(&self) -> PathBuf {
+        self.runtime.join("bus")
+    }
+}

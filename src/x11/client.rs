@@ -1,0 +1,204 @@
+//! A connection to the X server over our own socket.
+//!
+//! `x11rb::connect` has no timeout, falls back to TCP and hides Xauthority errors; and a blocking connection would
+//! stop the whole program with a server that no longer answers. So the library's protocol core, which does no I/O,
+//! is driven here over a tokio stream; deadlines are the callers'.
+
+use std::borrow::Cow;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
+
+use thiserror::Error;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use x11rb_protocol::BufWithFds;
+use x11rb_protocol::connect::Connect;
+use x11rb_protocol::connection::{Connection as Protocol, ReplyFdKind};
+use x11rb_protocol::errors::ConnectError;
+use x11rb_protocol::packet_reader::PacketReader;
+use x11rb_protocol::protocol::xproto::Setup;
+use x11rb_protocol::x11_utils::TryParse;
+
+use super::cookie::Cookie;
+use super::display::Display;
+use super::xauthority::PROTOCOL;
+
+/// What can go wrong between a client and the server.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The connection broke.
+    #[error("the connection to the display broke: {0}")]
+    Io(#[from] io::Error),
+    /// The server refused us; in its own words.
+    #[error("the server refused the connection: {0}")]
+    Refused(String),
+    /// The server answered what no X server answers.
+    #[error("the server's answer is not X11: {0}")]
+    Protocol(String),
+}
+
+/// A request as the library's `serialize` methods lay it out.
+pub type Wire<'a, const N: usize> = BufWithFds<[Cow<'a, [u8]>; N]>;
+
+/// An established connection.
+pub struct Client {
+    stream: UnixStream,
+    protocol: Protocol,
+    reader: PacketReader,
+    /// What the server said of itself.
+    pub setup: Setup,
+}
+
+impl Client {
+    /// Connects to the display's socket and does the setup with the cookie (X Window System Protocol, "Connection
+    /// Setup"). The reply is the only proof that the server serves: a socket that systemd listens on accepts
+    /// connections long before, and this then waits. The caller sets the deadline.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(display.socket_path()).await?;
+        Self::handshake(stream, cookie).await
+    }
+
+    /// As [`Client::connect`], by the abstract name, which libxcb tries first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn connect_abstract(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
+        let address = SocketAddr::from_abstract_name(display.abstract_name())?;
+        let stream = StdStream::connect_addr(&address)?;
+        stream.set_nonblocking(true)?;
+        Self::handshake(UnixStream::from_std(stream)?, cookie).await
+    }
+
+    async fn handshake(stream: UnixStream, cookie: &Cookie) -> Result<Self, ClientError> {
+        let (mut connect, request) = Connect::with_authorization(PROTOCOL.to_vec(), cookie.as_bytes().to_vec());
+        send(&stream, &request).await?;
+        let mut first = true;
+        loop {
+            let count = read(&stream, connect.buffer()).await?;
+            // Failed, success or authenticate (X Window System Protocol, section 8). Anything else is no X server, and the
+            // length that it seems to announce would be waited for in vain.
+            if first && !matches!(connect.buffer()[0], 0..=2) {
+                return Err(ClientError::Protocol("its first byte is none that an X server sends".to_owned()));
+            }
+            first = false;
+            if connect.advance(count) {
+                break;
+            }
+        }
+        let setup = connect.into_setup().map_err(|error| match error {
+            ConnectError::SetupFailed(failed) => ClientError::Refused(readable(&failed.reason)),
+            ConnectError::SetupAuthenticate(more) => ClientError::Refused(readable(&more.reason)),
+            error => ClientError::Protocol(error.to_string()),
+        })?;
+        Ok(Self { stream, protocol: Protocol::new(), reader: PacketReader::new(), setup })
+    }
+
+    /// The first root window.
+    ///
+    /// # Errors
+    /// The server has no screen.
+    pub fn root(&self) -> Result<u32, ClientError> {
+        self.setup.roots.first().map(|screen| screen.root).ok_or_else(|| ClientError::Protocol("no screen".into()))
+    }
+
+    /// Sends a request that has no reply; an error that it causes is passed over.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn send<const N: usize>(&mut self, request: Wire<'_, N>) -> Result<(), ClientError> {
+        self.start(ReplyFdKind::NoReply, request).await.map(|_| ())
+    }
+
+    /// Sends a request and waits for its reply; events are kept for [`Client::event`].
+    ///
+    /// `None` if the server answered with an error, as when the window is gone.
+    ///
+    /// # Errors
+    /// The connection broke, or the reply is malformed.
+    pub async fn request<Reply: TryParse, const N: usize>(
+        &mut self,
+        request: Wire<'_, N>,
+    ) -> Result<Option<Reply>, ClientError> {
+        let sequence = self.start(ReplyFdKind::ReplyWithoutFDs, request).await?;
+        loop {
+            if let Some((packet, _)) = self.protocol.poll_for_reply_or_error(sequence) {
+                // The first byte tells a reply (1) from an error (0).
+                if packet.first() != Some(&1) {
+                    return Ok(None);
+                }
+                let (reply, _) = Reply::try_parse(&packet).map_err(|error| ClientError::Protocol(error.to_string()))?;
+                return Ok(Some(reply));
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn start<const N: usize>(&mut self, kind: ReplyFdKind, request: Wire<'_, N>) -> Result<u64, ClientError> {
+        // The core refuses only after 65535 requests without a reply; we send a handful.
+        let sequence = self.protocol.send_request(kind);
+        let sequence = sequence.ok_or_else(|| ClientError::Protocol("out of sequence numbers".into()))?;
+        send(&self.stream, &request.0.concat()).await?;
+        Ok(sequence)
+    }
+
+    /// The next event as it came, 32 bytes or more. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn event(&mut self) -> Result<Vec<u8>, ClientError> {
+        loop {
+            if let Some((event, _)) = self.protocol.poll_for_event_with_sequence() {
+                return Ok(event);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads once from the server.
+    async fn fill(&mut self) -> Result<(), ClientError> {
+        let count = read(&self.stream, self.reader.buffer()).await?;
+        if let Some(packet) = self.reader.advance(count) {
+            self.protocol.enqueue_packet(packet);
+        }
+        Ok(())
+    }
+}
+
+/// A server's words for a person: without padding and control characters, and no longer than two rows of a terminal.
+fn readable(reason: &[u8]) -> String {
+    const LONGEST: usize = 158;
+    let reason = String::from_utf8_lossy(reason);
+    let reason = reason.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+    reason.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+async fn read(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+    match stream.async_io(Interest::READABLE, || stream.try_read(buffer)).await? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it")),
+        count => Ok(count),
+    }
+}
+
+async fn send(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = stream.async_io(Interest::WRITABLE, || stream.try_write(bytes)).await?;
+        bytes = &bytes[count..];
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn reasons_are_made_readable() {
+        assert_eq!(readable(b"No protocol specified\n\0\0"), "No protocol specified");
+        assert_eq!(readable(b"\x1bc\rgone\xff"), "?c?gone\u{fffd}");
+        assert_eq!(readable(&[b'x'; 1000]).len(), 158);
+    }
+}

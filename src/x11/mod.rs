@@ -1,0 +1,9 @@
+//! The X side: display names, cookies, the server's command line, the handshake, and who manages the display.
+
+pub mod client;
+pub mod cookie;
+pub mod display;
+pub mod managed;
+pub mod occupied;
+pub mod server;
+pub mod xauthority;

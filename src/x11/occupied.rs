@@ -1,0 +1,347 @@
+//! Which display numbers are taken, found out without touching anybody's server.
+//!
+//! Never by connect(2): a socket that systemd holds would start its server by that, and the socket of a server that
+//! hangs would hang us. The kernel's list of bound names and the lock files say it all.
+
+mod socket_dir;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, Uid, geteuid};
+
+use super::display::{Display, LOCK_DIR, SOCKET_DIR};
+
+pub use socket_dir::{SocketDirProblem, check_socket_dir};
+
+/// What is in the way of a display number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing: a server can have it.
+    Free,
+    /// A process has the display's socket, by path or by abstract name. It can be our own `xorg@N.socket`.
+    Bound,
+    /// A live process holds the display's lock.
+    Locked {
+        /// The process that the lock names.
+        pid: Pid,
+    },
+    /// A socket that nobody listens on and that is not ours. Its directory is sticky: only its owner may remove it.
+    ForeignSocket {
+        /// The owner.
+        uid: Uid,
+    },
+    /// A lock whose process is gone, or that names none, and that is not ours to replace.
+    ForeignLock {
+        /// The owner.
+        uid: Uid,
+    },
+    /// Something of our own that neither systemd nor Xorg will replace, such as a directory.
+    Obstructed {
+        /// Where it is.
+        path: PathBuf,
+    },
+}
+
+impl Taken {
+    /// Returns whether a server can have the display.
+    pub fn is_free(&self) -> bool {
+        *self == Taken::Free
+    }
+}
+
+/// What is in the way, to be put after "display :N is not free: ".
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Taken::Free => f.write_str("nothing is in its way"),
+            Taken::Bound => f.write_str("a process listens on its socket"),
+            Taken::Locked { pid } => write!(f, "process {pid} holds its lock"),
+            Taken::ForeignSocket { uid } => write!(f, "user {uid} left a socket that only they or root can remove"),
+            Taken::ForeignLock { uid } => write!(f, "user {uid} left a lock file that only they or root can remove"),
+            Taken::Obstructed { path } => write!(f, "{} is in the way: remove it", path.display()),
+        }
+    }
+}
+
+/// Where to look, and for whom. `Default` gives the real places and the caller.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The kernel's list of bound Unix sockets of this network namespace, as in proc_net_unix(5).
+    pub net_unix: PathBuf,
+    /// The directory of the sockets.
+    pub sockets: PathBuf,
+    /// The directory of the lock files.
+    pub locks: PathBuf,
+    /// Who wants the display: only what is theirs can be replaced.
+    pub uid: Uid,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Paths { net_unix: "/proc/net/unix".into(), sockets: SOCKET_DIR.into(), locks: LOCK_DIR.into(), uid: geteuid() }
+    }
+}
+
+impl Paths {
+    /// Takes a display and returns what is in its way.
+    ///
+    /// # Errors
+    /// What reading the kernel's list, the socket's or the lock's facts says; that a file is missing is no error.
+    pub fn look(&self, display: Display) -> io::Result<Taken> {
+        self.look_beside(&self.bound()?, display)
+    }
+
+    /// Takes a display to begin with and returns the first free one from there on.
+    ///
+    /// # Errors
+    /// As [`Paths::look`]; `AddrInUse` if every number is taken.
+    pub fn first_free(&self, from: Display) -> io::Result<Display> {
+        let bound = self.bound()?;
+        for display in (from.number()..=Display::MAX.number()).filter_map(Display::new) {
+            if self.look_beside(&bound, display)?.is_free() {
+                return Ok(display);
+            }
+        }
+        let text = format!("every display from {from} to {} is taken: choose a lower one", Display::MAX);
+        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+    }
+
+    fn bound(&self) -> io::Result<BTreeSet<Display>> {
+        // Anybody can bind a name that is not UTF-8.
+        Ok(bound_displays(&String::from_utf8_lossy(&fs::read(&self.net_unix)?)))
+    }
+
+    fn look_beside(&self, bound: &BTreeSet<Display>, display: Display) -> io::Result<Taken> {
+        if bound.contains(&display) {
+            return Ok(Taken::Bound);
+        }
+        let lock = self.look_at_lock(self.locks.join(display.lock_name()))?;
+        if !lock.is_free() {
+            return Ok(lock);
+        }
+        self.look_at_socket(self.sockets.join(display.socket_name()))
+    }
+
+    fn look_at_lock(&self, path: PathBuf) -> io::Result<Taken> {
+        let Some(facts) = facts_of(&path)? else {
+            return Ok(Taken::Free);
+        };
+        let uid = Uid::from_raw(facts.uid());
+        if facts.is_file() {
+            match lock_holder(&start_of(&path)?) {
+                // Xorg asks the same, and takes a foreign process (EPERM) for alive as well.
+                Some(pid) if kill(pid, None) != Err(Errno::ESRCH) => {
+                    return Ok(Taken::Locked { pid });
+                }
+                Some(_) if uid == self.uid => return Ok(Taken::Free),
+                _ => {}
+            }
+        }
+        Ok(if uid == self.uid { Taken::Obstructed { path } } else { Taken::ForeignLock { uid } })
+    }
+
+    fn look_at_socket(&self, path: PathBuf) -> io::Result<Taken> {
+        let Some(facts) = facts_of(&path)? else {
+            return Ok(Taken::Free);
+        };
+        let uid = Uid::from_raw(facts.uid());
+        Ok(match (uid == self.uid, facts.file_type().is_socket()) {
+            // systemd removes it and binds anew.
+            (true, true) => Taken::Free,
+            (true, false) => Taken::Obstructed { path },
+            (false, _) => Taken::ForeignSocket { uid },
+        })
+    }
+}
+
+/// [`Paths::look`] at the real places.
+///
+/// # Errors
+/// As [`Paths::look`].
+pub fn look(display: Display) -> io::Result<Taken> {
+    Paths::default().look(display)
+}
+
+/// [`Paths::first_free`] at the real places.
+///
+/// # Errors
+/// As [`Paths::first_free`].
+pub fn first_free(from: Display) -> io::Result<Display> {
+    Paths::default().first_free(from)
+}
+
+/// Takes the text of `/proc/net/unix` and returns the displays whose socket is bound, by path or by abstract name.
+///
+/// Strict about the name, because anybody can bind odd ones. A name may even hold a line break and imitate a whole
+/// line, which gains nothing: who can do that can bind the name itself. Every kind of bound socket counts, listening
+/// or not, since each makes bind(2) fail.
+pub fn bound_displays(proc_net_unix: &str) -> BTreeSet<Display> {
+    proc_net_unix.lines().skip(1).filter_map(bound_name).filter_map(display_of_name).collect()
+}
+
+/// The eighth column, which is everything after one space and may hold spaces itself.
+fn bound_name(line: &str) -> Option<&str> {
+    let mut rest = line;
+    for _ in 0..7 {
+        let (_, after) = rest.trim_start_matches(' ').split_once(' ')?;
+        rest = after;
+    }
+    Some(rest)
+}
+
+fn display_of_name(name: &str) -> Option<Display> {
+    let path = name.strip_prefix('@').unwrap_or(name);
+    Display::from_canonical(path.strip_prefix(SOCKET_DIR)?.strip_prefix("/X")?)
+}
+
+/// Takes the content of a lock file and returns the process that it names, `None` if it is not what Xorg writes
+/// (`LockServer` in os/utils.c): the number in ten columns and a line break.
+pub fn lock_holder(content: &[u8]) -> Option<Pid> {
+    let content: &[u8; 11] = content.try_into().ok()?;
+    let digits = std::str::from_utf8(content.strip_suffix(b"\n")?).ok()?.trim_start_matches(' ');
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|pid| plain && *pid > 0).map(Pid::from_raw)
+}
+
+fn facts_of(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(facts) => Ok(Some(facts)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A lock and a little more, so that a longer file is not taken for one; nothing if it cannot be read.
+fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let opened: io::Result<File> = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
+    let mut content = Vec::new();
+    match opened {
+        Ok(file) => file.take(12).read_to_end(&mut content)?,
+        Err(_) => 0,
+    };
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    const HEADER: &str = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+    const D0: Display = Display::new(0).unwrap();
+    const D1: Display = Display::new(1).unwrap();
+
+    fn row(name: &str) -> String {
+        format!("{HEADER}000000006bb6b16b: 00000002 00000000 00010000 0001 01    15 {name}\n")
+    }
+
+    /// A directory without sockets and locks, and a way to look at it.
+    fn nothing_there() -> (TestDir, Paths) {
+        let dir = TestDir::new();
+        fs::write(dir.path("net_unix"), HEADER).unwrap();
+        let (net_unix, sockets, locks) = (dir.path("net_unix"), dir.path(""), dir.path(""));
+        (dir, Paths { net_unix, sockets, locks, uid: geteuid() })
+    }
+
+    /// A number that no process has: the highest the kernel gives is below it.
+    fn dead_lock() -> String {
+        format!("{:10}\n", 1 << 23)
+    }
+
+    #[test]
+    fn names_are_read_strictly() {
+        let cases = [
+            ("/tmp/.X11-unix/X0", Some(0)),
+            ("@/tmp/.X11-unix/X10", Some(10)),
+            ("/tmp/.X11-unix/X00", None),
+            ("/tmp/.X11-unix/X", None),
+            ("/tmp/.X11-unix/X+1", None),
+            ("/tmp/.X11-unix/X1 ", None),
+            (" /tmp/.X11-unix/X1", None),
+            ("@/tmp/.X11-unix/X1@", None),
+            ("@@/tmp/.X11-unix/X1", None),
+            ("/tmp/.X11-unix/X59536", None),
+            ("/home/x/tmp/.X11-unix/X1", None),
+            ("/tmp/.X11-unix/Xé", None),
+        ];
+        for (name, number) in cases {
+            let found: Vec<_> = bound_displays(&row(name)).into_iter().map(Display::number).collect();
+            assert_eq!(found, Vec::from_iter(number), "{name:?}");
+        }
+        for text in ["", "\n", HEADER, "a b c d e f g\nx", "Num\n0: 2 0 0 1 01 15"] {
+            assert!(bound_displays(text).is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lock_contents() {
+        let cases: [(&[u8], Option<i32>); 8] = [
+            (b"       123\n", Some(123)),
+            (b"2147483647\n", Some(2147483647)),
+            (b"         0\n", None),
+            (b"        -1\n", None),
+            (b"        +1\n", None),
+            (b"123\n", None),
+            (b"       123\nx", None),
+            (b"9999999999\n", None),
+        ];
+        for (content, pid) in cases {
+            assert_eq!(lock_holder(content), pid.map(Pid::from_raw), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn free_when_nothing_is_there_or_a_dead_server_of_ours_left_it() {
+        let (dir, paths) = nothing_there();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Free);
+        drop(UnixListener::bind(dir.path("X0")).unwrap());
+        fs::write(dir.path(".X0-lock"), dead_lock()).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Free);
+    }
+
+    #[test]
+    fn each_obstacle() {
+        let (dir, mut paths) = nothing_there();
+        drop(UnixListener::bind(dir.path("X0")).unwrap());
+        let (us, them) = (paths.uid, Uid::from_raw(4_000_000));
+        let lock = dir.path(".X0-lock");
+
+        paths.uid = them;
+        assert_eq!(paths.look(D0).unwrap(), Taken::ForeignSocket { uid: us });
+        fs::write(&lock, dead_lock()).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::ForeignLock { uid: us });
+
+        paths.uid = us;
+        let pid = Pid::this();
+        fs::write(&lock, format!("{pid:>10}\n")).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Locked { pid });
+        fs::write(&lock, "").unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Obstructed { path: lock.clone() });
+        fs::remove_file(&lock).unwrap();
+        symlink("X0", &lock).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Obstructed { path: lock.clone() });
+
+        fs::write(&paths.net_unix, row("@/tmp/.X11-unix/X0")).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Bound);
+        assert_eq!(paths.first_free(D0).unwrap(), D1);
+    }
+
+    #[test]
+    fn none_free() {
+        let (_dir, paths) = nothing_there();
+        fs::write(&paths.net_unix, row("@/tmp/.X11-unix/X59535")).unwrap();
+        assert_eq!(paths.first_free(Display::MAX).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,118 @@
+//! Whether the directory of the sockets is safe to use.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
+use thiserror::Error;
+
+use super::facts_of;
+
+/// What is wrong with the directory of the sockets.
+#[derive(Debug, Error)]
+pub enum SocketDirProblem {
+    /// It is not there.
+    #[error("{} is missing, and made by anybody but root it would not be safe: run {REMEDY}", path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A link, a file or something else has its name.
+    #[error("{} is not a directory, so somebody else decides where X sockets go: run sudo rm {} && {REMEDY}",
+        path.display(), path.display())]
+    NotADirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It is not root's, so its owner can exchange everybody's sockets.
+    #[error("{} belongs to user {uid}, who could put another server in the place of yours: run {REMEDY}", path.display())]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// Who owns it.
+        uid: Uid,
+    },
+    /// Not everybody may make sockets in it, or everybody may remove those of others.
+    #[error("{} has mode {mode:04o} instead of 1777: run {REMEDY}", path.display())]
+    Mode {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It cannot be looked at.
+    #[error("{} cannot be looked at: {source}", path.display())]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What lstat(2) said.
+        source: io::Error,
+    },
+}
+
+/// Makes the directory, or mends its owner and mode. `--boot`, because x11.conf marks its lines (`!`) as safe only
+/// while the system boots, and tmpfiles passes them over without it; making the directory is safe at any time.
+const REMEDY: &str = "sudo systemd-tmpfiles --create --boot --prefix=/tmp/.X11-unix x11.conf";
+
+/// Takes the directory of the sockets and returns whether it is as it must be: a real directory, root's, mode 1777.
+///
+/// To be asked before anything binds a socket there: the user manager makes missing directories (systemd.socket(5),
+/// `DirectoryMode=`), owned by the user and closed to everybody else, and X servers of other users would then fail.
+///
+/// # Errors
+/// A [`SocketDirProblem`], which says what to do.
+pub fn check_socket_dir(path: &Path) -> Result<(), SocketDirProblem> {
+    check_socket_dir_of(path, Uid::from_raw(0))
+}
+
+fn check_socket_dir_of(path: &Path, owner: Uid) -> Result<(), SocketDirProblem> {
+    let path = path.to_path_buf();
+    let facts = match facts_of(&path) {
+        Ok(Some(facts)) => facts,
+        Ok(None) => return Err(SocketDirProblem::Missing { path }),
+        Err(source) => return Err(SocketDirProblem::Unreadable { path, source }),
+    };
+    let (uid, mode) = (Uid::from_raw(facts.uid()), facts.mode() & 0o7777);
+    if !facts.is_dir() {
+        Err(SocketDirProblem::NotADirectory { path })
+    } else if uid != owner {
+        Err(SocketDirProblem::Owner { path, uid })
+    } else if mode & 0o1777 != 0o1777 {
+        Err(SocketDirProblem::Mode { path, mode })
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use nix::unistd::geteuid;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn socket_directory() {
+        let dir = TestDir::new();
+        let path = dir.path(".X11-unix");
+        let said = |uid| check_socket_dir_of(&path, uid).err().map_or(String::new(), |problem| problem.to_string());
+        let us = geteuid();
+        assert!(said(us).contains("is missing"));
+        fs::write(&path, "").unwrap();
+        assert!(said(us).contains("not a directory"));
+        fs::remove_file(&path).unwrap();
+        symlink(dir.path(""), &path).unwrap();
+        assert!(said(us).contains("not a directory"));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(said(us).contains("mode 0755 instead of 1777"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(said(us), "");
+        assert!(said(Uid::from_raw(4_000_000)).contains(&format!("belongs to user {us}")));
+    }
+}

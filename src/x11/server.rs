@@ -1,0 +1,137 @@
+//! The X server's program and command line.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::x11::display::Display;
+
+/// Where distributions keep the server itself: Debian, Arch, Fedora, and where there is no wrapper.
+pub const USUAL_PLACES: [&str; 4] = ["/usr/lib/xorg/Xorg", "/usr/lib/Xorg", "/usr/libexec/Xorg", "/usr/bin/Xorg"];
+
+/// Why there is no server to run.
+#[derive(Debug, Error)]
+pub enum NoServer {
+    /// None of the usual places has one.
+    #[error(
+        "no X server found (looked for {places}); install one (Debian: apt install xserver-xorg-core, Arch: pacman -S \
+         xorg-server, Fedora: dnf install xorg-x11-server-Xorg) or set server.binary in startxd.toml"
+    )]
+    Missing {
+        /// Where we looked.
+        places: String,
+    },
+    /// The configured one cannot be run.
+    #[error("the configured X server {path} {problem}; correct server.binary in startxd.toml")]
+    Unusable {
+        /// The configured path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// The server to execute: the configured one, or the first of [`USUAL_PLACES`] that is a real, unprivileged program.
+///
+/// `/usr/bin/Xorg` is a script on Debian and Arch that runs the setuid wrapper `Xorg.wrap`, which empties the
+/// environment and so loses `LISTEN_FDS`; neither is ever taken.
+///
+/// # Errors
+/// [`NoServer`].
+pub fn find(configured: Option<&Path>) -> Result<PathBuf, NoServer> {
+    if let Some(path) = configured {
+        return match usable(path) {
+            Ok(()) => Ok(path.to_owned()),
+            Err(problem) => Err(NoServer::Unusable { path: path.to_owned(), problem }),
+        };
+    }
+    let found = USUAL_PLACES.iter().map(Path::new).find(|path| usable(path).is_ok());
+    found.map(Path::to_owned).ok_or_else(|| NoServer::Missing { places: USUAL_PLACES.join(", ") })
+}
+
+/// Whether the file is a program that runs as us.
+fn usable(path: &Path) -> Result<(), &'static str> {
+    let metadata = std::fs::metadata(path).map_err(|_| "does not exist")?;
+    if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
+        return Err("is not a program");
+    }
+    if metadata.mode() & 0o6000 != 0 {
+        return Err("is setuid or setgid: a wrapper, which startxd never runs");
+    }
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    if read.is_ok() && magic == *b"\x7fELF" {
+        Ok(())
+    } else {
+        Err("is a script or of another format: a wrapper, which startxd never runs")
+    }
+}
+
+/// The server's arguments, its name first (Xserver(1), Xorg(1)).
+///
+/// - `vtN -keeptty`: without the number an unprivileged server cannot find its VT, and without `-keeptty` it neither
+///   uses logind nor keeps the controlling terminal (linux_parse_vt_settings, systemd_logind_init);
+/// - `-noreset`: a reset closes the listening socket that it was handed, for good (libxtrans,
+///   SocketUNIXResetListener);
+/// - `-auth`: the path of the cookie's file, never the cookie;
+/// - `-seat` only for others than seat0, which is the server's default.
+///
+/// # Errors
+/// An argument contains a NUL byte.
+pub fn arguments(
+    display: Display,
+    vt: u32,
+    seat: &str,
+    authority: &Path,
+    extra: &[String],
+) -> Result<Vec<CString>, std::ffi::NulError> {
+    let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into(), format!("vt{vt}").into()];
+    arguments.extend(["-keeptty", "-noreset", "-nolisten", "tcp", "-auth"].map(OsString::from));
+    arguments.push(authority.into());
+    if seat != "seat0" {
+        arguments.extend(["-seat".into(), seat.into()]);
+    }
+    arguments.extend(extra.iter().map(OsString::from));
+    arguments.iter().map(|argument| CString::new(OsStr::as_bytes(argument))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::{NoServer, arguments, find};
+    use crate::x11::display::Display;
+
+    #[test]
+    fn arguments_are_the_settled_ones() {
+        let display = Display::parse(":1").unwrap();
+        let extra = ["-dpi".to_owned(), "96".to_owned()];
+        let line = |seat| {
+            let arguments = arguments(display, 7, seat, Path::new("/run/a"), &extra).unwrap();
+            arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("seat0"), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
+        assert_eq!(line("seat1"), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -seat seat1 -dpi 96");
+    }
+
+    #[test]
+    fn configured_server_must_be_a_plain_program() {
+        assert!(find(Some(Path::new("/bin/bash"))).is_ok());
+        assert!(matches!(find(Some(Path::new("/nonexistent"))), Err(NoServer::Unusable { .. })));
+        assert!(matches!(find(Some(Path::new("/etc/passwd"))), Err(NoServer::Unusable { .. })));
+        let directory = std::env::temp_dir().join(format!("startxd-server-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        for (name, mode) in [("setuid", 0o4755), ("setgid", 0o2755), ("plain", 0o644)] {
+            let path = directory.join(name);
+            std::fs::copy("/bin/true", &path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(find(Some(&path)).is_err(), "{name}");
+        }
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,206 @@
+//! The file on disk: whole, private, and the same for everybody who asks for it.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::geteuid;
+
+use super::{Entry, decode, encode, entries_for, find_cookie};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+
+/// More than any authority file that we would write or accept as ours.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// Takes a path and entries, and puts a file with exactly these in the place of whatever file or symbolic link is
+/// there. Nobody ever sees half of it, nor anybody but us any of it.
+///
+/// # Errors
+/// What the system calls say, for instance if the directory is missing or a directory has the file's name.
+pub fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
+    let _lock = lock_directory_of(path)?;
+    replace(path, entries)
+}
+
+/// Takes a path, a display and this host's name, and returns the cookie for the display in the file there. If there is
+/// no whole, private file of our own with such a cookie, it makes one, with a new cookie.
+///
+/// Host and supervisor both call this, in whatever order they start, and must come to one cookie. It does not touch a
+/// file that is good: clients may be waiting in the server's socket already, each having read its cookie when it
+/// connected, and a change would lock them out. Two calls at the same time are put in a row by flock(2) on the
+/// directory, which needs no lock file that a crash could leave, and which the kernel releases with the process.
+/// Nobody may hold a lock on that directory for longer than such a moment.
+///
+/// # Errors
+/// What the system calls say. A file that is not good is not an error: it is replaced.
+pub fn ensure(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cookie> {
+    let _lock = lock_directory_of(path)?;
+    // Only under the lock: otherwise two processes could each find a broken file, and the second replace what the
+    // first has already handed to its clients.
+    if let Some(cookie) = read_ours(path).and_then(|entries| find_cookie(&entries, display, hostname)) {
+        return Ok(cookie);
+    }
+    let cookie = Cookie::generate()?;
+    replace(path, &entries_for(display, hostname, &cookie))?;
+    Ok(cookie)
+}
+
+/// Reads the file if it is one that only we can have written and only we can read.
+fn read_ours(path: &Path) -> Option<Vec<Entry>> {
+    // O_NONBLOCK: opening a FIFO would wait for a writer.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    let ours = facts.is_file() && facts.uid() == geteuid().as_raw() && facts.mode() & 0o7777 == 0o600;
+    if !ours || facts.len() > MAX_FILE {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+    decode(&bytes).ok()
+}
+
+/// Writes beside the file, then renames. The caller holds the lock, so the temporary name can be a fixed one, and what
+/// a crash left there is cleared by the next call.
+fn replace(path: &Path, entries: &[Entry]) -> io::Result<()> {
+    let temporary = temporary_beside(path)?;
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = write_new(&temporary, &encode(entries)).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // `create_new` is O_EXCL, which does not follow a symbolic link either; O_NOFOLLOW says so once more.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    file.write_all(bytes)
+}
+
+fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".new");
+    Ok(path.with_file_name(hidden))
+}
+
+fn lock_directory_of(path: &Path) -> io::Result<Flock<File>> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut directory = OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(directory)?;
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusive) {
+            Ok(lock) => return Ok(lock),
+            Err((same, Errno::EINTR)) => directory = same,
+            Err((_, error)) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use nix::sys::stat::Mode;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    const D0: Display = Display::new(0).unwrap();
+    const D1: Display = Display::new(1).unwrap();
+
+    fn cookie(byte: u8) -> Cookie {
+        Cookie::from_bytes([byte; 16])
+    }
+
+    #[test]
+    fn ensure_makes_it_private_and_keeps_it() {
+        let dir = TestDir::new();
+        let path = dir.path("xauthority");
+        let first = ensure(&path, D0, b"box").unwrap();
+        let inode = fs::metadata(&path).unwrap().ino();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        // The second call comes after the host was renamed: the wild entry still fits.
+        assert_eq!(ensure(&path, D0, b"renamed").unwrap(), first);
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+        assert_eq!(dir.names(), ["xauthority"]);
+    }
+
+    #[test]
+    fn ensure_replaces_what_is_not_a_good_file_of_ours() {
+        let whole = |byte| encode(&entries_for(D0, b"box", &cookie(byte)));
+        type Prepare = fn(&Path, &[u8]);
+        let cases: [(&str, Prepare); 6] = [
+            ("readable by others", |path, bytes| {
+                fs::write(path, bytes).unwrap();
+                fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+            }),
+            ("cut off", |path, bytes| write_new(path, &bytes[..30]).unwrap()),
+            ("empty", |path, _| write_new(path, b"").unwrap()),
+            ("for another display", |path, _| write(path, &entries_for(D1, b"box", &cookie(1))).unwrap()),
+            ("a symbolic link", |path, bytes| {
+                let target = path.with_file_name("target");
+                write_new(&target, bytes).unwrap();
+                symlink(target, path).unwrap();
+            }),
+            ("a FIFO", |path, _| nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap()),
+        ];
+        for (what, prepare) in cases {
+            let dir = TestDir::new();
+            let path = dir.path("xauthority");
+            prepare(&path, &whole(1));
+            let made = ensure(&path, D0, b"box").unwrap();
+            assert_ne!(made, cookie(1), "{what}");
+            assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{what}");
+            assert_eq!(ensure(&path, D0, b"box").unwrap(), made, "{what}");
+            if what == "a symbolic link" {
+                assert_eq!(fs::read(dir.path("target")).unwrap(), whole(1), "the link was followed");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_is_cleared() {
+        let dir = TestDir::new();
+        fs::write(dir.path(".xauthority.new"), b"half").unwrap();
+        ensure(&dir.path("xauthority"), D0, b"box").unwrap();
+        assert_eq!(dir.names(), ["xauthority"]);
+    }
+
+    #[test]
+    fn many_at_once_agree() {
+        let dir = TestDir::new();
+        let path = dir.path("xauthority");
+        fs::write(&path, b"broken").unwrap();
+        let cookies: Vec<Cookie> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| ensure(&path, D0, b"box").unwrap())).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(cookies.iter().all(|one| *one == cookies[0]));
+    }
+
+    #[test]
+    fn a_directory_in_its_place_is_an_error() {
+        let dir = TestDir::new();
+        fs::create_dir(dir.path("xauthority")).unwrap();
+        assert!(ensure(&dir.path("xauthority"), D0, b"box").is_err());
+        assert_eq!(dir.names(), ["xauthority"]);
+    }
+}

@@ -1,0 +1,135 @@
+//! Who is measured, and how each is started and told to quit.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use startxd::x11::cookie::Cookie;
+use startxd::x11::display::Display;
+use startxd::x11::xauthority;
+
+use crate::cost;
+use crate::harness::{Case, Guest, Login};
+
+/// Where the shell on tty1 writes its stamps.
+pub const STAMPS: &str = "/tmp/bench-stamps";
+
+/// The real server, which startxd runs too: the wrapper in its way would cost xinit and startx time.
+const SERVER: &str = "/usr/lib/xorg/Xorg :0 vt1 -keeptty -noreset -nolisten tcp";
+
+/// What starts a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launcher {
+    /// xinit(1) by itself: no cookie, so every local user may connect.
+    Xinit,
+    /// startx(1): cookies by xauth(1), then xinit.
+    Startx,
+    /// Ours.
+    Startxd,
+}
+
+impl Launcher {
+    /// In the order of a round.
+    pub const ALL: [Self; 3] = [Self::Xinit, Self::Startx, Self::Startxd];
+
+    /// Its command line.
+    pub fn command(self, wm: WindowManager) -> String {
+        let wm = wm.name();
+        match self {
+            Self::Xinit => format!("xinit /usr/bin/{wm} -- {SERVER}"),
+            Self::Startx => format!("startx /usr/bin/{wm} -- {SERVER}"),
+            Self::Startxd => format!("startxd start -- {wm}"),
+        }
+    }
+
+    /// The cookie of its display, once its server listens.
+    pub fn cookie(self, guest: &Guest) -> Option<Cookie> {
+        let file = match self {
+            Self::Xinit => return None,
+            Self::Startx => "/home/ada/.Xauthority",
+            Self::Startxd => "/run/user/1000/startxd/Xauthority.0",
+        };
+        let display = Display::new(0).expect("a display number");
+        let bytes = fs::read(guest.outside(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let entries = xauthority::decode(&bytes).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let cookie = xauthority::find_cookie(&entries, display, b"guest");
+        Some(cookie.unwrap_or_else(|| panic!("{file} has no cookie of {display}")))
+    }
+}
+
+/// What is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowManager {
+    /// A small one in C.
+    Openbox,
+    /// A small one in C with an IPC of its own.
+    I3,
+    /// A larger one with a Lua interpreter.
+    Awesome,
+}
+
+impl WindowManager {
+    /// In the order of the benchmark.
+    pub const ALL: [Self; 3] = [Self::Openbox, Self::I3, Self::Awesome];
+
+    /// The program's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Openbox => "openbox",
+            Self::I3 => "i3",
+            Self::Awesome => "awesome",
+        }
+    }
+
+    /// Tells it to quit, so that it exits with 0 by itself, and returns when that was.
+    ///
+    /// SIGTERM does it for openbox and awesome. i3 takes that as a failure (status 143), so it is told over its own
+    /// socket, as `i3-msg exit` does. Either costs no process, whose start would be in the number.
+    pub fn quit(self, guest: &Guest) -> SystemTime {
+        let pid = cost::pid_of(guest, self.name());
+        let quit;
+        if self == Self::I3 {
+            let inner = cost::pid_inside(pid);
+            let path = guest.outside(&format!("/run/user/1000/i3/ipc-socket.{inner}"));
+            let mut socket = UnixStream::connect(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            let text = b"exit";
+            let mut message = b"i3-ipc".to_vec();
+            message.extend(u32::try_from(text.len()).expect("a short text").to_ne_bytes());
+            message.extend(0_u32.to_ne_bytes());
+            message.extend(text);
+            quit = SystemTime::now();
+            socket.write_all(&message).expect("i3 listens");
+            // To end-of-file: i3 drops what it has not answered when the other end has gone.
+            let _ = socket.read_to_end(&mut Vec::new());
+        } else {
+            quit = SystemTime::now();
+            kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the window manager runs");
+        }
+        quit
+    }
+}
+
+/// Where the display listens, seen from here.
+pub fn display_socket(guest: &Guest) -> PathBuf {
+    guest.outside("/tmp/.X11-unix/X0")
+}
+
+/// Logs ada in, with a shell that can take stamps and window managers that start nothing else.
+pub fn prepare(guest: &mut Case) -> Login {
+    let missing = "startxd is not installed in the guest: use make bench, or set STARTXD_DESTDIR";
+    assert!(guest.outside("/usr/bin/startxd").exists(), "{missing}");
+    // Nothing is forked between the stamps but the launcher.
+    let shell = format!(
+        "bench() {{ local begin=$EPOCHREALTIME; \"$@\"; local status=$? end=$EPOCHREALTIME; \
+         echo $begin $end $status > {STAMPS}; }}\n"
+    );
+    guest.write_profile("ada", &shell);
+    // i3 would start a wizard that asks for a configuration, and programs that are not there.
+    let configure = "mkdir -p ~/.config/i3 && grep -v ^exec /etc/i3/config > ~/.config/i3/config";
+    guest.user("ada", configure).ok();
+    guest.at_prompt()
+}

@@ -1,0 +1,117 @@
+//! One session of one launcher, measured.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::contestants::{Launcher, STAMPS, WindowManager, display_socket};
+use crate::cost::{self, Cost, Pair};
+use crate::harness::{Guest, Login, SOON, wait_until};
+use crate::observer::observe;
+use crate::timeline;
+
+/// Times in ms from the stamp before the launcher's fork, where nothing else is said.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Until a window manager managed the display.
+    pub start: f64,
+    /// Until the server answered.
+    pub answered: f64,
+    /// From *quit* to *prompt back*.
+    pub end: f64,
+    /// Processor time of everything in the guest until the display was managed.
+    pub guest_cpu: f64,
+    /// What startxd itself took; `None` for others.
+    pub cost: Option<Cost>,
+    /// What happened when, in its order.
+    pub timeline: Vec<(String, f64)>,
+    /// The server's release, as X.Org counts.
+    pub release: u32,
+}
+
+/// The samples of one window manager.
+#[derive(Default)]
+pub struct Rounds {
+    samples: [Vec<Sample>; Launcher::ALL.len()],
+}
+
+impl Rounds {
+    /// Takes one more.
+    pub fn add(&mut self, launcher: Launcher, sample: Sample) {
+        self.samples[launcher as usize].push(sample);
+    }
+
+    /// One launcher's.
+    pub fn of(&self, launcher: Launcher) -> &[Sample] {
+        &self.samples[launcher as usize]
+    }
+
+    /// Everybody's.
+    pub fn by_launcher(&self) -> impl Iterator<Item = (Launcher, &[Sample])> {
+        Launcher::ALL.into_iter().map(|launcher| (launcher, self.of(launcher)))
+    }
+}
+
+/// From one prompt to the next.
+///
+/// # Panics
+/// When a session does not come or go.
+pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) -> Sample {
+    let (socket, stamps) = (display_socket(guest), guest.outside(STAMPS));
+    assert!(!socket.exists(), "display :0 is taken before the round");
+    let _ = fs::remove_file(&stamps);
+    let cpu_before = cost::guest_cpu(guest);
+
+    login.vt.type_line(&format!("bench {}", launcher.command(wm)));
+    let sighting = observe(&socket, SOON, || launcher.cookie(guest));
+    let sighting = sighting.unwrap_or_else(|e| panic!("{launcher:?} with {}: {e}\n{}", wm.name(), login.vt));
+    let pair = (launcher == Launcher::Startxd).then(|| Pair::find(guest, login));
+    let cpu = pair.map(Pair::cpu);
+    let guest_cpu = cost::guest_cpu(guest) - cpu_before;
+
+    cost::wait_idle(guest);
+    let cost = pair.zip(cpu).map(|(pair, (host_cpu, supervisor_cpu))| Cost {
+        host_cpu,
+        supervisor_cpu,
+        memory: pair.memory(),
+    });
+    let moments = timeline::collect(guest, launcher, wm, &sighting);
+    let quit = wm.quit(guest);
+    let (began, returned, status) = wait_until(&format!("{launcher:?} to return"), SOON, || {
+        read_stamps(&stamps).ok_or_else(|| login.vt.to_string())
+    });
+    login.vt.wait_prompt(SOON);
+    assert!(status == 0 || launcher != Launcher::Startxd, "startxd ended with {status}\n{}", login.vt);
+    let mut timeline: Vec<_> = moments.into_iter().map(|(what, when)| (what, milliseconds(began, when))).collect();
+    timeline.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    Sample {
+        start: milliseconds(began, sighting.managed),
+        answered: milliseconds(began, sighting.answered),
+        end: milliseconds(quit, returned),
+        guest_cpu,
+        cost,
+        timeline,
+        release: sighting.release,
+    }
+}
+
+/// The shell's stamps: before the launcher's fork, after its end, and its status; `None` until they are written.
+fn read_stamps(path: &Path) -> Option<(SystemTime, SystemTime, i32)> {
+    let text = fs::read_to_string(path).ok()?;
+    let words: Vec<&str> = text.strip_suffix('\n')?.split(' ').collect();
+    let [began, returned, status] = words.as_slice() else { panic!("the shell's stamps are {text:?}") };
+    // Seconds and exactly six digits; as floating point they would lose some.
+    let time = |stamp: &str| {
+        let microseconds = stamp.replace(['.', ','], "").parse().expect("a time");
+        UNIX_EPOCH + Duration::from_micros(microseconds)
+    };
+    Some((time(began), time(returned), status.parse().expect("a status")))
+}
+
+/// From one time to another, negative if it was before.
+fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
+    match to.duration_since(from) {
+        Ok(duration) => duration.as_secs_f64() * 1e3,
+        Err(error) => -error.duration().as_secs_f64() * 1e3,
+    }
+}

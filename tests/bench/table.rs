@@ -1,0 +1,153 @@
+//! The report, in Markdown.
+
+use std::fmt::Write;
+use std::fs;
+
+use crate::contestants::{Launcher, WindowManager};
+use crate::cost::{self, Cost};
+use crate::harness::Guest;
+use crate::round::{Rounds, Sample};
+
+/// Under which circumstances it was measured.
+pub struct Facts {
+    date: String,
+    machine: String,
+    kernel: String,
+    suite: String,
+    systemd: String,
+    /// The installed program's size in MB (10^6 bytes).
+    binary: f64,
+    /// See [`cost::executor`].
+    executor: f64,
+}
+
+impl Facts {
+    /// Of this machine and this guest.
+    pub fn of(guest: &Guest) -> Self {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let models: Vec<&str> =
+            cpuinfo.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": ")).map(|m| m.1).collect();
+        let program = fs::metadata(guest.outside("/usr/bin/startxd")).expect("startxd is installed");
+        Self {
+            date: guest.root("date +%F").text(),
+            machine: format!("{} ({} CPUs)", models.first().unwrap_or(&"an unknown CPU"), models.len()),
+            kernel: guest.root("uname -r").text(),
+            suite: guest.root("sed -n 's/^PRETTY_NAME=\"\\(.*\\)\"$/\\1/p' /etc/os-release").text(),
+            systemd: guest.root("systemctl --version | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p'").text(),
+            #[expect(clippy::cast_precision_loss, reason = "a file of petabytes would lose a byte")]
+            binary: program.len() as f64 / 1e6,
+            executor: cost::executor(guest),
+        }
+    }
+}
+
+/// Everything: the tables for the README, and where the time of a start goes.
+pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)]) -> String {
+    let mut text = String::new();
+    let (_, first) = results.first().expect("something was measured");
+    let (rounds, release) = (first.of(Launcher::Xinit).len(), first.of(Launcher::Xinit)[0].release);
+    let _ = writeln!(
+        text,
+        "\nMeasured on {} on {}, Linux {}, in a guest with {} (systemd {}, Xorg {}): {rounds} rounds, in turn; medians, and \
+         in parentheses the quartiles.\n",
+        facts.date,
+        facts.machine,
+        facts.kernel,
+        facts.suite,
+        facts.systemd,
+        version(release)
+    );
+    comparison(&mut text, "exec to *managed*, ms", results, |sample| sample.start);
+    comparison(&mut text, "*quit* to *prompt back*, ms", results, |sample| sample.end);
+    own_cost(&mut text, facts, results);
+    for (wm, rounds) in results {
+        breakdown(&mut text, *wm, rounds);
+    }
+    text
+}
+
+/// What startxd itself takes, whatever the window manager.
+fn own_cost(text: &mut String, facts: &Facts, results: &[(WindowManager, Rounds)]) {
+    let samples = results.iter().flat_map(|(_, rounds)| rounds.of(Launcher::Startxd));
+    let costs: Vec<&Cost> = samples.filter_map(|sample| sample.cost.as_ref()).collect();
+    let median = |pick: fn(&Cost) -> f64| median(&costs.iter().map(|cost| pick(cost)).collect::<Vec<f64>>());
+    let (host, supervisor) = (median(|cost| cost.host_cpu), median(|cost| cost.supervisor_cpu) - facts.executor);
+    let _ = writeln!(text, "| startxd itself | measured | aim |\n|---|--:|--:|");
+    let _ = writeln!(text, "| memory of host and supervisor (PSS) | {:.2} MB | < 6 MB |", median(|cost| cost.memory));
+    let _ = writeln!(text, "| program | {:.2} MB | < 2.5 MB |", facts.binary);
+    let _ = writeln!(
+        text,
+        "| processor time of host and supervisor until *managed* | {:.1} ms | < 10 ms |\n",
+        host + supervisor
+    );
+    let _ = writeln!(
+        text,
+        "The host took {host:.1} ms, the supervisor {supervisor:.1} ms, after {:.1} ms that systemd's own executor took \
+         in its process.\n",
+        facts.executor
+    );
+}
+
+/// One line for each window manager.
+fn comparison(text: &mut String, title: &str, results: &[(WindowManager, Rounds)], pick: fn(&Sample) -> f64) {
+    let _ = writeln!(text, "| {title} | xinit | startx | startxd | startxd : xinit | startxd : startx |");
+    let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|");
+    for (wm, rounds) in results {
+        let values = Launcher::ALL.map(|launcher| rounds.of(launcher).iter().map(pick).collect::<Vec<f64>>());
+        let [xinit, startx, startxd] = values.each_ref().map(|values| median(values));
+        let cells: Vec<String> = values.iter().map(|values| cell(values)).collect();
+        let cells = cells.join(" | ");
+        let _ = writeln!(text, "| {} | {cells} | {:.2} | {:.2} |", wm.name(), startxd / xinit, startxd / startx);
+    }
+    text.push('\n');
+}
+
+/// What happened when in the round that is the median, of each launcher.
+fn breakdown(text: &mut String, wm: WindowManager, rounds: &Rounds) {
+    for (launcher, samples) in rounds.by_launcher() {
+        let mut samples: Vec<&Sample> = samples.iter().collect();
+        samples.sort_by(|one, other| one.start.total_cmp(&other.start));
+        let Some(sample) = samples.get(samples.len() / 2) else { continue };
+        let cpu: Vec<f64> = samples.iter().map(|sample| sample.guest_cpu).collect();
+        let _ = writeln!(
+            text,
+            "{} by {launcher:?}, one start in ms (processor time of the whole guest until then: {} ms):",
+            wm.name(),
+            cell(&cpu)
+        );
+        for (what, when) in &sample.timeline {
+            let _ = writeln!(text, "{when:9.1}  {what}");
+        }
+        text.push('\n');
+    }
+}
+
+/// X.Org's release numbers: 12101007 is 21.1.7 (include/xorg-server.h).
+fn version(release: u32) -> String {
+    format!("{}.{}.{}", release / 100_000 % 100, release / 1000 % 100, release % 1000)
+}
+
+/// The median and the quartiles.
+fn cell(values: &[f64]) -> String {
+    format!("{:.1} ({:.1}–{:.1})", median(values), quantile(values, 0.25), quantile(values, 0.75))
+}
+
+fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// Between the two values that are next to it, by distance; 0 if there are none.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a few rounds"
+)]
+fn quantile(values: &[f64], at: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let position = at * last as f64;
+    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+    low + (high - low) * position.fract()
+}

@@ -1,0 +1,255 @@
+//! One guest for all cases of a test program, one case at a time.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use nix::libc::O_NONBLOCK;
+
+use super::guest::{Guest, Options, STEP};
+use super::login::Login;
+use super::snapshot::Snapshot;
+use super::wait::{secs, wait_until};
+
+static SHARED: Mutex<Option<Guest>> = Mutex::new(None);
+
+/// The guest, for the time of a case.
+///
+/// When the case has passed, everybody is logged out, and the case fails after all if startxd crashed on the way or
+/// something is left of ada that was not there before. When it has failed, the guest's [report](Guest::report) is
+/// printed and the guest thrown away.
+pub struct Case {
+    guest: MutexGuard<'static, Option<Guest>>,
+    started: SystemTime,
+    baseline: Snapshot,
+    kernel_log: Option<File>,
+    crash_expected: bool,
+    discard: bool,
+}
+
+impl Guest {
+    /// The guest that all cases of this process share, pristine; booted if there is none.
+    ///
+    /// # Panics
+    /// When it does not boot.
+    #[must_use]
+    pub fn get() -> Case {
+        Case::begin(None)
+    }
+
+    /// A guest for this case alone, booted as `options` say.
+    ///
+    /// # Panics
+    /// When it does not boot.
+    #[must_use]
+    pub fn exclusive(options: Options) -> Case {
+        Case::begin(Some(options))
+    }
+}
+
+impl Case {
+    fn begin(own: Option<Options>) -> Self {
+        let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let discard = own.is_some();
+        if discard || slot.as_ref().is_some_and(|guest| !guest.is_alive()) {
+            // First the old one's end: there is one guest at a time.
+            *slot = None;
+        }
+        let guest = slot.get_or_insert_with(|| Guest::boot(own.unwrap_or_default()));
+        guest.reset();
+        let baseline = guest.snapshot();
+        let started = SystemTime::now();
+        Self { guest: slot, started, baseline, kernel_log: kernel_log(), crash_expected: false, discard }
+    }
+
+    /// When the case began.
+    #[must_use]
+    pub const fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// The journal since the case began, with `options` of `journalctl(1)`.
+    #[must_use]
+    pub fn journal(&self, options: &str) -> String {
+        self.journal_since(self.started, options)
+    }
+
+    /// Logs ada in on tty1 by autologin, waits for the prompt, and takes the state then as the one that
+    /// [`assert_clean`](Self::assert_clean) compares with.
+    ///
+    /// # Panics
+    /// When there is no prompt within 15 s.
+    pub fn at_prompt(&mut self) -> Login {
+        let login = self.login_autologin(1);
+        self.set_baseline();
+        login
+    }
+
+    /// Takes the present state as the one that [`assert_clean`](Self::assert_clean) compares with.
+    pub fn set_baseline(&mut self) {
+        self.baseline = self.snapshot();
+    }
+
+    /// Fails if anything of ada's is not as it was at the baseline.
+    ///
+    /// # Panics
+    /// Naming precisely what was left behind, or is missing.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        self.assert_as(&self.baseline);
+    }
+
+    /// A crash of startxd is part of this case and does not fail it.
+    pub const fn expect_crash(&mut self) {
+        self.crash_expected = true;
+    }
+
+    /// Throws the guest away after this case, which changes what [`Guest::get`] cannot undo.
+    pub const fn discard(&mut self) {
+        self.discard = true;
+    }
+
+    /// Lines of the journal and of the kernel's log that tell of a crash of startxd.
+    fn crashes(&mut self) -> Vec<String> {
+        let mut log = self.journal("-o short");
+        log.push_str(&self.kernel_log.as_mut().map(read_kernel_log).unwrap_or_default());
+        let crash = |line: &&str| {
+            let ours = line.contains("startxd") || line.contains("xorg@");
+            line.contains("panicked at")
+                || ours
+                    && ["segfault", "core dumped", "dumped core", "code=dumped", "traps:"]
+                        .iter()
+                        .any(|w| line.contains(w))
+        };
+        log.lines().filter(crash).map(str::to_owned).collect()
+    }
+
+    /// The end of a case that has passed so far: what is wrong, if anything.
+    fn finish(&mut self) -> Result<(), String> {
+        let crashes = self.crashes();
+        if !crashes.is_empty() && !self.crash_expected {
+            return Err(format!("startxd crashed during the case:\n{}", crashes.join("\n")));
+        }
+        self.log_everybody_out();
+        let left = self.snapshot();
+        let difference = left.since(&Snapshot::default());
+        if difference.is_empty() {
+            return Ok(());
+        }
+        Err(format!("with everybody logged out, something of ada's is left:\n{difference}"))
+    }
+}
+
+impl Drop for Case {
+    #[expect(clippy::print_stderr, reason = "libtest captures it and shows it with the case's failure")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.report(self.started));
+            *self.guest = None;
+            return;
+        }
+        let alive = self.is_alive();
+        let result = if alive { self.finish() } else { Ok(()) };
+        if let Err(problem) = result {
+            let report = self.report(self.started);
+            *self.guest = None;
+            panic!("{problem}\n{report}");
+        }
+        if self.discard || !alive {
+            *self.guest = None;
+        }
+    }
+}
+
+impl Deref for Case {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        self.guest.as_ref().unwrap_or_else(|| unreachable!("a case has its guest until it is dropped"))
+    }
+}
+
+impl DerefMut for Case {
+    fn deref_mut(&mut self) -> &mut Guest {
+        self.guest.as_mut().unwrap_or_else(|| unreachable!("a case has its guest until it is dropped"))
+    }
+}
+
+/// Ends all logins and user managers, and clears what is kept of them elsewhere than in homes.
+const LOG_OUT: &str = r"
+rm -f /var/lib/systemd/linger/*
+systemctl stop 'getty@*.service' 'user@*.service'
+loginctl list-sessions --no-legend | while read -r id _; do loginctl terminate-session $id; done
+systemctl stop 'user-runtime-dir@*.service'
+";
+
+/// What is not gone yet.
+const REST: &str = r"
+loginctl list-sessions --no-legend
+ps -u ada,eve --no-headers -o user,pid,cgroup,args
+find /run/user -mindepth 1 -maxdepth 1
+";
+
+/// Homes, and files that a login or a server may leave, as after the boot.
+const RESET: &str = r"
+for user in ada eve; do
+    rm -rf /home/$user
+    cp -a /etc/skel /home/$user && chown -R $user:$user /home/$user
+done
+rm -rf /tmp/tmux-* /tmp/.X*-lock /tmp/.X11-unix/* /etc/systemd/user/dbus.service
+if ls /run/systemd/system/getty@*.service.d; then
+    rm -r /run/systemd/system/getty@*.service.d
+    systemctl daemon-reload
+fi >/dev/null 2>&1
+systemctl reset-failed
+";
+
+impl Guest {
+    /// Ends every login and every user manager, and waits until nothing of theirs is left.
+    ///
+    /// # Panics
+    /// When something is left after 15 s.
+    pub fn log_everybody_out(&self) {
+        self.root(LOG_OUT);
+        wait_until("the users to have no session and no process", STEP, || {
+            let rest = self.root(REST).stdout;
+            if rest.trim().is_empty() { Ok(()) } else { Err(rest) }
+        });
+    }
+
+    /// As after the boot, as far as files and terminals are concerned.
+    fn reset(&self) {
+        self.shell(RESET).deadline(secs(20)).run().ok();
+        for vt in (1..=9).map(|n| self.vt(n)).filter(super::vt::Vt::exists) {
+            vt.clear();
+        }
+        self.vt(1).switch();
+    }
+}
+
+/// The kernel's log from here on: it tells of segmentation faults. `None` where it may not be read.
+fn kernel_log() -> Option<File> {
+    let mut log = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open("/dev/kmsg").ok()?;
+    log.seek(SeekFrom::End(0)).ok()?;
+    Some(log)
+}
+
+fn read_kernel_log(log: &mut File) -> String {
+    let mut text = String::new();
+    let mut record = [0; 8192];
+    // One record per read; EPIPE says that some were lost, EAGAIN that there are no more.
+    loop {
+        match log.read(&mut record) {
+            Ok(n @ 1..) => text.push_str(&String::from_utf8_lossy(&record[..n])),
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {}
+            _ => return text,
+        }
+    }
+}
+
+/// How long a person would wait for a session to come or go: the deadline of most waits in cases.
+pub const SOON: Duration = secs(15);

@@ -1,0 +1,313 @@
+//! Commands in the guest: as root or as a user, outside of any login session.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::guest::Guest;
+use super::sys;
+use super::wait::secs;
+
+/// How long a command may take unless it says otherwise.
+const DEADLINE: Duration = secs(30);
+
+/// A shell command for the guest, before it is run.
+#[must_use = "a command does nothing until it is run or spawned"]
+pub struct Shell<'a> {
+    guest: &'a Guest,
+    user: Option<String>,
+    script: String,
+    env: Vec<(String, String)>,
+    stdin: Vec<u8>,
+    deadline: Duration,
+}
+
+impl<'a> Shell<'a> {
+    pub(super) fn new(guest: &'a Guest, user: Option<&str>, script: &str) -> Self {
+        let mut env = vec![
+            ("LANG", "C.UTF-8".to_owned()),
+            ("TERM", "dumb".to_owned()),
+            ("SYSTEMD_PAGER", "cat".to_owned()),
+            ("SYSTEMD_COLORS", "0".to_owned()),
+        ];
+        if let Some(user) = user {
+            let runtime = format!("/run/user/{}", guest.uid(user));
+            env.extend([
+                ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+                ("HOME", format!("/home/{user}")),
+                ("USER", user.to_owned()),
+                ("LOGNAME", user.to_owned()),
+                ("SHELL", "/bin/bash".to_owned()),
+                ("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={runtime}/bus")),
+                ("XDG_RUNTIME_DIR", runtime),
+            ]);
+        } else {
+            let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            env.extend([("PATH", path.to_owned()), ("HOME", "/root".to_owned())]);
+        }
+        Self {
+            guest,
+            user: user.map(str::to_owned),
+            script: script.to_owned(),
+            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            stdin: Vec::new(),
+            deadline: DEADLINE,
+        }
+    }
+
+    /// Adds a variable to the command's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What the command reads from its standard input; nothing by default.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// How long [`run`](Self::run) waits; 30 s by default.
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs the command to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started, or is not done by its deadline.
+    pub fn run(self) -> Run {
+        let deadline = self.deadline;
+        self.spawn().wait(deadline)
+    }
+
+    /// Starts the command and returns at once. It is killed when the value is dropped.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn(self) -> Background {
+        let what = self.to_string();
+        self.start().unwrap_or_else(|e| panic!("{what}: cannot start in the guest: {e}"))
+    }
+
+    /// The output of the command, or a sentence about why it has none; for reports, which must not panic.
+    pub(super) fn try_run(self) -> Result<String, String> {
+        let deadline = self.deadline;
+        let mut background = self.start().map_err(|e| format!("cannot start: {e}"))?;
+        let start = Instant::now();
+        while background.is_running() && start.elapsed() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(background.stdout())
+    }
+
+    fn start(self) -> io::Result<Background> {
+        let what = self.to_string();
+        let (stdout, stderr) = (memory_file()?, memory_file()?);
+        let mut stdin = memory_file()?;
+        stdin.write_all(&self.stdin)?;
+        stdin.seek(SeekFrom::Start(0))?;
+
+        let mut command = Command::new("/usr/bin/nsenter");
+        command.args(["-t", &self.guest.init().to_string()]);
+        command.args(["-m", "-u", "-i", "-n", "-p", "-C", "--"]);
+        if let Some(user) = &self.user {
+            command.args(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"]);
+        }
+        command.args(["bash", "-c", &format!("cd\n{}", self.script)]);
+        command.env_clear().envs(self.env);
+        command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+        sys::start_in_cgroup(&mut command, self.guest.command_cgroup()?);
+        let started = Instant::now();
+        Ok(Background { child: command.spawn()?, what, stdout, stderr, started, status: None })
+    }
+}
+
+impl fmt::Display for Shell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.user.as_deref().unwrap_or("root"), self.script)
+    }
+}
+
+/// An unnamed file in memory: output in it can be read at any time and never blocks the writer.
+fn memory_file() -> io::Result<File> {
+    Ok(File::from(memfd_create(c"startxd-test", MFdFlags::MFD_CLOEXEC)?))
+}
+
+/// All of `file` so far, whatever its offset, which the writer shares.
+fn contents(file: &File) -> String {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 65536];
+    while let Ok(n @ 1..) = file.read_at(&mut chunk, bytes.len() as u64) {
+        bytes.extend_from_slice(&chunk[..n]);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A command that runs in the guest; killed, with its process group, when dropped.
+pub struct Background {
+    child: Child,
+    what: String,
+    stdout: File,
+    stderr: File,
+    started: Instant,
+    status: Option<ExitStatus>,
+}
+
+impl Background {
+    /// What it wrote to its standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        contents(&self.stdout)
+    }
+
+    /// What it wrote to its standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        contents(&self.stderr)
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.poll().is_none()
+    }
+
+    /// Sends `signal` to its process group.
+    pub fn kill(&self, signal: Signal) {
+        if self.status.is_none() {
+            let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it still runs after `deadline`, with what it wrote until then.
+    pub fn wait(mut self, deadline: Duration) -> Run {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(300);
+        let status = loop {
+            if let Some(status) = self.poll() {
+                break status;
+            }
+            assert!(
+                start.elapsed() < deadline,
+                "{}: still running after {:.1} s\nstdout: {}\nstderr: {}",
+                self.what,
+                deadline.as_secs_f32(),
+                self.stdout(),
+                self.stderr()
+            );
+            std::thread::sleep(pause);
+            pause = (pause * 5 / 4).min(Duration::from_millis(5));
+        };
+        Run {
+            status,
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+            took: self.started.elapsed(),
+            what: std::mem::take(&mut self.what),
+        }
+    }
+
+    fn poll(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().ok().flatten();
+        }
+        self.status
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.poll().is_some() {
+            return;
+        }
+        self.kill(Signal::SIGKILL);
+        let _ = self.child.wait();
+        // The rest of its group is for the guest's pid 1 to collect.
+        let group = Pid::from_raw(self.child.id().cast_signed());
+        let start = Instant::now();
+        while killpg(group, None).is_ok() && start.elapsed() < secs(5) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to its standard output.
+    pub stdout: String,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+    /// From before its start until its end was seen.
+    pub took: Duration,
+    what: String,
+}
+
+impl Run {
+    /// The exit code; 128 plus the signal's number where a signal ended it, as shells have it.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+
+    /// Itself, of a command that succeeded.
+    ///
+    /// # Panics
+    /// When the command failed, with everything known about it.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.status.success(), "{self}");
+        self
+    }
+
+    /// Itself, of a command that failed.
+    ///
+    /// # Panics
+    /// When the command succeeded, with everything known about it.
+    #[track_caller]
+    pub fn fails(self) -> Self {
+        assert!(!self.status.success(), "should have failed: {self}");
+        self
+    }
+
+    /// The trimmed output of a command that succeeded.
+    ///
+    /// # Panics
+    /// When the command failed, with everything known about it.
+    #[track_caller]
+    #[must_use]
+    pub fn text(self) -> String {
+        self.ok().stdout.trim().to_owned()
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        writeln!(f, "{} after {:.3} s", self.status, self.took.as_secs_f32())?;
+        writeln!(f, "stdout: {}", self.stdout.trim_end())?;
+        write!(f, "stderr: {}", self.stderr.trim_end())
+    }
+}
+
+/// The next bytes from `file`; none at its end, or when it fails (as a terminal does that nobody has open).
+pub(super) fn read_once(file: &mut File) -> Vec<u8> {
+    let mut chunk = vec![0; 4096];
+    let n = file.read(&mut chunk).unwrap_or(0);
+    chunk.truncate(n);
+    chunk
+}

@@ -1,0 +1,240 @@
+//! Eyes and hands on the kernel's virtual terminals, from outside the guest.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
+
+use super::sys;
+use super::wait::{secs, wait_until};
+
+/// What a terminal shows: characters, or whatever a server draws (`KDGETMODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `KD_TEXT`
+    Text,
+    /// `KD_GRAPHICS`
+    Graphics,
+}
+
+/// One virtual terminal.
+#[derive(Debug, Clone)]
+pub struct Vt {
+    number: u8,
+    dev: PathBuf,
+}
+
+impl Vt {
+    /// Terminal `number`, whose device nodes are in the directory `dev`.
+    pub(super) const fn new(number: u8, dev: PathBuf) -> Self {
+        Self { number, dev }
+    }
+
+    /// Its number, 1 for `tty1`.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// The text on it, without trailing blanks and empty last lines. Empty for one that nobody ever opened.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        let Ok(cells) = self.cells() else {
+            return String::new();
+        };
+        let lines: Vec<&str> = cells.lines.iter().map(|line| line.trim_end()).collect();
+        lines.join("\n").trim_end().to_owned()
+    }
+
+    /// The text left of the cursor in the cursor's line.
+    #[must_use]
+    pub fn cursor_line(&self) -> String {
+        let Ok(cells) = self.cells() else {
+            return String::new();
+        };
+        let line = cells.lines.get(cells.row).map_or("", String::as_str);
+        line.chars().take(cells.column).collect()
+    }
+
+    /// Whether the cursor stands behind a shell's prompt with nothing typed yet.
+    #[must_use]
+    pub fn at_prompt(&self) -> bool {
+        matches!(self.cursor_line().trim_end().chars().next_back(), Some('$' | '#'))
+    }
+
+    /// Waits until [`at_prompt`](Self::at_prompt), in text mode.
+    ///
+    /// # Panics
+    /// After `deadline`, with the screen.
+    pub fn wait_prompt(&self, deadline: Duration) {
+        wait_until(&format!("a prompt on tty{}", self.number), deadline, || {
+            if self.mode() == Mode::Text && self.at_prompt() { Ok(()) } else { Err(self.to_string()) }
+        });
+    }
+
+    /// Waits until `text` is on the screen, and returns the screen.
+    ///
+    /// # Panics
+    /// After `deadline`, with the screen.
+    pub fn wait_text(&self, text: &str, deadline: Duration) -> String {
+        wait_until(&format!("{text:?} on tty{}", self.number), deadline, || {
+            let screen = self.screen();
+            if screen.contains(text) { Ok(screen) } else { Err(self.to_string()) }
+        })
+    }
+
+    /// Waits until the terminal is in `mode`.
+    ///
+    /// # Panics
+    /// After `deadline`, with the mode and the screen.
+    pub fn wait_mode(&self, mode: Mode, deadline: Duration) {
+        wait_until(&format!("tty{} in {mode:?} mode", self.number), deadline, || {
+            if self.mode() == mode { Ok(()) } else { Err(self.to_string()) }
+        });
+    }
+
+    /// Types `text` as a keyboard would.
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    pub fn type_text(&self, text: &str) {
+        let typed = self.tty().and_then(|tty| text.bytes().try_for_each(|b| sys::insert_byte(&tty, b)));
+        typed.unwrap_or_else(|e| panic!("cannot type on tty{}: {e}", self.number));
+    }
+
+    /// Types `line` and Enter.
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    pub fn type_line(&self, line: &str) {
+        self.type_text(&format!("{}\n", line.trim_end_matches('\n')));
+    }
+
+    /// Text or graphics; text for one that nobody has open.
+    ///
+    /// # Panics
+    /// When the terminal cannot be opened.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        if !self.is_open() {
+            return Mode::Text;
+        }
+        match self.tty().and_then(|tty| sys::console_mode(&tty)) {
+            Ok(0) => Mode::Text,
+            Ok(_) => Mode::Graphics,
+            Err(e) => panic!("the mode of tty{}: {e}", self.number),
+        }
+    }
+
+    /// Whether the keyboard is dead on it (`K_OFF`), as a graphical session leaves it that did not clean up.
+    ///
+    /// # Panics
+    /// When the terminal cannot be opened.
+    #[must_use]
+    pub fn keyboard_is_off(&self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        match self.tty().and_then(|tty| sys::keyboard_mode(&tty)) {
+            Ok(mode) => mode == 4,
+            Err(e) => panic!("the keyboard mode of tty{}: {e}", self.number),
+        }
+    }
+
+    /// Makes it the active terminal, as Alt+Fn does, and waits until it is.
+    ///
+    /// # Panics
+    /// When it is not the active one within 10 s (a server that does not let go).
+    pub fn switch(&self) {
+        // Through the active terminal's node: its own should not be open when logind looks.
+        let asked = open(&self.dev.join("tty0")).and_then(|tty| sys::activate_vt(&tty, self.number));
+        asked.unwrap_or_else(|e| panic!("cannot switch to tty{}: {e}", self.number));
+        wait_until(&format!("tty{} to be active", self.number), secs(10), || match active_vt() {
+            active if active == self.number => Ok(()),
+            active => Err(format!("tty{active} is active")),
+        });
+    }
+
+    /// Whether anybody ever opened it since it was last freed.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        File::open(self.dev.join(format!("vcsa{}", self.number))).is_ok()
+    }
+
+    /// Whether a process has it open.
+    ///
+    /// To ask anything else of a terminal it must be opened, and logind starts no getty on one that is open, even if
+    /// only for the moment that it looks.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        // As logind does it: through tty1, as tty0 would open the active terminal.
+        let open = open(&self.dev.join("tty1")).and_then(|tty| sys::open_vts(&tty));
+        open.is_ok_and(|mask| mask & (1 << self.number) != 0)
+    }
+
+    /// Clears its screen and what was on it.
+    pub fn clear(&self) {
+        if let Ok(mut tty) = self.tty() {
+            let _ = tty.write_all(b"\x1bc\x1b[3J");
+        }
+    }
+
+    fn tty(&self) -> io::Result<File> {
+        open(&self.dev.join(format!("tty{}", self.number)))
+    }
+
+    /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.
+    fn cells(&self) -> io::Result<Cells> {
+        let head = fs::read(self.dev.join(format!("vcsa{}", self.number)))?;
+        let &[_, columns, column, row, ..] = head.as_slice() else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        let unicode = fs::read(self.dev.join(format!("vcsu{}", self.number)));
+        let characters: Vec<char> = match unicode {
+            Ok(bytes) => bytes
+                .chunks_exact(4)
+                .map(|c| char::from_u32(u32::from_ne_bytes([c[0], c[1], c[2], c[3]])).unwrap_or('?'))
+                .collect(),
+            Err(_) => fs::read(self.dev.join(format!("vcs{}", self.number)))?.into_iter().map(char::from).collect(),
+        };
+        let lines = characters.chunks(usize::from(columns).max(1)).map(|line| line.iter().collect()).collect();
+        Ok(Cells { lines, column: column.into(), row: row.into() })
+    }
+}
+
+impl fmt::Display for Vt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let active = if active_vt() == self.number { ", active" } else { "" };
+        writeln!(f, "tty{} in {:?} mode{active}:", self.number, self.mode())?;
+        for line in self.screen().lines() {
+            writeln!(f, "    | {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a terminal without making it ours.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY | O_NONBLOCK).open(path)
+}
+
+struct Cells {
+    lines: Vec<String>,
+    column: usize,
+    row: usize,
+}
+
+/// The number of the active terminal.
+///
+/// # Panics
+/// When the kernel has no virtual terminals.
+#[must_use]
+pub fn active_vt() -> u8 {
+    let name = fs::read_to_string("/sys/class/tty/tty0/active").unwrap_or_default();
+    let number = name.trim().strip_prefix("tty").and_then(|n| n.parse().ok());
+    number.unwrap_or_else(|| panic!("the active terminal is {name:?}"))
+}

@@ -1,0 +1,211 @@
+//! Ada at her desk: what she types on tty1, and what she sees there.
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use super::screen::Screen;
+use crate::harness::{Case, Difference, Guest, Login, Mode, Run, SOON, Snapshot, Vt, secs, wait_until};
+
+/// Printed with the exit status when what was typed has ended.
+const END: &str = "END";
+
+/// How long an end may take in which nothing is slow: it takes a tenth of that, and the shortest deadline of startxd that
+/// could run out unnoticed is longer.
+const END_DEADLINE: Duration = secs(4);
+
+/// A case with ada logged in on tty1.
+pub struct Desk {
+    case: Case,
+    /// Her login.
+    pub login: Login,
+    before: Snapshot,
+}
+
+impl Desk {
+    /// Ada at the prompt, by autologin into a session of type x11, with her message bus running.
+    pub fn at_prompt() -> Self {
+        Self::at_prompt_in(Guest::get())
+    }
+
+    /// As [`at_prompt`](Self::at_prompt), in a case that has been prepared, by a profile for instance.
+    pub fn at_prompt_in(mut case: Case) -> Self {
+        let login = case.at_prompt();
+        // Her bus starts with its first client, whoever that is, and stays: it is nothing of the session's.
+        case.user("ada", "busctl --user list > /dev/null").ok();
+        Self::logged_in(case, login)
+    }
+
+    /// Ada in a login that exists, with or without a prompt.
+    pub fn logged_in(case: Case, login: Login) -> Self {
+        let before = case.snapshot();
+        Self { case, login, before }
+    }
+
+    /// Everybody logs out, the user manager ends, and ada logs in again.
+    pub fn logs_in_again(&mut self) {
+        self.case.log_everybody_out();
+        self.logs_in();
+    }
+
+    /// Ada logs in, anew if she is logged in already.
+    pub fn logs_in(&mut self) {
+        self.login = self.case.at_prompt();
+        self.case.user("ada", "busctl --user list > /dev/null").ok();
+        self.settles();
+    }
+
+    /// Waits until logind has forgotten the login, and expects that nothing of its session on the display is left then:
+    /// the terminal in text mode, her user manager as it was before.
+    pub fn is_logged_out(&self) {
+        self.wait_session_gone(&self.login, SOON);
+        wait_until("nothing of the session to be left", SOON, || {
+            let left = self.what_is_left();
+            // A getty may have logged her in again.
+            let login = |line: &&String| line.contains(" -bash [pid ") || line.contains("/session-");
+            let strange = |lines: &[String]| lines.iter().filter(|line| !login(line)).count();
+            if strange(&left.left) + strange(&left.gone) == 0 { Ok(()) } else { Err(left.to_string()) }
+        });
+    }
+
+    /// What is there now that was not before, and the other way round.
+    pub fn what_is_left(&self) -> Difference {
+        self.case.snapshot().since(&self.before)
+    }
+
+    /// Takes what is there now as what should be there again at the end.
+    pub fn settles(&mut self) {
+        self.before = self.case.snapshot();
+    }
+
+    /// Fails if anything of ada's is not as it was.
+    #[track_caller]
+    pub fn is_clean(&self) {
+        self.case.assert_as(&self.before);
+    }
+
+    /// Her terminal.
+    pub fn vt(&self) -> &Vt {
+        &self.login.vt
+    }
+
+    /// Types a command whose exit status [`ended`](Self::ended) finds.
+    pub fn types(&self, command: &str) {
+        if self.vt().screen().contains(&format!("\n{END}")) {
+            self.clears();
+        }
+        // The terminal's settings, as a command at the prompt finds them, should not change either.
+        self.vt().type_line(&format!("stty -a >~/1; {command}; s=$?; stty -a >~/2; echo \"{END} $s\""));
+    }
+
+    /// Types `startxd start ARGS` and waits until a window manager manages the display.
+    pub fn starts(&self, args: &str) {
+        self.types(&format!("startxd start {args}"));
+        self.is_up();
+    }
+
+    /// Waits until a window manager manages the display.
+    pub fn is_up(&self) {
+        self.unit_becomes("graphical-session.target", "active");
+        self.vt().wait_mode(Mode::Graphics, SOON);
+    }
+
+    /// Waits until what was typed has ended, expects its exit status and that nothing of the session is left at that very
+    /// moment, and returns the screen.
+    #[track_caller]
+    pub fn ended(&self, status: u8) -> Screen {
+        self.ended_within(status, END_DEADLINE)
+    }
+
+    /// [`ended`](Self::ended), for what takes its time.
+    #[track_caller]
+    pub fn ended_within(&self, status: u8, deadline: Duration) -> Screen {
+        let screen = self.comes_back(status, deadline);
+        self.is_clean();
+        self.user("ada", "diff 1 2").ok();
+        self.vt().wait_prompt(SOON);
+        screen
+    }
+
+    /// Waits until what was typed has ended, and expects its exit status.
+    #[track_caller]
+    pub fn comes_back(&self, status: u8, deadline: Duration) -> Screen {
+        let (found, screen) = self.comes_back_somehow(deadline);
+        assert_eq!(found, status, "the exit status\n{screen}");
+        screen
+    }
+
+    /// Waits until what was typed has ended, and returns its exit status and the screen.
+    pub fn comes_back_somehow(&self, deadline: Duration) -> (u8, Screen) {
+        wait_until("the exit status of what was typed", deadline, || {
+            self.exit_status().map(|status| (status, Screen(self.vt().screen()))).ok_or_else(|| self.vt().to_string())
+        })
+    }
+
+    /// The exit status of what was typed; `None` if it has not ended yet.
+    pub fn exit_status(&self) -> Option<u8> {
+        let screen = self.vt().screen();
+        let mut lines = screen.lines().skip_while(|line| !line.starts_with(END));
+        let line = lines.next()?.strip_prefix(END)?;
+        // The screen may have been read while that line was being written: it is whole when the prompt is below it.
+        lines.next()?;
+        line.trim().parse().ok()
+    }
+
+    /// Clears the terminal.
+    fn clears(&self) {
+        self.vt().type_line("clear");
+        wait_until("a clear screen", SOON, || match self.vt().screen() {
+            screen if screen.lines().count() <= 1 && self.vt().at_prompt() => Ok(()),
+            screen => Err(screen),
+        });
+    }
+
+    /// Logs out of openbox, as its menu does.
+    pub fn quits_openbox(&self) {
+        self.quits("openbox --exit");
+    }
+
+    /// Asks a window manager to exit, until it does: openbox forgets a request that arrives before its main loop runs,
+    /// awesome does not answer one before its own does, and both manage the display before that.
+    pub fn quits(&self, command: &str) {
+        let mut asked: Option<Instant> = None;
+        wait_until(&format!("the session to end by {command}"), SOON, || {
+            if asked.is_none_or(|asked| asked.elapsed() > Duration::from_millis(500)) {
+                self.run(&format!("timeout 1 {command}"));
+                asked = Some(Instant::now());
+            }
+            match self.state("graphical-session.target") {
+                state if state != "active" => Ok(()),
+                state => Err(state),
+            }
+        });
+    }
+
+    /// Runs `script` in bash as a program of the session: a service of her user manager, with its environment.
+    pub fn run(&self, script: &str) -> Run {
+        let service = "systemd-run --user --quiet --collect --wait --pipe bash -s";
+        self.shell_as("ada", service).stdin(script).run()
+    }
+
+    /// Runs `script` in bash as ada, with the session's display, in no unit.
+    pub fn with_display(&self, script: &str) -> Run {
+        let environment = self.environment();
+        let value = |name: &str| environment.get(name).unwrap_or_default().to_owned();
+        let shell = self.shell_as("ada", script).env("DISPLAY", &value("DISPLAY"));
+        shell.env("XAUTHORITY", &value("XAUTHORITY")).run()
+    }
+}
+
+impl Deref for Desk {
+    type Target = Case;
+
+    fn deref(&self) -> &Case {
+        &self.case
+    }
+}
+
+impl DerefMut for Desk {
+    fn deref_mut(&mut self) -> &mut Case {
+        &mut self.case
+    }
+}

@@ -1,0 +1,66 @@
+//! The environment of ada's user manager, and of the programs that her bus starts.
+
+use std::collections::BTreeMap;
+
+use super::Desk;
+use crate::harness::{Case, SOON, wait_until};
+
+/// Names and values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    fn parse(text: &str) -> Self {
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// A variable's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The values of several variables.
+    pub fn values<'a, const N: usize>(&'a self, names: [&str; N]) -> [Option<&'a str>; N] {
+        names.map(|name| self.get(name))
+    }
+
+    /// Which of `names` it has.
+    pub fn has(&self, names: &[&str]) -> Vec<String> {
+        names.iter().filter(|name| self.0.contains_key(**name)).map(|name| (*name).to_owned()).collect()
+    }
+}
+
+/// Says what it was started with, and takes no name on the bus.
+const TELL: &str = "#!/bin/sh\nenv > ~/told.new\nmv ~/told.new ~/told\n";
+
+/// Writes services that [`Desk::bus_starts`] asks for, under several names: the bus waits long for a program to take its
+/// name, and starts none twice in that time. The bus reads them when it starts.
+pub fn write_bus_services(case: &Case) {
+    case.write_as("ada", "~/tell", TELL);
+    let services = "chmod +x tell; mkdir -p .local/share/dbus-1/services; for n in {1..9}; do
+        printf '[D-BUS Service]\\nName=org.example.Tell%d\\nExec=/home/ada/tell\\n' $n > .local/share/dbus-1/services/$n.service
+    done";
+    case.user("ada", services).ok();
+}
+
+impl Desk {
+    /// What ada's user manager has now.
+    pub fn environment(&self) -> Environment {
+        Environment::parse(&self.user("ada", "systemctl --user show-environment").ok().stdout)
+    }
+
+    /// What a program has that ada's bus starts now; `nth` is for the first time 1, and up to 9.
+    pub fn bus_starts(&self, nth: u8) -> Environment {
+        let start = format!(
+            "rm -f told; busctl --user call --expect-reply=no org.freedesktop.DBus /org/freedesktop/DBus \
+             org.freedesktop.DBus StartServiceByName su org.example.Tell{nth} 0"
+        );
+        self.user("ada", &start).ok();
+        let told = wait_until("a program that the bus starts", SOON, || {
+            let run = self.user("ada", "cat told");
+            if run.status.success() { Ok(run.stdout) } else { Err(self.journal("-n 30")) }
+        });
+        Environment::parse(&told)
+    }
+}

@@ -1,0 +1,16 @@
+//! Steps that cases about sessions share: ada at her desk, what she does with startxd, and what can be seen of it.
+//!
+//! A program of cases has `mod harness; mod scenario;` and begins each of them with [`Desk::at_prompt`].
+// Every test program compiles this module and uses a part of it.
+#![allow(dead_code, unused_imports)]
+
+mod desk;
+mod environment;
+mod look;
+mod screen;
+mod units;
+
+pub use desk::Desk;
+pub use environment::{Environment, write_bus_services};
+pub use look::Server;
+pub use screen::Screen;

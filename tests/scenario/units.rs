@@ -1,0 +1,41 @@
+//! Ada's units: their states, and units that she writes.
+
+use super::Desk;
+use crate::harness::{SOON, wait_until};
+
+impl Desk {
+    /// A property of a unit of hers, by systemd's name for it.
+    pub fn unit(&self, unit: &str, property: &str) -> String {
+        self.user("ada", &format!("systemctl --user show --value -p {property} '{unit}'")).text()
+    }
+
+    /// `ActiveState` of a unit of hers.
+    pub fn state(&self, unit: &str) -> String {
+        self.unit(unit, "ActiveState")
+    }
+
+    /// `unit state` lines, for comparing several at once.
+    pub fn states(&self, units: &[&str]) -> Vec<String> {
+        units.iter().map(|unit| format!("{unit} {}", self.state(unit))).collect()
+    }
+
+    /// Waits until a unit of hers is in `state`.
+    #[track_caller]
+    pub fn unit_becomes(&self, unit: &str, state: &str) {
+        wait_until(&format!("{unit} to be {state}"), SOON, || match self.state(unit) {
+            now if now == state => Ok(()),
+            now => Err(format!("{unit} is {now}\n{}", self.vt())),
+        });
+    }
+
+    /// Writes `~/.config/systemd/user/NAME`, and lets her manager read it.
+    pub fn writes_unit(&self, name: &str, text: &str) {
+        self.write_as("ada", &format!("~/.config/systemd/user/{name}"), text);
+        self.user("ada", "systemctl --user daemon-reload").ok();
+    }
+
+    /// The journal's messages of a unit of hers since the case began.
+    pub fn messages(&self, unit: &str) -> String {
+        self.journal(&format!("-o cat _SYSTEMD_USER_UNIT={unit}"))
+    }
+}
