@@ -13,6 +13,7 @@
 //! | [`manager`] | the user's service manager, its units and its environment |
 //! | [`logind`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
+//! | [`doctor`] | what is wrong with a machine or a login, and what mends it |
 //! | [`config`] | the configuration file, and [`deadline`]: every deadline |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod dbus;
 pub mod deadline;
+pub mod doctor;
 pub mod environment;
 pub mod host;
 pub mod launch;

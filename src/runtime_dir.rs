@@ -56,7 +56,14 @@ impl RuntimeDir {
     /// The variable is unset, not absolute, or its directory is not ours.
     pub fn find() -> Result<Self, NoRuntimeDir> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let runtime = runtime.ok_or(NoRuntimeDir::Unset)?;
+        Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
+    }
+
+    /// The directory at this path; nothing is made yet.
+    ///
+    /// # Errors
+    /// It is no directory, or not ours.
+    pub fn of(runtime: PathBuf) -> Result<Self, NoRuntimeDir> {
         let metadata = std::fs::metadata(&runtime).map_err(|_| NoRuntimeDir::NotOurs(runtime.clone()))?;
         if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(NoRuntimeDir::NotOurs(runtime));

@@ -22,6 +22,12 @@ pub enum Command {
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
     Status,
+    /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
+    Doctor {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),

@@ -54,6 +54,10 @@ pub enum Exit {
     NothingToRun = 23,
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
+    /// `doctor`: the worst that was found is a warning.
+    Warnings = 30,
+    /// `doctor`: an error was found.
+    Faults = 31,
 }
 
 impl From<Exit> for ExitCode {
@@ -114,6 +118,8 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
+            (Exit::Warnings, 30),
+            (Exit::Faults, 31),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

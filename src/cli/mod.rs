@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod doctor;
 pub mod exit;
 mod journal;
 mod restart;
@@ -46,6 +47,7 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
+            Command::Doctor { json } => doctor::run(json).await,
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
             Command::Serve { display } => serve::run(&display).await,
         }

@@ -163,8 +163,9 @@ async fn own_session() -> Result<(Session, Connection), Refusal> {
     Ok((session, connection))
 }
 
-/// What the environment tells about why there is no session.
-fn outside_hint() -> &'static str {
+/// What the environment tells about why there is no session, to be put after "this shell is not in a login session".
+#[must_use]
+pub fn outside_hint() -> &'static str {
     let set = |name| std::env::var_os(name).is_some();
     if set("DISPLAY") || set("WAYLAND_DISPLAY") {
         " but in a graphical one (a terminal window belongs to the user manager)"

@@ -1,11 +1,15 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
+mod survey;
+
 use std::time::Duration;
 
 use serde::Deserialize;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
 
 use crate::dbus::{self, CALL_TIMEOUT, CallError, Target};
+
+pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
 const SERVICE: &str = "org.freedesktop.login1";
 const SESSION: &str = "org.freedesktop.login1.Session";

@@ -7,6 +7,7 @@
 pub mod names;
 pub mod restore;
 pub mod signals;
+mod survey;
 pub mod transient;
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};

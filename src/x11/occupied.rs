@@ -19,7 +19,7 @@ use nix::unistd::{Pid, Uid, geteuid};
 
 use super::display::{Display, LOCK_DIR, SOCKET_DIR};
 
-pub use socket_dir::{SocketDirProblem, check_socket_dir};
+pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
 
 /// What is in the way of a display number.
 #[derive(Clone, Debug, PartialEq, Eq)]
