@@ -55,9 +55,9 @@ pub enum Exit {
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
     /// `doctor`: the worst that was found is a warning.
-    Warnings = 30,
+    Warnings = 40,
     /// `doctor`: an error was found.
-    Faults = 31,
+    Faults = 41,
 }
 
 impl From<Exit> for ExitCode {
@@ -118,8 +118,8 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
-            (Exit::Warnings, 30),
-            (Exit::Faults, 31),
+            (Exit::Warnings, 40),
+            (Exit::Faults, 41),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

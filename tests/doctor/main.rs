@@ -53,7 +53,7 @@ for f in report['findings']:
     let said =
         guest.user("ada", &format!("startxd doctor --json > json; echo $?; python3 -c \"{read}\" < json")).text();
     let each = text.findings.iter().map(|finding| format!("{} {}\n", finding.severity, finding.id));
-    assert_eq!(said + "\n", format!("30\nseverity warning\n{}", each.collect::<String>()));
+    assert_eq!(said + "\n", format!("40\nseverity warning\n{}", each.collect::<String>()));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn root_is_told_of_the_machine_alone() {
     guest.root("chmod 700 /tmp/.X11-unix").ok();
     let report = Report::of(guest.root("startxd doctor"));
     guest.root("chmod 1777 /tmp/.X11-unix").ok();
-    assert_eq!(report.status, 31, "{report}");
+    assert_eq!(report.status, 41, "{report}");
     report.finds("error", "display.socket-dir", "mode 0700");
 }
 
@@ -122,7 +122,7 @@ fn faults_of_the_machine() {
             .says(&["process 1, which is no X server but", "systemd"]),
         Fault::root("terminal.display-manager-enabled", "note")
             .made("ln -s /usr/lib/systemd/system/greetd.service /etc/systemd/system/display-manager.service")
-            .mended("rm /etc/systemd/system/display-manager.service")
+            .mended("rm /etc/systemd/system/display-manager.service; systemctl daemon-reload")
             .says(&["(greetd.service)", "systemctl disable greetd.service"]),
         Fault::root("terminal.display-manager", "warning")
             .made("systemd-run --unit=display-manager --collect sleep infinity")
@@ -283,7 +283,7 @@ fn logins_that_cannot_have_a_session() {
     };
     guest.root("chmod 777 /home/ada").ok();
     let report = typed("env -u XDG_RUNTIME_DIR startxd doctor");
-    assert_eq!(report.status, 31, "{report}");
+    assert_eq!(report.status, 41, "{report}");
     report.finds("error", "manager.runtime-dir", "XDG_RUNTIME_DIR is not set");
     // It looks further nevertheless.
     let _ = report.lacks("manager.bus");
@@ -349,7 +349,7 @@ fn what_hangs_is_given_up() {
         guest.root(&kill.replace("{}", "STOP")).ok();
         let report = Report::of(guest.shell_as("ada", "startxd doctor").deadline(secs(10)).run());
         guest.root(&kill.replace("{}", "CONT")).ok();
-        assert_eq!(report.status, 31, "{report}");
+        assert_eq!(report.status, 41, "{report}");
         report.finds("error", id, late);
     }
     // A server that does not end when it is asked for its version.
@@ -370,7 +370,7 @@ fn a_session_that_is_up_and_unwell_and_one_that_has_died() {
     let session = start(&guest, &login);
     guest.user("ada", "systemctl --user set-environment DISPLAY=:9").ok();
     let report = doctor(&guest);
-    assert_eq!(report.status, 31, "{report}");
+    assert_eq!(report.status, 41, "{report}");
     report.finds("error", "session.unwell", "the user manager has DISPLAY=:9");
     stop(&guest, &login, &session);
 
