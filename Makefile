@@ -7,11 +7,16 @@ CARGO_TARGET_DIR ?= target
 PKG_CONFIG ?= pkg-config
 PROFILE ?= release
 SUITES ?= bookworm trixie sid
-export CARGO CARGO_TARGET_DIR SUITES
+export CARGO CARGO_TARGET_DIR PROFILE SUITES
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 LICENSEDIR = $(PREFIX)/share/licenses/startxd
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+# Debian's zsh looks into /usr/share/zsh/vendor-completions instead; below /usr/local, here.
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+PRESETDIR ?= $(PREFIX)/lib/systemd
 # systemd knows where its units live; below another prefix they live under that (systemd looks into /usr/local, too).
 ask = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --variable=$(1) systemd 2>/dev/null)
 USERUNITDIR ?= $(or $(call ask,systemduserunitdir),$(PREFIX)/lib/systemd/user)
@@ -25,9 +30,11 @@ MANUALS = $(wildcard man/*.[157])
 
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
+	$(BASHDIR)/startxd $(ZSHDIR)/_startxd $(FISHDIR)/startxd.fish \
+	$(PRESETDIR)/system-preset/80-startxd.preset $(PRESETDIR)/user-preset/80-startxd.preset \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
-.PHONY: all help build try check bench install uninstall stage clean fmt lint
+.PHONY: all help build try check bench deb install uninstall stage clean fmt lint
 
 all: build
 
@@ -61,10 +68,20 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
 	done
 	install -D -m 0644 -t "$(DESTDIR)$(LICENSEDIR)" LICENSE
+	install -D -m 0644 presets/system.preset "$(DESTDIR)$(PRESETDIR)/system-preset/80-startxd.preset"
+	install -D -m 0644 presets/user.preset "$(DESTDIR)$(PRESETDIR)/user-preset/80-startxd.preset"
+	install -d -m 0755 "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)"
+	$(BINARY) completions bash > "$(DESTDIR)$(BASHDIR)/startxd"
+	$(BINARY) completions zsh > "$(DESTDIR)$(ZSHDIR)/_startxd"
+	$(BINARY) completions fish > "$(DESTDIR)$(FISHDIR)/startxd.fish"
+	chmod 0644 "$(DESTDIR)$(BASHDIR)/startxd" "$(DESTDIR)$(ZSHDIR)/_startxd" "$(DESTDIR)$(FISHDIR)/startxd.fish"
 
 uninstall: ## remove what install has installed into DESTDIR and PREFIX
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
 	[ ! -d "$(DESTDIR)$(LICENSEDIR)" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(LICENSEDIR)"
+
+deb: build ## build the Debian package into target/deb (debhelper is installed if it is missing)
+	@scripts/make-deb
 
 # What a guest gets laid over its tree: a fresh build, installed as a distribution would.
 stage: build

@@ -31,12 +31,30 @@ pub enum Command {
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Print the completions for a shell, for installations
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {
         /// The display's number
         display: String,
     },
+}
+
+/// A shell that has completions.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Shell {
+    /// bash(1)
+    Bash,
+    /// zsh(1)
+    Zsh,
+    /// fish(1)
+    Fish,
 }
 
 /// Options of `start`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod completions;
 mod doctor;
 pub mod exit;
 mod journal;
@@ -49,6 +50,7 @@ pub fn run() -> Exit {
             Command::Status => status::run().await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
+            Command::Completions { shell } => completions::run(shell),
             Command::Serve { display } => serve::run(&display).await,
         }
     })
