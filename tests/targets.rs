@@ -18,10 +18,11 @@ const TARGETS: [&str; 6] = [
     "xdg-desktop-autostart.target",
 ];
 
-/// Writes down who is there: `record NAME`.
+/// Writes down who is there: `record NAME`. Without a server the display's socket still listens, and a client waits for
+/// its end: no longer than `ended` allows an end to take.
 const RECORD: &str = r#"#!/bin/bash
 running() { if pgrep -u ada -x "$1" > /dev/null; then echo yes; else echo no; fi; }
-answers() { if timeout 5 "$@" > /dev/null 2>&1; then echo yes; else echo no; fi; }
+answers() { if timeout 2 "$@" > /dev/null 2>&1; then echo yes; else echo no; fi; }
 exported() { systemctl --user show-environment | sed -n s/^DISPLAY=//p; }
 echo "$1: wm $(running openbox), display $(answers xdpyinfo), manager has ${XAUTHORITY:+a cookie for }$(exported)" >> ~/record.log
 "#;
