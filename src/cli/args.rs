@@ -38,6 +38,9 @@ pub enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+    /// End what a dead session has left, as startxd-repair.service
+    #[command(hide = true)]
+    Repair,
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {

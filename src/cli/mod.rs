@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 pub mod exit;
 mod journal;
+mod repair;
 mod restart;
 mod serve;
 mod start;
@@ -51,6 +52,7 @@ pub fn run() -> Exit {
             Command::Doctor { json } => doctor::run(json).await,
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
             Command::Completions { shell } => completions::run(shell),
+            Command::Repair => repair::run().await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })
