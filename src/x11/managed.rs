@@ -17,7 +17,7 @@ use x11rb_protocol::protocol::xproto::{
 };
 use x11rb_protocol::x11_utils::TryParse;
 
-use super::client::{Client, ClientError};
+use super::client::{Client, ClientError, readable};
 
 /// By which sign a window manager was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Sign {
 pub struct WindowManager {
     /// How it was recognised.
     pub sign: Sign,
-    /// `_NET_WM_NAME` of its window, if it has set one.
+    /// `_NET_WM_NAME` of its window, if it has set one; without control characters.
     pub name: Option<String>,
     /// Its process as the *server* knows it (X-Resource extension 1.2), not as it says itself; `None` if the server
     /// cannot tell.
@@ -142,7 +142,8 @@ impl Watch {
 
     async fn describe(&mut self, sign: Sign, window: u32) -> Result<WindowManager, ClientError> {
         let reply = self.property(window, self.name, AtomEnum::ANY.into()).await?;
-        let name = reply.and_then(|reply| String::from_utf8(reply.value).ok()).filter(|name| !name.is_empty());
+        // Any client can set it, and it ends up on a terminal.
+        let name = reply.map(|reply| readable(&reply.value)).filter(|name| !name.is_empty());
         Ok(WindowManager { sign, name, pid: self.owner(window).await? })
     }
 
