@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cycle::{self, SESSION};
-use crate::harness::{Guest, SOON, secs, wait_until};
+use crate::harness::{Guest, Mode, SOON, secs, wait_until};
 use crate::measure::processes;
 use crate::scenario::Desk;
 
@@ -60,11 +60,14 @@ pub struct Plan {
     phase: Phase,
     after: Duration,
     victims: Vec<Part>,
+    /// The shell starts the next session at the moment that it has lost the first one's host.
+    at_once: bool,
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms into the {:?}: {:?}", self.after.as_millis(), self.phase, self.victims)
+        let next = if self.at_once { ", and the next at once" } else { "" };
+        write!(f, "{} ms into the {:?}{next}: {:?}", self.after.as_millis(), self.phase, self.victims)
     }
 }
 
@@ -103,14 +106,16 @@ impl Chance {
                 .map(|(_, part)| part)
                 .collect()
         };
-        Plan { phase, after, victims }
+        let at_once = self.below(2) == 0 && victims.contains(&Part::Host);
+        Plan { phase, after, victims, at_once }
     }
 }
 
 /// Crashes a session as planned, and has the next one from its start to its end. Returns who was there to be killed.
 pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
+    let start = format!("startxd start {SESSION}");
+    desk.types(&if plan.at_once { format!("{start}; {start}") } else { start });
     let mut asked = None;
-    desk.types(&format!("startxd start {SESSION}"));
     let mut begun = Instant::now();
     if plan.phase != Phase::Start {
         desk.is_up();
@@ -119,14 +124,21 @@ pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
         }
         begun = Instant::now();
     }
+    let first = host_on_record(desk);
     sleep(plan.after.saturating_sub(begun.elapsed()));
     let killed = strike(desk, &plan.victims);
     if let Some(stop) = asked {
         // Whatever it says: it may have lost its host.
         stop.wait(secs(30));
     }
-    is_over(desk);
-    cycle::run(desk, 1, true);
+    if plan.at_once && killed.contains(&Part::Host) && is_another(desk, first.as_deref()) {
+        desk.vt().wait_mode(Mode::Graphics, SOON);
+        desk.shell_as("ada", "startxd stop").deadline(SOON).run().ok();
+        desk.ended(0);
+    } else {
+        is_over(desk);
+        cycle::run(desk, 1, true);
+    }
     killed
 }
 
@@ -134,8 +146,7 @@ pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
 fn strike(guest: &Guest, victims: &[Part]) -> Vec<Part> {
     let mut killed = Vec::new();
     for pid in processes(guest) {
-        let part = fs::read(format!("/proc/{pid}/cmdline")).ok().and_then(|command| Part::of(&command));
-        if let Some(part) = part.filter(|part| victims.contains(part))
+        if let Some(part) = part_of(pid).filter(|part| victims.contains(part))
             && kill(Pid::from_raw(pid), Signal::SIGKILL).is_ok()
         {
             killed.push(part);
@@ -144,8 +155,8 @@ fn strike(guest: &Guest, victims: &[Part]) -> Vec<Part> {
     killed
 }
 
-/// Waits until the shell has its prompt back. A session that lives on is told to stop, and one that was still starting
-/// when it was told so is told again.
+/// Waits until the shell has its prompt back and nothing of the session runs. A session that lives on is told to stop,
+/// and one that was still starting when it was told so is told again.
 fn is_over(desk: &Desk) {
     wait_until("the crashed session to be over", secs(60), || {
         if desk.exit_status().is_some() {
@@ -158,7 +169,39 @@ fn is_over(desk: &Desk) {
         });
         if over { Ok(()) } else { Err(format!("{stop}\n{}", desk.vt())) }
     });
+    // A server whose host is dead lives for some more milliseconds, and what is typed meanwhile it throws away
+    // (`drain_console`, Xorg's hw/xfree86/os-support/linux/lnx_init.c).
+    wait_until("the parts of the crashed session to be gone", SOON, || {
+        let left: Vec<Part> = processes(desk).into_iter().filter_map(part_of).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
     desk.vt().wait_prompt(SOON);
+}
+
+/// Waits until a session is up whose host is another one than `first`, and returns whether there is one: the first may
+/// have ended just before, and the next one's host have been hit in its place.
+fn is_another(desk: &Desk, first: Option<&str>) -> bool {
+    wait_until("the next session to be up", secs(30), || {
+        if desk.exit_status().is_some() {
+            return Ok(false);
+        }
+        let (host, state) = (host_on_record(desk), desk.state("graphical-session.target"));
+        if host.is_some() && host.as_deref() != first && state == "active" {
+            return Ok(true);
+        }
+        Err(format!("host {host:?}, after {first:?}; graphical-session.target is {state}\n{}", desk.vt()))
+    })
+}
+
+/// The pid of the host that wrote the session's record, if there is one.
+fn host_on_record(desk: &Desk) -> Option<String> {
+    let record = fs::read_to_string(desk.outside("/run/user/1000/startxd/session.toml")).ok()?;
+    record.lines().find_map(|line| line.strip_prefix("host = ")).map(str::to_owned)
+}
+
+/// What a process is to the session.
+fn part_of(pid: i32) -> Option<Part> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok().and_then(|command| Part::of(&command))
 }
 
 #[test]
