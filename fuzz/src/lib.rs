@@ -11,6 +11,7 @@ pub mod displays;
 pub mod environment;
 pub mod launch;
 pub mod names;
+pub mod output;
 pub mod record;
 pub mod server;
 
@@ -25,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("environment", environment::holds),
     ("launch", launch::holds),
     ("names", names::holds),
+    ("output", output::holds),
     ("record", record::holds),
     ("server", server::holds),
 ];

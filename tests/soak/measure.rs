@@ -27,11 +27,11 @@ impl Program {
 
     const fn name(self) -> &'static str {
         match self {
-            Self::Manager => "user manager",
-            Self::Bus => "user's message bus",
+            Self::Manager => "the user manager",
+            Self::Bus => "the user's message bus",
             Self::Logind => "logind",
-            Self::SystemBus => "system's message bus",
-            Self::Init => "system manager",
+            Self::SystemBus => "the system's message bus",
+            Self::Init => "the system manager",
         }
     }
 }
@@ -52,8 +52,8 @@ impl Quantity {
     pub fn name(self) -> String {
         match self {
             Self::Count(what) => what.to_owned(),
-            Self::Descriptors(program) => format!("file descriptors of the {}", program.name()),
-            Self::Memory(program) => format!("memory of the {}", program.name()),
+            Self::Descriptors(program) => format!("file descriptors of {}", program.name()),
+            Self::Memory(program) => format!("memory of {}", program.name()),
         }
     }
 
@@ -147,7 +147,7 @@ fn find(guest: &Guest, everybody: &[i32], program: Program) -> i32 {
         Program::SystemBus => ("dbus-daemon", false),
     };
     let is = |pid: &&i32| (owner(**pid) == Some(ada)) == of_ada && **pid != guest.init() && command(**pid) == name;
-    *everybody.iter().find(is).unwrap_or_else(|| panic!("the {} does not run", program.name()))
+    *everybody.iter().find(is).unwrap_or_else(|| panic!("{} does not run", program.name()))
 }
 
 fn owner(pid: i32) -> Option<u32> {
