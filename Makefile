@@ -83,6 +83,7 @@ stage: build
 
 clean: ## remove what was built; the guests' trees stay, see tests/README.md
 	$(CARGO) clean
+	rm -rf fuzz/target
 
 fmt: ## format the sources
 	$(CARGO) fmt
