@@ -114,6 +114,12 @@ impl RuntimeDir {
         self.ours.join(format!("Xauthority.{}", display.number()))
     }
 
+    /// Where the user manager listens, as long as it lives (systemctl(1) comes by this way).
+    #[must_use]
+    pub fn manager_socket(&self) -> PathBuf {
+        self.runtime.join("systemd/private")
+    }
+
     /// Where the user's message bus listens unless `$DBUS_SESSION_BUS_ADDRESS` says otherwise.
     #[must_use]
     pub fn bus_socket(&self) -> PathBuf {

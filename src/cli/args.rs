@@ -25,6 +25,9 @@ pub enum Command {
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
+    /// End what a dead session has left, as startxd-repair.service
+    #[command(hide = true)]
+    Repair,
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {

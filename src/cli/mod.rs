@@ -4,6 +4,7 @@ mod args;
 mod check;
 pub mod exit;
 mod journal;
+mod repair;
 mod restart;
 mod serve;
 mod start;
@@ -47,6 +48,7 @@ pub fn run() -> Exit {
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
+            Command::Repair => repair::run().await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })

@@ -15,6 +15,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::deadline::Deadlines;
 use crate::x11::display::Display;
@@ -33,6 +34,8 @@ pub struct Config {
     pub server: Server,
     /// The session.
     pub session: Session,
+    /// What becomes of crashes.
+    pub crash: Crash,
     /// The environment that travels.
     pub environment: Environment,
     /// How long each thing is waited for.
@@ -74,6 +77,25 @@ impl Ready {
             Ready::Managed => "managed",
             Ready::Started => "started",
         }
+    }
+}
+
+/// What becomes of the X server and the window manager when they crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How often each of them may come back within `window`; 0 for never.
+    pub limit: u32,
+    /// How long a crash counts.
+    pub window: Duration,
+    /// How long the server waits before it comes back for the second time; for each further time twice as long.
+    pub pause: Duration,
+    /// The command that takes the window manager's place once it has crashed too often: the program and its arguments.
+    pub rescue: Vec<String>,
+}
+
+impl Default for Crash {
+    fn default() -> Self {
+        Crash { limit: 3, window: Duration::from_secs(60), pause: Duration::from_secs(1), rescue: Vec::new() }
     }
 }
 

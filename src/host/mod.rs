@@ -47,12 +47,16 @@ mod clients;
 mod crash;
 mod end;
 pub mod grace;
+mod ground;
 mod jobs;
+mod launch;
 mod life;
+mod orphan;
 mod peers;
 mod place;
 pub mod prepare;
 pub mod repair;
+mod rescue;
 mod server;
 mod terminal;
 mod units;
@@ -115,10 +119,11 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
-    let (prepared, events) = tokio::join!(
+    let (prepared, events, manager_process) = tokio::join!(
         prepare::prepare(&clearance, config, options.display, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
+        ground::ManagerProcess::find(&clearance.manager),
     );
     let prepared = prepared?;
     let listener = Listener::bind(&prepared.runtime().host_socket()).map_err(Failure::System);
@@ -138,9 +143,12 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.args.clone(),
     };
+    let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {
         manager: clearance.manager,
+        manager_process,
         events,
+        control,
         choice,
         config: config.clone(),
         plan,

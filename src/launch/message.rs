@@ -32,6 +32,8 @@ pub enum Request {
 /// What the host answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// Not yet: the answer to the launch comes later, by itself.
+    Later,
     /// The server runs; a pidfd came along.
     Launched(Pid),
     /// The server has ended.
@@ -114,6 +116,7 @@ impl Reply {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
+            Self::Later => format!("{MAGIC} later"),
             Self::Launched(pid) => format!("{MAGIC} launched pid={pid}"),
             Self::Exited(Ending::Code(code)) => format!("{MAGIC} exited code={code}"),
             Self::Exited(Ending::Signal(signal)) => format!("{MAGIC} exited signal={signal}"),
@@ -135,6 +138,7 @@ impl Reply {
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
+            (["later"], None) => Ok(Self::Later),
             (["launched", pid], None) => {
                 let pid: i32 = number(field(pid, "pid=")?)?;
                 if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid))) } else { Err(Malformed("the pid is none")) }
@@ -203,6 +207,7 @@ mod tests {
     #[test]
     fn replies_survive_the_way() {
         for reply in [
+            Reply::Later,
             Reply::Launched(Pid::from_raw(42)),
             Reply::Exited(Ending::Code(1)),
             Reply::Exited(Ending::Signal(9)),

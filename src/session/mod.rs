@@ -202,6 +202,22 @@ async fn named(words: &[String], around: &Surroundings, manager: &Manager) -> Re
     }))
 }
 
+/// The service of the rescue command: it is not started again, and takes the place of the window manager.
+///
+/// # Errors
+/// There is no such program.
+pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Service, NoSession> {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
+    Ok(transient::Service {
+        name: names::session_service("rescue"),
+        description: "Rescue command, in the window manager's place".to_owned(),
+        program,
+        arguments: words.to_vec(),
+        restart: false,
+    })
+}
+
 /// Why a word is no command.
 fn why_not(name: &str) -> NoSession {
     if name.is_empty() {
