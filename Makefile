@@ -7,7 +7,8 @@ CARGO_TARGET_DIR ?= target
 PKG_CONFIG ?= pkg-config
 PROFILE ?= release
 SUITES ?= bookworm trixie sid
-export CARGO CARGO_TARGET_DIR PROFILE SUITES
+FUZZ_SECONDS ?= 60
+export CARGO CARGO_TARGET_DIR PROFILE SUITES FUZZ_SECONDS
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
@@ -34,13 +35,13 @@ INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(PRESETDIR)/system-preset/80-startxd.preset $(PRESETDIR)/user-preset/80-startxd.preset \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
-.PHONY: all help build try check bench deb install uninstall stage clean fmt lint
+.PHONY: all help build try check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
 
 all: build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
-	@echo 'variables:  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) SUITES="$(SUITES)"'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
+	@echo 'variables:  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) SUITES="$(SUITES)" FUZZ_SECONDS=$(FUZZ_SECONDS)'
 
 build: ## build the program
 	@scripts/need $(CARGO) cc:gcc+libc6-dev
@@ -55,6 +56,15 @@ check: ## every test, on every suite of SUITES, and a closing count (root)
 
 bench: stage ## measure a start and an end against xinit and startx, in a guest (root)
 	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench -- --nocapture --ignored
+
+soak: stage ## a thousand starts and ends and two hundred crashes in one boot, and what grows by them (root)
+	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test soak -- --nocapture --ignored
+
+fuzz: ## everything that reads what others write, on made-up input, each for FUZZ_SECONDS (60); no root
+	@scripts/fuzz
+
+fuzz-minimise: ## take what make fuzz has found into fuzz/corpus, as few files as reach everything
+	@scripts/fuzz --minimise
 
 install: $(BINARY) ## install into DESTDIR and PREFIX
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(BINDIR)/startxd"
@@ -90,6 +100,7 @@ stage: build
 
 clean: ## remove what was built; the guests' trees stay, see tests/README.md
 	$(CARGO) clean
+	rm -rf fuzz/target
 
 fmt: ## format the sources
 	$(CARGO) fmt

@@ -77,6 +77,7 @@ pub async fn prepare(
             return Err(error);
         }
     };
+    occupied::remove_temporary_lock(display);
     let authority = place.runtime.authority(display);
     let outcome = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, variables) = match outcome {
