@@ -22,6 +22,12 @@ pub enum Command {
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
     Status,
+    /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
@@ -39,8 +45,9 @@ pub struct Start {
     /// The display, as :1; the first free one if not given
     #[arg(long, value_name = ":N", allow_hyphen_values = true)]
     pub display: Option<String>,
-    /// A user unit (NAME.service), or a command with its arguments (after -- if it has options); if not given: the
-    /// units enabled for wm.target, else ~/.xinitrc, else session.default of startxd.toml
+    /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
+    /// arguments, which it is for certain after --; if not given: the units enabled for wm.target, else ~/.xinitrc, else
+    /// session.default of startxd.toml
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
 }

@@ -4,6 +4,8 @@ mod args;
 mod check;
 pub mod exit;
 mod journal;
+pub mod json;
+mod list;
 mod restart;
 mod serve;
 mod start;
@@ -46,6 +48,7 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
+            Command::List { json } => list::run(json).await,
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
             Command::Serve { display } => serve::run(&display).await,
         }

@@ -64,7 +64,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::launch::Listener;
-use crate::session::{self, Choice, NoSession, Surroundings};
+use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::display::Display;
 use crate::x11::server::{NoServer, find};
 use checks::Refusal;
@@ -95,8 +95,8 @@ pub enum Failure {
 pub struct Options {
     /// `--display`.
     pub display: Option<Display>,
-    /// SESSION and its arguments; empty if none was given.
-    pub session: Vec<String>,
+    /// SESSION.
+    pub session: Request,
 }
 
 /// Runs a session from its first check to its last cleaning.

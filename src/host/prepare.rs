@@ -19,7 +19,7 @@ use crate::environment::block::Block;
 use crate::manager::{Manager, names, restore};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::session::Choice;
+use crate::session::{Choice, Desktop};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::occupied::{self, SocketDirProblem, Taken};
@@ -187,10 +187,18 @@ fn session_variables(config: &Config, choice: &Choice, display: Display, authori
         ("XAUTHORITY".to_owned(), authority.display().to_string()),
         ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
     ]);
-    // What the login shell has set itself is what the person wants.
-    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    for name in ["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"] {
-        if let Some(value) = given(name).or_else(|| choice.desktop()) {
+    // What the login shell has set itself is what the person wants, unless they chose an entry, which says itself what it
+    // is: a greeter's variables tell of the greeter's own entry.
+    let desktop = choice.desktop();
+    let decides = desktop.as_ref().is_some_and(|desktop| desktop.decides);
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty() && !decides);
+    let named = |of: fn(&Desktop) -> String| desktop.as_ref().map(of);
+    for (name, value) in [
+        ("XDG_CURRENT_DESKTOP", named(|desktop| desktop.names.join(":"))),
+        ("XDG_SESSION_DESKTOP", named(|desktop| desktop.names.first().cloned().unwrap_or_default())),
+        ("DESKTOP_SESSION", named(|desktop| desktop.session.clone())),
+    ] {
+        if let Some(value) = given(name).or(value) {
             session.insert(name.to_owned(), value);
         }
     }

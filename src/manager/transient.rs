@@ -15,6 +15,8 @@ pub struct Service {
     pub program: PathBuf,
     /// Its arguments, the name first.
     pub arguments: Vec<String>,
+    /// Where it starts, an absolute path; `None` for the home directory.
+    pub directory: Option<String>,
     /// Whether it is started again when it crashes.
     pub restart: bool,
 }
@@ -54,6 +56,7 @@ impl Service {
             // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
             ("KillMode", value("process".to_owned())),
         ];
+        properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
         if self.restart {
             properties.extend([
                 ("Restart", value("on-failure".to_owned())),
