@@ -2,19 +2,21 @@
 
 mod args;
 mod check;
+mod config_show;
 pub mod exit;
 mod journal;
 pub mod json;
 mod list;
 mod restart;
 mod serve;
+mod settings;
 mod start;
 pub mod status;
 mod stop;
 
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command};
+use args::{Args, CheckCommand, Command, ConfigCommand};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
@@ -49,6 +51,7 @@ pub fn run() -> Exit {
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
             Command::List { json } => list::run(json).await,
+            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
             Command::Serve { display } => serve::run(&display).await,
         }

@@ -6,22 +6,21 @@ use super::args::Start;
 use super::exit::Exit;
 use crate::host::{self, Options};
 use crate::session::{Request, Surroundings};
-use crate::x11::display::Display;
 
 /// Runs a session and returns how it ended.
 pub async fn run(start: Start) -> Exit {
-    let display = match start.display.as_deref().map(Display::parse).transpose() {
-        Ok(display) => display,
-        Err(error) => {
-            tracing::error!("{error}");
+    let config = match start.settings.configuration() {
+        Ok(loaded) => loaded.config,
+        Err(why) => {
+            tracing::error!("{why}");
             return Exit::Usage;
         }
     };
     let home = Surroundings::from_env().home;
     let argv: Vec<OsString> = std::env::args_os().collect();
     let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
-    let options = Options { display, session };
-    match host::run(&options, &super::configuration()).await {
+    let options = Options { session };
+    match host::run(&options, &config).await {
         Ok(why) => {
             tracing::debug!("the session is over: {why}");
             Exit::Success

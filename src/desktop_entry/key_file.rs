@@ -117,7 +117,7 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The name in `[NAME]`: "all ASCII characters except for [ and ] and control characters".
+/// The name in `[NAME]`: all of ASCII but brackets and control characters.
 fn header(content: &[u8]) -> Option<&str> {
     let name = content.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let fits = |byte: &u8| matches!(byte, b' '..=b'~') && !b"[]".contains(byte);
@@ -127,7 +127,7 @@ fn header(content: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()
 }
 
-/// A key's name and locale, `NAME` or `NAME[LOCALE]`: "only the characters A-Za-z0-9- may be used in key names".
+/// A key's name and locale, `NAME` or `NAME[LOCALE]`; the name is of letters, digits and dashes.
 fn key(written: &[u8]) -> Option<(&str, Option<&str>)> {
     let written = std::str::from_utf8(written).ok()?;
     let (name, locale) = match written.split_once('[') {

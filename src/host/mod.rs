@@ -56,6 +56,7 @@ pub mod repair;
 mod server;
 mod terminal;
 mod units;
+mod variables;
 mod verdict;
 mod watch;
 mod why;
@@ -65,7 +66,6 @@ use thiserror::Error;
 use crate::config::Config;
 use crate::launch::Listener;
 use crate::session::{self, Choice, NoSession, Request, Surroundings};
-use crate::x11::display::Display;
 use crate::x11::server::{NoServer, find};
 use checks::Refusal;
 use prepare::NotPrepared;
@@ -93,8 +93,6 @@ pub enum Failure {
 /// What `startxd start` was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--display`.
-    pub display: Option<Display>,
     /// SESSION.
     pub session: Request,
 }
@@ -116,7 +114,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
     let (prepared, events) = tokio::join!(
-        prepare::prepare(&clearance, config, options.display, &choice),
+        prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
     );
@@ -136,7 +134,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
-        extra: config.server.args.clone(),
+        extra: config.server.arguments(),
     };
     let life = life::Life::begin(life::Parts {
         manager: clearance.manager,
