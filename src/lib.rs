@@ -9,6 +9,7 @@
 //! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
 //! | [`launch`] | what those two say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
+//! | [`desktop_entry`] | the entries of xsessions directories, as the specification has them |
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
 //! | [`logind`] | seat, session and VT |
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod dbus;
 pub mod deadline;
+pub mod desktop_entry;
 pub mod doctor;
 pub mod environment;
 pub mod host;
@@ -32,6 +34,7 @@ pub mod record;
 pub mod runtime_dir;
 pub mod session;
 pub mod session_bus;
+pub mod small_file;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;

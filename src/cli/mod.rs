@@ -3,19 +3,23 @@
 mod args;
 mod check;
 mod completions;
+mod config_show;
 mod doctor;
 pub mod exit;
 mod journal;
+pub mod json;
+mod list;
 mod repair;
 mod restart;
 mod serve;
+mod settings;
 mod start;
 pub mod status;
 mod stop;
 
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command};
+use args::{Args, CheckCommand, Command, ConfigCommand};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
@@ -50,6 +54,8 @@ pub fn run() -> Exit {
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
             Command::Doctor { json } => doctor::run(json).await,
+            Command::List { json } => list::run(json).await,
+            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
             Command::Completions { shell } => completions::run(shell),
             Command::Repair => repair::run().await,

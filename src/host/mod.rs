@@ -60,6 +60,7 @@ mod rescue;
 mod server;
 mod terminal;
 mod units;
+mod variables;
 mod verdict;
 mod watch;
 mod why;
@@ -68,8 +69,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::launch::Listener;
-use crate::session::{self, Choice, NoSession, Surroundings};
-use crate::x11::display::Display;
+use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::server::{NoServer, find};
 use checks::Refusal;
 use prepare::NotPrepared;
@@ -97,10 +97,8 @@ pub enum Failure {
 /// What `startxd start` was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--display`.
-    pub display: Option<Display>,
-    /// SESSION and its arguments; empty if none was given.
-    pub session: Vec<String>,
+    /// SESSION.
+    pub session: Request,
 }
 
 /// Runs a session from its first check to its last cleaning.
@@ -120,7 +118,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
     let (prepared, events, manager_process) = tokio::join!(
-        prepare::prepare(&clearance, config, options.display, &choice),
+        prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
         ground::ManagerProcess::find(&clearance.manager),
@@ -141,7 +139,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
-        extra: config.server.args.clone(),
+        extra: config.server.arguments(),
     };
     let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {

@@ -109,7 +109,8 @@ fn describe(state: &UnitState) -> String {
 
 fn exported(snapshot: &Snapshot) -> String {
     // The values of these few are worth seeing; of the login's variables the names are.
-    let shown = ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"];
+    let shown =
+        ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION"];
     let value = |name: &&str| snapshot.environment.get(*name).map(|value| format!("{name}={value}"));
     let mut line = shown.iter().filter_map(value).collect::<Vec<_>>().join(" ");
     let others: Vec<&str> =
