@@ -54,6 +54,10 @@ pub enum Exit {
     NothingToRun = 23,
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
+    /// Setting something up for others needs root.
+    NotRoot = 30,
+    /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
+    NotSetUp = 31,
 }
 
 impl From<Exit> for ExitCode {
@@ -114,6 +118,8 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
+            (Exit::NotRoot, 30),
+            (Exit::NotSetUp, 31),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

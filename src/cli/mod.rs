@@ -1,6 +1,7 @@
 //! The command line: what was asked for, who does it, and how it is said.
 
 mod args;
+mod autologin;
 mod check;
 pub mod exit;
 mod journal;
@@ -12,7 +13,7 @@ mod stop;
 
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command};
+use args::{Args, CheckCommand, Command, Disable, Enable};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
@@ -46,7 +47,11 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
-            Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
+            Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
+            Command::Enable(Enable::Autologin { user, vt, profile, dry_run }) => {
+                autologin::enable(&user, vt, profile, dry_run).await
+            }
+            Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })

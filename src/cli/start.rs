@@ -2,6 +2,7 @@
 
 use super::args::Start;
 use super::exit::Exit;
+use crate::host::checks::Background;
 use crate::host::{self, Options};
 use crate::x11::display::Display;
 
@@ -14,7 +15,8 @@ pub async fn run(start: Start) -> Exit {
             return Exit::Usage;
         }
     };
-    let options = Options { display, session: start.session };
+    let background = if start.activate { Background::Activate } else { Background::Wait };
+    let options = Options { display, session: start.session, background };
     match host::run(&options, &super::configuration()).await {
         Ok(why) => {
             tracing::debug!("the session is over: {why}");

@@ -9,7 +9,7 @@ mod lines;
 mod mend;
 mod read;
 pub mod server_args;
-mod suggest;
+pub(crate) mod suggest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;

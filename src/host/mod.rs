@@ -67,7 +67,7 @@ use crate::launch::Listener;
 use crate::session::{self, Choice, NoSession, Surroundings};
 use crate::x11::display::Display;
 use crate::x11::server::{NoServer, find};
-use checks::Refusal;
+use checks::{Background, Refusal};
 use prepare::NotPrepared;
 
 pub use why::Why;
@@ -97,6 +97,8 @@ pub struct Options {
     pub display: Option<Display>,
     /// SESSION and its arguments; empty if none was given.
     pub session: Vec<String>,
+    /// What to do if the terminal is in the background; `--activate`.
+    pub background: Background,
 }
 
 /// Runs a session from its first check to its last cleaning.
@@ -106,7 +108,7 @@ pub struct Options {
 /// # Errors
 /// [`Failure`]: it never started, or it ended badly. Nothing of it is left in either case.
 pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
-    let clearance = checks::may_start(&config.deadlines).await?;
+    let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
     let default = config.session.default.as_deref();
     let choice: Choice =
