@@ -11,20 +11,27 @@ export CARGO CARGO_TARGET_DIR SUITES
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+PAMDIR ?= /etc/pam.d
 LICENSEDIR = $(PREFIX)/share/licenses/startxd
 # systemd knows where its units live; below another prefix they live under that (systemd looks into /usr/local, too).
-ask = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --variable=$(1) systemd 2>/dev/null)
+ask = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-variable=rootprefix=$(PREFIX) --variable=$(1) systemd 2>/dev/null)
 USERUNITDIR ?= $(or $(call ask,systemduserunitdir),$(PREFIX)/lib/systemd/user)
+SYSTEMUNITDIR ?= $(or $(call ask,systemdsystemunitdir),$(PREFIX)/lib/systemd/system)
+# Which of pam/* is installed: by what the target includes in its own, or else this machine.
+PAM_DIALECT ?= $(shell scripts/pam-dialect "$(DESTDIR)/etc/pam.d" /etc/pam.d)
 
 # cargo keeps what its profile "dev" makes in a folder of another name.
 BINARY = $(CARGO_TARGET_DIR)/$(patsubst dev,debug,$(PROFILE))/startxd
 STAGE = $(abspath $(CARGO_TARGET_DIR))/stage
 UNITS = $(wildcard units/user/*.socket units/user/*.target)
 TEMPLATES = $(wildcard units/user/*.in)
+SYSTEM_TEMPLATES = $(wildcard units/system/*.in)
 MANUALS = $(wildcard man/*.[157])
 
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
+	$(foreach unit,$(SYSTEM_TEMPLATES:.in=),$(SYSTEMUNITDIR)/$(notdir $(unit))) \
+	$(PAMDIR)/startxd \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 .PHONY: all help build try check bench install uninstall stage clean fmt lint
@@ -52,11 +59,14 @@ bench: stage ## measure a start and an end against xinit and startx, in a guest 
 install: $(BINARY) ## install into DESTDIR and PREFIX
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(BINDIR)/startxd"
 	install -D -m 0644 -t "$(DESTDIR)$(USERUNITDIR)" $(UNITS)
-	set -e; for template in $(TEMPLATES); do \
-		unit="$(DESTDIR)$(USERUNITDIR)/$$(basename "$$template" .in)"; \
+	install -d -m 0755 "$(DESTDIR)$(SYSTEMUNITDIR)"
+	set -e; for template in $(TEMPLATES) $(SYSTEM_TEMPLATES); do \
+		case $$template in units/system/*) dir='$(SYSTEMUNITDIR)' ;; *) dir='$(USERUNITDIR)' ;; esac; \
+		unit="$(DESTDIR)$$dir/$$(basename "$$template" .in)"; \
 		sed 's|@BINDIR@|$(BINDIR)|g' "$$template" > "$$unit"; \
 		chmod 0644 "$$unit"; \
 	done
+	install -D -m 0644 "pam/$(PAM_DIALECT)" "$(DESTDIR)$(PAMDIR)/startxd"
 	set -e; for page in $(MANUALS); do \
 		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
 	done

@@ -127,6 +127,15 @@ impl Surroundings {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         Self { path: std::env::var_os("PATH"), home }
     }
+
+    /// As before, but for what is not there, as in a system unit that knows no shell's: that of the user manager.
+    pub async fn or_of(mut self, manager: &Manager) -> Self {
+        if self.path.is_none() {
+            let environment = manager.environment().await.unwrap_or_default();
+            self.path = environment.get("PATH").map(Into::into);
+        }
+        self
+    }
 }
 
 /// Chooses the session: `words` if there are any, else what is enabled, else `~/.xinitrc`, else `default`.
