@@ -11,6 +11,7 @@ export CARGO CARGO_TARGET_DIR SUITES
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share/startxd
 PAMDIR ?= /etc/pam.d
 LICENSEDIR = $(PREFIX)/share/licenses/startxd
 # systemd knows where its units live; below another prefix they live under that (systemd looks into /usr/local, too).
@@ -31,7 +32,7 @@ MANUALS = $(wildcard man/*.[157])
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
 	$(foreach unit,$(SYSTEM_TEMPLATES:.in=),$(SYSTEMUNITDIR)/$(notdir $(unit))) \
-	$(PAMDIR)/startxd \
+	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 .PHONY: all help build try check bench install uninstall stage clean fmt lint
@@ -67,6 +68,7 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 		chmod 0644 "$$unit"; \
 	done
 	install -D -m 0644 "pam/$(PAM_DIALECT)" "$(DESTDIR)$(PAMDIR)/startxd"
+	install -D -m 0644 -t "$(DESTDIR)$(DATADIR)/sessions" data/startxd.desktop
 	set -e; for page in $(MANUALS); do \
 		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
 	done
@@ -74,7 +76,9 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 
 uninstall: ## remove what install has installed into DESTDIR and PREFIX
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
-	[ ! -d "$(DESTDIR)$(LICENSEDIR)" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(LICENSEDIR)"
+	for dir in "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)"; do \
+		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
+	done
 
 # What a guest gets laid over its tree: a fresh build, installed as a distribution would.
 stage: build
