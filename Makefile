@@ -32,7 +32,7 @@ MANUALS = $(wildcard man/*.[157])
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
 	$(foreach unit,$(SYSTEM_TEMPLATES:.in=),$(SYSTEMUNITDIR)/$(notdir $(unit))) \
-	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop \
+	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop $(DATADIR)/xinit/startxd-attach.sh \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
 .PHONY: all help build try check bench install uninstall stage clean fmt lint
@@ -69,6 +69,7 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 	done
 	install -D -m 0644 "pam/$(PAM_DIALECT)" "$(DESTDIR)$(PAMDIR)/startxd"
 	install -D -m 0644 -t "$(DESTDIR)$(DATADIR)/sessions" data/startxd.desktop
+	install -D -m 0644 -t "$(DESTDIR)$(DATADIR)/xinit" xinit/startxd-attach.sh
 	set -e; for page in $(MANUALS); do \
 		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
 	done
@@ -76,7 +77,7 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 
 uninstall: ## remove what install has installed into DESTDIR and PREFIX
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
-	for dir in "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)"; do \
+	for dir in "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)/xinit" "$(DATADIR)"; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
 

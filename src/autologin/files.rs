@@ -1,43 +1,17 @@
 //! Writing as root in /etc, and with a user's rights in their home.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
 
 use super::person::Person;
+use crate::files::replace;
 
 /// No profile is larger.
 const MAX_PROFILE: u64 = 1 << 20;
-
-/// Replaces a file as a whole or not at all: writes a new one beside it, and renames it.
-///
-/// # Errors
-/// The directory is not there, full or not writable.
-pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".startxd-new");
-    let new = path.with_file_name(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-    let write = |file: &mut File| {
-        file.write_all(text.as_bytes())?;
-        // By descriptor, so that the umask does not count.
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    let written = write(&mut file);
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written
-}
 
 /// Makes directories, the outermost first, readable for everybody.
 ///
@@ -137,20 +111,8 @@ fn become_again(uid: Uid, gid: Gid, groups: &[Gid]) {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::{make_directories, read_profile, remove_made, replace, write_profile};
+    use super::{make_directories, read_profile, remove_made, write_profile};
     use crate::test_dir::TestDir;
-
-    #[test]
-    fn files_are_replaced_whole() {
-        let directory = TestDir::new();
-        let path = directory.path("a.conf");
-        replace(&path, "one", 0o644).unwrap();
-        replace(&path, "two", 0o644).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-        assert_eq!(directory.names(), ["a.conf"]);
-        assert!(replace(&directory.path("missing/a.conf"), "x", 0o644).is_err());
-    }
 
     #[test]
     fn only_what_is_empty_is_removed() {

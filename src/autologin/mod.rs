@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::replace;
 use drop_in::DropIn;
-use files::{as_user, make_directories, read_profile, remove_made, replace, write_profile};
+use files::{as_user, make_directories, read_profile, remove_made, write_profile};
 use person::Person;
 use profile::{Shell, missing_directories, with_line, without_line};
 use unit::{Fragment, Units};

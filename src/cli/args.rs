@@ -27,6 +27,17 @@ pub enum Command {
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Give the display of this X session, which startx or a display manager has started, to the user manager
+    Attach,
+    /// Take that display away from the user manager again
+    Detach,
+    /// Watch an attached display, for startxd-attached.service
+    #[command(hide = true)]
+    Attached {
+        /// Put the environment back, after the watch has ended
+        #[arg(long)]
+        restore: bool,
+    },
     /// Set up a way into a session (as root)
     #[command(subcommand)]
     Enable(Enable),

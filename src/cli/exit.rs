@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::attach::NotAttached;
 use crate::host::checks::Refusal;
 use crate::host::prepare::NotPrepared;
 use crate::host::{Failure, Why};
@@ -79,8 +80,21 @@ impl From<&Refusal> for Exit {
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
             Refusal::NotActive { .. } => Self::NotActive,
             Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
-            Refusal::AlreadyUp { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
+            Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,
+        }
+    }
+}
+
+impl From<&NotAttached> for Exit {
+    fn from(failure: &NotAttached) -> Self {
+        match failure {
+            NotAttached::Refused(refusal) => refusal.into(),
+            NotAttached::NoRuntimeDir(_) | NotAttached::Write { .. } => Self::NoRuntimeDir,
+            NotAttached::NoManager { .. } | NotAttached::Manager(_) => Self::NoManager,
+            NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
+            NotAttached::NotStarted { .. } | NotAttached::NotStopped { .. } => Self::SessionFailed,
+            NotAttached::Nothing => Self::NotRunning,
         }
     }
 }

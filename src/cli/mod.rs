@@ -1,6 +1,7 @@
 //! The command line: what was asked for, who does it, and how it is said.
 
 mod args;
+mod attach;
 mod autologin;
 mod check;
 pub mod exit;
@@ -33,7 +34,7 @@ pub fn run() -> Exit {
     if matches!(args.command, Command::Start(_)) {
         grace::ask();
     }
-    journal::begin(matches!(args.command, Command::Serve { .. }));
+    journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. }));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -48,6 +49,9 @@ pub fn run() -> Exit {
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
             Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
+            Command::Attach => attach::attach().await,
+            Command::Detach => attach::detach().await,
+            Command::Attached { restore } => attach::attached(restore).await,
             Command::Enable(Enable::Autologin { user, vt, profile, dry_run }) => {
                 autologin::enable(&user, vt, profile, dry_run).await
             }

@@ -15,7 +15,7 @@ use crate::logind::{self, Session};
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::{os, session_bus};
+use crate::{attach, os, session_bus};
 
 /// Why a session may not start. One sentence each, with the remedy.
 #[derive(Debug, Error)]
@@ -64,6 +64,8 @@ pub enum Refusal {
     NoBus { why: String },
     #[error("a session of startxd is up already, on tty{vt}, display {display}; end it first: startxd stop")]
     AlreadyUp { vt: u32, display: crate::x11::display::Display },
+    #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
+    Attached { display: crate::x11::display::Display },
     #[error(
         "a graphical session of yours is up already ({unit} is {state}); log out of it, or end it: systemctl --user stop \
          {unit}"
@@ -301,6 +303,7 @@ fn going_down(states: &[UnitState]) -> bool {
 fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
     match Record::read(&runtime.record()) {
         Ok(Some(record)) => Refusal::AlreadyUp { vt: record.vt, display: record.display },
+        _ if let Some(attached) = attach::record(runtime) => Refusal::Attached { display: attached.display },
         _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
     }
 }

@@ -13,6 +13,9 @@ pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.
 pub const SHUTDOWN_TARGET: &str = "startxd-shutdown.target";
 
+/// Watches a display that something else has started.
+pub const ATTACHED: &str = "startxd-attached.service";
+
 /// Where unit objects live, without the slash at the end.
 pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";
 

@@ -1,6 +1,7 @@
 //! What a session runs: a command, a user unit, the units enabled for `wm.target`, or `~/.xinitrc`.
 
 pub mod applications;
+mod xsession;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -127,18 +128,10 @@ impl Surroundings {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         Self { path: std::env::var_os("PATH"), home }
     }
-
-    /// As before, but for what is not there, as in a system unit that knows no shell's: that of the user manager.
-    pub async fn or_of(mut self, manager: &Manager) -> Self {
-        if self.path.is_none() {
-            let environment = manager.environment().await.unwrap_or_default();
-            self.path = environment.get("PATH").map(Into::into);
-        }
-        self
-    }
 }
 
-/// Chooses the session: `words` if there are any, else what is enabled, else `~/.xinitrc`, else `default`.
+/// Chooses the session: `words` if there are any, else what is enabled, else `~/.xinitrc`, else `default`, else what
+/// the distribution starts.
 ///
 /// `installed` are startxd's own units and their load states.
 ///
@@ -166,6 +159,9 @@ pub async fn choose(
     if let Some(default) = default {
         let words: Vec<String> = default.split_ascii_whitespace().map(str::to_owned).collect();
         return named(&words, around, manager).await;
+    }
+    if let Some(xsession) = xsession::service(around) {
+        return Ok(Choice::Command(xsession));
     }
     let installed: Vec<&str> = KNOWN.into_iter().filter(|name| find(OsStr::new(name), around).is_some()).collect();
     let known = if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) };
