@@ -71,7 +71,7 @@ use crate::config::Config;
 use crate::launch::Listener;
 use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::server::{NoServer, find};
-use checks::Refusal;
+use checks::{Background, Refusal};
 use prepare::NotPrepared;
 
 pub use why::Why;
@@ -99,6 +99,8 @@ pub enum Failure {
 pub struct Options {
     /// SESSION.
     pub session: Request,
+    /// What to do if the terminal is in the background; `--activate`.
+    pub background: Background,
 }
 
 /// Runs a session from its first check to its last cleaning.
@@ -108,12 +110,12 @@ pub struct Options {
 /// # Errors
 /// [`Failure`]: it never started, or it ended badly. Nothing of it is left in either case.
 pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
-    let clearance = checks::may_start(&config.deadlines).await?;
+    let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
     let default = config.session.default.as_deref();
+    let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
-        session::choose(&options.session, default, &Surroundings::from_env(), &clearance.manager, &clearance.installed)
-            .await?;
+        session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
