@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications::Applications;
 use crate::x11::display::Display;
-use crate::x11::occupied::lock_holder;
+use crate::x11::occupied::lock_holder_of;
 
 /// Whether there is a session whose host is dead.
 #[must_use]
@@ -58,7 +58,7 @@ fn remove_lock(display: Display) {
     let path = display.lock_path();
     let ours = std::fs::symlink_metadata(&path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw());
-    let holder = std::fs::read(&path).ok().and_then(|content| lock_holder(&content));
+    let holder = lock_holder_of(display);
     // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
     let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
     if ours && holder.is_some_and(|pid| !lives(pid)) {
