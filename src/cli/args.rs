@@ -22,6 +22,8 @@ pub enum Command {
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
     Status,
+    /// Ask on this terminal which session, and start it
+    Select(Select),
     /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
     List {
         /// As JSON
@@ -52,6 +54,19 @@ pub struct Start {
     /// session.default of startxd.toml
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
+}
+
+/// Options of `select`.
+#[derive(Debug, clap::Args)]
+pub struct Select {
+    /// Print what was chosen, as start takes it, instead of starting it
+    #[arg(long)]
+    pub print: bool,
+    /// After how many seconds the choice of last time is taken; 0 for never
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub timeout: Option<String>,
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 /// Keys of startxd.toml, over those of its files.

@@ -54,6 +54,8 @@ pub enum Exit {
     NothingToRun = 23,
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
+    /// `select`: nothing was chosen.
+    Cancelled = 25,
 }
 
 impl From<Exit> for ExitCode {
@@ -114,6 +116,7 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
+            (Exit::Cancelled, 25),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

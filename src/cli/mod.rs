@@ -8,6 +8,7 @@ mod journal;
 pub mod json;
 mod list;
 mod restart;
+mod select;
 mod serve;
 mod settings;
 mod start;
@@ -50,6 +51,7 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
+            Command::Select(select) => select::run(select).await,
             Command::List { json } => list::run(json).await,
             Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,

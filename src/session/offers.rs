@@ -47,6 +47,19 @@ pub enum Kind {
     Default,
 }
 
+impl Offer {
+    /// The words for it on the command line of `startxd start`. Of an entry with `.desktop` behind it, or one that is
+    /// called `x.service` would be taken for a unit.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Entry => vec![format!("{}.desktop", self.session)],
+            Kind::Default => self.session.split_ascii_whitespace().map(str::to_owned).collect(),
+            Kind::Enabled | Kind::Unit | Kind::Xinitrc => vec![self.session.clone()],
+        }
+    }
+}
+
 impl Kind {
     /// The word for it in `startxd list --json`.
     #[must_use]
