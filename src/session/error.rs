@@ -70,7 +70,7 @@ pub enum NoSession {
     /// Nothing was given and nothing is set up.
     #[error(
         "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
-         not set; try: startxd start -- openbox, or enable a window manager's unit{known}"
+         not set; try: startxd start -- openbox, see startxd list, or enable a window manager's unit{known}"
     )]
     Nothing {
         /// Where `~/.xinitrc` would be.
