@@ -38,4 +38,5 @@ pub mod small_file;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;
+pub mod text;
 pub mod x11;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::entries::{self, Content};
 use super::program;
 use super::{Request, Surroundings};
-use crate::desktop_entry::{Entry, one_line};
+use crate::desktop_entry::Entry;
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
+use crate::text::one_line;
 
 /// Something that can be started, or could be if it were not for its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
