@@ -114,6 +114,7 @@ fn what_cannot_be_started_says_why() {
         ("pipe", ["pipe.desktop is not a usable", "not a regular file", "mend it"]),
         ("null", ["null.desktop is not a usable", "not a regular file", "mend it"]),
         ("empty", ["empty.desktop is not a usable", "no group [Desktop Entry]", "mend it"]),
+        ("~/.xinitrc", ["/home/ada/.xinitrc cannot be run", "No such file", "check the path"]),
         ("awesome.service", ["awesome.service does not exist", "did you mean awesome?", "list-unit-files"]),
         ("mywn.service", ["mywn.service does not exist", "did you mean mywm.service?", "list-unit-files"]),
         ("awesom", ["no session entry awesom", "did you mean awesome?", "startxd list"]),

@@ -16,9 +16,12 @@ pub(super) async fn named(request: &Request, around: &Surroundings, manager: &Ma
         Request::Unit(unit) => unit_by_name(unit, around, manager).await,
         Request::Name(name) => by_name(name, around),
         Request::Command(words) => command(words, around),
-        // Of a default: "wm.target" or "~/.xinitrc", which have been looked for.
+        // Of a default: "wm.target", which has been looked at.
         Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
-        Request::Xinitrc => Ok(Choice::Command(xinitrc_service(&around.xinitrc()))),
+        Request::Xinitrc => match around.xinitrc() {
+            path if path.is_file() => Ok(Choice::Command(xinitrc_service(&path))),
+            path => Err(why_not(&path.to_string_lossy())),
+        },
     }
 }
 
