@@ -15,15 +15,22 @@
 //! | [`manager`] | the user's service manager, its units and its environment |
 //! | [`logind`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
+//! | [`attach`] | a display that something else has started |
+//! | [`autologin`] | a getty that logs a user in: the one thing done as root |
+//! | [`doctor`] | what is wrong with a machine or a login, and what mends it |
 //! | [`config`] | the configuration file, and [`deadline`]: every deadline |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 
+pub mod attach;
+pub mod autologin;
 pub mod cli;
 pub mod config;
 pub mod dbus;
 pub mod deadline;
 pub mod desktop_entry;
+pub mod doctor;
 pub mod environment;
+pub mod files;
 pub mod host;
 pub mod launch;
 pub mod logind;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `host.sock` | the launch socket | the host |
 //! | `session.toml` | what the session is, and the environment to put back | the host |
+//! | `attached.toml` | the display that `startxd attach` was given, and the environment to put back | `attach` |
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
 //! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
 //!
@@ -56,7 +57,14 @@ impl RuntimeDir {
     /// The variable is unset, not absolute, or its directory is not ours.
     pub fn find() -> Result<Self, NoRuntimeDir> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let runtime = runtime.ok_or(NoRuntimeDir::Unset)?;
+        Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
+    }
+
+    /// The directory at this path; nothing is made yet.
+    ///
+    /// # Errors
+    /// It is no directory, or not ours.
+    pub fn of(runtime: PathBuf) -> Result<Self, NoRuntimeDir> {
         let metadata = std::fs::metadata(&runtime).map_err(|_| NoRuntimeDir::NotOurs(runtime.clone()))?;
         if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(NoRuntimeDir::NotOurs(runtime));
@@ -102,6 +110,12 @@ impl RuntimeDir {
         self.ours.join("session.toml")
     }
 
+    /// The record of a display that is attached.
+    #[must_use]
+    pub fn attached(&self) -> PathBuf {
+        self.ours.join("attached.toml")
+    }
+
     /// The lock that the host holds.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
@@ -112,6 +126,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn authority(&self, display: Display) -> PathBuf {
         self.ours.join(format!("Xauthority.{}", display.number()))
+    }
+
+    /// Where the user manager listens, as long as it lives (systemctl(1) comes by this way).
+    #[must_use]
+    pub fn manager_socket(&self) -> PathBuf {
+        self.runtime.join("systemd/private")
     }
 
     /// Where the user's message bus listens unless `$DBUS_SESSION_BUS_ADDRESS` says otherwise.

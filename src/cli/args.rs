@@ -1,6 +1,8 @@
 //! The options as typed.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
+
+use crate::autologin::VTS;
 
 /// startx, done by systemd: Xorg and a window manager as user units on this virtual terminal.
 #[derive(Debug, Parser)]
@@ -24,6 +26,12 @@ pub enum Command {
     Status,
     /// Ask on this terminal which session, and start it
     Select(Select),
+    /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
+    Doctor {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
     List {
         /// As JSON
@@ -36,6 +44,33 @@ pub enum Command {
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Print the completions for a shell, for installations
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// End what a dead session has left, as startxd-repair.service
+    #[command(hide = true)]
+    Repair,
+    /// Give the display of this X session, which startx or a display manager has started, to the user manager
+    Attach,
+    /// Take that display away from the user manager again
+    Detach,
+    /// Watch an attached display, for startxd-attached.service
+    #[command(hide = true)]
+    Attached {
+        /// Put the environment back, after the watch has ended
+        #[arg(long)]
+        restore: bool,
+    },
+    /// Set up a way into a session (as root)
+    #[command(subcommand)]
+    Enable(Enable),
+    /// Take back what enable has set up (as root)
+    #[command(subcommand)]
+    Disable(Disable),
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {
@@ -44,9 +79,23 @@ pub enum Command {
     },
 }
 
+/// A shell that has completions.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Shell {
+    /// bash(1)
+    Bash,
+    /// zsh(1)
+    Zsh,
+    /// fish(1)
+    Fish,
+}
+
 /// Options of `start`.
 #[derive(Debug, clap::Args)]
 pub struct Start {
+    /// Switch to this terminal first, if another one is in the foreground
+    #[arg(long)]
+    pub activate: bool,
     #[command(flatten)]
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
@@ -128,8 +177,45 @@ pub enum Part {
 pub enum CheckCommand {
     /// Whether a session may start here: exit status 0 if so; for the login shell's profile
     MayStart {
+        /// Accept a terminal in the background, for `start --activate`
+        #[arg(long)]
+        activate: bool,
         /// Say why, or why not
         #[arg(short, long)]
         verbose: bool,
+    },
+}
+
+/// What to set up.
+#[derive(Debug, Subcommand)]
+pub enum Enable {
+    /// Log a user in on a virtual terminal at boot, without a password
+    Autologin {
+        /// Who is logged in
+        #[arg(value_name = "USER")]
+        user: String,
+        /// The number of the virtual terminal
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u8).range(VTS))]
+        vt: u8,
+        /// Also add the line that starts the session to the profile of the user's login shell
+        #[arg(long)]
+        profile: bool,
+        /// Show what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What to take back.
+#[derive(Debug, Subcommand)]
+pub enum Disable {
+    /// Take back autologins that enable has set up; all of them if nothing is given
+    Autologin {
+        /// Only those of this user
+        #[arg(value_name = "USER")]
+        user: Option<String>,
+        /// Only that of this virtual terminal
+        #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
+        vt: Option<u8>,
     },
 }

@@ -10,7 +10,7 @@ use super::args::Select;
 use super::exit::Exit;
 use super::list;
 use crate::config::Config;
-use crate::host::checks;
+use crate::host::checks::{self, Background};
 use crate::select::menu::{Item, Menu};
 use crate::select::{self, Answer, memory};
 use crate::session::Surroundings;
@@ -27,7 +27,7 @@ pub async fn run(select: Select) -> Exit {
     };
     // Before anybody is asked: what cannot be started here need not be chosen.
     if !select.print
-        && let Err(refusal) = checks::may_start(&config.deadlines).await
+        && let Err(refusal) = checks::may_start(&config.deadlines, Background::Wait).await
     {
         tracing::error!("{refusal}");
         return Exit::from(&refusal);

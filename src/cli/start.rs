@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::args::Start;
 use super::exit::Exit;
+use crate::host::checks::Background;
 use crate::host::{self, Options};
 use crate::session::{Request, Surroundings};
 
@@ -19,7 +20,8 @@ pub async fn run(start: Start) -> Exit {
     let home = Surroundings::from_env().home;
     let argv: Vec<OsString> = std::env::args_os().collect();
     let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
-    let options = Options { session };
+    let background = if start.activate { Background::Activate } else { Background::Wait };
+    let options = Options { session, background };
     match host::run(&options, &config).await {
         Ok(why) => {
             tracing::debug!("the session is over: {why}");

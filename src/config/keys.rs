@@ -68,6 +68,9 @@ impl Key {
     }
 }
 
+/// Who lets a thing crash more often in a while than this has another problem.
+const MAX_CRASHES: u32 = 100;
+
 const PLAIN: &[Key] = &[
     Key {
         name: "display",
@@ -174,6 +177,59 @@ const PLAIN: &[Key] = &[
                 Ok(())
             },
             show: |config| text(Some(config.session.ready.as_str().to_owned())),
+        },
+    },
+    Key {
+        name: "crash.limit",
+        doc: "How often the X server, or the window manager, may crash and come back within crash.window seconds; past \
+              that the session ends.",
+        takes: "a whole number from 0 to 100",
+        access: Access::Plain {
+            set: |config, value| {
+                let number = match value {
+                    DeValue::Integer(integer) => u32::from_str_radix(integer.as_str(), integer.radix()).ok(),
+                    _ => None,
+                };
+                let fits = number.filter(|&number| number <= MAX_CRASHES);
+                config.crash.limit = fits.ok_or(format!("write a whole number from 0 to {MAX_CRASHES}"))?;
+                Ok(())
+            },
+            show: |config| toml::Value::Integer(config.crash.limit.into()),
+        },
+    },
+    Key {
+        name: "crash.window",
+        doc: "How long a crash counts.",
+        takes: "seconds, above 0 and at most 3600",
+        access: Access::Plain {
+            set: |config, value| seconds(value).map(|window| config.crash.window = window),
+            show: |config| toml::Value::Float(config.crash.window.as_secs_f64()),
+        },
+    },
+    Key {
+        name: "crash.pause",
+        doc: "How long the X server waits before it comes back for the second time; for each further time twice as \
+              long. The first time it comes back at once.",
+        takes: "seconds, above 0 and at most 3600",
+        access: Access::Plain {
+            set: |config, value| seconds(value).map(|pause| config.crash.pause = pause),
+            show: |config| toml::Value::Float(config.crash.pause.as_secs_f64()),
+        },
+    },
+    Key {
+        name: "crash.rescue",
+        doc: "What to run in the window manager's place once it has crashed too often, as [\"xterm\"]. Empty: the session \
+              ends then.",
+        takes: "a list of strings, the program first",
+        access: Access::Plain {
+            set: |config, value| {
+                config.crash.rescue = list(value, |word| match word.contains('\0') {
+                    true => Err("it cannot hold a NUL".to_owned()),
+                    false => Ok(()),
+                })?;
+                Ok(())
+            },
+            show: |config| texts(&config.crash.rescue),
         },
     },
     Key {
@@ -311,6 +367,10 @@ mod tests {
         config.select.timeout = Duration::from_millis(1500);
         config.session.default = Some("é\n".into());
         config.session.ready = Ready::Started;
+        config.crash.limit = 0;
+        config.crash.window = std::time::Duration::from_secs(5);
+        config.crash.pause = std::time::Duration::from_millis(10);
+        config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
         config.deadlines.stop = std::time::Duration::from_millis(2500);
         for given in [config, Config::default()] {
@@ -345,6 +405,13 @@ mod tests {
             ("session.ready", "\"yes\"", "\"managed\" or \"started\" instead of \"yes\""),
             ("session.ready", "1", "instead of an integer"),
             ("session.default", "[]", "instead of a list"),
+            ("crash.limit", "-1", "from 0 to 100"),
+            ("crash.limit", "101", "from 0 to 100"),
+            ("crash.limit", "3.0", "from 0 to 100"),
+            ("crash.window", "0", "above 0"),
+            ("crash.pause", "\"1\"", "instead of a string"),
+            ("crash.rescue", "\"xterm\"", "a list"),
+            ("crash.rescue", "[\"a\\u0000\"]", "NUL"),
             ("environment.never", "[\"A-B\"]", "not the name of a variable"),
             ("environment.never", "[\"\"]", "not the name of a variable"),
             ("environment.never", "[\"A**\"]", "not the name of a variable"),

@@ -10,11 +10,12 @@ mod mend;
 mod read;
 pub mod server_args;
 pub mod suggest;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub server: Server,
     /// The session.
     pub session: Session,
+    /// What becomes of crashes.
+    pub crash: Crash,
     /// The menu.
     pub select: Select,
     /// The environment that travels.
@@ -105,6 +108,25 @@ impl Ready {
     }
 }
 
+/// What becomes of the X server and the window manager when they crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// How often each of them may come back within `window`; 0 for never.
+    pub limit: u32,
+    /// How long a crash counts.
+    pub window: Duration,
+    /// How long the server waits before it comes back for the second time; for each further time twice as long.
+    pub pause: Duration,
+    /// The command that takes the window manager's place once it has crashed too often: the program and its arguments.
+    pub rescue: Vec<String>,
+}
+
+impl Default for Crash {
+    fn default() -> Self {
+        Crash { limit: 3, window: Duration::from_secs(60), pause: Duration::from_secs(1), rescue: Vec::new() }
+    }
+}
+
 /// The environment that travels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -163,6 +185,25 @@ pub struct Loaded {
     pub origins: BTreeMap<&'static str, Origin>,
 }
 
+impl Default for Loaded {
+    /// What counts without any file.
+    fn default() -> Self {
+        let origins = keys().map(|key| (key.name, Origin::Default)).collect();
+        Self { config: Config::default(), complaints: Vec::new(), origins }
+    }
+}
+
+impl Loaded {
+    /// Takes a file's name and what is in it, and puts it over what the files before it say.
+    pub fn read(&mut self, path: &Path, bytes: &[u8]) {
+        let (set, findings) = mend::apply(bytes, &mut self.config);
+        let from = Origin::File(path.to_path_buf());
+        self.origins.extend(set.into_iter().map(|key| (key, from.clone())));
+        let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
+        self.complaints.extend(findings.into_iter().map(complaint));
+    }
+}
+
 /// The directories to read, the one that counts least first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -187,11 +228,7 @@ impl Places {
 /// Takes the places and returns what their files say. It always comes back with a usable configuration, and at once:
 /// nothing that can have a file's name is waited for.
 pub fn load(places: &Places) -> Loaded {
-    let mut loaded = Loaded {
-        config: Config::default(),
-        complaints: Vec::new(),
-        origins: keys().map(|key| (key.name, Origin::Default)).collect(),
-    };
+    let mut loaded = Loaded::default();
     for directory in &places.directories {
         load_file(&directory.join(FILE_NAME), &mut loaded);
     }
@@ -232,15 +269,11 @@ impl Loaded {
 }
 
 fn load_file(path: &Path, loaded: &mut Loaded) {
-    let (set, findings) = match read::read(path) {
-        Ok(Some(bytes)) => mend::apply(&bytes, &mut loaded.config),
-        Ok(None) => return,
-        Err(why) => (BTreeSet::new(), vec![(None, why)]),
-    };
-    let from = Origin::File(path.to_path_buf());
-    loaded.origins.extend(set.into_iter().map(|key| (key, from.clone())));
-    let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
-    loaded.complaints.extend(findings.into_iter().map(complaint));
+    match read::read(path) {
+        Ok(Some(bytes)) => loaded.read(path, &bytes),
+        Ok(None) => {}
+        Err(why) => loaded.complaints.push(Complaint { file: path.to_path_buf(), line: None, text: why }),
+    }
 }
 
 #[cfg(test)]

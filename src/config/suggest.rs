@@ -2,7 +2,7 @@
 
 /// Takes an unknown key and the known ones, and returns the nearest, if one is near: the one with the same last part
 /// (the table was forgotten or is wrong), or else the one that takes the fewest keystrokes to correct, up to a third.
-pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
     if let Some(same_last) = known.clone().find(|key| last(key) == last(unknown)) {
         return Some(same_last);

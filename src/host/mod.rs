@@ -47,12 +47,16 @@ mod clients;
 mod crash;
 mod end;
 pub mod grace;
+mod ground;
 mod jobs;
+mod launch;
 mod life;
+mod orphan;
 mod peers;
 mod place;
 pub mod prepare;
 pub mod repair;
+mod rescue;
 mod server;
 mod terminal;
 mod units;
@@ -67,7 +71,7 @@ use crate::config::Config;
 use crate::launch::Listener;
 use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::server::{NoServer, find};
-use checks::Refusal;
+use checks::{Background, Refusal};
 use prepare::NotPrepared;
 
 pub use why::Why;
@@ -95,6 +99,8 @@ pub enum Failure {
 pub struct Options {
     /// SESSION.
     pub session: Request,
+    /// What to do if the terminal is in the background; `--activate`.
+    pub background: Background,
 }
 
 /// Runs a session from its first check to its last cleaning.
@@ -104,19 +110,20 @@ pub struct Options {
 /// # Errors
 /// [`Failure`]: it never started, or it ended badly. Nothing of it is left in either case.
 pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
-    let clearance = checks::may_start(&config.deadlines).await?;
+    let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
     let default = config.session.default.as_deref();
+    let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
-        session::choose(&options.session, default, &Surroundings::from_env(), &clearance.manager, &clearance.installed)
-            .await?;
+        session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
-    let (prepared, events) = tokio::join!(
+    let (prepared, events, manager_process) = tokio::join!(
         prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
+        ground::ManagerProcess::find(&clearance.manager),
     );
     let prepared = prepared?;
     let listener = Listener::bind(&prepared.runtime().host_socket()).map_err(Failure::System);
@@ -136,9 +143,12 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
     };
+    let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {
         manager: clearance.manager,
+        manager_process,
         events,
+        control,
         choice,
         config: config.clone(),
         plan,

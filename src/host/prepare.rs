@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::checks::Clearance;
 use super::place::{Place, remove, write_error};
-use super::repair::{repair, undo_environment};
+use super::repair::{remove_socket, repair, undo_environment};
 use super::variables::{self, Exported};
 use crate::config::Config;
 use crate::dbus::CallError;
@@ -62,7 +62,7 @@ pub struct Prepared {
 /// [`NotPrepared`].
 pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) -> Result<Prepared, NotPrepared> {
     let manager = &clearance.manager;
-    let place = Place::take(&clearance.runtime).await?;
+    let place = Place::take(&clearance.runtime, config.deadlines.going_down).await?;
     repair(&place, manager, &config.deadlines).await;
     let display = match choose_display(config.display, manager).await {
         Ok(display) => display,
@@ -71,6 +71,7 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
             return Err(error);
         }
     };
+    occupied::remove_temporary_lock(display);
     let authority = place.runtime.authority(display);
     let outcome = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, exported) = match outcome {
@@ -123,13 +124,24 @@ impl Prepared {
         restore::export(manager, &self.exported.set, &self.exported.unset).await
     }
 
+    /// Writes the record down again, after a change of it.
+    ///
+    /// # Errors
+    /// The runtime directory is full.
+    pub fn write_record(&self) -> Result<(), NotPrepared> {
+        let path = self.place.runtime.record();
+        self.record.write(&path).map_err(|error| write_error(&path, error))
+    }
+
     /// Puts everything back. Problems are logged: there is nobody left to hand them to, and the rest must go on.
     ///
     /// `manager` is `None` if the user manager is gone, and its environment with it.
     pub async fn undo(self, manager: Option<&Manager>) {
         let runtime = &self.place.runtime;
-        if let Some(manager) = manager {
-            undo_environment(manager, &self.record).await;
+        match manager {
+            Some(manager) => undo_environment(manager, &self.record).await,
+            // Its sockets were closed with it; one that exits removes them, one that is killed does not.
+            None => remove_socket(self.display),
         }
         remove(&runtime.authority(self.display));
         // After everything that it tells how to undo: until here the next start would repair.

@@ -8,6 +8,8 @@ mod named;
 pub mod offers;
 mod program;
 pub mod request;
+mod rescue;
+mod xsession;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ pub use error::NoSession;
 use named::named;
 use program::{find, is_executable};
 pub use request::Request;
+pub use rescue::rescue;
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +135,8 @@ impl Surroundings {
     }
 }
 
-/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else `default`.
+/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else `default`, else what
+/// the distribution starts.
 ///
 /// `installed` are startxd's own units and their load states.
 ///
@@ -160,6 +164,9 @@ pub async fn choose(
     }
     if let Some(default) = default {
         return named(&Request::parse_default(default, around.home.as_deref()), around, manager).await;
+    }
+    if let Some(xsession) = xsession::service(around) {
+        return Ok(Choice::Command(xsession));
     }
     Err(NoSession::Nothing { xinitrc: xinitrc.display().to_string(), known: installed_ones(around) })
 }
