@@ -18,6 +18,7 @@ use thiserror::Error;
 
 pub use locale::Locale;
 
+use crate::text::one_line;
 use key_file::{Group, KeyFile};
 
 /// The first group, and the one that counts.
@@ -54,13 +55,6 @@ impl Broken {
         }
         format!("{shown:?}")
     }
-}
-
-/// What stands in a file must neither break a line nor move a terminal's cursor.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 /// A session as an entry describes it.
