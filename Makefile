@@ -7,13 +7,19 @@ CARGO_TARGET_DIR ?= target
 PKG_CONFIG ?= pkg-config
 PROFILE ?= release
 SUITES ?= bookworm trixie sid
-export CARGO CARGO_TARGET_DIR SUITES
+FUZZ_SECONDS ?= 60
+export CARGO CARGO_TARGET_DIR PROFILE SUITES FUZZ_SECONDS
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
 DATADIR = $(PREFIX)/share/startxd
 PAMDIR ?= /etc/pam.d
 LICENSEDIR = $(PREFIX)/share/licenses/startxd
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+# Debian's zsh looks into /usr/share/zsh/vendor-completions instead; below /usr/local, here.
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+PRESETDIR ?= $(PREFIX)/lib/systemd
 # systemd knows where its units live; below another prefix they live under that (systemd looks into /usr/local, too).
 ask = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-variable=rootprefix=$(PREFIX) --variable=$(1) systemd 2>/dev/null)
 USERUNITDIR ?= $(or $(call ask,systemduserunitdir),$(PREFIX)/lib/systemd/user)
@@ -31,17 +37,19 @@ MANUALS = $(wildcard man/*.[157])
 
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
+	$(BASHDIR)/startxd $(ZSHDIR)/_startxd $(FISHDIR)/startxd.fish \
+	$(PRESETDIR)/system-preset/80-startxd.preset $(PRESETDIR)/user-preset/80-startxd.preset \
 	$(foreach unit,$(SYSTEM_TEMPLATES:.in=),$(SYSTEMUNITDIR)/$(notdir $(unit))) \
 	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop $(DATADIR)/xinit/startxd-attach.sh \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
-.PHONY: all help build try check bench install uninstall stage clean fmt lint
+.PHONY: all help build try check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
 
 all: build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
-	@echo 'variables:  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) SUITES="$(SUITES)"'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
+	@echo 'variables:  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) SUITES="$(SUITES)" FUZZ_SECONDS=$(FUZZ_SECONDS)'
 
 build: ## build the program
 	@scripts/need $(CARGO) cc:gcc+libc6-dev
@@ -56,6 +64,15 @@ check: ## every test, on every suite of SUITES, and a closing count (root)
 
 bench: stage ## measure a start and an end against xinit and startx, in a guest (root)
 	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench -- --nocapture --ignored
+
+soak: stage ## a thousand starts and ends and two hundred crashes in one boot, and what grows by them (root)
+	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test soak -- --nocapture --ignored
+
+fuzz: ## everything that reads what others write, on made-up input, each for FUZZ_SECONDS (60); no root
+	@scripts/fuzz
+
+fuzz-minimise: ## take what make fuzz has found into fuzz/corpus, as few files as reach everything
+	@scripts/fuzz --minimise
 
 install: $(BINARY) ## install into DESTDIR and PREFIX
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(BINDIR)/startxd"
@@ -74,12 +91,22 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 		install -D -m 0644 -t "$(DESTDIR)$(MANDIR)/man$${page##*.}" "$$page"; \
 	done
 	install -D -m 0644 -t "$(DESTDIR)$(LICENSEDIR)" LICENSE
+	install -D -m 0644 presets/system.preset "$(DESTDIR)$(PRESETDIR)/system-preset/80-startxd.preset"
+	install -D -m 0644 presets/user.preset "$(DESTDIR)$(PRESETDIR)/user-preset/80-startxd.preset"
+	install -d -m 0755 "$(DESTDIR)$(BASHDIR)" "$(DESTDIR)$(ZSHDIR)" "$(DESTDIR)$(FISHDIR)"
+	$(BINARY) completions bash > "$(DESTDIR)$(BASHDIR)/startxd"
+	$(BINARY) completions zsh > "$(DESTDIR)$(ZSHDIR)/_startxd"
+	$(BINARY) completions fish > "$(DESTDIR)$(FISHDIR)/startxd.fish"
+	chmod 0644 "$(DESTDIR)$(BASHDIR)/startxd" "$(DESTDIR)$(ZSHDIR)/_startxd" "$(DESTDIR)$(FISHDIR)/startxd.fish"
 
 uninstall: ## remove what install has installed into DESTDIR and PREFIX
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
 	for dir in "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)/xinit" "$(DATADIR)"; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
+
+deb: build ## build the Debian package into target/deb (debhelper is installed if it is missing)
+	@scripts/make-deb
 
 # What a guest gets laid over its tree: a fresh build, installed as a distribution would.
 stage: build
@@ -88,6 +115,7 @@ stage: build
 
 clean: ## remove what was built; the guests' trees stay, see tests/README.md
 	$(CARGO) clean
+	rm -rf fuzz/target
 
 fmt: ## format the sources
 	$(CARGO) fmt

@@ -61,6 +61,10 @@ pub struct Target<'a> {
     pub interface: &'a str,
 }
 
+/// The bus itself, on every bus (D-Bus Specification, "Message Bus Messages").
+pub const BUS: Target<'_> =
+    Target { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
+
 impl Target<'_> {
     /// Calls a method and returns the reply.
     ///

@@ -57,7 +57,14 @@ impl RuntimeDir {
     /// The variable is unset, not absolute, or its directory is not ours.
     pub fn find() -> Result<Self, NoRuntimeDir> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        let runtime = runtime.ok_or(NoRuntimeDir::Unset)?;
+        Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
+    }
+
+    /// The directory at this path; nothing is made yet.
+    ///
+    /// # Errors
+    /// It is no directory, or not ours.
+    pub fn of(runtime: PathBuf) -> Result<Self, NoRuntimeDir> {
         let metadata = std::fs::metadata(&runtime).map_err(|_| NoRuntimeDir::NotOurs(runtime.clone()))?;
         if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(NoRuntimeDir::NotOurs(runtime));
@@ -119,6 +126,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn authority(&self, display: Display) -> PathBuf {
         self.ours.join(format!("Xauthority.{}", display.number()))
+    }
+
+    /// Where the user manager listens, as long as it lives (systemctl(1) comes by this way).
+    #[must_use]
+    pub fn manager_socket(&self) -> PathBuf {
+        self.runtime.join("systemd/private")
     }
 
     /// Where the user's message bus listens unless `$DBUS_SESSION_BUS_ADDRESS` says otherwise.

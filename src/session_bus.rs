@@ -2,12 +2,9 @@
 
 use zbus::{Connection, connection};
 
-use crate::dbus::{CALL_TIMEOUT, CallError, Target};
+use crate::dbus::{BUS, CALL_TIMEOUT, CallError};
 use crate::environment::block::Block;
 use crate::runtime_dir::RuntimeDir;
-
-const BUS: Target<'_> =
-    Target { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 
 /// Connects to the user's bus at `$XDG_RUNTIME_DIR/bus`, whatever `$DBUS_SESSION_BUS_ADDRESS` says: the bus that belongs
 /// to the user manager, not one that `dbus-run-session` made for a shell.

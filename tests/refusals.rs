@@ -224,7 +224,7 @@ fn a_bus_or_a_manager_that_hangs_is_given_up_after_its_deadline() {
     let manager = "kill -{} $(systemctl show --value -p MainPID user@1000)";
     for (kill, words) in [
         (bus, ["message bus does not answer", late, "systemctl --user status dbus"]),
-        (manager, ["the user manager does not answer", late, "systemctl status user@1000"]),
+        (manager, ["the user manager does not answer", late, "systemctl start user@1000"]),
     ] {
         guest.root(&kill.replace("{}", "STOP")).ok();
         refuses(&guest, 18, &words, |command| at(&login, command));

@@ -99,7 +99,7 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let attached = Attached::new(display, authority, variables.keys().cloned().collect(), before);
     attached.write(&path).map_err(|error| NotAttached::Write { path, error })?;
     let started = async {
-        restore::export(&manager, &variables).await?;
+        restore::export(&manager, &variables, &[]).await?;
         start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready).await
     };
     let started = started.await;

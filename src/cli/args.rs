@@ -24,9 +24,34 @@ pub enum Command {
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
     Status,
+    /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
+    Doctor {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
+    /// Print the completions for a shell, for installations
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// End what a dead session has left, as startxd-repair.service
+    #[command(hide = true)]
+    Repair,
     /// Give the display of this X session, which startx or a display manager has started, to the user manager
     Attach,
     /// Take that display away from the user manager again
@@ -52,19 +77,75 @@ pub enum Command {
     },
 }
 
+/// A shell that has completions.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Shell {
+    /// bash(1)
+    Bash,
+    /// zsh(1)
+    Zsh,
+    /// fish(1)
+    Fish,
+}
+
 /// Options of `start`.
 #[derive(Debug, clap::Args)]
 pub struct Start {
-    /// The display, as :1; the first free one if not given
-    #[arg(long, value_name = ":N", allow_hyphen_values = true)]
-    pub display: Option<String>,
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
-    /// A user unit (NAME.service), or a command with its arguments (after -- if it has options); if not given: the
-    /// units enabled for wm.target, else ~/.xinitrc, else session.default of startxd.toml
+    #[command(flatten)]
+    pub settings: Settings,
+    /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
+    /// arguments, which it is for certain after --; if not given: the units enabled for wm.target, else ~/.xinitrc, else
+    /// session.default of startxd.toml
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
+}
+
+/// Keys of startxd.toml, over those of its files.
+#[derive(Debug, Default, clap::Args)]
+pub struct Settings {
+    /// The display, as :1; the first free one if not given
+    #[arg(long, value_name = ":N", allow_hyphen_values = true)]
+    pub display: Option<String>,
+    /// The X server to run, by its whole path
+    #[arg(long, value_name = "PATH")]
+    pub server: Option<String>,
+    /// An argument for the X server; may be repeated; in place of server.args of startxd.toml
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub server_arg: Vec<String>,
+    /// The resolution that the X server tells
+    #[arg(long, value_name = "DOTS", allow_hyphen_values = true)]
+    pub dpi: Option<String>,
+    /// For how long a key is held before it repeats, in milliseconds
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    pub ardelay: Option<String>,
+    /// How long it is between two repeats of a key, in milliseconds
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    pub arinterval: Option<String>,
+    /// When the session is up: when the display is managed, or when the window manager is started
+    #[arg(long, value_name = "managed|started")]
+    pub ready: Option<String>,
+    /// A variable of the login that stays behind; may be repeated; in place of environment.never of startxd.toml
+    #[arg(long, value_name = "NAME")]
+    pub never: Vec<String>,
+    /// One of the deadlines of startxd.toml, in seconds; may be repeated
+    #[arg(long, value_name = "NAME=SECONDS")]
+    pub deadline: Vec<String>,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show the value of each key that counts, and where it comes from; options as those of start
+    Show {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// What to restart.

@@ -59,6 +59,10 @@ pub enum Exit {
     NotRoot = 30,
     /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
     NotSetUp = 31,
+    /// `doctor`: the worst that was found is a warning.
+    Warnings = 40,
+    /// `doctor`: an error was found.
+    Faults = 41,
 }
 
 impl From<Exit> for ExitCode {
@@ -134,6 +138,8 @@ mod tests {
             (Exit::NoDisplay, 24),
             (Exit::NotRoot, 30),
             (Exit::NotSetUp, 31),
+            (Exit::Warnings, 40),
+            (Exit::Faults, 41),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

@@ -4,17 +4,24 @@ mod args;
 mod attach;
 mod autologin;
 mod check;
+mod completions;
+mod config_show;
+mod doctor;
 pub mod exit;
 mod journal;
+pub mod json;
+mod list;
+mod repair;
 mod restart;
 mod serve;
+mod settings;
 mod start;
 pub mod status;
 mod stop;
 
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command, Disable, Enable};
+use args::{Args, CheckCommand, Command, ConfigCommand, Disable, Enable};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
@@ -48,6 +55,11 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
+            Command::Doctor { json } => doctor::run(json).await,
+            Command::List { json } => list::run(json).await,
+            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
+            Command::Completions { shell } => completions::run(shell),
+            Command::Repair => repair::run().await,
             Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
             Command::Attach => attach::attach().await,
             Command::Detach => attach::detach().await,

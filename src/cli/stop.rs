@@ -1,7 +1,7 @@
 //! `startxd stop`.
 
 use super::exit::Exit;
-use crate::host::repair;
+use crate::host::repair::{self, Found};
 use crate::launch::{Connection, Reply, Request};
 use crate::runtime_dir::RuntimeDir;
 
@@ -16,10 +16,17 @@ pub async fn run() -> Exit {
     };
     let deadlines = super::configuration().deadlines;
     let deadline = deadlines.stop * 2;
-    let Ok(host) = Connection::connect(&runtime.host_socket()) else {
-        if repair::clean_up(&runtime, &deadlines).await {
-            return Exit::Success;
-        }
+    let connect = || Connection::connect(&runtime.host_socket());
+    let found = match connect() {
+        Ok(host) => Ok(host),
+        Err(_) => match repair::clean_up(&runtime, &deadlines).await {
+            Found::Dead => return Exit::Success,
+            // It serves its socket by now.
+            Found::Alive => connect(),
+            Found::Nothing => Err(std::io::ErrorKind::NotFound.into()),
+        },
+    };
+    let Ok(host) = found else {
         tracing::error!("no session of startxd is up; see: startxd status");
         return Exit::NotRunning;
     };

@@ -1,4 +1,4 @@
-//! What a person may have meant by a key that there is not.
+//! What a person may have meant by a key, or a session's name, that there is not.
 
 /// Takes an unknown key and the known ones, and returns the nearest, if one is near: the one with the same last part
 /// (the table was forgotten or is wrong), or else the one that takes the fewest keystrokes to correct, up to a third.

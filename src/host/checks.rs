@@ -8,6 +8,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 use zbus::Connection;
 
+use super::place::is_free;
 use super::repair;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
@@ -58,7 +59,7 @@ pub enum Refusal {
          Ctrl+Alt+F{vt}) and try again", seconds(*waited)
     )]
     NotActive { vt: u32, waited: Duration },
-    #[error("the user manager does not answer ({why}); see: systemctl status user@{uid}")]
+    #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
     NoManager { uid: u32, why: String },
     #[error("the user's message bus does not answer ({why}); see: systemctl --user status dbus.socket dbus")]
     NoBus { why: String },
@@ -104,6 +105,8 @@ pub struct Clearance {
     pub runtime: RuntimeDir,
     /// The session in logind.
     pub session: Session,
+    /// A connection to the system bus, where logind is.
+    pub system_bus: Connection,
     /// The session's seat.
     pub seat: String,
     /// The session's virtual terminal.
@@ -164,7 +167,7 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
     // The first two are systemd's.
     let installed = loads.skip(2).collect();
     nothing_up(&runtime, &manager, states, deadlines.going_down).await?;
-    Ok(Clearance { runtime, session, seat, vt, manager, installed })
+    Ok(Clearance { runtime, session, system_bus: connection, seat, vt, manager, installed })
 }
 
 /// The logind session of this process, if it is one of ours.
@@ -180,8 +183,9 @@ async fn own_session() -> Result<(Session, Connection), Refusal> {
     Ok((session, connection))
 }
 
-/// What the environment tells about why there is no session.
-fn outside_hint() -> &'static str {
+/// What the environment tells about why there is no session, to be put after "this shell is not in a login session".
+#[must_use]
+pub fn outside_hint() -> &'static str {
     let set = |name| std::env::var_os(name).is_some();
     if set("DISPLAY") || set("WAYLAND_DISPLAY") {
         " but in a graphical one (a terminal window belongs to the user manager)"
@@ -191,7 +195,8 @@ fn outside_hint() -> &'static str {
         " (this ssh login was made without PAM)"
     } else if set("SUDO_USER") {
         " (sudo does not make one)"
-    } else if set("INVOCATION_ID") {
+    } else if set("INVOCATION_ID") && os::controlling_vt().ok().flatten().is_none() {
+        // On a VT it is the getty's, passed on by a login that keeps the environment.
         " but in a service of the user manager"
     } else {
         ""
@@ -234,7 +239,11 @@ async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Ma
     // Hello is part of the connecting, so a connection is an answer.
     let bus = async { session_bus::connect(runtime).await.map_err(|error| error.to_string()) };
     let bus = timeout(deadline, bus).await.unwrap_or_else(|_| Err(late()));
-    let manager = Manager::new(bus.map_err(|why| Refusal::NoBus { why })?);
+    let manager = Manager::new(bus.map_err(|why| {
+        // Without a manager there is no bus; that is then the smaller trouble.
+        let manager = std::os::unix::net::UnixStream::connect(runtime.manager_socket());
+        manager.map_or_else(|_| no_manager(why.clone()), |_| Refusal::NoBus { why: why.clone() })
+    })?);
     let states = async { manager.states(&UNITS).await.map_err(|error| error.to_string()) };
     let states = timeout(deadline, states).await.unwrap_or_else(|_| Err(late())).map_err(no_manager)?;
     Ok((manager, states))
@@ -263,9 +272,11 @@ async fn nothing_up(
         let (unit, state) = match up {
             None if host.is_none() => return Ok(()),
             None => ("startxd start", "at work"),
-            Some(_) if !going_down(&states) && repair::is_dead(runtime) => return Ok(()),
-            Some((unit, state)) if !going_down(&states) => return Err(already_up(runtime, unit, state)),
-            Some((unit, state)) => (*unit, state.active.as_str()),
+            Some((unit, state)) if going_down(&states) => (*unit, state.active.as_str()),
+            Some(_) if repair::is_dead(runtime) => return Ok(()),
+            // Held by somebody who serves nothing: he puts right what a dead session has left.
+            Some((unit, state)) if host.is_none() && !is_free(runtime) => (*unit, state.active.as_str()),
+            Some((unit, state)) => return Err(already_up(runtime, unit, state)),
         };
         // Hardly ever needed. The states are asked for again afterwards: what changed before is not announced.
         let first = signals.is_none();

@@ -1,19 +1,31 @@
-//! The server's end: asked for, or a crash.
+//! The server's end: asked for, a crash, or because it has lost its devices.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ground::Control;
 use super::life::Life;
 use super::why::Why;
+use crate::config::Crash;
 use crate::launch::{Ending, Reply};
+use crate::manager::names;
 use crate::os::Pid;
 use crate::x11::occupied::lock_holder;
 
-/// A server that crashed comes back this often within [`CRASH_WINDOW`]; then the session ends.
-const CRASHES: usize = 3;
-/// See [`CRASHES`].
-const CRASH_WINDOW: Duration = Duration::from_secs(60);
+/// How long a server that has crashed for the `count`th time waits before it comes back: not at all the first time, for
+/// a person sits before it, then `pause`, and twice as long each further time. `None` if it does not come back.
+fn pause(crash: &Crash, count: usize) -> Option<Duration> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    if count > crash.limit {
+        return None;
+    }
+    let doublings = count.checked_sub(2);
+    Some(doublings.map_or(Duration::ZERO, |doublings| {
+        // No pause is longer than a crash counts.
+        crash.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(crash.window)
+    }))
+}
 
 impl Life {
     /// The server has ended and is reaped; the supervisor is told. `Some` if that ends the session.
@@ -23,6 +35,9 @@ impl Life {
     pub(super) async fn server_ended(&mut self, ending: Ending) -> Option<Why> {
         let pid = self.server.take().map(|server| server.pid);
         self.sights = None;
+        self.revived.clear();
+        // Whatever it lacked, the next one is another.
+        self.needs_new_server = false;
         self.remove_lock(pid);
         if let Some(supervisor) = &self.supervisor {
             supervisor.reply(&Reply::Exited(ending), &[]);
@@ -32,22 +47,62 @@ impl Life {
         }
         // The supervisor's last words come next; without them the message would lack the server's own.
         self.await_last_words().await;
-        // It exits with 0 when it was told to: somebody restarts its unit.
-        let told = self.served && ending == Ending::Code(0);
-        self.crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
+        // It exits with 0 when it was told to: somebody restarts its unit. Its supervisor has nothing to say of that, as
+        // opposed to a server that it gave up and told to end.
+        let told = self.served && ending == Ending::Code(0) && self.last_words.is_none();
+        self.crashes.retain(|crash| crash.elapsed() < self.config.crash.window);
         if !told {
             self.crashes.push(Instant::now());
         }
         let count = self.crashes.len();
-        if !self.served || count > CRASHES {
+        let pause = if told { Some(Duration::ZERO) } else { pause(&self.config.crash, count) };
+        let Some(pause) = pause.filter(|_| self.served) else {
             return Some(Why::ServerFailed { ending: Some(ending), words: self.last_words.take().unwrap_or_default() });
-        }
-        if told {
-            tracing::info!("the X server was stopped; it comes back with the window manager");
-        } else {
-            tracing::warn!("the X server {ending}; it comes back with the window manager ({count} of {CRASHES})");
+        };
+        self.not_before = (!pause.is_zero()).then(|| Instant::now() + pause);
+        let limit = self.config.crash.limit;
+        match pause {
+            _ if told => tracing::info!("the X server was stopped; it comes back with the window manager"),
+            Duration::ZERO => {
+                tracing::warn!("the X server {ending}; it comes back with the window manager ({count} of {limit})");
+            }
+            pause => tracing::warn!(
+                "the X server {ending}; it comes back with the window manager in {} s ({count} of {limit})",
+                pause.as_secs_f32()
+            ),
         }
         self.review_all().await
+    }
+
+    /// The server's control of the login session has changed. `Some` if that ends the session.
+    pub(super) async fn control_changed(&mut self, control: Control) -> Option<Why> {
+        match control {
+            Control::Lost(why) => {
+                tracing::error!("{why}: the X server has lost its screen, keyboard and mouse, and is started again");
+                self.control_is_lost = true;
+                self.needs_new_server = self.server.is_some();
+                None
+            }
+            Control::Possible => {
+                self.control_is_lost = false;
+                self.replace_server().await
+            }
+            Control::Gone(why) => Some(Why::LogindLost(why)),
+        }
+    }
+
+    /// Starts the server again if it needs that and can be. `Some` if that ends the session.
+    pub(super) async fn replace_server(&mut self) -> Option<Why> {
+        // One that is still starting may have been too early or just in time: it is replaced once it serves.
+        if !self.needs_new_server || self.control_is_lost || !self.served {
+            return None;
+        }
+        self.needs_new_server = false;
+        let unit = names::xorg_service(self.prepared.display);
+        match self.manager.as_ref()?.restart(&unit).await {
+            Ok(_) => None,
+            Err(error) => Some(Why::NotStarted { unit, why: error.to_string() }),
+        }
     }
 
     /// Whether the session has lost its display, as opposed to waiting for its first server.
@@ -77,5 +132,25 @@ impl Life {
         if holder.is_some() && holder == pid {
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::pause;
+    use crate::config::Crash;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let crash =
+            Crash { limit: 5, pause: Duration::from_secs(2), window: Duration::from_secs(10), ..Crash::default() };
+        let seconds: Vec<_> = (1..=7).map(|count| pause(&crash, count).map(|pause| pause.as_secs())).collect();
+        assert_eq!(seconds, [Some(0), Some(2), Some(4), Some(8), Some(10), None, None]);
+        let never = Crash { limit: 0, ..Crash::default() };
+        assert_eq!(pause(&never, 1), None);
+        let often = Crash { limit: u32::MAX, pause: Duration::MAX, ..crash };
+        assert_eq!(pause(&often, usize::MAX), Some(often.window));
     }
 }

@@ -15,15 +15,21 @@ use crate::session::applications::Applications;
 /// Takes a session down, in order, whatever state it is in. Returns why it ended: `why`, unless the end itself failed.
 pub(super) async fn end(life: &mut Life, why: Why) -> Why {
     life.ending = true;
+    life.refuse_held();
     match &why {
         clean if clean.is_clean() => tracing::info!("the session ends: {clean}"),
         failed => tracing::debug!("the session ends: {failed}"),
     }
     let deadline = Instant::now() + life.config.deadlines.stop;
+    let mut why = why;
     let down = match life.manager.clone() {
         Some(manager) => take_down(life, &manager, deadline).await,
         None => true,
     };
+    // The units of a manager that exits stop before itself does, the window manager or xorg.target first.
+    if life.manager.is_none() && matches!(why, Why::LoggedOut | Why::TargetStopped) {
+        why = life.manager_ended();
+    }
     if !down {
         force(life).await;
     }
@@ -55,7 +61,12 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
         return false;
     }
     // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
-    for unit in life.units.clone() {
+    let mut units = life.units.clone();
+    if !life.crashes.is_empty() {
+        // It leaves us alone, but may still be on its way to find that out.
+        units.push(names::REPAIR_SERVICE.to_owned());
+    }
+    for unit in units {
         if manager.state(&unit).await.is_ok_and(|state| !state.is_down() || state.sub == "exited")
             && let Ok(job) = manager.stop(&unit, Mode::Replace).await
         {
@@ -115,17 +126,19 @@ async fn await_job(life: &mut Life, job: &OwnedObjectPath, deadline: Instant) ->
 async fn absorb(life: &mut Life, event: Event) -> bool {
     match event {
         Event::Manager(manager::Signal::Lost) => {
-            match reconnect(life.prepared.runtime(), life.config.deadlines.user_manager).await {
-                Ok((manager, events)) => {
-                    let down = manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_down());
-                    (life.manager, life.events) = (Some(manager), events);
-                    return down;
-                }
-                Err(_) => {
-                    life.manager = None;
-                    return true;
-                }
+            if life.connect_again().await.is_err() {
+                life.manager = None;
+                return true;
             }
+            let Some(manager) = &life.manager else { return true };
+            return manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_down());
+        }
+        Event::ManagerEnded => {
+            life.manager_ended();
+            return true;
+        }
+        Event::LaunchDue => {
+            life.refuse_held();
         }
         Event::ServerEnded(ending) => {
             life.server_ended(ending).await;
@@ -135,7 +148,7 @@ async fn absorb(life: &mut Life, event: Event) -> bool {
             let _ = life.serve(event).await;
         }
         // A second signal changes nothing: the end is on its way and has its deadline.
-        Event::Interrupt(_) | Event::Sight(_) | Event::Manager(_) => {}
+        Event::Interrupt(_) | Event::Sight(_) | Event::Manager(_) | Event::Control(_) => {}
     }
     false
 }

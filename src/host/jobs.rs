@@ -41,9 +41,9 @@ impl Life {
         let wm_mode = if alone { Mode::IgnoreDependencies } else { Mode::Replace };
         let session = async {
             match &self.choice {
-                Choice::Command(service) => {
+                Choice::Command(service) | Choice::Entry { service, .. } => {
                     let failed = |error| not_started(&service.name, &error);
-                    let job = manager.start_transient(service).await.map_err(failed)?;
+                    let job = manager.start_transient(service, &self.config.crash).await.map_err(failed)?;
                     Ok(Some((job, service.name.clone())))
                 }
                 Choice::Unit(unit) => start(manager, unit, Mode::Replace).await.map(Some),
@@ -57,21 +57,22 @@ impl Life {
         Ok(())
     }
 
-    /// One of these jobs has failed, and the session with it.
-    pub(super) async fn job_failed(&mut self, unit: String, result: &str) -> Why {
+    /// One of these jobs has failed, and the session with it unless the rescue command takes over.
+    pub(super) async fn job_failed(&mut self, unit: String, result: &str) -> Option<Why> {
         if unit != names::xorg_service(self.prepared.display) {
             let end = match &self.manager {
                 Some(manager) if unit.ends_with(".service") => manager.service_end(&unit).await.ok(),
                 _ => None,
             };
-            return match end.filter(|end| end.code != 0) {
+            let why = match end.filter(|end| end.code != 0) {
                 Some(end) => Why::SessionFailed { unit, end },
                 None => Why::NotStarted { unit, why: format!("its start job ended with \"{result}\"") },
             };
+            return self.rescue(why).await;
         }
         // The supervisor tells more than the job does.
         self.await_last_words().await;
-        Why::ServerFailed { ending: None, words: self.last_words.take().unwrap_or_default() }
+        Some(Why::ServerFailed { ending: None, words: self.last_words.take().unwrap_or_default() })
     }
 }
 

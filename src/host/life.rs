@@ -5,10 +5,12 @@ use std::io;
 use nix::sys::signal::Signal as Signo;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::end;
+use super::ground::{Control, ManagerProcess};
 use super::jobs::Job;
+use super::launch::Launch;
 use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
 use super::server::{Plan, Server};
@@ -16,6 +18,7 @@ use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::Config;
 use crate::launch::{Ending, Listener};
+use crate::manager::transient::Service;
 use crate::manager::{self, Manager, Signals};
 use crate::os;
 use crate::session::Choice;
@@ -54,8 +57,12 @@ impl Interrupts {
 pub(super) struct Parts {
     /// The user manager.
     pub manager: Manager,
+    /// Its process.
+    pub manager_process: ManagerProcess,
     /// What it tells.
     pub events: Signals,
+    /// What happens to the server's control of the login session.
+    pub control: mpsc::UnboundedReceiver<Control>,
     /// What to run.
     pub choice: Choice,
     /// The configuration.
@@ -81,6 +88,8 @@ pub(super) struct Life {
     pub(super) peers: Peers,
     interrupts: Interrupts,
     pub(super) events: Signals,
+    manager_process: ManagerProcess,
+    control: mpsc::UnboundedReceiver<Control>,
     pub(super) server: Option<Server>,
     /// The supervisor that asked for the server.
     pub(super) supervisor: Option<Peer>,
@@ -90,6 +99,14 @@ pub(super) struct Life {
     pub(super) served: bool,
     /// When servers ended that should not have.
     pub(super) crashes: Vec<Instant>,
+    /// No server is launched before this.
+    pub(super) not_before: Option<Instant>,
+    /// Whether a server has lost its devices, or would get none.
+    pub(super) control_is_lost: bool,
+    /// Whether a new server would get them, and the one that runs has to make place.
+    pub(super) needs_new_server: bool,
+    /// A launch that waits.
+    pub(super) held: Option<Launch>,
     /// What the watch on the display sees; `None` while there is no server to watch.
     pub(super) sights: Option<mpsc::Receiver<Sight>>,
     /// The units that are the session's own.
@@ -100,8 +117,14 @@ pub(super) struct Life {
     pub(super) jobs: Vec<Job>,
     /// Whether the window manager was queued.
     pub(super) queued: bool,
+    /// What went wrong, once the rescue command runs in the window manager's place.
+    pub(super) rescued: Option<Why>,
+    /// That command as a service.
+    pub(super) rescue_service: Option<Service>,
     /// Whether `wm-ready.target` was started.
     pub(super) ready: bool,
+    /// The units that were started again because their display was gone, since the last server ended.
+    pub(super) revived: Vec<String>,
     /// The units whose crash was said already, so that it is said once.
     pub(super) restarting: Vec<String>,
     /// Set once the session goes down; no server is launched any more.
@@ -118,6 +141,9 @@ pub(super) enum Event {
     ServerEnded(Ending),
     Interrupt(Signo),
     Manager(manager::Signal),
+    ManagerEnded,
+    Control(Control),
+    LaunchDue,
     Sight(Option<Sight>),
 }
 
@@ -125,7 +151,8 @@ impl Life {
     /// Lives a session from its first job to its last, and returns why it ended, and what is left to put back: the
     /// manager is `None` if it is gone.
     pub(super) async fn begin(parts: Parts) -> (Why, Prepared, Option<Manager>) {
-        let Parts { manager, events, choice, config, plan, prepared, listener, signals } = parts;
+        let Parts { manager, manager_process, events, control, choice, config, plan, prepared, listener, signals } =
+            parts;
         let peers = Peers::serve(listener, config.deadlines.launch);
         let units = choice.units();
         let mut life = Self {
@@ -137,17 +164,26 @@ impl Life {
             peers,
             interrupts: signals,
             events,
+            manager_process,
+            control,
             server: None,
             supervisor: None,
             last_words: None,
             served: false,
             crashes: Vec::new(),
+            not_before: None,
+            control_is_lost: false,
+            needs_new_server: false,
+            held: None,
             sights: None,
             units,
             wm_unit: None,
             jobs: Vec::new(),
             queued: false,
+            rescued: None,
+            rescue_service: None,
             ready: false,
+            revived: Vec::new(),
             restarting: Vec::new(),
             ending: false,
             asked: None,
@@ -169,16 +205,16 @@ impl Life {
                 Event::Manager(manager::Signal::JobDone { job, result }) => {
                     let position = self.jobs.iter().position(|(ours, _)| *ours == job);
                     match position.map(|position| self.jobs.swap_remove(position)) {
-                        Some((_, unit)) if result != "done" => Some(self.job_failed(unit, &result).await),
+                        Some((_, unit)) if result != "done" => self.job_failed(unit, &result).await,
                         _ => None,
                     }
                 }
                 Event::Manager(manager::Signal::UnitChanged(unit)) => self.review(&unit).await,
-                Event::Manager(manager::Signal::Lost) => self.reconnect().await,
-                Event::Sight(sight) => {
-                    self.see(sight).await;
-                    None
-                }
+                Event::Manager(manager::Signal::Lost) => self.reconnect().await.err(),
+                Event::ManagerEnded => Some(self.manager_ended()),
+                Event::Control(control) => self.control_changed(control).await,
+                Event::LaunchDue => self.launch_held().await,
+                Event::Sight(sight) => self.see(sight).await,
                 Event::Interrupt(signo) => Some(Why::Signal(signo)),
                 Event::ServerEnded(ending) => self.server_ended(ending).await,
                 Event::Peer(event) => self.serve(event).await,
@@ -197,6 +233,7 @@ impl Life {
 
     /// The next thing that happens. Every branch may be dropped while it waits, so nothing is lost.
     pub(super) async fn next(&mut self) -> Event {
+        let launch_due = self.launch_due();
         let server_ended = async {
             match &self.server {
                 Some(server) => server.ended().await,
@@ -209,6 +246,12 @@ impl Life {
                 None => std::future::pending().await,
             }
         };
+        let launch_due = async {
+            match launch_due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
         let event = tokio::select! {
             // The server's end first: what follows from it (a window manager that exits) must find it known.
             biased;
@@ -216,7 +259,11 @@ impl Life {
             signo = self.interrupts.next() => Event::Interrupt(signo),
             event = self.peers.next() => Event::Peer(event),
             sight = sight => Event::Sight(sight),
+            // Before what its bus says, which ends with it.
+            () = self.manager_process.ended(), if self.manager.is_some() => Event::ManagerEnded,
             signal = self.events.next() => Event::Manager(signal),
+            Some(control) = self.control.recv() => Event::Control(control),
+            () = launch_due => Event::LaunchDue,
         };
         if matches!(event, Event::Sight(None)) {
             // A queue that has ended is ready for ever.
@@ -225,17 +272,49 @@ impl Life {
         event
     }
 
-    /// The manager's connection broke: it was re-executed, or it is gone.
-    async fn reconnect(&mut self) -> Option<Why> {
-        match end::reconnect(self.prepared.runtime(), self.config.deadlines.user_manager).await {
-            Ok((manager, events)) => {
-                (self.manager, self.events) = (Some(manager), events);
-                self.review_all().await
-            }
+    /// The manager's connection broke: the bus was restarted, or the manager re-executed, or it is gone.
+    async fn reconnect(&mut self) -> Result<(), Why> {
+        match self.connect_again().await {
+            Ok(()) => match self.review_all().await {
+                Some(why) => Err(why),
+                None => Ok(()),
+            },
             Err(why) => {
                 self.manager = None;
-                Some(Why::ManagerLost(why))
+                Err(Why::ManagerLost(why))
             }
         }
     }
+
+    /// Connects to the manager again.
+    ///
+    /// # Errors
+    /// Why not: it has ended, or does not answer within its deadline.
+    pub(super) async fn connect_again(&mut self) -> Result<(), String> {
+        let deadline = self.config.deadlines.user_manager;
+        tokio::select! {
+            biased;
+            // The bus may come back with another manager, started by the next login, which knows nothing of us.
+            () = self.manager_process.ended() => Err(ENDED.to_owned()),
+            connected = end::reconnect(self.prepared.runtime(), deadline) => {
+                let (manager, events) = connected?;
+                (self.manager, self.events) = (Some(manager), events);
+                Ok(())
+            }
+        }
+    }
+
+    /// The manager's process has ended.
+    pub(super) fn manager_ended(&mut self) -> Why {
+        self.manager = None;
+        Why::ManagerLost(ENDED.to_owned())
+    }
+
+    async fn launch_held(&mut self) -> Option<Why> {
+        let held = self.held.take()?;
+        self.answer_launch(held).await
+    }
 }
+
+/// What is said of a manager whose process is no more.
+const ENDED: &str = "its process has ended";

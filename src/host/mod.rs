@@ -47,15 +47,20 @@ mod clients;
 mod crash;
 mod end;
 pub mod grace;
+mod ground;
 mod jobs;
+mod launch;
 mod life;
+mod orphan;
 mod peers;
 mod place;
 pub mod prepare;
 pub mod repair;
+mod rescue;
 mod server;
 mod terminal;
 mod units;
+mod variables;
 mod verdict;
 mod watch;
 mod why;
@@ -64,8 +69,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::launch::Listener;
-use crate::session::{self, Choice, NoSession, Surroundings};
-use crate::x11::display::Display;
+use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::server::{NoServer, find};
 use checks::{Background, Refusal};
 use prepare::NotPrepared;
@@ -93,10 +97,8 @@ pub enum Failure {
 /// What `startxd start` was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--display`.
-    pub display: Option<Display>,
-    /// SESSION and its arguments; empty if none was given.
-    pub session: Vec<String>,
+    /// SESSION.
+    pub session: Request,
     /// What to do if the terminal is in the background; `--activate`.
     pub background: Background,
 }
@@ -117,10 +119,11 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
-    let (prepared, events) = tokio::join!(
-        prepare::prepare(&clearance, config, options.display, &choice),
+    let (prepared, events, manager_process) = tokio::join!(
+        prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
+        ground::ManagerProcess::find(&clearance.manager),
     );
     let prepared = prepared?;
     let listener = Listener::bind(&prepared.runtime().host_socket()).map_err(Failure::System);
@@ -138,11 +141,14 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
-        extra: config.server.args.clone(),
+        extra: config.server.arguments(),
     };
+    let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {
         manager: clearance.manager,
+        manager_process,
         events,
+        control,
         choice,
         config: config.clone(),
         plan,

@@ -10,10 +10,9 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::time::{Instant, sleep};
 
 use super::prepare::NotPrepared;
+use crate::launch::Connection;
 use crate::runtime_dir::RuntimeDir;
 
-/// How long a host that is ending may hold the lock after it has removed its socket.
-const LAST_STEPS: Duration = Duration::from_millis(500);
 /// Pause between two tries: flock(2) cannot be waited for together with anything else.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -28,15 +27,20 @@ pub struct Place {
 impl Place {
     /// Makes the directory and takes the lock.
     ///
+    /// Somebody who holds it and serves no launch socket does his last steps, or puts right what a dead session has
+    /// left, or is at the very beginning of a session: he is waited for, at most for `deadline`.
+    ///
     /// # Errors
     /// The directory cannot be made or written to, or a host of this user lives.
-    pub async fn take(runtime: &RuntimeDir) -> Result<Self, NotPrepared> {
-        runtime.create()?;
-        let end = Instant::now() + LAST_STEPS;
+    pub async fn take(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NotPrepared> {
+        let end = Instant::now() + deadline;
         loop {
+            // Each time: it goes with the one who held the lock.
+            runtime.create()?;
             match take_lock(runtime) {
-                // A host that is ending has removed its socket, which the checks look for, an instant before.
-                Err(NotPrepared::Busy) if Instant::now() < end => sleep(LOOK_AGAIN).await,
+                Err(NotPrepared::Busy) if Instant::now() < end && !is_served(runtime) => sleep(LOOK_AGAIN).await,
+                // The directory went between the two.
+                Err(NotPrepared::Write { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
                 lock => return Ok(Self { lock: lock?, runtime: runtime.clone() }),
             }
         }
@@ -74,6 +78,12 @@ fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotPrepared> {
             _ => {}
         }
     }
+}
+
+/// Whether a host answers on the launch socket.
+#[must_use]
+pub fn is_served(runtime: &RuntimeDir) -> bool {
+    Connection::connect(&runtime.host_socket()).is_ok()
 }
 
 /// Whether no host of this user lives: the lock is not there, or nobody holds it.

@@ -2,12 +2,14 @@
 //!
 //! The record tells that there was one, and the lock, which the kernel releases however a host ends, that it is dead.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::place::{Place, is_free, remove};
+use super::orphan;
+use super::place::{self, Place, is_free, remove};
+use super::prepare::NotPrepared;
 use crate::deadline::Deadlines;
 use crate::manager::{Manager, Mode, names, restore};
 use crate::os::Pid;
@@ -36,8 +38,10 @@ pub async fn repair(place: &Place, manager: &Manager, deadlines: &Deadlines) {
                 record.host
             );
             bury(manager, &record, deadlines).await;
+            orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             undo_environment(manager, &record).await;
             remove_lock(record.display);
+            remove_socket(record.display);
             remove(&runtime.authority(record.display));
             remove(&runtime.record());
         }
@@ -58,6 +62,20 @@ fn remove_lock(display: Display) {
     // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
     let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
     if ours && holder.is_some_and(|pid| !lives(pid)) {
+        remove(&path);
+    }
+}
+
+/// Removes the socket that a killed user manager has left: one of ours that nobody listens on.
+pub fn remove_socket(display: Display) {
+    let path = display.socket_path();
+    let ours = std::fs::symlink_metadata(&path)
+        .is_ok_and(|metadata| metadata.file_type().is_socket() && metadata.uid() == nix::unistd::geteuid().as_raw());
+    let refused = || {
+        std::os::unix::net::UnixStream::connect(&path)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    if ours && refused() {
         remove(&path);
     }
 }
@@ -117,22 +135,52 @@ pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, de
         return;
     }
     // If somebody else has the lock, the next start is on its way, and repairs itself.
-    if let Ok(place) = Place::take(runtime).await {
+    if let Ok(place) = Place::take(runtime, Duration::ZERO).await {
         repair(&place, manager, deadlines).await;
         place.leave();
     }
 }
 
-/// `startxd stop` where no host answers: ends what is left of a dead session. Returns whether there was one.
-pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> bool {
-    /// The bus answers at once or not at all here.
-    const BUS: Duration = Duration::from_secs(10);
-    if !is_dead(runtime) {
-        return false;
+/// What [`clean_up`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// No session, alive or dead.
+    Nothing,
+    /// A dead one; nothing is left of it now.
+    Dead,
+    /// A host that lives.
+    Alive,
+}
+
+/// Ends what is left of a dead session: for `startxd stop` where no host answers, and for the unit that systemd starts
+/// when a supervisor has failed (`startxd-repair.service`), which may have been killed together with its host.
+///
+/// Somebody who is at it already is waited for.
+pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
+    let recorded = || !matches!(Record::read(&runtime.record()), Ok(None));
+    if !recorded() {
+        return Found::Nothing;
     }
-    let Ok(Ok(manager)) = timeout(BUS, Manager::connect(runtime)).await else { return false };
-    let Ok(place) = Place::take(runtime).await else { return false };
+    if place::is_served(runtime) {
+        return Found::Alive;
+    }
+    let connected = timeout(deadlines.user_manager, Manager::connect(runtime)).await;
+    let manager = match connected.map_err(|_| "no answer".to_owned()).and_then(|it| it.map_err(|it| it.to_string())) {
+        Ok(manager) => manager,
+        Err(error) => {
+            tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");
+            return Found::Nothing;
+        }
+    };
+    let place = match Place::take(runtime, deadlines.going_down).await {
+        Ok(place) => place,
+        Err(NotPrepared::Busy) => return Found::Alive,
+        Err(error) => {
+            tracing::error!("{error}");
+            return Found::Nothing;
+        }
+    };
     repair(&place, &manager, deadlines).await;
     place.leave();
-    true
+    Found::Dead
 }

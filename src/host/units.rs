@@ -5,14 +5,18 @@ use super::verdict::{Verdict, judge};
 use super::watch::Sight;
 use super::why::Why;
 use crate::config::Ready;
+use crate::dbus::CallError;
 use crate::manager::{Manager, Mode, names};
 use crate::os::Pid;
 
 impl Life {
     /// The watch on the display saw something.
-    pub(super) async fn see(&mut self, sight: Option<Sight>) {
+    pub(super) async fn see(&mut self, sight: Option<Sight>) -> Option<Why> {
         match sight {
-            Some(Sight::Served) => self.served = true,
+            Some(Sight::Served) => {
+                self.served = true;
+                return self.replace_server().await;
+            }
             Some(Sight::Managed(manager)) => {
                 tracing::info!(name = manager.name, sign = ?manager.sign, "a window manager manages the display");
                 self.find_wm_unit(manager.pid).await;
@@ -27,6 +31,7 @@ impl Life {
             ),
             None => {}
         }
+        None
     }
 
     /// Starts what waits for a window manager, once.
@@ -70,6 +75,10 @@ impl Life {
         if !self.queued || !self.units.iter().any(|ours| ours == unit) {
             return None;
         }
+        // The rescue command has taken its place.
+        if self.rescued.is_some() && self.wm_unit.as_deref() != Some(unit) {
+            return None;
+        }
         let verdict = verdict_on(&manager, unit).await?;
         if verdict == Verdict::Up {
             self.restarting.retain(|said| said != unit);
@@ -78,15 +87,32 @@ impl Life {
             }
             return None;
         }
-        if self.is_without_display() {
+        // Once for each server: what fails then by itself would else be started again and again.
+        if self.is_without_display() && !self.revived.iter().any(|revived| revived == unit) {
+            self.revived.push(unit.to_owned());
             // Not its own doing: its display is gone. It starts again at once, whatever pause its own policy makes, and
-            // also if it took the loss for a reason to exit with 0.
-            if let Err(error) = manager.restart(unit).await {
+            // also if it took the loss for a reason to exit with 0. Nor does this count for its start limit: how often
+            // that happens is bounded by the server's.
+            let _ = manager.reset_failed(unit).await;
+            let restarted = match manager.restart(unit).await {
+                // A transient unit that is not failed any more may be forgotten.
+                Err(error) if error.is(names::NO_SUCH_UNIT) => self.start_anew(&manager, unit).await,
+                restarted => restarted.map(|_| ()),
+            };
+            if let Err(error) = restarted {
                 tracing::warn!("{unit} cannot be started again: {error}");
             }
             return None;
         }
         self.decide(&manager, unit, verdict).await
+    }
+
+    /// Makes a transient unit of this session once more.
+    async fn start_anew(&self, manager: &Manager, unit: &str) -> Result<(), CallError> {
+        match self.choice.service().into_iter().chain(&self.rescue_service).find(|service| service.name == unit) {
+            Some(service) => manager.start_transient(service, &self.config.crash).await.map(|_| ()),
+            None => manager.start(unit, Mode::Replace).await.map(|_| ()),
+        }
     }
 
     /// What a unit's end means: the session's end if it is the window manager's, or nobody knows whose and it is the
@@ -105,14 +131,14 @@ impl Life {
             Verdict::Failed(end) => Why::SessionFailed { unit: unit.to_owned(), end },
         };
         if let Some(wm_unit) = &self.wm_unit {
-            return (wm_unit == unit).then_some(why);
+            return if wm_unit == unit { self.rescue(why).await } else { None };
         }
         for other in &self.units {
             if matches!(verdict_on(manager, other).await, Some(Verdict::Up | Verdict::Restarting)) {
                 return None;
             }
         }
-        Some(why)
+        self.rescue(why).await
     }
 }
 

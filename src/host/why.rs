@@ -44,6 +44,8 @@ pub enum Why {
     NotExported(String),
     /// The user manager is gone.
     ManagerLost(String),
+    /// The server lost its devices, and logind is not there to give them to another.
+    LogindLost(String),
     /// The session's units did not stop in time.
     Stuck {
         /// How long was waited.
@@ -91,6 +93,11 @@ impl fmt::Display for Why {
             Self::ManagerLost(why) => {
                 write!(f, "the user manager is gone ({why}) and the session with it; log out and in again")
             }
+            Self::LogindLost(why) => write!(
+                f,
+                "systemd-logind does not answer any more ({why}), so there are no devices for the X server; run: sudo \
+                 systemctl restart systemd-logind, then log out and in again"
+            ),
             Self::Stuck { waited } => write!(
                 f,
                 "the session did not go down within {} s and was ended by force; see: journalctl --user -b",

@@ -32,6 +32,8 @@ pub enum Request {
 /// What the host answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// Not yet: the answer to the launch comes later, by itself.
+    Later,
     /// The server runs; a pidfd came along.
     Launched(Pid),
     /// The server has ended.
@@ -87,6 +89,12 @@ impl Request {
     /// # Errors
     /// It is not one that [`Request::encode`] could have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let request = Self::read(bytes)?;
+        // There are several ways to write a number, and one that encode has.
+        if request.encode() == bytes { Ok(request) } else { Err(Malformed("a number is written in another way")) }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
             (["launch", display, listeners], None) => {
@@ -108,6 +116,7 @@ impl Reply {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
+            Self::Later => format!("{MAGIC} later"),
             Self::Launched(pid) => format!("{MAGIC} launched pid={pid}"),
             Self::Exited(Ending::Code(code)) => format!("{MAGIC} exited code={code}"),
             Self::Exited(Ending::Signal(signal)) => format!("{MAGIC} exited signal={signal}"),
@@ -122,8 +131,14 @@ impl Reply {
     /// # Errors
     /// It is not one that [`Reply::encode`] could have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let reply = Self::read(bytes)?;
+        if reply.encode() == bytes { Ok(reply) } else { Err(Malformed("a number is written in another way")) }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
+            (["later"], None) => Ok(Self::Later),
             (["launched", pid], None) => {
                 let pid: i32 = number(field(pid, "pid=")?)?;
                 if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid))) } else { Err(Malformed("the pid is none")) }
@@ -167,10 +182,6 @@ fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
-    // `FromStr` of the integers takes a leading plus, which encode never writes.
-    if digits.starts_with('+') {
-        return Err(Malformed("a number is none"));
-    }
     digits.parse().map_err(|_| Malformed("a number is none"))
 }
 
@@ -196,6 +207,7 @@ mod tests {
     #[test]
     fn replies_survive_the_way() {
         for reply in [
+            Reply::Later,
             Reply::Launched(Pid::from_raw(42)),
             Reply::Exited(Ending::Code(1)),
             Reply::Exited(Ending::Signal(9)),
@@ -209,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         let long = vec![b'x'; MAX_MESSAGE + 1];
-        let cases: [&[u8]; 17] = [
+        let cases: [&[u8]; 20] = [
             b"",
             b"startxd/1",
             b"startxd/2 stop",
@@ -223,6 +235,9 @@ mod tests {
             b"startxd/1 launch display=host:0 listeners=1",
             b"startxd/1 launch display=:0 listeners=+1",
             b"startxd/1 launch display=:0 listeners=-1",
+            b"startxd/1 launch display=:0 listeners=01",
+            b"startxd/1 launch display=:00 listeners=1",
+            b"startxd/1 launch display=0 listeners=1",
             b"startxd/1 launch listeners=1 display=:0",
             b"\xff\xfe\x00",
             b"GET / HTTP/1.1\r\n\r\n",
@@ -233,6 +248,8 @@ mod tests {
         }
         assert!(Reply::decode(b"startxd/1 launched pid=1").is_err());
         assert!(Reply::decode(b"startxd/1 launched pid=-1").is_err());
+        assert!(Reply::decode(b"startxd/1 exited code=002").is_err());
+        assert!(Reply::decode(b"startxd/1 exited code=-0").is_err());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
+mod survey;
+
 use std::time::Duration;
 
 use serde::Deserialize;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
 
 use crate::dbus::{self, CALL_TIMEOUT, CallError, Target};
+
+pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
 const SERVICE: &str = "org.freedesktop.login1";
 const SESSION: &str = "org.freedesktop.login1.Session";
@@ -22,6 +26,41 @@ pub const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
 /// There is none, or it does not answer.
 pub async fn connect() -> zbus::Result<Connection> {
     connection::Builder::system().method_timeout(CALL_TIMEOUT).build().await
+}
+
+/// The restarts of logind.
+pub struct Restarts {
+    changes: MessageStream,
+}
+
+impl Restarts {
+    /// Begins to listen on the system bus for another owner of logind's name.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn listen(connection: &Connection) -> zbus::Result<Self> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(dbus::BUS.destination)
+            .interface(dbus::BUS.interface)
+            .member("NameOwnerChanged")
+            .arg(0, SERVICE)
+            .build()?;
+        Ok(Self { changes: MessageStream::for_match_rule(rule, connection, None).await? })
+    }
+
+    /// Waits until another process of logind owns the name. Returns `false` if instead the bus has closed the
+    /// connection.
+    pub async fn next(&mut self) -> bool {
+        while let Some(change) = dbus::next(&mut self.changes).await {
+            let owners: zbus::Result<(String, String, String)> = change.body().deserialize();
+            // Its going alone says nothing: it is started again when somebody asks for it.
+            if owners.is_ok_and(|(_, _, new)| !new.is_empty()) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// What we read of a session, under the names of its properties.

@@ -7,10 +7,15 @@
 pub mod names;
 pub mod restore;
 pub mod signals;
+mod survey;
 pub mod transient;
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
+use crate::config::Crash;
 use crate::dbus::{self, CallError, Target};
 use crate::environment::block::{self, Block};
 use crate::runtime_dir::RuntimeDir;
@@ -168,9 +173,13 @@ impl Manager {
     ///
     /// # Errors
     /// A unit of this name runs already, or a property is not understood.
-    pub async fn start_transient(&self, unit: &transient::Service) -> Result<OwnedObjectPath, CallError> {
+    pub async fn start_transient(
+        &self,
+        unit: &transient::Service,
+        crash: &Crash,
+    ) -> Result<OwnedObjectPath, CallError> {
         let auxiliary: Vec<(&str, Vec<(&str, OwnedVariant)>)> = Vec::new();
-        let body = (unit.name.as_str(), Mode::Replace.as_str(), unit.properties(), auxiliary);
+        let body = (unit.name.as_str(), Mode::Replace.as_str(), unit.properties(crash), auxiliary);
         dbus::body("StartTransientUnit", &MANAGER.call(&self.connection, "StartTransientUnit", &body).await?)
     }
 
@@ -313,6 +322,38 @@ impl Manager {
             self.property::<Vec<String>>(unit, UNIT_INTERFACE, "ConsistsOf"),
         )?;
         Ok([required, bound, parts].concat())
+    }
+
+    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again.
+    ///
+    /// # Errors
+    /// It does not, within `deadline`.
+    pub async fn reexecute(&self, deadline: Duration) -> Result<(), CallError> {
+        /// Pause between two questions: nothing tells when it is ready.
+        const ASK_AGAIN: Duration = Duration::from_millis(20);
+        let end = Instant::now() + deadline;
+        // There is no answer to this one: the connection that it would come over is not kept.
+        let _ = timeout(ASK_AGAIN, MANAGER.call(&self.connection, "Reexecute", &())).await;
+        loop {
+            match timeout_at(end, self.version()).await {
+                Ok(Err(_)) if Instant::now() < end => sleep(ASK_AGAIN).await,
+                Ok(answer) => return answer.map(|_| ()),
+                Err(_) => {
+                    let error = zbus::Error::Failure("no answer".into());
+                    return Err(CallError::Local { method: "Reexecute", error });
+                }
+            }
+        }
+    }
+
+    /// The manager's own process (`GetConnectionUnixProcessID` of the bus).
+    ///
+    /// # Errors
+    /// There is no manager on the bus.
+    pub async fn pid(&self) -> Result<Pid, CallError> {
+        let reply = dbus::BUS.call(&self.connection, "GetConnectionUnixProcessID", &(SERVICE,)).await?;
+        let pid: u32 = dbus::body("GetConnectionUnixProcessID", &reply)?;
+        Ok(Pid::from_raw(pid.cast_signed()))
     }
 
     /// The environment that the manager gives to units.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use zbus::{OwnedVariant, Variant};
 
+use crate::config::Crash;
+
 /// A service that is made for one session and forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -15,13 +17,12 @@ pub struct Service {
     pub program: PathBuf,
     /// Its arguments, the name first.
     pub arguments: Vec<String>,
+    /// Where it starts, an absolute path; `None` for the home directory.
+    pub directory: Option<String>,
     /// Whether it is started again when it crashes.
     pub restart: bool,
 }
 
-/// A crashed window manager is started again this often within a minute, then the unit fails.
-const CRASHES_PER_MINUTE: u32 = 4;
-const MINUTE_USEC: u64 = 60_000_000;
 /// The statuses by which systemd says that it could not execute the program (systemd.exec(5), "Process Exit Codes"):
 /// trying again helps nothing.
 const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
@@ -29,12 +30,12 @@ const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
 const RESTART_USEC: u64 = 250_000;
 
 impl Service {
-    /// The properties as the manager takes them, `a(sv)`.
+    /// The properties as the manager takes them, `a(sv)`; how often the service comes back is `crash`'s to say.
     ///
     /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
     /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
     #[must_use]
-    pub fn properties(&self) -> Vec<(&'static str, OwnedVariant)> {
+    pub fn properties(&self, crash: &Crash) -> Vec<(&'static str, OwnedVariant)> {
         let units = |names: &[&str]| value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
         let program = self.program.to_string_lossy().into_owned();
         // The plain ExecStart would expand `$NAME` in the arguments once more (systemd.service(5), "Command lines").
@@ -54,12 +55,15 @@ impl Service {
             // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
             ("KillMode", value("process".to_owned())),
         ];
-        if self.restart {
+        properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
+        if self.restart && crash.limit > 0 {
+            // Every start counts (systemd.unit(5), `StartLimitBurst=`), and so does the first.
+            let window = u64::try_from(crash.window.as_micros()).unwrap_or(u64::MAX);
             properties.extend([
                 ("Restart", value("on-failure".to_owned())),
                 ("RestartUSec", value(RESTART_USEC)),
-                ("StartLimitIntervalUSec", value(MINUTE_USEC)),
-                ("StartLimitBurst", value(CRASHES_PER_MINUTE)),
+                ("StartLimitIntervalUSec", value(window)),
+                ("StartLimitBurst", value(crash.limit + 1)),
                 ("RestartPreventExitStatus", value((NOT_EXECUTED.collect::<Vec<i32>>(), Vec::<i32>::new()))),
             ]);
         }

@@ -27,6 +27,7 @@ pub fn service(around: &Surroundings) -> Option<transient::Service> {
         program: SCRIPT.into(),
         arguments: vec![SCRIPT.to_owned()],
         // As with ~/.xinitrc, its end is the session's end.
+        directory: None,
         restart: false,
     })
 }

@@ -13,6 +13,7 @@
 //! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
 //! environment afterwards.
 
+pub mod lines;
 mod relay;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,6 +26,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::host::{prepare, repair};
 use crate::launch::{Connection, Ending, Reply, Request};
@@ -63,8 +65,8 @@ pub enum Failure {
     Silent(Duration),
     #[error("the X server does not serve us: {0}")]
     Handshake(#[from] ClientError),
-    #[error("the X server could not be moved into its unit: {0}")]
-    NotAdopted(#[from] crate::dbus::CallError),
+    #[error("the user manager did not take the order: {0}")]
+    NotOrdered(#[from] CallError),
     #[error("the X server {0}")]
     Crashed(Ending),
     #[error("{0}")]
@@ -99,7 +101,12 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
         _ => Failure::System(error),
     })?;
     let (mut relay, output) = Relay::new()?;
-    let (server, host_pid) = launch(&host, display, &listeners, &output, deadlines.launch).await?;
+    let launched = tokio::select! {
+        launched = launch(&host, display, &listeners, &output, deadlines.launch) => launched?,
+        // A server that was launched all the same ends with our connection.
+        _ = stop.recv() => return Ok(()),
+    };
+    let (server, host_pid) = launched;
     // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
 
@@ -110,7 +117,7 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
         let (client, manager) = tokio::join!(handshake, manager);
         let client = client.map_err(|_| Failure::Silent(deadlines.server_ready))??;
         let manager = manager.map_err(|_| Failure::ManagerSilent(deadlines.user_manager))??;
-        manager.attach(&names::xorg_service(display), server.pid).await?;
+        adopt(&manager, display, server.pid, deadlines.user_manager).await;
         Ok::<_, Failure>((client, manager))
     };
     let outcome = tokio::select! {
@@ -166,7 +173,12 @@ async fn launch(
         host.send(&request, &fds).await?;
         host.receive().await
     };
-    let answer = timeout(deadline, exchange).await.map_err(|_| Failure::HostSilent(deadline))??;
+    let mut answer = timeout(deadline, exchange).await.map_err(|_| Failure::HostSilent(deadline))??;
+    // The host lets a server that crashed wait before it comes back. It has proven itself alive, and should it die,
+    // end-of-file tells: so there is no deadline for what it says next.
+    while matches!(&answer, Some((bytes, _)) if Reply::decode(bytes) == Ok(Reply::Later)) {
+        answer = host.receive().await?;
+    }
     let (bytes, mut fds) = answer.ok_or_else(|| Failure::Refused("it closed the connection".to_owned()))?;
     match Reply::decode(&bytes) {
         Ok(Reply::Launched(pid)) if fds.len() == 1 => {
@@ -176,6 +188,27 @@ async fn launch(
         Ok(Reply::Refused(reason)) => Err(Failure::Refused(reason)),
         Ok(other) => Err(Failure::Refused(format!("it answered {other:?}"))),
         Err(malformed) => Err(Failure::Refused(malformed.to_string())),
+    }
+}
+
+/// Moves the server into its unit's cgroup.
+///
+/// The session's scope belongs to root, so the user manager has the system's manager do it, over its own connection to
+/// the system bus (unit.c, `unit_attach_pids_to_cgroup`). That connection is not made again after a restart of the bus:
+/// until the user manager is executed anew nothing can be moved (seen on 252, 257 and 262). If that does not help
+/// either, the server stays where it is, and a person has a session: we end it by its pidfd, whatever cgroup it is in.
+async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Duration) {
+    let unit = names::xorg_service(display);
+    let Err(first) = manager.attach(&unit, server).await else { return };
+    tracing::info!("{first}; executing the user manager anew, which has lost its connection to the system's");
+    let again = async {
+        manager.reexecute(deadline).await?;
+        manager.attach(&unit, server).await
+    };
+    if let Err(error) = again.await {
+        tracing::warn!(
+            "the X server stays in the login session's scope, because it cannot be moved into {unit}: {error}"
+        );
     }
 }
 
@@ -193,6 +226,10 @@ async fn server_ended(host: &Connection) -> Option<Ending> {
             Ok(None) | Err(_) => return None,
         }
     }
+}
+
+fn lost(error: zbus::Error) -> CallError {
+    CallError::Local { method: "Hello", error }
 }
 
 fn vendor(client: &Client) -> String {
@@ -260,14 +297,23 @@ impl Life<'_> {
     /// connection instead of its SIGTERM. If `xorg.target` is not going down, the server alone is meant.
     async fn hold(&self, manager: &Manager, relay: &mut Relay) {
         let going = async {
-            let mut signals = manager.signals().await?;
+            // The bus may have been restarted since we connected to it.
+            let mut again = None;
+            let mut signals = match manager.signals().await {
+                Err(error) if error.is_disconnect() => {
+                    let manager = again.insert(Manager::connect(&self.runtime).await.map_err(lost)?);
+                    manager.signals().await?
+                }
+                signals => signals?,
+            };
+            let manager = again.as_ref().unwrap_or(manager);
             // Told so that systemd waits as long as we do; the default would be 90 s.
             let extend = u32::try_from(self.deadlines.stop.as_micros()).unwrap_or(u32::MAX);
             let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
             while manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_going_down()) {
                 signals.next().await;
             }
-            Ok::<_, crate::dbus::CallError>(())
+            Ok::<_, CallError>(())
         };
         tokio::select! {
             _ = timeout(self.deadlines.stop, going) => {}

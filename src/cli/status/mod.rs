@@ -40,3 +40,11 @@ pub async fn run() -> Exit {
         Exit::Success
     }
 }
+
+/// The problems of this user's session, as `status` says them; none if there is no session.
+pub async fn problems() -> Option<Vec<String>> {
+    let snapshot = gather::gather(&RuntimeDir::find().ok()?).await.ok()??;
+    let findings = judge::judge(&snapshot).into_iter();
+    let problems = findings.filter(|finding| finding.severity == judge::Severity::Problem);
+    Some(problems.map(|finding| finding.text).collect())
+}

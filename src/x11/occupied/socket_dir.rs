@@ -53,7 +53,7 @@ pub enum SocketDirProblem {
 
 /// Makes the directory, or mends its owner and mode. `--boot`, because x11.conf marks its lines (`!`) as safe only
 /// while the system boots, and tmpfiles passes them over without it; making the directory is safe at any time.
-const REMEDY: &str = "sudo systemd-tmpfiles --create --boot --prefix=/tmp/.X11-unix x11.conf";
+pub const REMEDY: &str = "sudo systemd-tmpfiles --create --boot --prefix=/tmp/.X11-unix x11.conf";
 
 /// Takes the directory of the sockets and returns whether it is as it must be: a real directory, root's, mode 1777.
 ///

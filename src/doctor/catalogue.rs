@@ -1,0 +1,180 @@
+//! Every kind of finding: its id, how much it matters, and why. The ids are an interface, as the exit statuses are.
+
+use super::{Finding, Severity};
+
+/// A kind of finding.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name, `AREA.FAULT`: stable, for scripts and for the manual page.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why it matters, a sentence without a full stop.
+    pub why: &'static str,
+}
+
+impl Kind {
+    /// Such a finding: what is so on this machine, and what mends it.
+    pub fn found(&'static self, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        Finding { kind: self, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// Makes a constant of each kind, and the table of them all, from one list.
+macro_rules! kinds {
+    ($($name:ident: $id:literal, $severity:ident, $why:literal;)+) => {
+        $(
+            #[doc = $why]
+            pub static $name: Kind = Kind { id: $id, severity: Severity::$severity, why: $why };
+        )+
+
+        /// All of them, by area.
+        pub static KINDS: &[&Kind] = &[$(&$name),+];
+    };
+}
+
+kinds! {
+    LOGIN_ROOT: "login.root", Note,
+        "startxd never runs as root, and root's login tells nothing about yours: only the machine is looked at";
+    LOGIN_LOGIND: "login.logind", Error,
+        "only logind gives devices to an X server that is not root";
+    LOGIN_OTHER_USER: "login.other-user", Warning,
+        "su and sudo do not make a login session: the server would get no devices, and the terminal is not yours";
+    LOGIN_NONE: "login.none", Note,
+        "a session cannot be started from here; everything else can be looked at from here";
+    LOGIN_CLASS: "login.class", Warning,
+        "only a person's login can have a display";
+    LOGIN_REMOTE: "login.remote", Note,
+        "a login from another machine has no screen here, so a session cannot be started from it";
+    LOGIN_NO_SCREEN: "login.no-screen", Note,
+        "a session needs a seat and a virtual terminal for its screen and its keyboard";
+    LOGIN_TYPE: "login.type", Note,
+        "programs that ask logind do not take the session for a graphical one, and the type cannot be changed later";
+
+    MANAGER_RUNTIME_DIR: "manager.runtime-dir", Error,
+        "the user manager, its bus and everything of a session are reached by way of this directory";
+    MANAGER_BUS: "manager.bus", Error,
+        "startxd speaks with the user manager over this bus, and so do most programs of a session";
+    MANAGER_SILENT: "manager.silent", Error,
+        "the server and the window manager are units of the user manager";
+    MANAGER_OTHER_BUS: "manager.other-bus", Warning,
+        "programs started from here meet other services than those that the user manager starts";
+    MANAGER_UNITS: "manager.units", Error,
+        "no session can start without startxd's own units";
+    MANAGER_FAILED: "manager.failed", Warning,
+        "this unit belongs to a session; what failed once fails again until its cause is gone";
+    MANAGER_FAILED_OTHER: "manager.failed-other", Note,
+        "it is nothing of startxd's, but it may be what you miss in the session";
+
+    TERMINAL_DISPLAY_MANAGER: "terminal.display-manager", Warning,
+        "it takes a virtual terminal and the screen for its greeter, and starts again what you end";
+    TERMINAL_DISPLAY_MANAGER_ENABLED: "terminal.display-manager-enabled", Note,
+        "at the next boot its greeter has the screen, and your login on a terminal waits behind it";
+    TERMINAL_GETTY: "terminal.getty", Warning,
+        "two programs read the same keyboard, and the one that ends hangs up the terminal of the other";
+
+    SERVER_MISSING: "server.missing", Error,
+        "without an X server there is no display";
+    SERVER_SETUID: "server.setuid", Warning,
+        "a server that becomes root is not rootless; startxd never runs it";
+    SERVER_NO_INPUT_DRIVER: "server.no-input-driver", Warning,
+        "the server would come up without keyboard and mouse";
+    SERVER_NO_KMS: "server.no-kms", Warning,
+        "a server without root can use a graphics device only by the kernel's mode setting";
+    SERVER_NO_GRAPHICS_SEAT: "server.no-graphics-seat", Warning,
+        "logind hands out only devices that it knows to be of the seat";
+    SERVER_WRAPPER: "server.wrapper", Note,
+        "startx starts the server through it; startxd never runs it, and nothing else should be setuid for it";
+    SERVER_WRAPPER_ROOT: "server.wrapper-root", Warning,
+        "every startx on this machine gives the whole server root's rights, which startxd has no use for";
+    SERVER_DEVICE_GROUP: "server.device-group", Note,
+        "every program of yours can read all keyboards or draw on the screen; logind gives the server its devices";
+
+    DISPLAY_SOCKET_DIR: "display.socket-dir", Error,
+        "no display can be made there, or others could put theirs in the place of yours";
+    DISPLAY_STALE: "display.stale", Note,
+        "a server that was killed left it; the next one on that display replaces it";
+    DISPLAY_BLOCKED: "display.blocked", Warning,
+        "the display cannot be used, and a session that asks for it does not start";
+    DISPLAY_ODD_LOCK: "display.odd-lock", Warning,
+        "the number was another process's before: servers take the display for taken as long as this one lives";
+
+    SESSION_DEAD_HOST: "session.dead-host", Warning,
+        "its environment and its units are still in your user manager";
+    SESSION_OTHER: "session.other", Warning,
+        "a user manager has one graphical session: startxd start refuses as long as this one is up";
+    SESSION_UNWELL: "session.unwell", Error,
+        "the session that is up is not whole";
+
+    PORTALS_NO_BACKEND: "portals.no-backend", Warning,
+        "file choosers and screen sharing of sandboxed programs fail, or wait until a deadline";
+    PORTALS_NO_CONFIG: "portals.no-config", Note,
+        "the portal guesses which backend to use, and starting programs may take long";
+    PORTALS_NO_TARGET: "portals.no-target", Warning,
+        "xdg-desktop-portal needs graphical-session.target (from 1.21 on it does not start without), and programs wait for it";
+
+    UNITS_MISSING_TARGET: "units.missing-target", Warning,
+        "nothing ever reaches a target that the user manager does not have, so the unit never starts by it";
+    UNITS_DANGLING: "units.dangling", Warning,
+        "the unit that is to be started is not there";
+    UNITS_TOO_EARLY: "units.too-early", Warning,
+        "default.target is reached at login, when there is no display yet: the unit fails, or has no DISPLAY";
+
+    MULTIPLEXERS_NO_LINGER: "multiplexers.no-linger", Warning,
+        "your user manager, and with it the multiplexers, ends with your last login";
+    MULTIPLEXERS_DISABLED: "multiplexers.disabled", Warning,
+        "the units that are enabled for multiplexer.target start only if something starts that target";
+    MULTIPLEXERS_KILLED: "multiplexers.killed", Warning,
+        "logind is set to kill what a login leaves behind (KillUserProcesses), multiplexers as well";
+
+    ENVIRONMENT_DEAD_DISPLAY: "environment.dead-display", Warning,
+        "services that are started now try to reach a display that is not there, and fail";
+    ENVIRONMENT_DEAD_COOKIE: "environment.dead-cookie", Warning,
+        "services that are started now are refused by the display";
+    ENVIRONMENT_DEAD_WAYLAND: "environment.dead-wayland", Warning,
+        "programs prefer Wayland where this is set, and fail";
+    ENVIRONMENT_LOGIN_VARIABLES: "environment.login-variables", Note,
+        "they describe one login or terminal, and mislead every service that is started now";
+
+    SNIPPETS_INSTALLED: "snippets.installed", Note,
+        "it puts DISPLAY into the user manager when a startx session begins, and never takes it out";
+    SNIPPETS_IMPORT_ALL: "snippets.import-all", Warning,
+        "variables of one login get into the user manager, stay there, and mislead the next session";
+    SNIPPETS_IMPORT: "snippets.import", Note,
+        "startxd has done that already, and puts back only what it did itself";
+    SNIPPETS_OTHER_BUS: "snippets.other-bus", Warning,
+        "the session's programs would be on another bus than the services of the user manager";
+    SNIPPETS_SECOND_START: "snippets.second-start", Warning,
+        "two programs would start a session at login, on the same terminal";
+
+    VERSIONS_SYSTEMD: "versions.systemd", Warning,
+        "startxd needs what systemd has had since 252, the oldest version that it is tested with";
+    VERSIONS_SERVER: "versions.server", Warning,
+        "startxd needs what the X server has had since 1.20; it is tested with 21.1 and later";
+    VERSIONS_KERNEL: "versions.kernel", Warning,
+        "startxd needs what Linux has had since 5.10; it is tested with 6.1 and later";
+    VERSIONS_CGROUP: "versions.cgroup", Error,
+        "the user manager can move the server into its unit only in the unified hierarchy";
+
+    CONFIG_COMPLAINT: "config.complaint", Warning,
+        "what is wrong in a configuration file is passed over, and the default is used";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KINDS;
+
+    #[test]
+    fn ids_are_unique_and_well_formed() {
+        let mut ids: Vec<&str> = KINDS.iter().map(|kind| kind.id).collect();
+        for id in &ids {
+            let (area, fault) = id.split_once('.').unwrap();
+            let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            assert!(plain(area) && plain(fault), "{id}");
+        }
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

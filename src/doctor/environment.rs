@@ -1,0 +1,132 @@
+//! What earlier sessions and other programs have left in the user manager's environment.
+
+use std::path::Path;
+
+use super::Finding;
+use super::catalogue::{
+    ENVIRONMENT_DEAD_COOKIE, ENVIRONMENT_DEAD_DISPLAY, ENVIRONMENT_DEAD_WAYLAND, ENVIRONMENT_LOGIN_VARIABLES,
+};
+use super::machine::Machine;
+use crate::environment::Block;
+use crate::x11::display::Display;
+use crate::x11::occupied::{self, Taken};
+
+/// Variables of one login or terminal, that systemd itself never gives to the user manager.
+const OF_A_LOGIN: [&str; 13] = [
+    "XDG_SESSION_ID",
+    "XDG_SEAT",
+    "XDG_VTNR",
+    "SHLVL",
+    "OLDPWD",
+    "WINDOWID",
+    "TMUX",
+    "TMUX_PANE",
+    "STY",
+    "SSH_CONNECTION",
+    "SSH_CLIENT",
+    "SSH_TTY",
+    "SUDO_USER",
+];
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// The environment.
+    environment: Block,
+    /// Whether `DISPLAY` is alive.
+    display: bool,
+    /// Whether the file of `XAUTHORITY` is there.
+    cookie: bool,
+    /// Whether `WAYLAND_DISPLAY` is there.
+    wayland: bool,
+}
+
+/// Looks at the environment.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    let Some(environment) = &machine.environment else { return Vec::new() };
+    let get = |name: &str| environment.get(name).map(String::as_str);
+    let runtime = machine.runtime.as_ref().and_then(|runtime| runtime.bus_socket().parent().map(Path::to_owned));
+    judge(&Facts {
+        display: get("DISPLAY").is_some_and(is_alive),
+        cookie: get("XAUTHORITY").is_some_and(|path| Path::new(path).exists()),
+        // A relative name is below the runtime directory (wl_display_connect(3)); joining an absolute one gives itself.
+        wayland: get("WAYLAND_DISPLAY").zip(runtime).is_some_and(|(name, runtime)| runtime.join(name).exists()),
+        environment: environment.clone(),
+    })
+}
+
+/// Whether somebody serves a display, given as in `$DISPLAY`. Nobody is connected to: that could start a server.
+pub fn is_alive(display: &str) -> bool {
+    // The screen does not matter.
+    let name = display.split_once('.').map_or(display, |(name, _)| name);
+    Display::parse(name).is_ok_and(|display| matches!(occupied::look(display), Ok(Taken::Bound)))
+}
+
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let get = |name: &str| facts.environment.get(name);
+    let unset = |names: &str| format!("systemctl --user unset-environment {names}");
+    let mut findings = Vec::new();
+    if let Some(display) = get("DISPLAY").filter(|_| !facts.display) {
+        let what = if display.starts_with(':') || display.is_empty() {
+            format!("the user manager has DISPLAY={display}, and there is no such display")
+        } else {
+            format!(
+                "the user manager has DISPLAY={display}, which is not a display of this machine (ssh -X makes such)"
+            )
+        };
+        findings.push(ENVIRONMENT_DEAD_DISPLAY.found(what, unset("DISPLAY XAUTHORITY")));
+    } else if let Some(path) = get("XAUTHORITY").filter(|_| !facts.cookie) {
+        findings.push(
+            ENVIRONMENT_DEAD_COOKIE
+                .found(format!("the user manager has XAUTHORITY={path}, and that is not there"), unset("XAUTHORITY")),
+        );
+    }
+    if let Some(name) = get("WAYLAND_DISPLAY").filter(|_| !facts.wayland) {
+        let what = format!("the user manager has WAYLAND_DISPLAY={name}, and there is no such display");
+        findings.push(ENVIRONMENT_DEAD_WAYLAND.found(what, unset("WAYLAND_DISPLAY")));
+    }
+    let names: Vec<&str> = OF_A_LOGIN.into_iter().filter(|name| get(name).is_some()).collect();
+    if !names.is_empty() {
+        let names = names.join(" ");
+        let what = format!("the user manager has variables of a login: {names}");
+        findings.push(ENVIRONMENT_LOGIN_VARIABLES.found(what, unset(&names)));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, is_alive, judge};
+
+    #[test]
+    fn each_fault_is_found() {
+        let facts = |pairs: &[(&str, &str)], display, cookie, wayland| Facts {
+            environment: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            display,
+            cookie,
+            wayland,
+        };
+        let x = [("DISPLAY", ":0"), ("XAUTHORITY", "/a")];
+        let cases = [
+            (facts(&[("PATH", "/bin"), ("HOME", "/")], false, false, false), None),
+            (facts(&x, true, true, false), None),
+            (facts(&x, false, false, false), Some("environment.dead-display")),
+            (facts(&[("DISPLAY", "localhost:10.0")], false, false, false), Some("environment.dead-display")),
+            (facts(&x, true, false, false), Some("environment.dead-cookie")),
+            (facts(&[("WAYLAND_DISPLAY", "wayland-0")], false, false, false), Some("environment.dead-wayland")),
+            (facts(&[("WAYLAND_DISPLAY", "wayland-0")], false, false, true), None),
+            (facts(&[("XDG_VTNR", "1"), ("SHLVL", "1")], false, false, false), Some("environment.login-variables")),
+        ];
+        for (facts, id) in cases {
+            let ids: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
+            assert_eq!(ids, Vec::from_iter(id), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_display_is_not_alive() {
+        for display in ["", ":", "localhost:10.0", ":59535", ":59535.0", "x"] {
+            assert!(!is_alive(display), "{display}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The login that this process is in: session, seat, terminal, type.
+
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use tokio::time::timeout;
+use zbus::Connection;
+
+use super::Finding;
+use super::catalogue::{
+    LOGIN_CLASS, LOGIN_LOGIND, LOGIN_NO_SCREEN, LOGIN_NONE, LOGIN_OTHER_USER, LOGIN_REMOTE, LOGIN_ROOT, LOGIN_TYPE,
+};
+use crate::host::checks::outside_hint;
+use crate::logind::{self, Session};
+use crate::os;
+
+/// Why there is no session to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoSession {
+    /// This process is in none.
+    Outside,
+    /// logind does not answer.
+    NoLogind(String),
+}
+
+/// What there is.
+pub struct Facts {
+    /// Who asks.
+    pub uid: u32,
+    /// What the environment tells of a process outside of every session, to be put after "this shell is not in a login
+    /// session".
+    pub hint: &'static str,
+    /// The virtual terminal that controls this process.
+    pub terminal: Option<u32>,
+    /// The system bus, if it answers.
+    pub system: Option<Connection>,
+    /// The session of this process.
+    pub session: Result<Session, NoSession>,
+}
+
+/// Asks logind for the session of this process.
+pub async fn gather(deadline: Duration) -> Facts {
+    let uid = geteuid().as_raw();
+    let terminal = os::controlling_vt().ok().flatten();
+    let late = |_| NoSession::NoLogind(format!("no answer within {} s", deadline.as_secs_f32()));
+    let connect = async { logind::connect().await.map_err(|error| NoSession::NoLogind(error.to_string())) };
+    let connected = timeout(deadline, connect).await.map_err(late).flatten();
+    let (system, session) = match connected {
+        Err(why) => (None, Err(why)),
+        Ok(system) => {
+            let ask = async {
+                logind::own_session(&system).await.map_err(|error| match error {
+                    error if error.is(logind::NO_SESSION) => NoSession::Outside,
+                    error => NoSession::NoLogind(error.to_string()),
+                })
+            };
+            let session = timeout(deadline, ask).await.map_err(late).flatten();
+            (Some(system), session)
+        }
+    };
+    Facts { uid, hint: outside_hint(), terminal, system, session }
+}
+
+impl Facts {
+    /// What is wrong with the login.
+    pub fn judge(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.uid == 0 {
+            let remedy = "log in as yourself, and run startxd doctor there";
+            findings.push(LOGIN_ROOT.found("this is root", remedy));
+        }
+        match &self.session {
+            Err(NoSession::NoLogind(why)) => findings.push(LOGIN_LOGIND.found(
+                format!("systemd-logind does not answer ({why})"),
+                "see what is wrong with it: systemctl status systemd-logind dbus",
+            )),
+            // Root may be anywhere.
+            _ if self.uid == 0 => {}
+            Err(NoSession::Outside) => findings.push(LOGIN_NONE.found(
+                format!("this shell is not in a login session{}", self.hint),
+                "to start a session, log in on a virtual terminal (Ctrl+Alt+F2)",
+            )),
+            Ok(session) if session.uid != self.uid => findings.push(LOGIN_OTHER_USER.found(
+                format!("this shell is in session {} of another user (uid {})", session.id, session.uid),
+                "log in on a virtual terminal as yourself; for commands alone: machinectl shell USER@.host",
+            )),
+            Ok(session) => findings.extend(self.session(session)),
+        }
+        findings
+    }
+
+    fn session(&self, session: &Session) -> Option<Finding> {
+        let Session { id, class, kind, .. } = session;
+        let elsewhere = "to start a session, log in on a virtual terminal (Ctrl+Alt+F2)";
+        if !matches!(class.as_str(), "user" | "user-early") {
+            return Some(LOGIN_CLASS.found(format!("session {id} has class {class:?}"), elsewhere));
+        }
+        if session.remote {
+            return Some(LOGIN_REMOTE.found(format!("session {id} comes from another machine"), elsewhere));
+        }
+        let (Some(seat), Some(vt)) = (&session.seat, session.vt) else {
+            return Some(LOGIN_NO_SCREEN.found(format!("session {id} has no virtual terminal"), elsewhere));
+        };
+        if self.terminal != Some(vt) {
+            return Some(LOGIN_NO_SCREEN.found(
+                format!("this shell is not on tty{vt} itself but in a terminal emulator or a multiplexer"),
+                format!("to start a session, run startxd start from the login shell on tty{vt}"),
+            ));
+        }
+        if kind == "x11" {
+            return None;
+        }
+        Some(LOGIN_TYPE.found(
+            format!("session {id} on {seat} has type {kind:?} in logind, not \"x11\""),
+            format!(
+                "sudo systemctl edit getty@tty{vt}.service, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (of \
+                 another login than getty's, in the unit that opens it)"
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, NoSession};
+    use crate::logind::Session;
+
+    fn healthy() -> Session {
+        Session {
+            path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
+            id: "c1".into(),
+            uid: 1000,
+            seat: Some("seat0".into()),
+            vt: Some(1),
+            class: "user".into(),
+            kind: "x11".into(),
+            remote: false,
+            active: true,
+            state: "active".into(),
+        }
+    }
+
+    fn said(uid: u32, terminal: Option<u32>, session: Result<Session, NoSession>) -> Vec<(&'static str, String)> {
+        let facts = Facts { uid, hint: "", terminal, system: None, session };
+        facts.judge().into_iter().map(|finding| (finding.kind.id, finding.what)).collect()
+    }
+
+    #[test]
+    fn a_login_on_a_terminal_is_healthy() {
+        assert_eq!(said(1000, Some(1), Ok(healthy())), []);
+        assert_eq!(said(1000, Some(1), Ok(Session { class: "user-early".into(), ..healthy() })), []);
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        let cases = [
+            (1001, Some(1), Ok(healthy()), "login.other-user", "uid 1000"),
+            (1000, None, Err(NoSession::Outside), "login.none", "not in a login session"),
+            (1000, None, Err(NoSession::NoLogind("x".into())), "login.logind", "does not answer (x)"),
+            (1000, Some(1), Ok(Session { class: "greeter".into(), ..healthy() }), "login.class", "greeter"),
+            (1000, None, Ok(Session { remote: true, ..healthy() }), "login.remote", "another machine"),
+            (1000, None, Ok(Session { seat: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
+            (1000, None, Ok(Session { vt: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
+            (1000, Some(2), Ok(healthy()), "login.no-screen", "not on tty1"),
+            (1000, Some(1), Ok(Session { kind: "tty".into(), ..healthy() }), "login.type", "\"tty\""),
+            (0, None, Err(NoSession::Outside), "login.root", "root"),
+        ];
+        for (uid, terminal, session, id, words) in cases {
+            let said = said(uid, terminal, session);
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(said[0].0 == id && said[0].1.contains(words), "{id}: {said:?}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The user manager and its bus: whether they answer, and in which state startxd's own units are.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use tokio::time::timeout;
+
+use super::Finding;
+use super::catalogue::{
+    Kind, MANAGER_BUS, MANAGER_FAILED, MANAGER_FAILED_OTHER, MANAGER_OTHER_BUS, MANAGER_RUNTIME_DIR, MANAGER_SILENT,
+    MANAGER_UNITS,
+};
+use crate::environment::Block;
+use crate::manager::{Manager, names};
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::session_bus;
+
+/// startxd's own units; of the templates, any instance does.
+const UNITS: [&str; 6] = [
+    names::XORG_TARGET,
+    names::WM_TARGET,
+    names::WM_READY_TARGET,
+    names::SHUTDOWN_TARGET,
+    "xorg@0.socket",
+    "xorg@0.service",
+];
+
+/// A failed unit is told by name as far as this, the rest by number.
+const MOST_FAILED: usize = 8;
+
+/// What there is.
+pub struct Facts {
+    /// The uid of who asks.
+    uid: u32,
+    /// Why `$XDG_RUNTIME_DIR` is of no use, if so.
+    runtime_fault: Option<NoRuntimeDir>,
+    /// The directory, by the variable or where it should be.
+    pub runtime: Option<RuntimeDir>,
+    /// `$DBUS_SESSION_BUS_ADDRESS`.
+    bus_address: Option<String>,
+    /// Why the bus does not answer.
+    bus_fault: Option<String>,
+    /// Why the manager does not answer.
+    manager_fault: Option<String>,
+    /// The manager, if it answers.
+    pub manager: Option<Manager>,
+    /// Its environment.
+    pub environment: Option<Block>,
+    /// [`UNITS`] and their load states.
+    loads: Vec<(&'static str, String)>,
+    /// The units that have failed, and what each is, in the order of their names.
+    failed: Vec<String>,
+    /// What `wm.target` wants.
+    wanted: Vec<String>,
+}
+
+/// Asks the bus and the manager; each question has `deadline`.
+pub async fn gather(deadline: Duration) -> Facts {
+    let uid = geteuid();
+    let (runtime, runtime_fault) = match RuntimeDir::find() {
+        Ok(runtime) => (Some(runtime), None),
+        Err(fault) => (RuntimeDir::of(PathBuf::from(format!("/run/user/{uid}"))).ok(), Some(fault)),
+    };
+    let mut facts = Facts {
+        uid: uid.as_raw(),
+        runtime_fault,
+        runtime,
+        bus_address: std::env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty()),
+        bus_fault: None,
+        manager_fault: None,
+        manager: None,
+        environment: None,
+        loads: Vec::new(),
+        failed: Vec::new(),
+        wanted: Vec::new(),
+    };
+    let Some(runtime) = &facts.runtime else { return facts };
+    let late = || format!("no answer within {} s", deadline.as_secs_f32());
+    let connect = async { session_bus::connect(runtime).await.map_err(|error| error.to_string()) };
+    let manager = match timeout(deadline, connect).await.unwrap_or_else(|_| Err(late())) {
+        Ok(bus) => Manager::new(bus),
+        Err(why) => {
+            facts.bus_fault = Some(why);
+            return facts;
+        }
+    };
+    let states = async { manager.states(&UNITS).await.map_err(|error| error.to_string()) };
+    match timeout(deadline, states).await.unwrap_or_else(|_| Err(late())) {
+        Ok(states) => facts.loads = UNITS.into_iter().zip(states.into_iter().map(|state| state.load)).collect(),
+        Err(why) => {
+            facts.manager_fault = Some(why);
+            return facts;
+        }
+    }
+    let more =
+        async { tokio::join!(manager.environment(), manager.failed_units(), manager.wanted_by(names::WM_TARGET)) };
+    if let Ok((environment, failed, wanted)) = timeout(deadline, more).await {
+        facts.environment = environment.ok();
+        facts.failed = failed.unwrap_or_default();
+        facts.wanted = wanted.unwrap_or_default();
+    }
+    facts.manager = Some(manager);
+    facts
+}
+
+impl Facts {
+    /// What is wrong with the user manager.
+    pub fn judge(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(self.runtime_dir());
+        findings.extend(self.bus());
+        if let Some(why) = &self.manager_fault {
+            findings.push(MANAGER_SILENT.found(
+                format!("the user manager does not answer ({why})"),
+                format!("see what is wrong with it: systemctl status user@{}", self.uid),
+            ));
+        }
+        findings.extend(self.loads.iter().filter_map(unit));
+        findings.extend(self.failed());
+        findings
+    }
+
+    fn runtime_dir(&self) -> Option<Finding> {
+        let what = match self.runtime_fault.as_ref()? {
+            NoRuntimeDir::Unset => "XDG_RUNTIME_DIR is not set".to_owned(),
+            NoRuntimeDir::NotOurs(path) => {
+                format!("XDG_RUNTIME_DIR is {}, which is not a directory of yours", path.display())
+            }
+            fault => fault.to_string(),
+        };
+        let remedy = match &self.runtime {
+            Some(_) => format!(
+                "log in on a virtual terminal (su and sudo do not make a session); for commands alone: export \
+                 XDG_RUNTIME_DIR=/run/user/{}",
+                self.uid
+            ),
+            None => "log in on a virtual terminal, and check that PAM has pam_systemd (Debian: apt install \
+                     libpam-systemd)"
+                .to_owned(),
+        };
+        Some(MANAGER_RUNTIME_DIR.found(what, remedy))
+    }
+
+    fn bus(&self) -> Option<Finding> {
+        if let Some(why) = &self.bus_fault {
+            return Some(MANAGER_BUS.found(
+                format!("the user's message bus does not answer ({why})"),
+                "systemctl --user start dbus.socket (on Debian it is in the package dbus-user-session)",
+            ));
+        }
+        let (address, runtime) = (self.bus_address.as_deref()?, self.runtime.as_ref()?);
+        let ours = format!("unix:path={}", runtime.bus_socket().display());
+        // What may follow is the bus's id.
+        let (path, _) = address.split_once(',').unwrap_or((address, ""));
+        (path != ours).then(|| {
+            MANAGER_OTHER_BUS.found(
+                format!("DBUS_SESSION_BUS_ADDRESS is {address}, a bus that dbus-launch or dbus-run-session made"),
+                format!("take those out of your startup files; here: export DBUS_SESSION_BUS_ADDRESS={ours}"),
+            )
+        })
+    }
+
+    fn failed(&self) -> Vec<Finding> {
+        let finding = |unit: &String| {
+            let ours = ["xorg@", "startxd-"].iter().any(|prefix| unit.starts_with(prefix));
+            let kind: &'static Kind =
+                if ours || self.wanted.contains(unit) { &MANAGER_FAILED } else { &MANAGER_FAILED_OTHER };
+            kind.found(
+                format!("the user unit {unit} has failed"),
+                format!("see why: journalctl --user -b -u {unit}; then: systemctl --user reset-failed {unit}"),
+            )
+        };
+        let mut findings: Vec<Finding> = self.failed.iter().map(finding).collect();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.kind.severity));
+        if let Some(more) = self.failed.len().checked_sub(MOST_FAILED).filter(|more| *more > 0) {
+            findings.truncate(MOST_FAILED);
+            let what = format!("{more} more user units have failed");
+            findings.push(MANAGER_FAILED_OTHER.found(what, "see all: systemctl --user --failed"));
+        }
+        findings
+    }
+}
+
+/// What is wrong with one of startxd's units.
+fn unit((unit, load): &(&'static str, String)) -> Option<Finding> {
+    let (what, remedy) = match load.as_str() {
+        "loaded" => return None,
+        "not-found" => (
+            format!("the user unit {unit} is missing"),
+            "systemctl --user daemon-reload; if it is still missing, install startxd again".to_owned(),
+        ),
+        "masked" => (format!("the user unit {unit} is masked"), format!("systemctl --user unmask {unit}")),
+        load => (format!("the user unit {unit} cannot be used ({load})"), format!("systemctl --user cat {unit}")),
+    };
+    Some(MANAGER_UNITS.found(what, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, NoRuntimeDir};
+
+    fn healthy() -> Facts {
+        Facts {
+            uid: 1000,
+            runtime_fault: None,
+            runtime: None,
+            bus_address: None,
+            bus_fault: None,
+            manager_fault: None,
+            manager: None,
+            environment: None,
+            loads: vec![("wm.target", "loaded".into())],
+            failed: Vec::new(),
+            wanted: vec!["openbox.service".into()],
+        }
+    }
+
+    fn ids(facts: &Facts) -> Vec<&'static str> {
+        facts.judge().into_iter().map(|finding| finding.kind.id).collect()
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        assert_eq!(ids(&healthy()), [] as [&str; 0]);
+        type Fault = fn(&mut Facts);
+        let faults: [(Fault, &str); 9] = [
+            (|f| f.runtime_fault = Some(NoRuntimeDir::Unset), "manager.runtime-dir"),
+            (|f| f.runtime_fault = Some(NoRuntimeDir::NotOurs("/".into())), "manager.runtime-dir"),
+            (|f| f.bus_fault = Some("gone".into()), "manager.bus"),
+            (|f| f.manager_fault = Some("late".into()), "manager.silent"),
+            (|f| f.loads[0].1 = "not-found".into(), "manager.units"),
+            (|f| f.loads[0].1 = "masked".into(), "manager.units"),
+            (|f| f.failed = vec!["xorg@0.service".into()], "manager.failed"),
+            (|f| f.failed = vec!["openbox.service".into()], "manager.failed"),
+            (|f| f.failed = vec!["a.service".into()], "manager.failed-other"),
+        ];
+        for (fault, id) in faults {
+            let mut facts = healthy();
+            fault(&mut facts);
+            assert_eq!(ids(&facts), [id]);
+        }
+    }
+
+    #[test]
+    fn of_many_failed_units_those_of_a_session_are_told_first() {
+        let mut facts = healthy();
+        facts.failed = (0..20).map(|n| format!("a{n}.service")).chain(["xorg@1.socket".to_owned()]).collect();
+        let findings = facts.judge();
+        assert_eq!(findings.len(), 9);
+        assert!(findings[0].what.contains("xorg@1.socket"));
+        assert!(findings[8].what.starts_with("13 more"), "{:?}", findings[8]);
+    }
+}

@@ -1,0 +1,91 @@
+//! `startxd doctor`: looks at the machine and at the login as somebody would who knows both, and says what is wrong.
+//!
+//! There is one module for each area. Each has `Facts`, which are gathered from logind, the managers, the kernel and
+//! files, and a `judge`, which is pure and makes findings of them; the kinds of findings are all in [`catalogue`].
+//!
+//! Nothing is changed, no program is started but the X server's `-version`, and no question waits for longer than
+//! `deadlines.user_manager`. What cannot be found out makes no finding, except where that is the finding.
+
+pub mod catalogue;
+mod display;
+mod environment;
+mod files;
+mod login;
+mod machine;
+mod manager;
+mod multiplexers;
+mod portals;
+pub mod render;
+mod server;
+mod session;
+mod snippets;
+mod terminal;
+mod units;
+mod versions;
+
+use crate::config::Loaded;
+use catalogue::{CONFIG_COMPLAINT, Kind};
+use machine::Machine;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// Something will go wrong, or does for some programs.
+    Warning,
+    /// No session can start, or the one that is up is not whole.
+    Error,
+}
+
+impl Severity {
+    /// Its word, as it is printed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing: its id, its severity, and why it matters.
+    pub kind: &'static Kind,
+    /// What is so.
+    pub what: String,
+    /// The command that mends it, or what to do.
+    pub remedy: String,
+}
+
+/// Looks at everything, and returns what was found, area by area.
+pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
+    let (machine, mut findings) = Machine::look(&loaded.config).await;
+    let (terminal, server, session, portals, units, multiplexers, environment, versions) = tokio::join!(
+        terminal::examine(&machine),
+        server::examine(&machine),
+        session::examine(&machine),
+        portals::examine(&machine),
+        units::examine(&machine),
+        multiplexers::examine(&machine),
+        environment::examine(&machine),
+        versions::examine(&machine),
+    );
+    findings.extend(terminal);
+    findings.extend(server);
+    findings.extend(display::examine());
+    findings.extend(session);
+    findings.extend(portals);
+    findings.extend(units);
+    findings.extend(multiplexers);
+    findings.extend(environment);
+    findings.extend(snippets::examine(&machine));
+    findings.extend(versions);
+    findings.extend(loaded.complaints.iter().map(|complaint| {
+        CONFIG_COMPLAINT.found(complaint.to_string(), format!("correct {}", complaint.file.display()))
+    }));
+    findings
+}

@@ -1,0 +1,157 @@
+//! Terminal multiplexers: whether they outlive what they are meant to outlive.
+
+use std::path::Path;
+
+use super::Finding;
+use super::catalogue::{MULTIPLEXERS_DISABLED, MULTIPLEXERS_KILLED, MULTIPLEXERS_NO_LINGER};
+use super::files;
+use super::machine::Machine;
+use crate::logind::{self, KillPolicy};
+
+/// The target of the multiplexers' units.
+const TARGET: &str = "multiplexer.target";
+
+/// How the kernel names multiplexers that run.
+const PROGRAMS: [&str; 6] = ["tmux: server", "tmux", "screen", "zellij", "dtach", "abduco"];
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// The user.
+    user: String,
+    /// The units that are enabled for [`TARGET`].
+    units: Vec<String>,
+    /// Whether [`TARGET`] itself is enabled.
+    enabled: bool,
+    /// Whether the user manager outlives the last login.
+    linger: bool,
+    /// What logind does with what a login leaves behind.
+    policy: KillPolicy,
+    /// Multiplexers that run in a login session's control group.
+    in_sessions: Vec<String>,
+}
+
+/// Looks at the multiplexers.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    match (&machine.manager, &machine.user) {
+        (Some(_), Some(user)) => judge(&gather(machine, user).await),
+        _ => Vec::new(),
+    }
+}
+
+async fn gather(machine: &Machine, user: &str) -> Facts {
+    let manager = machine.manager.as_ref();
+    let (mut units, mut enabled) = (Vec::new(), false);
+    if let Some(manager) = manager {
+        units = machine.ask(manager.wanted_by(TARGET)).await.unwrap_or_default();
+        // Units of other kinds are what targets want by default.
+        units.retain(|unit| unit.ends_with(".service") || unit.ends_with(".scope"));
+        let wanted = machine.ask(manager.wanted_by("default.target")).await;
+        enabled = wanted.is_some_and(|wanted| wanted.iter().any(|unit| unit == TARGET));
+    }
+    let policy = match &machine.system {
+        Some(system) => machine.ask(logind::kill_policy(system)).await,
+        None => None,
+    };
+    Facts {
+        user: user.to_owned(),
+        units,
+        enabled,
+        linger: Path::new("/var/lib/systemd/linger").join(user).exists(),
+        policy: policy.unwrap_or_default(),
+        in_sessions: in_sessions(machine.uid.as_raw()),
+    }
+}
+
+/// The multiplexers of a user that are in a login session's control group, each with its pid.
+fn in_sessions(uid: u32) -> Vec<String> {
+    let of = |path: &Path| {
+        let pid: u32 = files::name(path).parse().ok()?;
+        let status = files::text(&path.join("status"))?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let name = field("Name:").filter(|name| PROGRAMS.contains(name))?;
+        let owner: u32 = field("Uid:")?.split_ascii_whitespace().next()?.parse().ok()?;
+        let group = files::text(&path.join("cgroup"))?;
+        (owner == uid && is_session(&group)).then(|| format!("{name} (pid {pid})"))
+    };
+    files::processes().iter().filter_map(|path| of(path)).collect()
+}
+
+/// Whether a text of /proc/PID/cgroup names a login session's scope.
+fn is_session(group: &str) -> bool {
+    let line = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    line.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
+}
+
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let (user, units) = (&facts.user, facts.units.join(", "));
+    if !facts.units.is_empty() && !facts.linger {
+        findings.push(MULTIPLEXERS_NO_LINGER.found(
+            format!("{units} is enabled for {TARGET}, and lingering is off for {user}"),
+            "loginctl enable-linger",
+        ));
+    }
+    if !facts.units.is_empty() && !facts.enabled {
+        findings.push(MULTIPLEXERS_DISABLED.found(
+            format!("{units} is enabled for {TARGET}, and {TARGET} itself is not enabled"),
+            format!("systemctl --user enable {TARGET}"),
+        ));
+    }
+    if facts.policy.kills(user) && !facts.in_sessions.is_empty() {
+        findings.push(MULTIPLEXERS_KILLED.found(
+            format!("{} will be killed when you log out", facts.in_sessions.join(", ")),
+            format!(
+                "start it in a unit: one for {TARGET}, see startxd(7), or systemd-run --user --scope; and for it to \
+                 outlive your last login: loginctl enable-linger"
+            ),
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, KillPolicy, is_session, judge};
+
+    fn healthy() -> Facts {
+        Facts {
+            user: "ada".into(),
+            units: vec!["tmux.service".into()],
+            enabled: true,
+            linger: true,
+            in_sessions: vec!["screen (pid 7)".into()],
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut Facts);
+        let kills = || KillPolicy { kill: true, ..KillPolicy::default() };
+        let ids = |facts: &Facts| judge(facts).iter().map(|finding| finding.kind.id).collect::<Vec<_>>();
+        let cases: [(Fault, &[&str]); 4] = [
+            (|_| {}, &[]),
+            (|f| f.linger = false, &["multiplexers.no-linger"]),
+            (|f| f.enabled = false, &["multiplexers.disabled"]),
+            (|f| (f.linger, f.enabled, f.units) = (false, false, Vec::new()), &[]),
+        ];
+        for (index, (fault, expected)) in cases.into_iter().enumerate() {
+            let mut facts = healthy();
+            fault(&mut facts);
+            assert_eq!(ids(&facts), expected, "case {index}");
+        }
+        assert_eq!(ids(&Facts { policy: kills(), ..healthy() }), ["multiplexers.killed"]);
+        assert_eq!(ids(&Facts { policy: kills(), in_sessions: Vec::new(), ..healthy() }), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn scopes_of_sessions() {
+        assert!(is_session("0::/user.slice/user-1000.slice/session-3.scope\n"));
+        for group in
+            ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/tmux.service", "", "1:a:/session-3.scope"]
+        {
+            assert!(!is_session(group), "{group}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! xdg-desktop-portal: what it needs to be of use (portals.conf(5)).
+
+use std::path::{Path, PathBuf};
+
+use super::catalogue::{PORTALS_NO_BACKEND, PORTALS_NO_CONFIG, PORTALS_NO_TARGET};
+use super::machine::Machine;
+use super::{Finding, environment, files};
+use crate::manager::names;
+
+/// How the bus knows the portal.
+const SERVICE: &str = "dbus-1/services/org.freedesktop.portal.Desktop.service";
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// Whether the portal is installed.
+    installed: bool,
+    /// The texts of its backends' files, `NAME.portal`.
+    backends: Vec<String>,
+    /// The names of `portals.conf` files that are there.
+    configurations: Vec<String>,
+    /// `XDG_CURRENT_DESKTOP` of the session, or of this shell, in lower case.
+    desktops: Vec<String>,
+    /// The display in the user manager's environment, if it is alive.
+    display: Option<String>,
+    /// `ActiveState` of `graphical-session.target`.
+    target: Option<String>,
+}
+
+/// Looks at the portal.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    judge(&gather(machine).await).into_iter().collect()
+}
+
+async fn gather(machine: &Machine) -> Facts {
+    let (data, configuration) = directories(machine.home.as_deref());
+    if !data.iter().any(|directory| directory.join(SERVICE).exists()) {
+        return Facts::default();
+    }
+    let variable = |name: &str| machine.environment.as_ref().and_then(|environment| environment.get(name).cloned());
+    let desktops = variable("XDG_CURRENT_DESKTOP").or_else(|| std::env::var("XDG_CURRENT_DESKTOP").ok());
+    let desktops = desktops.unwrap_or_default().to_lowercase();
+    let listed = |directory: &PathBuf, suffix: &str| {
+        let paths = files::entries(directory).into_iter();
+        paths.filter(|path| files::name(path).ends_with(suffix)).collect::<Vec<_>>()
+    };
+    let backends = data.iter().flat_map(|directory| listed(&directory.join("xdg-desktop-portal/portals"), ".portal"));
+    let configurations = data
+        .iter()
+        .chain(&configuration)
+        .flat_map(|directory| listed(&directory.join("xdg-desktop-portal"), "portals.conf"));
+    let target = match &machine.manager {
+        Some(manager) => machine.ask(manager.state(names::GRAPHICAL_SESSION)).await,
+        None => None,
+    };
+    Facts {
+        installed: true,
+        backends: backends.filter_map(|path| files::text(&path)).collect(),
+        configurations: configurations.map(|path| files::name(&path).to_owned()).collect(),
+        desktops: desktops.split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        display: variable("DISPLAY").filter(|display| environment::is_alive(display)),
+        target: target.map(|state| state.active),
+    }
+}
+
+/// The directories of data and of configuration (XDG Base Directory Specification).
+fn directories(home: Option<&Path>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let one = |name: &str, below: &str| {
+        let set = std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        set.or_else(|| Some(home?.join(below)))
+    };
+    let many = |name: &str, usual: &str| {
+        let list = std::env::var(name).ok().filter(|list| !list.is_empty()).unwrap_or_else(|| usual.to_owned());
+        list.split(':').map(PathBuf::from).filter(|path| path.is_absolute()).collect::<Vec<_>>()
+    };
+    let data = one("XDG_DATA_HOME", ".local/share").into_iter();
+    let configuration = one("XDG_CONFIG_HOME", ".config").into_iter();
+    (
+        data.chain(many("XDG_DATA_DIRS", "/usr/local/share:/usr/share")).collect(),
+        configuration.chain(many("XDG_CONFIG_DIRS", "/etc/xdg")).chain([PathBuf::from("/etc")]).collect(),
+    )
+}
+
+fn judge(facts: &Facts) -> Option<Finding> {
+    if !facts.installed {
+        return None;
+    }
+    if let Some(display) = &facts.display
+        && facts.target.as_deref().is_some_and(|state| state != "active")
+    {
+        return Some(PORTALS_NO_TARGET.found(
+            format!("display {display} is up, and graphical-session.target is not"),
+            "start the session by startxd start instead of startx",
+        ));
+    }
+    if facts.backends.is_empty() {
+        return Some(PORTALS_NO_BACKEND.found(
+            "xdg-desktop-portal is installed, and no backend of it",
+            "install one: on Debian sudo apt install xdg-desktop-portal-gtk",
+        ));
+    }
+    let desktop = facts.desktops.first()?;
+    let configured = facts.configurations.iter().any(|name| {
+        name == "portals.conf" || facts.desktops.iter().any(|desktop| *name == format!("{desktop}-portals.conf"))
+    });
+    let claimed = facts.backends.iter().any(|text| facts.desktops.iter().any(|desktop| is_for(text, desktop)));
+    (!configured && !claimed).then(|| {
+        PORTALS_NO_CONFIG.found(
+            format!("no portals.conf says which backend the desktop {desktop:?} uses, and no backend is made for it"),
+            "mkdir -p ~/.config/xdg-desktop-portal && printf '[preferred]\\ndefault=gtk\\n' > \
+             ~/.config/xdg-desktop-portal/portals.conf",
+        )
+    })
+}
+
+/// Whether a backend's `UseIn=` names the desktop.
+fn is_for(text: &str, desktop: &str) -> bool {
+    let lists = text.lines().filter_map(|line| line.trim().strip_prefix("UseIn="));
+    lists.flat_map(|list| list.split(';')).any(|name| name.trim().eq_ignore_ascii_case(desktop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, judge};
+
+    fn healthy() -> Facts {
+        Facts {
+            installed: true,
+            backends: vec!["[portal]\nDBusName=a\nUseIn=gnome;Openbox\n".into()],
+            configurations: Vec::new(),
+            desktops: vec!["openbox".into()],
+            display: Some(":0".into()),
+            target: Some("active".into()),
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut Facts);
+        let cases: [(Fault, Option<&str>); 9] = [
+            (|_| {}, None),
+            (|f| f.target = Some("inactive".into()), Some("portals.no-target")),
+            (|f| (f.target, f.display) = (Some("inactive".into()), None), None),
+            (|f| f.backends.clear(), Some("portals.no-backend")),
+            (|f| f.desktops = vec!["i3".into()], Some("portals.no-config")),
+            (|f| f.desktops.clear(), None),
+            (|f| (f.desktops, f.configurations) = (vec!["i3".into()], vec!["portals.conf".into()]), None),
+            (|f| (f.desktops, f.configurations) = (vec!["i3".into()], vec!["i3-portals.conf".into()]), None),
+            (|f| (f.installed, f.backends) = (false, Vec::new()), None),
+        ];
+        for (index, (fault, id)) in cases.into_iter().enumerate() {
+            let mut facts = healthy();
+            fault(&mut facts);
+            assert_eq!(judge(&facts).map(|finding| finding.kind.id), id, "case {index}");
+        }
+    }
+}

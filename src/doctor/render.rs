@@ -1,0 +1,110 @@
+//! How findings are said: for people, and as JSON; pure.
+
+use std::fmt::Write;
+
+use super::{Finding, Severity};
+
+/// The form of the JSON; it grows when a field changes its meaning or goes, not when one is added.
+const FORMAT: u32 = 1;
+
+/// Takes the findings and returns what a person reads, with a line end behind every line.
+#[must_use]
+pub fn text(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let _ = writeln!(text, "{:>7}  {}  [{}]", finding.kind.severity.word(), plain(&finding.what), finding.kind.id);
+        let _ = writeln!(text, "{:>7}  {}", "why", finding.kind.why);
+        let _ = writeln!(text, "{:>7}  {}\n", "remedy", plain(&finding.remedy));
+    }
+    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
+        let count = findings.iter().filter(|finding| finding.kind.severity == severity).count();
+        let plural = if count == 1 { "" } else { "s" };
+        (count, format!("{count} {}{plural}", severity.word()))
+    });
+    let counts: Vec<String> = counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    let _ = match counts.as_slice() {
+        [] => writeln!(text, "nothing is wrong"),
+        _ => writeln!(text, "{}", counts.join(", ")),
+    };
+    text
+}
+
+/// Takes the findings and returns them as one JSON object on one line (RFC 8259).
+#[must_use]
+pub fn json(findings: &[Finding]) -> String {
+    let severity = findings.iter().map(|finding| finding.kind.severity).max().map_or("none", Severity::word);
+    let each = findings.iter().map(|finding| {
+        let fields = [
+            ("id", finding.kind.id),
+            ("severity", finding.kind.severity.word()),
+            ("what", &finding.what),
+            ("why", finding.kind.why),
+            ("remedy", &finding.remedy),
+        ];
+        let fields = fields.map(|(name, value)| format!("\"{name}\":{}", quoted(value)));
+        format!("{{{}}}", fields.join(","))
+    });
+    format!(
+        "{{\"format\":{FORMAT},\"version\":{},\"severity\":\"{severity}\",\"findings\":[{}]}}\n",
+        quoted(env!("CARGO_PKG_VERSION")),
+        each.collect::<Vec<_>>().join(",")
+    )
+}
+
+/// A string of JSON, quotes included.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            // Also the control characters that JSON would allow: what prints the text may be a terminal.
+            _ if character.is_control() => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The text without what would move a terminal's cursor: unit, file and process names are other people's.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for character in text.chars() {
+        if character.is_control() {
+            plain.extend(character.escape_debug());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{json, text};
+    use crate::doctor::catalogue::{LOGIN_TYPE, SERVER_MISSING};
+
+    #[test]
+    fn for_people() {
+        assert_eq!(text(&[]), "nothing is wrong\n");
+        let findings = [SERVER_MISSING.found("no \x1b[1mserver", "install one"), LOGIN_TYPE.found("a", "b")];
+        let text = text(&findings);
+        assert!(
+            text.starts_with("  error  no \\u{1b}[1mserver  [server.missing]\n    why  without an X server"),
+            "{text}"
+        );
+        assert!(text.contains("\n remedy  install one\n\n   note  a  [login.type]\n"), "{text}");
+        assert!(text.ends_with("\n1 error, 1 note\n"), "{text}");
+    }
+
+    #[test]
+    fn for_programs() {
+        let begin = format!("{{\"format\":1,\"version\":\"{}\",", env!("CARGO_PKG_VERSION"));
+        assert_eq!(json(&[]), format!("{begin}\"severity\":\"none\",\"findings\":[]}}\n"));
+        let json = json(&[SERVER_MISSING.found("a \"b\" \\ \n é \u{7f}", "c")]);
+        let expected = r#""severity":"error","findings":[{"id":"server.missing","severity":"error","what":"a \"b\" \\ \u000a é \u007f","why":"without an X server there is no display","remedy":"c"}]}"#;
+        assert_eq!(json, format!("{begin}{expected}\n"));
+    }
+}

@@ -1,0 +1,243 @@
+//! The X server: whether there is one, and whether it can do without root here.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, getgroups};
+
+use super::catalogue::{
+    SERVER_DEVICE_GROUP, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER, SERVER_NO_KMS, SERVER_SETUID,
+    SERVER_WRAPPER, SERVER_WRAPPER_ROOT,
+};
+use super::machine::Machine;
+use super::{Finding, files};
+use crate::logind;
+use crate::x11::server::{NoServer, USUAL_PLACES, find};
+
+/// The wrapper's configuration (Xwrapper.config(5)).
+const WRAPPER_CONFIG: &str = "/etc/X11/Xwrapper.config";
+
+/// Where the wrapper is: Debian, Arch, Fedora.
+const WRAPPERS: [&str; 3] = ["/usr/lib/xorg/Xorg.wrap", "/usr/lib/Xorg.wrap", "/usr/libexec/Xorg.wrap"];
+
+/// Where drivers for input devices are: Debian and Arch, Fedora, Debian's other architectures.
+const INPUT_DRIVERS: [&str; 2] = ["/usr/lib/xorg/modules/input", "/usr/lib64/xorg/modules/input"];
+
+/// Drivers that a person can type with.
+const REAL_INPUT: [&str; 2] = ["libinput_drv.so", "evdev_drv.so"];
+
+/// Groups that own the devices, and that recipes for an X server without logind put people in.
+const DEVICE_GROUPS: [&str; 3] = ["input", "video", "tty"];
+
+/// Where configuration of the server is (xorg.conf(5), xorg.conf.d(5)).
+const CONFIGURATION: [&str; 3] =
+    ["/etc/X11/xorg.conf.d", "/usr/share/X11/xorg.conf.d", "/usr/local/etc/X11/xorg.conf.d"];
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// The server that startxd would run, or why there is none.
+    server: Option<Result<PathBuf, NoServer>>,
+    /// Servers that are setuid or setgid.
+    setuid: Vec<PathBuf>,
+    /// A wrapper that is setuid.
+    wrapper: Option<PathBuf>,
+    /// Whether the wrapper's configuration makes the server root.
+    root_rights: bool,
+    /// Whether there is a driver for input.
+    input: bool,
+    /// Graphics devices with mode setting.
+    cards: Vec<String>,
+    /// Whether the kernel was told to do without.
+    nomodeset: bool,
+    /// Whether the server's configuration names a driver that needs no device.
+    dummy: bool,
+    /// `CanGraphical` of the seat, and its name.
+    graphical: Option<(String, bool)>,
+    /// Those of [`DEVICE_GROUPS`] that this process is in.
+    groups: Vec<&'static str>,
+}
+
+/// Looks at the server.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    judge(&gather(machine).await)
+}
+
+async fn gather(machine: &Machine) -> Facts {
+    let seat = machine.session.as_ref().and_then(|session| session.seat.clone()).unwrap_or_else(|| "seat0".into());
+    let graphical = match &machine.system {
+        Some(system) => machine.ask(logind::can_graphical(system, &seat)).await.map(|can| (seat, can)),
+        None => None,
+    };
+    let cards = files::entries(Path::new("/dev/dri"));
+    let cards = cards.iter().map(|path| files::name(path)).filter(|name| name.starts_with("card")).map(str::to_owned);
+    let groups = if machine.is_root() { Vec::new() } else { getgroups().unwrap_or_default() };
+    let named = |name: &&str| Group::from_name(name).ok().flatten().is_some_and(|group| groups.contains(&group.gid));
+    Facts {
+        server: Some(find(machine.config.server.binary.as_deref())),
+        setuid: USUAL_PLACES.iter().map(PathBuf::from).filter(|path| is_setuid(path)).collect(),
+        wrapper: WRAPPERS.iter().map(PathBuf::from).find(|path| is_setuid(path)),
+        root_rights: files::text(Path::new(WRAPPER_CONFIG)).is_some_and(|text| needs_root_rights(&text)),
+        input: INPUT_DRIVERS.iter().any(|dir| REAL_INPUT.iter().any(|driver| Path::new(dir).join(driver).exists())),
+        cards: cards.collect(),
+        nomodeset: files::text(Path::new("/proc/cmdline"))
+            .is_some_and(|line| line.split_ascii_whitespace().any(|word| word == "nomodeset")),
+        dummy: configuration().any(|text| names_deviceless_driver(&text)),
+        graphical,
+        groups: DEVICE_GROUPS.into_iter().filter(named).collect(),
+    }
+}
+
+fn is_setuid(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| facts.is_file() && facts.mode() & 0o6000 != 0)
+}
+
+/// The texts of the server's configuration files.
+fn configuration() -> impl Iterator<Item = String> {
+    let snippets = CONFIGURATION.iter().flat_map(|directory| files::entries(Path::new(directory)));
+    let snippets = snippets.filter(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    snippets.chain([PathBuf::from("/etc/X11/xorg.conf")]).filter_map(|path| files::text(&path))
+}
+
+/// `needs_root_rights = yes`, as Xwrapper.config(5) has it; the default `auto` looks for mode setting.
+fn needs_root_rights(text: &str) -> bool {
+    text.lines().any(|line| {
+        line.split_once('=').is_some_and(|(key, value)| key.trim() == "needs_root_rights" && value.trim() == "yes")
+    })
+}
+
+/// `Driver "dummy"` and the like: they draw into memory.
+fn names_deviceless_driver(text: &str) -> bool {
+    text.lines().filter_map(|line| line.trim().split_once(char::is_whitespace)).any(|(key, value)| {
+        key.eq_ignore_ascii_case("driver") && matches!(value.trim().trim_matches('"'), "dummy" | "vnc" | "xrdpdev")
+    })
+}
+
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &facts.server {
+        Some(Err(NoServer::Missing { places })) => findings.push(SERVER_MISSING.found(
+            format!("no X server was found (looked for {places})"),
+            "Debian: sudo apt install xserver-xorg-core, Arch: sudo pacman -S xorg-server, Fedora: sudo dnf install \
+             xorg-x11-server-Xorg; or set server.binary in startxd.toml",
+        )),
+        Some(Err(NoServer::Unusable { path, problem })) => findings.push(SERVER_MISSING.found(
+            format!("the configured X server {} {problem}", path.display()),
+            "correct server.binary in startxd.toml",
+        )),
+        _ => {}
+    }
+    findings.extend(facts.setuid.iter().map(|path| {
+        let path = path.display();
+        SERVER_SETUID.found(format!("the X server {path} is setuid or setgid"), format!("sudo chmod ug-s {path}"))
+    }));
+    // Without a server, or with one that is no Xorg, there is nothing for drivers to be missing in.
+    let xorg = matches!(&facts.server, Some(Ok(path)) if files::name(path) == "Xorg");
+    if xorg && !facts.input {
+        findings.push(SERVER_NO_INPUT_DRIVER.found(
+            "no driver for keyboard and mouse is installed",
+            "Debian: sudo apt install xserver-xorg-input-libinput, Arch: sudo pacman -S xf86-input-libinput, Fedora: \
+             sudo dnf install xorg-x11-drv-libinput",
+        ));
+    }
+    if xorg && !facts.dummy {
+        findings.extend(devices(facts));
+    }
+    if facts.root_rights {
+        findings.push(SERVER_WRAPPER_ROOT.found(
+            format!("{WRAPPER_CONFIG} says needs_root_rights=yes"),
+            format!("sudo sed -i '/needs_root_rights/d' {WRAPPER_CONFIG}"),
+        ));
+    }
+    if let Some(wrapper) = &facts.wrapper {
+        findings.push(SERVER_WRAPPER.found(
+            format!("the setuid wrapper {} is installed", wrapper.display()),
+            "if you do not use startx: on Debian sudo apt remove xserver-xorg-legacy",
+        ));
+    }
+    if !facts.groups.is_empty() {
+        let groups = facts.groups.join(", ");
+        findings.push(SERVER_DEVICE_GROUP.found(
+            format!("you are in a group that owns devices ({groups})"),
+            format!("if nothing else needs it: sudo gpasswd -d $USER {}", facts.groups[0]),
+        ));
+    }
+    findings
+}
+
+/// What is wrong with the graphics devices.
+fn devices(facts: &Facts) -> Option<Finding> {
+    if facts.cards.is_empty() {
+        let (why, remedy) = if facts.nomodeset {
+            (", and the kernel was started with nomodeset", "take nomodeset out of the kernel's command line")
+        } else {
+            ("", "load the kernel's driver of your graphics card: lspci -k tells its name, modprobe loads it")
+        };
+        return Some(SERVER_NO_KMS.found(format!("there is no graphics device (/dev/dri/card*){why}"), remedy));
+    }
+    match &facts.graphical {
+        Some((seat, false)) => Some(SERVER_NO_GRAPHICS_SEAT.found(
+            format!("logind knows of no graphics device on {seat}, but there is /dev/dri/{}", facts.cards[0]),
+            "sudo udevadm trigger --subsystem-match=drm, then: loginctl seat-status",
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, NoServer, judge, names_deviceless_driver, needs_root_rights};
+
+    fn healthy() -> Facts {
+        Facts {
+            server: Some(Ok("/usr/lib/xorg/Xorg".into())),
+            input: true,
+            cards: vec!["card0".into()],
+            graphical: Some(("seat0".into(), true)),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut Facts);
+        let faults: [(Fault, &[&str]); 14] = [
+            (|_| {}, &[]),
+            (|f| f.server = Some(Err(NoServer::Missing { places: "/a".into() })), &["server.missing"]),
+            (
+                |f| f.server = Some(Err(NoServer::Unusable { path: "/a".into(), problem: "is not a program" })),
+                &["server.missing"],
+            ),
+            (|f| f.setuid = vec!["/usr/bin/Xorg".into()], &["server.setuid"]),
+            (|f| f.input = false, &["server.no-input-driver"]),
+            (|f| f.cards.clear(), &["server.no-kms"]),
+            (|f| (f.nomodeset, f.cards) = (true, Vec::new()), &["server.no-kms"]),
+            (|f| (f.dummy, f.cards) = (true, Vec::new()), &[]),
+            (|f| f.graphical = Some(("seat0".into(), false)), &["server.no-graphics-seat"]),
+            (|f| f.graphical = None, &[]),
+            (|f| f.root_rights = true, &["server.wrapper-root"]),
+            (|f| f.wrapper = Some("/usr/lib/xorg/Xorg.wrap".into()), &["server.wrapper"]),
+            (|f| f.groups = vec!["input", "tty"], &["server.device-group"]),
+            // Another server draws and listens in its own way.
+            (|f| (f.server, f.input, f.cards) = (Some(Ok("/usr/bin/Xvfb".into())), false, Vec::new()), &[]),
+        ];
+        for (index, (fault, expected)) in faults.into_iter().enumerate() {
+            let mut facts = healthy();
+            fault(&mut facts);
+            let ids: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
+            assert_eq!(ids, expected, "case {index}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_of_the_wrapper_and_the_server() {
+        assert!(needs_root_rights("# a\nallowed_users=console\n needs_root_rights = yes\n"));
+        for text in ["", "needs_root_rights=no", "needs_root_rights=auto", "#needs_root_rights=yes"] {
+            assert!(!needs_root_rights(text), "{text}");
+        }
+        assert!(names_deviceless_driver("Section \"Device\"\n  Driver\t\"dummy\"\nEndSection"));
+        for text in ["", "# Driver \"dummy\"", "Driver \"modesetting\"", "Driver"] {
+            assert!(!names_deviceless_driver(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Graphical sessions: one that died, and one of something else.
+
+use super::Finding;
+use super::catalogue::{SESSION_DEAD_HOST, SESSION_OTHER};
+use super::machine::Machine;
+use crate::host::repair;
+use crate::manager::{UnitState, names};
+use crate::record::Record;
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// A record of a session is there, and its host is dead.
+    dead: bool,
+    /// A record of a session is there.
+    record: bool,
+    /// `graphical-session.target`.
+    target: Option<UnitState>,
+    /// The active units that are bound to it: what holds it.
+    holders: Vec<String>,
+}
+
+/// Looks for graphical sessions.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    judge(&gather(machine).await).into_iter().collect()
+}
+
+async fn gather(machine: &Machine) -> Facts {
+    let (Some(runtime), Some(manager)) = (&machine.runtime, &machine.manager) else { return Facts::default() };
+    let mut facts = Facts {
+        dead: repair::is_dead(runtime),
+        record: !matches!(Record::read(&runtime.record()), Ok(None)),
+        ..Facts::default()
+    };
+    facts.target = machine.ask(manager.state(names::GRAPHICAL_SESSION)).await;
+    if facts.is_up() {
+        let bound = machine.ask(manager.bound_by(names::GRAPHICAL_SESSION)).await.unwrap_or_default();
+        let units: Vec<&str> = bound.iter().map(String::as_str).collect();
+        let states = machine.ask(manager.states(&units)).await.unwrap_or_default();
+        let active = bound.iter().zip(&states).filter(|(_, state)| !state.is_down());
+        facts.holders = active.map(|(unit, _)| unit.clone()).collect();
+    }
+    facts
+}
+
+impl Facts {
+    fn is_up(&self) -> bool {
+        self.target.as_ref().is_some_and(|state| !state.is_down())
+    }
+}
+
+fn judge(facts: &Facts) -> Option<Finding> {
+    if facts.dead {
+        return Some(SESSION_DEAD_HOST.found(
+            "a session of startxd has died and left things behind",
+            "startxd start puts them back before it starts the next session",
+        ));
+    }
+    if !facts.is_up() || facts.record {
+        return None;
+    }
+    let target = names::GRAPHICAL_SESSION;
+    let by = match facts.holders.as_slice() {
+        [] => String::new(),
+        holders => format!(", held by {}", holders.join(", ")),
+    };
+    let stop = facts.holders.first().map_or(target, String::as_str);
+    Some(SESSION_OTHER.found(
+        format!("a graphical session that startxd did not start is up ({target}{by})"),
+        format!("log out of it, or end it: systemctl --user stop {stop}"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, UnitState, judge};
+
+    #[test]
+    fn each_fault_is_found() {
+        let state = |active: &str| {
+            Some(UnitState { load: "loaded".into(), active: active.into(), sub: String::new(), job: None })
+        };
+        let cases = [
+            (Facts::default(), None),
+            (Facts { target: state("inactive"), ..Facts::default() }, None),
+            (Facts { target: state("active"), record: true, ..Facts::default() }, None),
+            (Facts { target: state("active"), ..Facts::default() }, Some("session.other")),
+            (
+                Facts { target: state("active"), record: true, dead: true, ..Facts::default() },
+                Some("session.dead-host"),
+            ),
+        ];
+        for (facts, id) in cases {
+            assert_eq!(judge(&facts).map(|finding| finding.kind.id), id, "{facts:?}");
+        }
+        let facts = Facts { target: state("active"), holders: vec!["kiosk.service".into()], ..Facts::default() };
+        let finding = judge(&facts).unwrap();
+        assert!(finding.what.contains("held by kiosk.service") && finding.remedy.ends_with("stop kiosk.service"));
+    }
+}

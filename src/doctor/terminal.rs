@@ -1,0 +1,101 @@
+//! Who else wants the terminal: a display manager, a getty beside the login.
+
+use super::Finding;
+use super::catalogue::{TERMINAL_DISPLAY_MANAGER, TERMINAL_DISPLAY_MANAGER_ENABLED, TERMINAL_GETTY};
+use super::machine::Machine;
+use crate::logind;
+use crate::os::Pid;
+
+/// The name that every display manager has as an alias (systemd.special(7)).
+const DISPLAY_MANAGER: &str = "display-manager.service";
+
+/// Where `systemctl enable` makes that alias.
+const ENABLED: &str = "/etc/systemd/system/display-manager.service";
+
+/// What there is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Facts {
+    /// `ActiveState` of the display manager.
+    display_manager: Option<String>,
+    /// The unit that the alias leads to, if one is enabled.
+    enabled: Option<String>,
+    /// The login's terminal, the process that opened the session, and the main process of the getty there.
+    getty: Option<(u32, Pid, Pid)>,
+}
+
+/// Looks for others.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    judge(&gather(machine).await)
+}
+
+async fn gather(machine: &Machine) -> Facts {
+    let enabled = std::fs::read_link(ENABLED).ok();
+    let enabled = enabled.and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()));
+    let mut facts = Facts { enabled, ..Facts::default() };
+    let Some(manager) = machine.system_manager() else { return facts };
+    facts.display_manager = machine.ask(manager.state(DISPLAY_MANAGER)).await.map(|state| state.active);
+    if let Some(session) = &machine.session
+        && let Some(vt) = session.vt
+    {
+        let unit = format!("getty@tty{vt}.service");
+        let leader = machine.ask(logind::leader(manager.bus(), &session.path)).await.flatten();
+        let getty = machine.ask(manager.main_pid(&unit)).await.flatten();
+        facts.getty = leader.zip(getty).map(|(leader, getty)| (vt, leader, getty));
+    }
+    facts
+}
+
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let name = facts.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
+    if facts.display_manager.as_deref().is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
+        findings.push(
+            TERMINAL_DISPLAY_MANAGER
+                .found(format!("a display manager is up ({name})"), format!("sudo systemctl disable --now {name}")),
+        );
+    } else if facts.enabled.is_some() {
+        findings.push(
+            TERMINAL_DISPLAY_MANAGER_ENABLED
+                .found(format!("a display manager is enabled ({name})"), format!("sudo systemctl disable {name}")),
+        );
+    }
+    if let Some((vt, leader, getty)) = facts.getty
+        && leader != getty
+    {
+        findings.push(TERMINAL_GETTY.found(
+            format!(
+                "getty@tty{vt}.service runs on tty{vt} beside your login (pid {getty}, and {leader} for the login)"
+            ),
+            format!(
+                "sudo systemctl stop getty@tty{vt}.service, and give the unit that opens your login \
+                 Conflicts=getty@tty{vt}.service"
+            ),
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, judge};
+    use crate::os::Pid;
+
+    #[test]
+    fn each_fault_is_found() {
+        let pid = Pid::from_raw;
+        let cases = [
+            (Facts { display_manager: Some("inactive".into()), ..Facts::default() }, None),
+            (Facts { getty: Some((1, pid(7), pid(7))), ..Facts::default() }, None),
+            (Facts { getty: Some((1, pid(7), pid(8))), ..Facts::default() }, Some("terminal.getty")),
+            (Facts { display_manager: Some("active".into()), ..Facts::default() }, Some("terminal.display-manager")),
+            (
+                Facts { enabled: Some("sddm.service".into()), ..Facts::default() },
+                Some("terminal.display-manager-enabled"),
+            ),
+        ];
+        for (facts, id) in cases {
+            let ids: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
+            assert_eq!(ids, Vec::from_iter(id), "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The directories of unit files (systemd.unit(5), "UNIT FILE LOAD PATH").
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use crate::doctor::files;
+use crate::runtime_dir::RuntimeDir;
+
+/// The directories of everybody's user units.
+const SYSTEM: [&str; 7] = [
+    "/etc/systemd/user",
+    "/run/systemd/user",
+    "/usr/local/share/systemd/user",
+    "/usr/share/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+    "/lib/systemd/user",
+];
+
+/// What a directory of links ends in.
+const LINKS: [&str; 3] = [".wants", ".requires", ".upholds"];
+
+/// A link by which a unit is enabled for another.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The unit that is started for it, as `default.target`.
+    pub of: String,
+    /// The unit that is to be started.
+    pub unit: String,
+    /// Whether it is in a directory of the user's own.
+    pub own: bool,
+    /// The link itself.
+    pub path: PathBuf,
+}
+
+/// The directories, the one that counts most first.
+pub struct Tree {
+    directories: Vec<PathBuf>,
+    /// How many of them, from the first on, are the user's own.
+    own: usize,
+}
+
+impl Tree {
+    /// These directories, of which the first `own` are the user's.
+    pub fn new(directories: Vec<PathBuf>, own: usize) -> Self {
+        Self { directories, own }
+    }
+
+    /// The directories of the user whose home this is.
+    pub fn of_user(home: &Path, runtime: &RuntimeDir) -> Self {
+        let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let configuration = set("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+        let data = set("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
+        let mut directories = vec![
+            configuration.join("systemd/user.control"),
+            configuration.join("systemd/user"),
+            data.join("systemd/user"),
+        ];
+        let own = directories.len();
+        // What is generated and made by calls, and goes with the manager.
+        let transient = ["transient", "user.control", "user", "generator.early", "generator", "generator.late"];
+        directories.extend(transient.map(|name| runtime.bus_socket().with_file_name("systemd").join(name)));
+        directories.extend(SYSTEM.map(PathBuf::from));
+        Self::new(directories, own)
+    }
+
+    /// Every link of a unit for another; a unit that is linked more than once for the same counts once.
+    pub fn links(&self) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for (index, directory) in self.directories.iter().enumerate() {
+            for of in files::entries(directory) {
+                let name = files::name(&of);
+                let Some(name) = LINKS.iter().find_map(|suffix| name.strip_suffix(suffix)) else { continue };
+                for path in files::entries(&of) {
+                    let unit = files::name(&path);
+                    // A link to /dev/null takes those of later directories back.
+                    if links.iter().all(|link| link.unit != unit || link.of != name) && is_unit(unit) {
+                        let (of, unit) = (name.to_owned(), unit.to_owned());
+                        links.push(Link { of, unit, own: index < self.own, path });
+                    }
+                }
+            }
+        }
+        links.retain(|link| !is_mask(&link.path));
+        links
+    }
+
+    /// The units that the user has written, by name, and their texts.
+    pub fn own_units(&self) -> Vec<(String, String)> {
+        let paths = self.directories[..self.own].iter().flat_map(|directory| files::entries(directory));
+        let units = paths.filter(|path| is_unit(files::name(path)) && !path.is_symlink());
+        units.filter_map(|path| Some((files::name(&path).to_owned(), files::text(&path)?))).collect()
+    }
+
+    /// Whether there is certainly no such unit. Of slices, mounts and the like there need not be a file.
+    pub fn lacks(&self, unit: &str) -> bool {
+        is_unit(unit) && self.find(unit).is_none()
+    }
+
+    /// The text of a unit's file; `None` if it is masked or missing.
+    pub fn text(&self, unit: &str) -> Option<String> {
+        files::text(&self.find(unit)?)
+    }
+
+    /// The file of a unit, or of its template.
+    fn find(&self, unit: &str) -> Option<PathBuf> {
+        let template = template(unit);
+        [Some(unit), template.as_deref()].into_iter().flatten().find_map(|name| {
+            self.directories.iter().map(|directory| directory.join(name)).find(|path| path.exists() || is_mask(path))
+        })
+    }
+}
+
+/// Whether it is a name of a unit that must have a file.
+fn is_unit(name: &str) -> bool {
+    let kind = name.rsplit_once('.').map(|(_, kind)| kind);
+    kind.is_some_and(|kind| matches!(kind, "service" | "socket" | "target" | "timer" | "path"))
+}
+
+/// `NAME@.service` of `NAME@INSTANCE.service`.
+fn template(unit: &str) -> Option<String> {
+    let (name, rest) = unit.split_once('@')?;
+    let (_, kind) = rest.rsplit_once('.')?;
+    Some(format!("{name}@.{kind}"))
+}
+
+/// Whether the path leads to /dev/null.
+fn is_mask(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| facts.file_type().is_char_device())
+}

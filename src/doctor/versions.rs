@@ -1,0 +1,179 @@
+//! Versions: of systemd, of the X server, of the kernel; and its control groups.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::utsname::uname;
+
+use super::Finding;
+use super::catalogue::{VERSIONS_CGROUP, VERSIONS_KERNEL, VERSIONS_SERVER, VERSIONS_SYSTEMD};
+use super::machine::Machine;
+use crate::os::{self, Pid};
+use crate::x11::server;
+
+/// The oldest systemd that the tests run on.
+const SYSTEMD: u32 = 252;
+
+/// The oldest X server that has everything. Xorg counts as 1.20, 1.21.1 and so on; XLibre began at 25.
+const SERVER: (u32, u32) = (1, 20);
+
+/// The oldest kernel that has everything: pidfd_open(2) of 5.3, and the oldest that is maintained.
+const KERNEL: (u32, u32) = (5, 10);
+
+/// So much is read of what the server says.
+const MOST_SAID: usize = 16 * 1024;
+
+/// What there is.
+#[derive(Debug, Default)]
+struct Facts {
+    /// What the manager says, as `257.9-1~deb13u1`.
+    systemd: Option<String>,
+    /// What the server says of itself.
+    server: Option<String>,
+    /// The kernel's release, as `6.12.48+deb13-amd64`.
+    kernel: Option<String>,
+    /// Whether the control groups are in the unified hierarchy.
+    unified: bool,
+}
+
+/// Asks for the versions.
+pub async fn examine(machine: &Machine) -> Vec<Finding> {
+    let systemd = async {
+        match machine.manager.clone().or_else(|| machine.system_manager()) {
+            Some(manager) => machine.ask(manager.version()).await,
+            None => None,
+        }
+    };
+    let (systemd, server) = tokio::join!(systemd, server_version(machine));
+    let kernel = uname().ok().map(|name| name.release().to_string_lossy().into_owned());
+    judge(&Facts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() })
+}
+
+/// What the server that startxd would run says to `-version`: there is no other way to know. Not as root.
+async fn server_version(machine: &Machine) -> Option<String> {
+    let program = server::find(machine.config.server.binary.as_deref()).ok().filter(|_| !machine.is_root())?;
+    let mut child = Command::new(program)
+        .arg("-version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    ended(&child, machine.deadline()).await;
+    // Of one that has ended already it does nothing.
+    let _ = child.kill();
+    let _ = child.wait();
+    said(&mut child)
+}
+
+/// Waits for the end of a child, as long as it may take.
+async fn ended(child: &Child, deadline: Duration) -> Option<()> {
+    let pidfd = os::watch(os::pidfd_open(Pid::from_raw(i32::try_from(child.id()).ok()?)).ok()?).ok()?;
+    let _ = tokio::time::timeout(deadline, pidfd.readable()).await.ok()?.ok()?;
+    Some(())
+}
+
+/// What a child that has ended has left in its pipe.
+fn said(child: &mut Child) -> Option<String> {
+    use std::io::Read;
+    let mut pipe = child.stderr.take()?;
+    // Something that it has started may still hold the other end.
+    fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
+    let mut text = vec![0; MOST_SAID];
+    let mut length = 0;
+    while let Ok(more @ 1..) = pipe.read(&mut text[length..]) {
+        length += more;
+    }
+    text.truncate(length);
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(version) = &facts.systemd
+        && numbers(version).is_some_and(|(major, _)| major < SYSTEMD)
+    {
+        findings.push(VERSIONS_SYSTEMD.found(format!("systemd is {version}"), upgrade("systemd")));
+    }
+    if let Some((line, version)) = facts.server.as_deref().and_then(server_line)
+        && version < SERVER
+    {
+        findings.push(VERSIONS_SERVER.found(format!("the server is {line}"), upgrade("the X server")));
+    }
+    if let Some(version) = &facts.kernel
+        && numbers(version).is_some_and(|version| version < KERNEL)
+    {
+        findings.push(VERSIONS_KERNEL.found(format!("the kernel is Linux {version}"), upgrade("the kernel")));
+    }
+    if !facts.unified {
+        findings.push(VERSIONS_CGROUP.found(
+            "the control groups are not in the unified hierarchy (/sys/fs/cgroup is no cgroup2)",
+            "take systemd.unified_cgroup_hierarchy=0 out of the kernel's command line, and start the machine again",
+        ));
+    }
+    findings
+}
+
+fn upgrade(what: &str) -> String {
+    format!("upgrade {what}, or the distribution: Debian has what is needed since 12 (bookworm)")
+}
+
+/// The first two numbers of a version; the second is 0 if it has only one.
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    let first = parts.next()?.parse().ok()?;
+    Some((first, parts.next().and_then(|part| part.parse().ok()).unwrap_or(0)))
+}
+
+/// The line of a server's `-version` that names it, as `X.Org X Server 1.21.1.7`, and its version.
+fn server_line(said: &str) -> Option<(&str, (u32, u32))> {
+    said.lines().map(str::trim).find_map(|line| Some((line, numbers(line.split_once(" X Server ")?.1)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, judge, numbers, server_line};
+
+    fn healthy() -> Facts {
+        Facts {
+            systemd: Some("257.9-1~deb13u1".into()),
+            server: Some("\nX.Org X Server 1.21.1.16\nX Protocol Version 11, Revision 0\n".into()),
+            kernel: Some("6.12.48+deb13-amd64".into()),
+            unified: true,
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut Facts);
+        let cases: [(Fault, &[&str]); 10] = [
+            (|_| {}, &[]),
+            (|f| f.systemd = Some("252".into()), &[]),
+            (|f| f.systemd = Some("251.19-1".into()), &["versions.systemd"]),
+            (|f| f.systemd = Some("unknown".into()), &[]),
+            (|f| f.server = Some("X.Org X Server 1.19.6\n".into()), &["versions.server"]),
+            (|f| f.server = Some("XLibre X Server 25.0.0\n".into()), &[]),
+            (|f| f.server = Some("Unrecognized option".into()), &[]),
+            (|f| f.kernel = Some("5.4.0-1".into()), &["versions.kernel"]),
+            (|f| f.kernel = Some("5.10.0".into()), &[]),
+            (|f| f.unified = false, &["versions.cgroup"]),
+        ];
+        for (index, (fault, expected)) in cases.into_iter().enumerate() {
+            let mut facts = healthy();
+            fault(&mut facts);
+            let ids: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
+            assert_eq!(ids, expected, "case {index}");
+        }
+    }
+
+    #[test]
+    fn versions_are_read() {
+        assert_eq!(numbers("262"), Some((262, 0)));
+        assert_eq!(numbers("252.38-1~deb12u1"), Some((252, 38)));
+        assert_eq!(numbers("v1"), None);
+        assert_eq!(server_line("a\n X.Org X Server 1.21.1.7 \n"), Some(("X.Org X Server 1.21.1.7", (1, 21))));
+    }
+}

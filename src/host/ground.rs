@@ -1,0 +1,118 @@
+//! The host's eye on what the session stands on: the user manager, and logind's word that the server has its devices.
+//!
+//! The server takes control of the session over its own connection to the system bus, once (xserver, systemd-logind.c,
+//! `connect_hook`); logind hands it input and graphics devices, and takes them back when that connection, or logind
+//! itself, goes: seen on 252, 257 and 262, a restarted logind forgets its sessions' controllers (logind-session.c,
+//! `session_free`; systemd#17308) and puts the VT in text mode, and after a restart of the system bus it does not even
+//! answer until it is restarted as well. The server notices neither. It would show a picture that nobody can type into,
+//! while the keys go to the shell behind it; so it is started again, which is what makes a controller.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+use zbus::Connection;
+
+use crate::logind::{self, Restarts};
+use crate::manager::Manager;
+use crate::os;
+
+/// The process of the user manager. Every unit ends with it, and the environment that it held is no more.
+pub struct ManagerProcess {
+    pidfd: Option<AsyncFd<OwnedFd>>,
+}
+
+impl ManagerProcess {
+    /// Finds it by its connection to the bus.
+    pub async fn find(manager: &Manager) -> Self {
+        let pidfd = match manager.pid().await {
+            Ok(pid) => os::pidfd_open(pid).and_then(os::watch).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        // Then there is still the bus, which goes with the manager, if later.
+        let pidfd = pidfd.inspect_err(|error| tracing::debug!("the user manager's process is unknown: {error}"));
+        Self { pidfd: pidfd.ok() }
+    }
+
+    /// Waits for its end. Not told by a re-execution, which keeps the process. May be dropped while it waits.
+    pub async fn ended(&self) {
+        match &self.pidfd {
+            // Stays readable, so it is told again to whoever asks again.
+            Some(pidfd) => drop(pidfd.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What happened to the server's control of its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// The server has lost its devices, and why.
+    Lost(&'static str),
+    /// logind answers again, and the session is in the foreground: a new server would get its devices.
+    Possible,
+    /// logind does not come back; what it, or the bus, said last.
+    Gone(String),
+}
+
+/// Pause between two tries to reach logind: a bus that is being restarted has nothing to wait on.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+
+/// Watches the system bus and logind on it, in a task of its own.
+///
+/// `system_bus` is a connection that is open already, `session` logind's id of the session, and `deadline` how long
+/// logind may take to come back. The queue ends with [`Control::Gone`].
+#[must_use]
+pub fn watch(system_bus: Connection, session: String, deadline: Duration) -> mpsc::UnboundedReceiver<Control> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut restarts = Restarts::listen(&system_bus).await.ok();
+        loop {
+            let logind = match &mut restarts {
+                Some(restarts) => restarts.next().await,
+                None => false,
+            };
+            let lost = if logind { "systemd-logind was restarted" } else { "the system's message bus was restarted" };
+            if sender.send(Control::Lost(lost)).is_err() {
+                return;
+            }
+            let back = match reach(&session, deadline).await {
+                Ok(again) => {
+                    restarts = Some(again);
+                    Control::Possible
+                }
+                Err(why) => Control::Gone(why),
+            };
+            let gone = matches!(back, Control::Gone(_));
+            if sender.send(back).is_err() || gone {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reaches logind, and waits until the session is active. Listens from before the first question to it.
+async fn reach(session: &str, deadline: Duration) -> Result<Restarts, String> {
+    let end = Instant::now() + deadline;
+    let (connection, restarts, path) = loop {
+        let attempt = async {
+            let connection = logind::connect().await.map_err(|error| error.to_string())?;
+            let restarts = Restarts::listen(&connection).await.map_err(|error| error.to_string())?;
+            let session = logind::session_by_id(&connection, session).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>((connection, restarts, session.path))
+        };
+        let late = || format!("no answer within {} s", deadline.as_secs_f32());
+        match timeout_at(end, attempt).await.unwrap_or_else(|_| Err(late())) {
+            Ok(reached) => break reached,
+            Err(why) if Instant::now() >= end => return Err(why),
+            Err(_) => sleep(TRY_AGAIN).await,
+        }
+    };
+    // A server that starts in the background gets paused devices and gives up. A person who has switched away comes
+    // back some time, or not, so this has no deadline; each look at it has.
+    while !logind::wait_active(&connection, &path, deadline).await.map_err(|error| error.to_string())? {}
+    Ok(restarts)
+}

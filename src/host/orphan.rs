@@ -1,0 +1,80 @@
+//! Servers that nobody watches over any more.
+//!
+//! Between its fork and its adoption a server is in the login session's scope: its host knows it, and its supervisor is
+//! just being told. Who kills both at that moment leaves a server that holds the VT, and no unit to stop it by.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
+
+use crate::os::{self, Pid};
+
+/// Ends every server of ours that was started with this Xauthority file: SIGTERM, and SIGKILL after `deadline`.
+///
+/// The file is in a directory that only this user can enter, and each display of ours has its own: who was told to use
+/// it is a server of that display.
+pub async fn end(authority: &Path, deadline: Duration) {
+    for (pid, pidfd) in find(authority) {
+        tracing::warn!("an X server is left behind (pid {pid}); ending it");
+        for (signal, patience) in [(Signal::SIGTERM, deadline), (Signal::SIGKILL, deadline)] {
+            if os::pidfd_signal(pidfd.get_ref(), signal).is_err() || timeout(patience, pidfd.readable()).await.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+/// The processes of this user that were started with `-auth AUTHORITY`.
+fn find(authority: &Path) -> Vec<(Pid, AsyncFd<OwnedFd>)> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let server = |pid: i32| {
+        if !is_server(pid, authority) {
+            return None;
+        }
+        let pidfd = os::pidfd_open(Pid::from_raw(pid)).and_then(os::watch).ok()?;
+        // Looked at again: the pid may have become somebody else's before the descriptor held it.
+        is_server(pid, authority).then_some((Pid::from_raw(pid), pidfd))
+    };
+    pids.filter_map(server).collect()
+}
+
+fn is_server(pid: i32, authority: &Path) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let ours = process.metadata().is_ok_and(|metadata| metadata.uid() == nix::unistd::geteuid().as_raw());
+    ours && std::fs::read(process.join("cmdline")).is_ok_and(|line| has_authority(&line, authority))
+}
+
+/// Whether a command line as in `/proc/PID/cmdline` has the argument `-auth` with this path behind it.
+fn has_authority(line: &[u8], authority: &Path) -> bool {
+    let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
+    words.windows(2).any(|pair| pair[0] == b"-auth" && pair[1] == authority.as_os_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::has_authority;
+
+    #[test]
+    fn a_server_is_known_by_its_authority() {
+        let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
+        let cases: [(&[u8], bool); 5] = [
+            (b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/startxd/Xauthority.0\0", true),
+            (b"Xorg\0:1\0-auth\0/run/user/1000/startxd/Xauthority.1\0", false),
+            (b"cat\0/run/user/1000/startxd/Xauthority.0\0", false),
+            (b"sh\0-c\0Xorg -auth /run/user/1000/startxd/Xauthority.0\0", false),
+            (b"", false),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(has_authority(line, authority), expected, "{}", String::from_utf8_lossy(line));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Everything killed (9) at once, at each stage of a start and of a stop: the next start finds the remains, says what it
+//! found, repairs (environment, cookie, sockets, locks, failed units) and works.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::harness::{Background, SOON, wait_until};
+use crate::scenario::Desk;
+use crate::{OPENBOX, server_is_gone};
+
+/// Everything of startxd, the server, and the window manager.
+const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
+
+/// Stages of `whole` milliseconds, every `STARTXD_SWEEP` of them, 40 if that is not set.
+fn stages(whole: u64) -> impl Iterator<Item = Duration> {
+    let step = std::env::var("STARTXD_SWEEP").ok().and_then(|step| step.parse().ok()).unwrap_or(40);
+    (0..whole).step_by(step).map(Duration::from_millis)
+}
+
+/// Waits until nothing is left, with nobody's help but the unit's that systemd starts when a supervisor was killed.
+fn is_repaired(desk: &Desk, when: &str) {
+    wait_until(&format!("nothing to be left of what was killed {when}"), SOON, || match desk.what_is_left() {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("{left}\n{}", desk.vt())),
+    });
+}
+
+/// A session that works and leaves nothing.
+fn works(desk: &Desk) {
+    desk.starts(OPENBOX);
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn at_each_stage_of_a_start() {
+    let desk = Desk::at_prompt();
+    for stage in stages(320) {
+        desk.types(&format!("startxd start {OPENBOX}"));
+        sleep(stage);
+        if desk.root(KILL).status.success() {
+            desk.comes_back(137, SOON);
+        } else {
+            // It was not there yet.
+            desk.is_up();
+            desk.root(KILL).ok();
+            desk.comes_back(137, SOON);
+        }
+        server_is_gone(&desk);
+        works(&desk);
+    }
+}
+
+#[test]
+fn at_each_stage_of_a_stop() {
+    let desk = Desk::at_prompt();
+    for stage in stages(120) {
+        desk.starts(OPENBOX);
+        let stop: Background = desk.spawn("ada", "startxd stop");
+        sleep(stage);
+        // At the last stages all may be over already.
+        let _ = desk.root(KILL);
+        desk.comes_back_somehow(SOON);
+        stop.wait(SOON);
+        server_is_gone(&desk);
+        works(&desk);
+    }
+}
+
+#[test]
+fn the_remains_of_a_session_are_repaired_before_the_next_start() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    desk.root(KILL).ok();
+    desk.comes_back(137, SOON);
+    is_repaired(&desk, "in a session");
+    let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
+    assert!(repair.contains("ended without cleaning up"), "{repair}");
+    server_is_gone(&desk);
+    works(&desk);
+}
+
+#[test]
+fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
+    let desk = Desk::at_prompt();
+    desk.user("ada", "systemctl --user mask --runtime startxd-repair.service").ok();
+    desk.starts(OPENBOX);
+    desk.root(KILL).ok();
+    desk.comes_back(137, SOON);
+    server_is_gone(&desk);
+    desk.starts(OPENBOX);
+    desk.user("ada", "systemctl --user unmask --runtime startxd-repair.service").ok();
+    desk.quits_openbox();
+    desk.ended(0).says(&["ended without cleaning up"]);
+}

@@ -1,0 +1,144 @@
+//! Xorg crashes or is killed: VT in text mode; server and window manager come back by a bounded policy with backoff;
+//! `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the
+//! server's last lines on the VT.
+
+use crate::harness::{Mode, SOON, secs};
+use crate::scenario::Desk;
+use crate::{FIFO, OPENBOX, another, manages, starts_again};
+
+#[test]
+fn a_killed_server_comes_back_with_its_window_manager() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let first = desk.server();
+    desk.root(&format!("kill -KILL {}", first.pid)).ok();
+    another(&desk, "Xorg", &first.pid);
+    manages(&desk);
+    desk.unit_becomes("xorg@0.service", "active");
+    let second = desk.server();
+    assert_eq!((&second.exe, &second.uids, &second.cgroup), (&first.exe, &first.uids, &first.cgroup));
+    desk.is_up();
+    desk.quits_openbox();
+    desk.ended(0);
+    starts_again(&desk);
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_ends_the_session() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let mut server = String::new();
+    for _ in 0..4 {
+        server = another(&desk, "Xorg", &server);
+        manages(&desk);
+        desk.root(&format!("kill -KILL {server}")).ok();
+    }
+    desk.ended(3).says(&["the X server was ended by SIGKILL", "its last lines:", "(==) Log file:"]);
+    starts_again(&desk);
+}
+
+#[test]
+fn it_comes_back_after_a_pause_with_the_terminal_in_text_mode_meanwhile() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 2\npause = 2\n");
+    desk.starts(OPENBOX);
+    let first = desk.server();
+    desk.root(&format!("kill -KILL {}", first.pid)).ok();
+    let second = another(&desk, "Xorg", &first.pid);
+    manages(&desk);
+    desk.root(&format!("kill -KILL {second}")).ok();
+    desk.vt().wait_text("(2 of 2)", SOON);
+    desk.vt().wait_mode(Mode::Text, SOON);
+    // Its supervisor is there already, and waits.
+    desk.unit_becomes("xorg@0.service", "activating");
+    let third = another(&desk, "Xorg", &second);
+    manages(&desk);
+    desk.unit_becomes("xorg@0.service", "active");
+    desk.root(&format!("kill -KILL {third}")).ok();
+    desk.ended(3).says(&["in 2 s (2 of 2)"]);
+
+    // An end that is asked for does not wait for it.
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\npause = 60\n");
+    desk.starts(OPENBOX);
+    let first = desk.server();
+    desk.root(&format!("kill -KILL {}", first.pid)).ok();
+    let second = another(&desk, "Xorg", &first.pid);
+    manages(&desk);
+    desk.root(&format!("kill -KILL {second}")).ok();
+    desk.unit_becomes("xorg@0.service", "activating");
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+}
+
+#[test]
+fn it_does_not_come_back_where_the_configuration_says_never() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 0\n");
+    desk.starts(OPENBOX);
+    desk.root(&format!("kill -KILL {}", desk.server().pid)).ok();
+    desk.ended(3).says(&["the X server was ended by SIGKILL"]);
+}
+
+#[test]
+fn what_is_not_bound_to_the_display_is_untouched() {
+    let desk = Desk::at_prompt();
+    desk.writes_unit("mux.service", "[Service]\nExecStart=sleep infinity\n[Install]\nWantedBy=multiplexer.target\n");
+    desk.user("ada", "systemctl --user enable mux; systemctl --user start multiplexer.target").ok();
+    desk.unit_becomes("mux.service", "active");
+    let pid = desk.unit("mux.service", "MainPID");
+    desk.starts(OPENBOX);
+    let server = desk.server();
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    another(&desk, "Xorg", &server.pid);
+    manages(&desk);
+    desk.quits_openbox();
+    desk.comes_back(0, SOON);
+    assert_eq!(
+        desk.states(&["multiplexer.target", "mux.service"]),
+        ["multiplexer.target active", "mux.service active"]
+    );
+    assert_eq!(desk.unit("mux.service", "MainPID"), pid);
+}
+
+#[test]
+fn a_server_that_is_killed_before_it_serves_ends_the_session() {
+    let desk = Desk::at_prompt();
+    desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.unit_becomes("startxd-wm@openbox.service", "active");
+    let server = another(&desk, "Xorg", "");
+    desk.root(&format!("kill -KILL {server}")).ok();
+    desk.ended(3).says(&["the X server was ended by SIGKILL before it was ready"]);
+    desk.root(&format!("rm {FIFO}")).ok();
+    starts_again(&desk);
+}
+
+#[test]
+fn a_hanging_server_is_given_up_at_the_deadline() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nserver_ready = 1\n");
+    desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.ended(3).says(&["did not answer within 1 s"]);
+    desk.root(&format!("rm {FIFO}")).ok();
+    starts_again(&desk);
+}
+
+#[test]
+fn an_application_that_ignores_its_end_is_killed_in_time() {
+    let desk = Desk::at_prompt();
+    desk.writes_unit(
+        "stubborn.service",
+        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
+         [Service]\nExecStart=sh -c 'trap \"\" TERM; while :; do sleep 1; done'\nTimeoutStopSec=2\n\
+         [Install]\nWantedBy=graphical-session.target\n",
+    );
+    desk.user("ada", "systemctl --user enable stubborn").ok();
+    desk.starts(OPENBOX);
+    desk.unit_becomes("stubborn.service", "active");
+    desk.quits_openbox();
+    desk.comes_back(0, secs(15));
+    assert_eq!(desk.states(&["stubborn.service", "xorg.target"]), ["stubborn.service failed", "xorg.target inactive"]);
+    desk.user("ada", "systemctl --user reset-failed").ok();
+    desk.is_clean();
+}
