@@ -9,20 +9,27 @@
 //! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
 //! | [`launch`] | what those two say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
+//! | [`desktop_entry`] | the entries of xsessions directories, as the specification has them |
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
 //! | [`logind`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
+//! | [`attach`] | a display that something else has started |
+//! | [`autologin`] | a getty that logs a user in: the one thing done as root |
 //! | [`doctor`] | what is wrong with a machine or a login, and what mends it |
 //! | [`config`] | the configuration file, and [`deadline`]: every deadline |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 
+pub mod attach;
+pub mod autologin;
 pub mod cli;
 pub mod config;
 pub mod dbus;
 pub mod deadline;
+pub mod desktop_entry;
 pub mod doctor;
 pub mod environment;
+pub mod files;
 pub mod host;
 pub mod launch;
 pub mod logind;
@@ -32,6 +39,7 @@ pub mod record;
 pub mod runtime_dir;
 pub mod session;
 pub mod session_bus;
+pub mod small_file;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;

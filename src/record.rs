@@ -81,7 +81,7 @@ impl Record {
     /// # Errors
     /// The directory is full or not writable.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
+        let text = self.render()?;
         let new = path.with_extension("new");
         match std::fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -112,12 +112,31 @@ impl Record {
             return Err(Unreadable::Form("not a file".to_owned()));
         }
         let mut text = String::new();
-        file.take(MAX_SIZE).read_to_string(&mut text)?;
-        let record: Self = toml::from_str(&text).map_err(|error| Unreadable::Form(error.message().to_owned()))?;
+        // One byte more than it may have: the beginning of a longer one could be read as another record.
+        if file.take(MAX_SIZE + 1).read_to_string(&mut text)? as u64 > MAX_SIZE {
+            return Err(Unreadable::Form("larger than 4 MiB".to_owned()));
+        }
+        Self::parse(&text).map(Some)
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// None in practice: every record can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
+    /// Takes the text of a file and returns the record.
+    ///
+    /// # Errors
+    /// [`Unreadable::Form`].
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        let record: Self = toml::from_str(text).map_err(|error| Unreadable::Form(error.message().to_owned()))?;
         if record.version != VERSION {
             return Err(Unreadable::Form(format!("version {}", record.version)));
         }
-        Ok(Some(record))
+        Ok(record)
     }
 }
 

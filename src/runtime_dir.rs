@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `host.sock` | the launch socket | the host |
 //! | `session.toml` | what the session is, and the environment to put back | the host |
+//! | `attached.toml` | the display that `startxd attach` was given, and the environment to put back | `attach` |
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
 //! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
 //!
@@ -107,6 +108,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn record(&self) -> PathBuf {
         self.ours.join("session.toml")
+    }
+
+    /// The record of a display that is attached.
+    #[must_use]
+    pub fn attached(&self) -> PathBuf {
+        self.ours.join("attached.toml")
     }
 
     /// The lock that the host holds.

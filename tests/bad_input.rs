@@ -113,6 +113,8 @@ fn a_session_that_does_not_exist_is_explained() {
     let units = "~/.config/systemd/user";
     guest.write_as("ada", &format!("{units}/broken.service"), "[Service]\nType=nonsense\n");
     guest.user("ada", &format!("ln -s /dev/null {units}/masked.service; install -m 755 /dev/null empty")).ok();
+    // What Debian would start where nothing is set up.
+    guest.root("chmod -x /etc/X11/Xsession").ok();
     let login = prompt(&mut guest);
     for (what, words) in [
         ("nosuchwm", ["no command nosuchwm", "$PATH", "check the spelling"]),
@@ -129,6 +131,7 @@ fn a_session_that_does_not_exist_is_explained() {
         at(&login, &format!("startxd start {what}")).says(23, &words).in_one_message().in_journal(&guest);
         guest.assert_clean();
     }
+    guest.root("chmod +x /etc/X11/Xsession").ok();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The options as typed.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
+
+use crate::autologin::VTS;
 
 /// startx, done by systemd: Xorg and a window manager as user units on this virtual terminal.
 #[derive(Debug, Parser)]
@@ -28,6 +30,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Ask, and touch nothing
     #[command(subcommand)]
     Check(CheckCommand),
@@ -41,6 +52,23 @@ pub enum Command {
     /// End what a dead session has left, as startxd-repair.service
     #[command(hide = true)]
     Repair,
+    /// Give the display of this X session, which startx or a display manager has started, to the user manager
+    Attach,
+    /// Take that display away from the user manager again
+    Detach,
+    /// Watch an attached display, for startxd-attached.service
+    #[command(hide = true)]
+    Attached {
+        /// Put the environment back, after the watch has ended
+        #[arg(long)]
+        restore: bool,
+    },
+    /// Set up a way into a session (as root)
+    #[command(subcommand)]
+    Enable(Enable),
+    /// Take back what enable has set up (as root)
+    #[command(subcommand)]
+    Disable(Disable),
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {
@@ -63,13 +91,61 @@ pub enum Shell {
 /// Options of `start`.
 #[derive(Debug, clap::Args)]
 pub struct Start {
+    /// Switch to this terminal first, if another one is in the foreground
+    #[arg(long)]
+    pub activate: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
+    /// arguments, which it is for certain after --; if not given: the units enabled for wm.target, else ~/.xinitrc, else
+    /// session.default of startxd.toml
+    #[arg(value_name = "SESSION", trailing_var_arg = true)]
+    pub session: Vec<String>,
+}
+
+/// Keys of startxd.toml, over those of its files.
+#[derive(Debug, Default, clap::Args)]
+pub struct Settings {
     /// The display, as :1; the first free one if not given
     #[arg(long, value_name = ":N", allow_hyphen_values = true)]
     pub display: Option<String>,
-    /// A user unit (NAME.service), or a command with its arguments (after -- if it has options); if not given: the
-    /// units enabled for wm.target, else ~/.xinitrc, else session.default of startxd.toml
-    #[arg(value_name = "SESSION", trailing_var_arg = true)]
-    pub session: Vec<String>,
+    /// The X server to run, by its whole path
+    #[arg(long, value_name = "PATH")]
+    pub server: Option<String>,
+    /// An argument for the X server; may be repeated; in place of server.args of startxd.toml
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub server_arg: Vec<String>,
+    /// The resolution that the X server tells
+    #[arg(long, value_name = "DOTS", allow_hyphen_values = true)]
+    pub dpi: Option<String>,
+    /// For how long a key is held before it repeats, in milliseconds
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    pub ardelay: Option<String>,
+    /// How long it is between two repeats of a key, in milliseconds
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    pub arinterval: Option<String>,
+    /// When the session is up: when the display is managed, or when the window manager is started
+    #[arg(long, value_name = "managed|started")]
+    pub ready: Option<String>,
+    /// A variable of the login that stays behind; may be repeated; in place of environment.never of startxd.toml
+    #[arg(long, value_name = "NAME")]
+    pub never: Vec<String>,
+    /// One of the deadlines of startxd.toml, in seconds; may be repeated
+    #[arg(long, value_name = "NAME=SECONDS")]
+    pub deadline: Vec<String>,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show the value of each key that counts, and where it comes from; options as those of start
+    Show {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 /// What to restart.
@@ -86,8 +162,45 @@ pub enum Part {
 pub enum CheckCommand {
     /// Whether a session may start here: exit status 0 if so; for the login shell's profile
     MayStart {
+        /// Accept a terminal in the background, for `start --activate`
+        #[arg(long)]
+        activate: bool,
         /// Say why, or why not
         #[arg(short, long)]
         verbose: bool,
+    },
+}
+
+/// What to set up.
+#[derive(Debug, Subcommand)]
+pub enum Enable {
+    /// Log a user in on a virtual terminal at boot, without a password
+    Autologin {
+        /// Who is logged in
+        #[arg(value_name = "USER")]
+        user: String,
+        /// The number of the virtual terminal
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u8).range(VTS))]
+        vt: u8,
+        /// Also add the line that starts the session to the profile of the user's login shell
+        #[arg(long)]
+        profile: bool,
+        /// Show what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What to take back.
+#[derive(Debug, Subcommand)]
+pub enum Disable {
+    /// Take back autologins that enable has set up; all of them if nothing is given
+    Autologin {
+        /// Only those of this user
+        #[arg(value_name = "USER")]
+        user: Option<String>,
+        /// Only that of this virtual terminal
+        #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
+        vt: Option<u8>,
     },
 }

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use super::exit::Exit;
-use crate::host::checks;
+use crate::host::checks::{self, Background};
 
 /// `check may-start`: the exit status tells; a sentence too if it is asked for.
-pub async fn may_start(verbose: bool) -> Exit {
-    match checks::may_start(&super::configuration().deadlines).await {
+pub async fn may_start(activate: bool, verbose: bool) -> Exit {
+    let background = if activate { Background::Accept } else { Background::Wait };
+    match checks::may_start(&super::configuration().deadlines, background).await {
         Ok(clearance) => {
             if verbose {
                 let (session, vt) = (clearance.session.id, clearance.vt);

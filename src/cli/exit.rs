@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::attach::NotAttached;
 use crate::host::checks::Refusal;
 use crate::host::prepare::NotPrepared;
 use crate::host::{Failure, Why};
@@ -54,6 +55,10 @@ pub enum Exit {
     NothingToRun = 23,
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
+    /// Setting something up for others needs root.
+    NotRoot = 30,
+    /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
+    NotSetUp = 31,
     /// `doctor`: the worst that was found is a warning.
     Warnings = 40,
     /// `doctor`: an error was found.
@@ -79,8 +84,21 @@ impl From<&Refusal> for Exit {
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
             Refusal::NotActive { .. } => Self::NotActive,
             Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
-            Refusal::AlreadyUp { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
+            Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,
+        }
+    }
+}
+
+impl From<&NotAttached> for Exit {
+    fn from(failure: &NotAttached) -> Self {
+        match failure {
+            NotAttached::Refused(refusal) => refusal.into(),
+            NotAttached::NoRuntimeDir(_) | NotAttached::Write { .. } => Self::NoRuntimeDir,
+            NotAttached::NoManager { .. } | NotAttached::Manager(_) => Self::NoManager,
+            NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
+            NotAttached::NotStarted { .. } | NotAttached::NotStopped { .. } => Self::SessionFailed,
+            NotAttached::Nothing => Self::NotRunning,
         }
     }
 }
@@ -118,6 +136,8 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
+            (Exit::NotRoot, 30),
+            (Exit::NotSetUp, 31),
             (Exit::Warnings, 40),
             (Exit::Faults, 41),
         ];

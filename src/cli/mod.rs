@@ -1,21 +1,27 @@
 //! The command line: what was asked for, who does it, and how it is said.
 
 mod args;
+mod attach;
+mod autologin;
 mod check;
 mod completions;
+mod config_show;
 mod doctor;
 pub mod exit;
 mod journal;
+pub mod json;
+mod list;
 mod repair;
 mod restart;
 mod serve;
+mod settings;
 mod start;
 pub mod status;
 mod stop;
 
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command};
+use args::{Args, CheckCommand, Command, ConfigCommand, Disable, Enable};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
@@ -35,7 +41,7 @@ pub fn run() -> Exit {
     if matches!(args.command, Command::Start(_)) {
         grace::ask();
     }
-    journal::begin(matches!(args.command, Command::Serve { .. }));
+    journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. }));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -50,9 +56,18 @@ pub fn run() -> Exit {
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
             Command::Doctor { json } => doctor::run(json).await,
-            Command::Check(CheckCommand::MayStart { verbose }) => check::may_start(verbose).await,
+            Command::List { json } => list::run(json).await,
+            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Completions { shell } => completions::run(shell),
             Command::Repair => repair::run().await,
+            Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
+            Command::Attach => attach::attach().await,
+            Command::Detach => attach::detach().await,
+            Command::Attached { restore } => attach::attached(restore).await,
+            Command::Enable(Enable::Autologin { user, vt, profile, dry_run }) => {
+                autologin::enable(&user, vt, profile, dry_run).await
+            }
+            Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })

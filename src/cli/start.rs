@@ -1,21 +1,28 @@
 //! `startxd start`.
 
+use std::ffi::OsString;
+
 use super::args::Start;
 use super::exit::Exit;
+use crate::host::checks::Background;
 use crate::host::{self, Options};
-use crate::x11::display::Display;
+use crate::session::{Request, Surroundings};
 
 /// Runs a session and returns how it ended.
 pub async fn run(start: Start) -> Exit {
-    let display = match start.display.as_deref().map(Display::parse).transpose() {
-        Ok(display) => display,
-        Err(error) => {
-            tracing::error!("{error}");
+    let config = match start.settings.configuration() {
+        Ok(loaded) => loaded.config,
+        Err(why) => {
+            tracing::error!("{why}");
             return Exit::Usage;
         }
     };
-    let options = Options { display, session: start.session };
-    match host::run(&options, &super::configuration()).await {
+    let home = Surroundings::from_env().home;
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
+    let background = if start.activate { Background::Activate } else { Background::Wait };
+    let options = Options { session, background };
+    match host::run(&options, &config).await {
         Ok(why) => {
             tracing::debug!("the session is over: {why}");
             Exit::Success
@@ -23,6 +30,42 @@ pub async fn run(start: Start) -> Exit {
         Err(failure) => {
             tracing::error!("{failure}");
             Exit::from(&failure)
+        }
+    }
+}
+
+/// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--` stands
+/// before SESSION. clap has taken it out.
+fn is_after_dashes(argv: &[OsString], words: &[String]) -> bool {
+    let before = argv.len().checked_sub(words.len() + 1);
+    !words.is_empty() && before.and_then(|index| argv.get(index)).is_some_and(|argument| argument == "--")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::Parser;
+
+    use super::is_after_dashes;
+    use crate::cli::args::{Args, Command};
+
+    #[test]
+    fn what_stands_before_the_session() {
+        for (line, words, after) in [
+            ("start", 0, false),
+            ("start i3", 1, false),
+            ("start -- i3", 1, true),
+            ("start -- i3 -c x", 3, true),
+            ("start i3 -c -- x", 4, false),
+            ("start --display :1 -- i3", 1, true),
+            ("start --display :1 i3 -- x", 3, false),
+            ("start -- -- x", 2, true),
+        ] {
+            let argv: Vec<OsString> = std::iter::once("startxd").chain(line.split(' ')).map(OsString::from).collect();
+            let Command::Start(start) = Args::try_parse_from(&argv).unwrap().command else { panic!("{line}") };
+            assert_eq!(start.session.len(), words, "{line}");
+            assert_eq!(is_after_dashes(&argv, &start.session), after, "{line}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one table of keys: reading, showing, suggestions and the manual all go by it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -39,12 +40,17 @@ pub fn keys() -> impl Iterator<Item = Key> + Clone {
 }
 
 impl Key {
+    /// Takes a configuration and returns the key's value in it.
+    pub fn value(&self, config: &Config) -> toml::Value {
+        match self.access {
+            Access::Plain { show, .. } => show(config),
+            Access::Deadline(field) => toml::Value::Float((field.get)(&config.deadlines).as_secs_f64()),
+        }
+    }
+
     /// Takes a configuration and returns the key's value in it as TOML, which [`super::load`] would read back.
     pub fn show(&self, config: &Config) -> String {
-        match self.access {
-            Access::Plain { show, .. } => show(config).to_string(),
-            Access::Deadline(field) => toml::Value::Float((field.get)(&config.deadlines).as_secs_f64()).to_string(),
-        }
+        self.value(config).to_string()
     }
 
     /// Takes a configuration and the value that stands in a file, and puts the value in.
@@ -111,9 +117,45 @@ const PLAIN: &[Key] = &[
         },
     },
     Key {
+        name: "server.dpi",
+        doc: "The resolution that the X server tells, as its argument -dpi. 0: what it finds out itself.",
+        takes: "dots per inch, at most 1000",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.dpi = number(value, 1000)?;
+                Ok(())
+            },
+            show: |config| integer(config.server.dpi),
+        },
+    },
+    Key {
+        name: "server.ardelay",
+        doc: "For how long a key is held before it repeats, as the server's argument -ardelay. 0: as the server has it.",
+        takes: "milliseconds, at most 10000",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.ardelay = number(value, 10_000)?;
+                Ok(())
+            },
+            show: |config| integer(config.server.ardelay),
+        },
+    },
+    Key {
+        name: "server.arinterval",
+        doc: "How long it is between two repeats, as the server's argument -arinterval. 0: as the server has it.",
+        takes: "milliseconds, at most 10000",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.arinterval = number(value, 10_000)?;
+                Ok(())
+            },
+            show: |config| integer(config.server.arinterval),
+        },
+    },
+    Key {
         name: "session.default",
         doc: "What to start when nothing was asked for, no unit is enabled in wm.target and there is no ~/.xinitrc.",
-        takes: "a unit or a command line",
+        takes: "an entry's name, a unit or a command line",
         access: Access::Plain {
             set: |config, value| {
                 config.session.default = optional(value)?;
@@ -191,6 +233,18 @@ const PLAIN: &[Key] = &[
         },
     },
     Key {
+        name: "select.timeout",
+        doc: "After how long startxd select takes the choice of last time, where there is one. 0: never.",
+        takes: "seconds, at most 3600, or 0",
+        access: Access::Plain {
+            set: |config, value| {
+                config.select.timeout = if is_zero(value) { Duration::ZERO } else { seconds(value)? };
+                Ok(())
+            },
+            show: |config| toml::Value::Float(config.select.timeout.as_secs_f64()),
+        },
+    },
+    Key {
         name: "environment.never",
         doc: "Variables of the login that stay behind, beside those that always do. A name that ends in * stands for \
               all that begin so.",
@@ -244,7 +298,29 @@ fn list(value: &DeValue<'_>, check: fn(&str) -> Result<(), String>) -> Result<Ve
     items.iter().map(|item| string(item.get_ref()).and_then(|text| check(text).map(|()| text.to_owned()))).collect()
 }
 
-fn seconds(value: &DeValue<'_>) -> Result<std::time::Duration, String> {
+fn integer(value: Option<u32>) -> toml::Value {
+    toml::Value::Integer(i64::from(value.unwrap_or_default()))
+}
+
+/// A whole number; 0 takes back what a file that counts less has set.
+fn number(value: &DeValue<'_>, most: u32) -> Result<Option<u32>, String> {
+    let DeValue::Integer(integer) = value else {
+        return Err(format!("write a whole number instead of {}", article(value)));
+    };
+    let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| *number <= most);
+    let number = number.ok_or_else(|| format!("write a whole number from 0 to {most}"))?;
+    Ok(Some(number).filter(|number| *number > 0))
+}
+
+fn is_zero(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()) == Ok(0),
+        DeValue::Float(float) => float.as_str().parse() == Ok(0.0),
+        _ => false,
+    }
+}
+
+fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
     let number = match value {
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|n| n as f64),
         DeValue::Float(float) => float.as_str().parse().ok(),
@@ -287,6 +363,8 @@ mod tests {
         let mut config = Config { display: Display::new(3), ..Config::default() };
         config.server.binary = Some("/opt/X \"1\"".into());
         config.server.args = vec!["-dpi".into(), "96".into()];
+        (config.server.dpi, config.server.ardelay) = (Some(96), Some(250));
+        config.select.timeout = Duration::from_millis(1500);
         config.session.default = Some("é\n".into());
         config.session.ready = Ready::Started;
         config.crash.limit = 0;
@@ -317,6 +395,13 @@ mod tests {
             ("server.args", "\"-dpi 96\"", "a list"),
             ("server.args", "[\"-dpi\", 96]", "instead of an integer"),
             ("server.args", "[\"-dpi\", \"-ac\"]", "not possible here"),
+            ("server.dpi", "1001", "from 0 to 1000"),
+            ("server.dpi", "-96", "from 0 to 1000"),
+            ("server.ardelay", "2.5", "instead of a number with a fraction"),
+            ("server.arinterval", "\"25\"", "instead of a string"),
+            ("select.timeout", "-1", "above 0"),
+            ("select.timeout", "3601", "at most 3600"),
+            ("select.timeout", "\"x\"", "instead of a string"),
             ("session.ready", "\"yes\"", "\"managed\" or \"started\" instead of \"yes\""),
             ("session.ready", "1", "instead of an integer"),
             ("session.default", "[]", "instead of a list"),

@@ -9,13 +9,15 @@ mod lines;
 mod mend;
 mod read;
 pub mod server_args;
-mod suggest;
-use std::collections::{BTreeMap, BTreeSet};
+pub mod suggest;
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
 use crate::x11::display::Display;
@@ -36,6 +38,8 @@ pub struct Config {
     pub session: Session,
     /// What becomes of crashes.
     pub crash: Crash,
+    /// The menu.
+    pub select: Select,
     /// The environment that travels.
     pub environment: Environment,
     /// How long each thing is waited for.
@@ -49,6 +53,22 @@ pub struct Server {
     pub binary: Option<PathBuf>,
     /// Arguments beside our own, none of which would break the mechanism ([`server_args::refusal`]).
     pub args: Vec<String>,
+    /// `-dpi`, dots per inch.
+    pub dpi: Option<u32>,
+    /// `-ardelay`, milliseconds.
+    pub ardelay: Option<u32>,
+    /// `-arinterval`, milliseconds.
+    pub arinterval: Option<u32>,
+}
+
+impl Server {
+    /// All arguments beside our own (Xserver(1)): those that have keys, then `args`, of which the last one counts.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let keyed = [("-dpi", self.dpi), ("-ardelay", self.ardelay), ("-arinterval", self.arinterval)];
+        let keyed = keyed.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?.to_string()]));
+        keyed.flatten().chain(self.args.iter().cloned()).collect()
+    }
 }
 
 /// The session.
@@ -58,6 +78,13 @@ pub struct Session {
     pub default: Option<String>,
     /// When the session counts as up.
     pub ready: Ready,
+}
+
+/// The menu of `startxd select`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Select {
+    /// After how long it takes the choice of last time; zero for never.
+    pub timeout: std::time::Duration,
 }
 
 /// When the session counts as up.
@@ -114,6 +141,8 @@ pub enum Origin {
     Default,
     /// It stands in this file.
     File(PathBuf),
+    /// It was given on the command line.
+    CommandLine,
 }
 
 impl fmt::Display for Origin {
@@ -121,6 +150,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::CommandLine => f.write_str("command line"),
         }
     }
 }
@@ -156,6 +186,25 @@ pub struct Loaded {
     pub origins: BTreeMap<&'static str, Origin>,
 }
 
+impl Default for Loaded {
+    /// What counts without any file.
+    fn default() -> Self {
+        let origins = keys().map(|key| (key.name, Origin::Default)).collect();
+        Self { config: Config::default(), complaints: Vec::new(), origins }
+    }
+}
+
+impl Loaded {
+    /// Takes a file's name and what is in it, and puts it over what the files before it say.
+    pub fn read(&mut self, path: &Path, bytes: &[u8]) {
+        let (set, findings) = mend::apply(bytes, &mut self.config);
+        let from = Origin::File(path.to_path_buf());
+        self.origins.extend(set.into_iter().map(|key| (key, from.clone())));
+        let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
+        self.complaints.extend(findings.into_iter().map(complaint));
+    }
+}
+
 /// The directories to read, the one that counts least first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -180,27 +229,52 @@ impl Places {
 /// Takes the places and returns what their files say. It always comes back with a usable configuration, and at once:
 /// nothing that can have a file's name is waited for.
 pub fn load(places: &Places) -> Loaded {
-    let mut loaded = Loaded {
-        config: Config::default(),
-        complaints: Vec::new(),
-        origins: keys().map(|key| (key.name, Origin::Default)).collect(),
-    };
+    let mut loaded = Loaded::default();
     for directory in &places.directories {
         load_file(&directory.join(FILE_NAME), &mut loaded);
     }
     loaded
 }
 
+/// A key that was given on the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    /// The option, for messages.
+    pub option: &'static str,
+    /// The key's whole name.
+    pub key: String,
+    /// Its value.
+    pub value: toml::Value,
+}
+
+impl Loaded {
+    /// Puts keys of the command line over those of the files.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be used: here somebody sits who can mend it at once.
+    pub fn over(mut self, overrides: &[Override]) -> Result<Loaded, String> {
+        for one in overrides {
+            let refuse = |why: String| format!("{}: {why}", one.option);
+            let Some(key) = keys().find(|key| key.name == one.key) else {
+                let near = suggest::nearest(&one.key, keys().map(|key| key.name));
+                let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+                return Err(refuse(format!("there is no key {}{hint}", one.key)));
+            };
+            let text = one.value.to_string();
+            let value = DeValue::parse(&text).map_err(|error| refuse(error.message().to_owned()))?;
+            key.set(&mut self.config, value.get_ref()).map_err(refuse)?;
+            self.origins.insert(key.name, Origin::CommandLine);
+        }
+        Ok(self)
+    }
+}
+
 fn load_file(path: &Path, loaded: &mut Loaded) {
-    let (set, findings) = match read::read(path) {
-        Ok(Some(bytes)) => mend::apply(&bytes, &mut loaded.config),
-        Ok(None) => return,
-        Err(why) => (BTreeSet::new(), vec![(None, why)]),
-    };
-    let from = Origin::File(path.to_path_buf());
-    loaded.origins.extend(set.into_iter().map(|key| (key, from.clone())));
-    let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
-    loaded.complaints.extend(findings.into_iter().map(complaint));
+    match read::read(path) {
+        Ok(Some(bytes)) => loaded.read(path, &bytes),
+        Ok(None) => {}
+        Err(why) => loaded.complaints.push(Complaint { file: path.to_path_buf(), line: None, text: why }),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What a person may have meant by a key that there is not.
+//! What a person may have meant by a key, or a session's name, that there is not.
 
 /// Takes an unknown key and the known ones, and returns the nearest, if one is near: the one with the same last part
 /// (the table was forgotten or is wrong), or else the one that takes the fewest keystrokes to correct, up to a third.
-pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
     if let Some(same_last) = known.clone().find(|key| last(key) == last(unknown)) {
         return Some(same_last);

@@ -146,6 +146,27 @@ fn a_complaint_is_one_line() {
 }
 
 #[test]
+fn the_command_line_counts_over_the_files() {
+    let dir = TestDir::new();
+    fs::write(dir.path(FILE_NAME), "[server]\ndpi = 75\nargs = [\"-s\", \"0\"]\nardelay = 200\n").unwrap();
+    let load = || load(&Places { directories: vec![dir.path("")] });
+    let over = |key: &str, value: toml::Value| Override { option: "--x", key: key.into(), value };
+    let loaded = load().over(&[over("server.dpi", 96.into()), over("session.ready", "started".into())]).unwrap();
+    assert_eq!(loaded.config.server.arguments(), ["-dpi", "96", "-ardelay", "200", "-s", "0"]);
+    let origin = |key: &str| loaded.origins[key].to_string().rsplit('/').next().map(str::to_owned).unwrap();
+    let origins = ["server.dpi", "session.ready", "server.args", "display"].map(origin);
+    assert_eq!(origins, ["command line", "command line", FILE_NAME, "default"]);
+    for (key, value, part) in [
+        ("server.dpi", toml::Value::from("x"), "--x: server.dpi: write a whole number instead of a string"),
+        ("session.ready", "soon".into(), "--x: session.ready: write"),
+        ("deadlines.stpo", 1.into(), "--x: there is no key deadlines.stpo: did you mean deadlines.stop?"),
+    ] {
+        let error = load().over(&[over(key, value)]).unwrap_err();
+        assert!(error.starts_with(part), "{error}");
+    }
+}
+
+#[test]
 fn places() {
     let last = |config_home: Option<&str>, home: Option<&str>| {
         Places::of(config_home.map(OsString::from), home.map(PathBuf::from)).directories.pop().unwrap()

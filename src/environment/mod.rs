@@ -1,10 +1,12 @@
 //! Which variables of the login travel into the user manager, and how the manager gets its own back.
 //!
-//! Everything here is a sum of blocks; [`crate::manager`] carries the results to systemd and D-Bus.
+//! Everything here but [`sourced`] is a sum of blocks; [`crate::manager`] carries the results to systemd and D-Bus.
 
 pub mod block;
+pub mod files;
 pub mod policy;
 pub mod restore;
+pub mod sourced;
 
 use std::ffi::OsString;
 

@@ -16,7 +16,7 @@ use crate::logind::{self, Session};
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::{os, session_bus};
+use crate::{attach, os, session_bus};
 
 /// Why a session may not start. One sentence each, with the remedy.
 #[derive(Debug, Error)]
@@ -65,6 +65,8 @@ pub enum Refusal {
     NoBus { why: String },
     #[error("a session of startxd is up already, on tty{vt}, display {display}; end it first: startxd stop")]
     AlreadyUp { vt: u32, display: crate::x11::display::Display },
+    #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
+    Attached { display: crate::x11::display::Display },
     #[error(
         "a graphical session of yours is up already ({unit} is {state}); log out of it, or end it: systemctl --user stop \
          {unit}"
@@ -115,11 +117,23 @@ pub struct Clearance {
     pub installed: Vec<(&'static str, String)>,
 }
 
+/// What to do about a terminal that is in the background.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Background {
+    /// Wait for it to come forward, for its deadline.
+    #[default]
+    Wait,
+    /// Bring it forward: nobody sits there yet who could.
+    Activate,
+    /// Nothing: it will be brought forward.
+    Accept,
+}
+
 /// Asks everything that `startxd start` has to know before it touches anything.
 ///
 /// # Errors
 /// The first reason why not.
-pub async fn may_start(deadlines: &Deadlines) -> Result<Clearance, Refusal> {
+pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<Clearance, Refusal> {
     if nix::unistd::geteuid().is_root() {
         return Err(Refusal::Root);
     }
@@ -139,7 +153,10 @@ pub async fn may_start(deadlines: &Deadlines) -> Result<Clearance, Refusal> {
     let ((session, connection), manager) = tokio::try_join!(session, manager)?;
     let runtime = runtime?;
     let (seat, vt) = on_a_vt(&session)?;
-    if !session.active {
+    if !session.active && background != Background::Accept {
+        if background == Background::Activate {
+            bring_forward(vt);
+        }
         let active = logind::wait_active(&connection, &session.path, deadlines.vt_active).await;
         if !active.map_err(|error| Refusal::NoLogind(error.to_string()))? {
             return Err(Refusal::NotActive { vt, waited: deadlines.vt_active });
@@ -206,6 +223,14 @@ fn on_a_vt(session: &Session) -> Result<(String, u32), Refusal> {
         return Err(Refusal::NotOnVt { vt });
     }
     Ok((seat, vt))
+}
+
+/// Switches to our terminal. If that fails, the wait for it tells so.
+fn bring_forward(vt: u32) {
+    let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty");
+    if let Err(error) = terminal.and_then(|terminal| os::activate(&terminal, vt)) {
+        tracing::warn!("cannot switch to tty{vt}: {error}");
+    }
 }
 
 /// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
@@ -289,6 +314,7 @@ fn going_down(states: &[UnitState]) -> bool {
 fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
     match Record::read(&runtime.record()) {
         Ok(Some(record)) => Refusal::AlreadyUp { vt: record.vt, display: record.display },
+        _ if let Some(attached) = attach::record(runtime) => Refusal::Attached { display: attached.display },
         _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
     }
 }

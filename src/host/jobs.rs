@@ -41,7 +41,7 @@ impl Life {
         let wm_mode = if alone { Mode::IgnoreDependencies } else { Mode::Replace };
         let session = async {
             match &self.choice {
-                Choice::Command(service) => {
+                Choice::Command(service) | Choice::Entry { service, .. } => {
                     let failed = |error| not_started(&service.name, &error);
                     let job = manager.start_transient(service, &self.config.crash).await.map_err(failed)?;
                     Ok(Some((job, service.name.clone())))

@@ -18,6 +18,7 @@ use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::Config;
 use crate::launch::{Ending, Listener};
+use crate::manager::transient::Service;
 use crate::manager::{self, Manager, Signals};
 use crate::os;
 use crate::session::Choice;
@@ -118,6 +119,8 @@ pub(super) struct Life {
     pub(super) queued: bool,
     /// What went wrong, once the rescue command runs in the window manager's place.
     pub(super) rescued: Option<Why>,
+    /// That command as a service.
+    pub(super) rescue_service: Option<Service>,
     /// Whether `wm-ready.target` was started.
     pub(super) ready: bool,
     /// The units that were started again because their display was gone, since the last server ended.
@@ -178,6 +181,7 @@ impl Life {
             jobs: Vec::new(),
             queued: false,
             rescued: None,
+            rescue_service: None,
             ready: false,
             revived: Vec::new(),
             restarting: Vec::new(),

@@ -60,6 +60,7 @@ mod rescue;
 mod server;
 mod terminal;
 mod units;
+mod variables;
 mod verdict;
 mod watch;
 mod why;
@@ -68,10 +69,9 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::launch::Listener;
-use crate::session::{self, Choice, NoSession, Surroundings};
-use crate::x11::display::Display;
+use crate::session::{self, Choice, NoSession, Request, Surroundings};
 use crate::x11::server::{NoServer, find};
-use checks::Refusal;
+use checks::{Background, Refusal};
 use prepare::NotPrepared;
 
 pub use why::Why;
@@ -97,10 +97,10 @@ pub enum Failure {
 /// What `startxd start` was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--display`.
-    pub display: Option<Display>,
-    /// SESSION and its arguments; empty if none was given.
-    pub session: Vec<String>,
+    /// SESSION.
+    pub session: Request,
+    /// What to do if the terminal is in the background; `--activate`.
+    pub background: Background,
 }
 
 /// Runs a session from its first check to its last cleaning.
@@ -110,17 +110,17 @@ pub struct Options {
 /// # Errors
 /// [`Failure`]: it never started, or it ended badly. Nothing of it is left in either case.
 pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
-    let clearance = checks::may_start(&config.deadlines).await?;
+    let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
     let default = config.session.default.as_deref();
+    let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
-        session::choose(&options.session, default, &Surroundings::from_env(), &clearance.manager, &clearance.installed)
-            .await?;
+        session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     let terminal = terminal::Terminal::open()?;
     let (prepared, events, manager_process) = tokio::join!(
-        prepare::prepare(&clearance, config, options.display, &choice),
+        prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
         clearance.manager.signals(),
         ground::ManagerProcess::find(&clearance.manager),
@@ -141,7 +141,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
-        extra: config.server.args.clone(),
+        extra: config.server.arguments(),
     };
     let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {

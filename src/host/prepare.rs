@@ -12,10 +12,9 @@ use thiserror::Error;
 use super::checks::Clearance;
 use super::place::{Place, remove, write_error};
 use super::repair::{remove_socket, repair, undo_environment};
+use super::variables::{self, Exported};
 use crate::config::Config;
 use crate::dbus::CallError;
-use crate::environment;
-use crate::environment::block::Block;
 use crate::manager::{Manager, names, restore};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -54,32 +53,28 @@ pub struct Prepared {
     pub cookie: Cookie,
     /// What is written down.
     pub record: Record,
-    variables: Block,
+    exported: Exported,
 }
 
 /// Takes the lock, repairs what a dead session left, chooses the display, and writes cookie and record, in this order.
 ///
 /// # Errors
 /// [`NotPrepared`].
-pub async fn prepare(
-    clearance: &Clearance,
-    config: &Config,
-    display: Option<Display>,
-    choice: &Choice,
-) -> Result<Prepared, NotPrepared> {
+pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) -> Result<Prepared, NotPrepared> {
     let manager = &clearance.manager;
     let place = Place::take(&clearance.runtime, config.deadlines.going_down).await?;
     repair(&place, manager, &config.deadlines).await;
-    let display = match choose_display(display.or(config.display), manager).await {
+    let display = match choose_display(config.display, manager).await {
         Ok(display) => display,
         Err(error) => {
             place.leave();
             return Err(error);
         }
     };
+    occupied::remove_temporary_lock(display);
     let authority = place.runtime.authority(display);
     let outcome = record(clearance, config, choice, display, &authority).await;
-    let (cookie, record, variables) = match outcome {
+    let (cookie, record, exported) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             remove(&authority);
@@ -87,7 +82,7 @@ pub async fn prepare(
             return Err(error);
         }
     };
-    Ok(Prepared { place, display, cookie, record, variables })
+    Ok(Prepared { place, display, cookie, record, exported })
 }
 
 /// Writes what has to be on disk before the first change: the cookie and the record.
@@ -97,26 +92,27 @@ async fn record(
     choice: &Choice,
     display: Display,
     authority: &Path,
-) -> Result<(Cookie, Record, Block), NotPrepared> {
+) -> Result<(Cookie, Record, Exported), NotPrepared> {
     let (runtime, manager) = (&clearance.runtime, &clearance.manager);
-    // Before any client starts, not when the supervisor does: a client that connects while the server is still
-    // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
-    let cookie =
-        xauthority::ensure(authority, display, &hostname_bytes()).map_err(|error| write_error(authority, error))?;
     let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
     // A server that failed too often has left its units failed, and failed sockets do not start. Resetting fails for
     // units that are not loaded, which is as well.
     let (before, ..) =
         tokio::join!(manager.environment(), manager.reset_failed(&socket), manager.reset_failed(&service));
     let before = before?;
-    let variables = session_variables(config, choice, display, authority, &before);
+    // First of all, because it may take a while: a start that is killed meanwhile leaves nothing.
+    let exported = variables::exported(config, choice, display, authority, &before).await;
+    // Before any client starts, not when the supervisor does: a client that connects while the server is still
+    // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
+    let cookie =
+        xauthority::ensure(authority, display, &hostname_bytes()).map_err(|error| write_error(authority, error))?;
     let mut record = Record::new(&clearance.session, &clearance.seat, clearance.vt, display, choice.describe());
     record.units = choice.units();
-    record.exported = variables.keys().cloned().collect();
+    record.exported = exported.set.keys().cloned().collect();
     record.before = before;
     let path = runtime.record();
     record.write(&path).map_err(|error| write_error(&path, error))?;
-    Ok((cookie, record, variables))
+    Ok((cookie, record, exported))
 }
 
 impl Prepared {
@@ -125,7 +121,7 @@ impl Prepared {
     /// # Errors
     /// The manager refused.
     pub async fn export(&self, manager: &Manager) -> Result<(), CallError> {
-        restore::export(manager, &self.variables).await
+        restore::export(manager, &self.exported.set, &self.exported.unset).await
     }
 
     /// Writes the record down again, after a change of it.
@@ -189,24 +185,6 @@ async fn is_armed(display: Display, manager: &Manager) -> bool {
         Ok([socket, service]) => socket.active == "active" && service.is_down(),
         _ => false,
     }
-}
-
-/// What the session exports: its own variables, and of the login's environment what differs and may travel.
-fn session_variables(config: &Config, choice: &Choice, display: Display, authority: &Path, before: &Block) -> Block {
-    let mut session = Block::from([
-        ("DISPLAY".to_owned(), display.to_string()),
-        ("XAUTHORITY".to_owned(), authority.display().to_string()),
-        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
-    ]);
-    // What the login shell has set itself is what the person wants.
-    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    for name in ["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"] {
-        if let Some(value) = given(name).or_else(|| choice.desktop()) {
-            session.insert(name.to_owned(), value);
-        }
-    }
-    let login: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    environment::export(&login, before, &session, &config.environment.never)
 }
 
 fn hostname() -> OsString {

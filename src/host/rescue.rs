@@ -35,7 +35,8 @@ impl Life {
             Ok(job) => {
                 tracing::error!("{why}; {} runs in its place", service.arguments.join(" "));
                 self.jobs.push((job, service.name.clone()));
-                self.wm_unit = Some(service.name);
+                self.wm_unit = Some(service.name.clone());
+                self.rescue_service = Some(service);
                 self.rescued = Some(why);
                 None
             }

@@ -5,6 +5,7 @@ use super::verdict::{Verdict, judge};
 use super::watch::Sight;
 use super::why::Why;
 use crate::config::Ready;
+use crate::dbus::CallError;
 use crate::manager::{Manager, Mode, names};
 use crate::os::Pid;
 
@@ -93,12 +94,25 @@ impl Life {
             // also if it took the loss for a reason to exit with 0. Nor does this count for its start limit: how often
             // that happens is bounded by the server's.
             let _ = manager.reset_failed(unit).await;
-            if let Err(error) = manager.restart(unit).await {
+            let restarted = match manager.restart(unit).await {
+                // A transient unit that is not failed any more may be forgotten.
+                Err(error) if error.is(names::NO_SUCH_UNIT) => self.start_anew(&manager, unit).await,
+                restarted => restarted.map(|_| ()),
+            };
+            if let Err(error) = restarted {
                 tracing::warn!("{unit} cannot be started again: {error}");
             }
             return None;
         }
         self.decide(&manager, unit, verdict).await
+    }
+
+    /// Makes a transient unit of this session once more.
+    async fn start_anew(&self, manager: &Manager, unit: &str) -> Result<(), CallError> {
+        match self.choice.service().into_iter().chain(&self.rescue_service).find(|service| service.name == unit) {
+            Some(service) => manager.start_transient(service, &self.config.crash).await.map(|_| ()),
+            None => manager.start(unit, Mode::Replace).await.map(|_| ()),
+        }
     }
 
     /// What a unit's end means: the session's end if it is the window manager's, or nobody knows whose and it is the

@@ -89,6 +89,12 @@ impl Request {
     /// # Errors
     /// It is not one that [`Request::encode`] could have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let request = Self::read(bytes)?;
+        // There are several ways to write a number, and one that encode has.
+        if request.encode() == bytes { Ok(request) } else { Err(Malformed("a number is written in another way")) }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
             (["launch", display, listeners], None) => {
@@ -125,6 +131,11 @@ impl Reply {
     /// # Errors
     /// It is not one that [`Reply::encode`] could have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let reply = Self::read(bytes)?;
+        if reply.encode() == bytes { Ok(reply) } else { Err(Malformed("a number is written in another way")) }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
             (["later"], None) => Ok(Self::Later),
@@ -171,10 +182,6 @@ fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
-    // `FromStr` of the integers takes a leading plus, which encode never writes.
-    if digits.starts_with('+') {
-        return Err(Malformed("a number is none"));
-    }
     digits.parse().map_err(|_| Malformed("a number is none"))
 }
 
@@ -214,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         let long = vec![b'x'; MAX_MESSAGE + 1];
-        let cases: [&[u8]; 17] = [
+        let cases: [&[u8]; 20] = [
             b"",
             b"startxd/1",
             b"startxd/2 stop",
@@ -228,6 +235,9 @@ mod tests {
             b"startxd/1 launch display=host:0 listeners=1",
             b"startxd/1 launch display=:0 listeners=+1",
             b"startxd/1 launch display=:0 listeners=-1",
+            b"startxd/1 launch display=:0 listeners=01",
+            b"startxd/1 launch display=:00 listeners=1",
+            b"startxd/1 launch display=0 listeners=1",
             b"startxd/1 launch listeners=1 display=:0",
             b"\xff\xfe\x00",
             b"GET / HTTP/1.1\r\n\r\n",
@@ -238,6 +248,8 @@ mod tests {
         }
         assert!(Reply::decode(b"startxd/1 launched pid=1").is_err());
         assert!(Reply::decode(b"startxd/1 launched pid=-1").is_err());
+        assert!(Reply::decode(b"startxd/1 exited code=002").is_err());
+        assert!(Reply::decode(b"startxd/1 exited code=-0").is_err());
     }
 
     #[test]

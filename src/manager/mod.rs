@@ -385,6 +385,14 @@ impl Manager {
         MANAGER.call(&self.connection, "UnsetAndSetEnvironment", &body).await.map(|_| ())
     }
 
+    /// Has the manager read its unit files again (`Reload`).
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn reload(&self) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "Reload", &()).await.map(|_| ())
+    }
+
     /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
     ///
     /// # Errors

@@ -10,10 +10,15 @@ pub const WM_READY_TARGET: &str = "wm-ready.target";
 pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
+/// The error for a unit that is not loaded and has no file.
+pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.
 pub const SHUTDOWN_TARGET: &str = "startxd-shutdown.target";
+
+/// Watches a display that something else has started.
+pub const ATTACHED: &str = "startxd-attached.service";
 
 /// Where unit objects live, without the slash at the end.
 pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";

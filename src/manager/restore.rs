@@ -19,16 +19,17 @@ const FORWARD_DEADLINE: Duration = Duration::from_secs(2);
 /// Pause between two looks: the manager announces no change of its environment.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Exports variables to the manager and to D-Bus activation.
+/// Exports variables to the manager and to D-Bus activation, and takes those of `unset` out of the manager; the bus
+/// cannot take any out.
 ///
 /// The manager first, and by a call of our own: the bus would forward them to it, but nobody knows when, and the
 /// window manager must not be started before.
 ///
 /// # Errors
 /// The manager refused. A bus that does not take them is logged: sessions work without.
-pub async fn export(manager: &Manager, variables: &Block) -> Result<(), CallError> {
+pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> Result<(), CallError> {
     let to_bus = update_activation_environment(manager.bus(), variables);
-    let (set, told) = tokio::join!(manager.set_environment(variables), to_bus);
+    let (set, told) = tokio::join!(manager.change_environment(unset, variables), to_bus);
     if let Err(error) = told {
         tracing::warn!("services started by D-Bus will not know the display: {error}");
     }

@@ -17,6 +17,8 @@ pub struct Service {
     pub program: PathBuf,
     /// Its arguments, the name first.
     pub arguments: Vec<String>,
+    /// Where it starts, an absolute path; `None` for the home directory.
+    pub directory: Option<String>,
     /// Whether it is started again when it crashes.
     pub restart: bool,
 }
@@ -50,6 +52,7 @@ impl Service {
             // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
             ("KillMode", value("process".to_owned())),
         ];
+        properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
         if self.restart && crash.limit > 0 {
             // Every start counts (systemd.unit(5), `StartLimitBurst=`), and so does the first.
             let window = u64::try_from(crash.window.as_micros()).unwrap_or(u64::MAX);

@@ -12,8 +12,8 @@ mod vt;
 
 pub use fds::{inherited_listeners, receive, received_fd, watch};
 pub use pidfd::{pidfd_open, pidfd_signal};
-pub use process::{controlling_vt, ignore_job_control};
+pub use process::{controlling_vt, ignore_job_control, vt_of_stat};
 pub use spawn::{Image, spawn};
-pub use vt::{DisplayMode, VtMode, display_mode};
+pub use vt::{DisplayMode, VtMode, activate, display_mode};
 
 pub use nix::unistd::Pid;

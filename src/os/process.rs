@@ -19,7 +19,10 @@ pub fn controlling_vt() -> io::Result<Option<u32>> {
 }
 
 /// The virtual terminal in a line of /proc/PID/stat (proc_pid_stat(5), field 7 `tty_nr`).
-fn vt_of_stat(stat: &str) -> Option<u32> {
+///
+/// `None` also for a line that is none.
+#[must_use]
+pub fn vt_of_stat(stat: &str) -> Option<u32> {
     // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.
     let (_, rest) = stat.rsplit_once(')')?;
     let number: i64 = rest.split_ascii_whitespace().nth(4)?.parse().ok()?;

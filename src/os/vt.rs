@@ -1,6 +1,6 @@
-//! The two questions about a virtual terminal that we ask the kernel (ioctl_console(2), linux/kd.h, linux/vt.h).
+//! What we ask the kernel about a virtual terminal, and of it (ioctl_console(2), linux/kd.h, linux/vt.h).
 //!
-//! Both only read, which any process that can open the terminal may do.
+//! To ask about one, it only has to be opened; to switch, it must be the controlling terminal (`vt_ioctl`).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -12,6 +12,10 @@ const KDGETMODE: u64 = 0x4B3B;
 /// `VT_GETMODE` (linux/vt.h).
 const VT_GETMODE: u64 = 0x5601;
 
+/// `VT_ACTIVATE` (linux/vt.h).
+const VT_ACTIVATE: u64 = 0x5606;
+
+nix::ioctl_write_int_bad!(vt_activate, VT_ACTIVATE);
 nix::ioctl_read_bad!(kdgetmode, KDGETMODE, c_int);
 nix::ioctl_read_bad!(vt_getmode, VT_GETMODE, RawVtMode);
 
@@ -58,4 +62,16 @@ pub fn display_mode(terminal: &impl AsFd) -> io::Result<(DisplayMode, VtMode)> {
     unsafe { vt_getmode(fd, &raw mut switching) }?;
     let display = if mode == 0 { DisplayMode::Text } else { DisplayMode::Graphics };
     Ok((display, if switching.mode == 0 { VtMode::Auto } else { VtMode::Process }))
+}
+
+/// Asks for virtual terminal `number` to come to the foreground, and does not wait for it: where a server draws, that
+/// server is asked first. `terminal` is our controlling terminal, which the kernel takes as the right to switch.
+///
+/// # Errors
+/// `EPERM` if it is not, `ENOTTY` if it is no virtual terminal, `ENXIO` if there is none of that number.
+pub fn activate(terminal: &impl AsFd, number: u32) -> io::Result<()> {
+    let number = c_int::try_from(number).map_err(io::Error::other)?;
+    // SAFETY: the argument is a number, no memory is shared with the kernel.
+    unsafe { vt_activate(terminal.as_fd().as_raw_fd(), number) }?;
+    Ok(())
 }

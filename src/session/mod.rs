@@ -1,75 +1,56 @@
-//! What a session runs: a command, a user unit, the units enabled for `wm.target`, or `~/.xinitrc`.
+//! What a session runs: an entry of an xsessions directory, a command, a user unit, the units enabled for `wm.target`,
+//! or `~/.xinitrc`.
 
 pub mod applications;
+pub mod entries;
+mod error;
+mod named;
+pub mod offers;
+mod program;
+pub mod request;
+mod rescue;
+mod xsession;
 
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
-use crate::dbus::CallError;
+use crate::desktop_entry::Locale;
 use crate::manager::{Manager, names, transient};
+pub use error::NoSession;
+use named::named;
+use program::{find, is_executable};
+pub use request::Request;
+pub use rescue::rescue;
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// A command, which becomes a transient service.
     Command(transient::Service),
+    /// An entry of an xsessions directory, whose command becomes a transient service.
+    Entry {
+        /// The service.
+        service: transient::Service,
+        /// What people read: the id, and the action if there is one.
+        what: String,
+        /// What the entry says of the desktop.
+        desktop: Desktop,
+    },
     /// A unit of the user's, started in place of those enabled for `wm.target`.
     Unit(String),
     /// The services that `wm.target` wants.
     Wanted(Vec<String>),
 }
 
-/// Why there is nothing to run.
-#[derive(Debug, Error)]
-pub enum NoSession {
-    /// The named unit does not exist or is masked.
-    #[error("the user unit {unit} {problem}; see systemctl --user list-unit-files")]
-    Unit {
-        /// The unit's name.
-        unit: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The command is not in `$PATH`.
-    #[error("there is no command {0} in $PATH; check the spelling, or give its full path")]
-    Command(String),
-    /// The path leads to nothing that can be run.
-    #[error("{0}")]
-    Path(String),
-    /// Nothing was given and nothing is set up.
-    #[error(
-        "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
-         not set; try: startxd start -- openbox, or enable a window manager's unit{known}"
-    )]
-    Nothing {
-        /// Where `~/.xinitrc` would be.
-        xinitrc: String,
-        /// Window managers that are installed, as the tail of a sentence.
-        known: String,
-    },
-    /// One of startxd's own units is not there.
-    #[error(
-        "the user unit {0} is missing, so startxd is not installed completely; run sudo make install in its source, \
-         then: systemctl --user daemon-reload"
-    )]
-    NotInstalled(&'static str),
-    /// One of startxd's own units was masked.
-    #[error("{0} is masked, and no session can do without it; systemctl --user unmask {0}")]
-    Masked(&'static str),
-    /// One of startxd's own units does not load.
-    #[error("{unit} cannot be used ({load}); see: systemctl --user status {unit}")]
-    BadUnit {
-        /// The unit.
-        unit: &'static str,
-        /// Its load state.
-        load: String,
-    },
-    /// The user manager did not answer.
-    #[error("the user manager does not say what is enabled: {0}; see journalctl --user -b")]
-    Manager(#[from] CallError),
+/// What a session is called in the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desktop {
+    /// For `XDG_CURRENT_DESKTOP`, and the first one for `XDG_SESSION_DESKTOP`; not empty.
+    pub names: Vec<String>,
+    /// For `DESKTOP_SESSION`.
+    pub session: String,
+    /// Whether this counts over what the login says: an entry was chosen, and knows.
+    pub decides: bool,
 }
 
 /// Well-known window managers, for the hint when nothing is set up.
@@ -81,22 +62,34 @@ impl Choice {
     #[must_use]
     pub fn units(&self) -> Vec<String> {
         match self {
-            Self::Command(service) => vec![service.name.clone()],
+            Self::Command(service) | Self::Entry { service, .. } => vec![service.name.clone()],
             Self::Unit(unit) => vec![unit.clone()],
             Self::Wanted(units) => units.clone(),
         }
     }
 
-    /// A name for `DESKTOP_SESSION` and `XDG_CURRENT_DESKTOP`: the program's, or the unit's without its suffix.
+    /// What the session is called: as its entry says, or by the name of the program, or of the unit without its suffix.
     #[must_use]
-    pub fn desktop(&self) -> Option<String> {
-        match self {
+    pub fn desktop(&self) -> Option<Desktop> {
+        let stem = |unit: &String| unit.rsplit_once('.').map(|(name, _)| name.to_owned());
+        let name = match self {
             Self::Command(service) => service.program.file_name().map(|name| name.to_string_lossy().into_owned()),
-            Self::Unit(unit) => unit.rsplit_once('.').map(|(name, _)| name.to_owned()),
+            Self::Entry { desktop, .. } => return Some(desktop.clone()),
+            Self::Unit(unit) => stem(unit),
             Self::Wanted(units) => match units.as_slice() {
-                [unit] => unit.rsplit_once('.').map(|(name, _)| name.to_owned()),
+                [unit] => stem(unit),
                 _ => None,
             },
+        }?;
+        Some(Desktop { names: vec![name.clone()], session: name, decides: false })
+    }
+
+    /// The service that is made for it, if one is.
+    #[must_use]
+    pub fn service(&self) -> Option<&transient::Service> {
+        match self {
+            Self::Command(service) | Self::Entry { service, .. } => Some(service),
+            Self::Unit(_) | Self::Wanted(_) => None,
         }
     }
 
@@ -105,6 +98,7 @@ impl Choice {
     pub fn describe(&self) -> String {
         match self {
             Self::Command(service) => service.arguments.join(" "),
+            Self::Entry { what, .. } => what.clone(),
             Self::Unit(unit) => unit.clone(),
             Self::Wanted(units) => units.join(", "),
         }
@@ -118,6 +112,10 @@ pub struct Surroundings {
     pub path: Option<std::ffi::OsString>,
     /// `$HOME`.
     pub home: Option<PathBuf>,
+    /// The xsessions directories, the one that counts most first.
+    pub xsessions: Vec<PathBuf>,
+    /// The language to read names in.
+    pub locale: Locale,
 }
 
 impl Surroundings {
@@ -125,42 +123,63 @@ impl Surroundings {
     #[must_use]
     pub fn from_env() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        Self { path: std::env::var_os("PATH"), home }
+        let data_dirs = std::env::var_os("XDG_DATA_DIRS");
+        let xsessions = entries::directories(std::env::var_os("XDG_DATA_HOME"), data_dirs.as_deref(), home.as_deref());
+        Self { path: std::env::var_os("PATH"), home, xsessions, locale: Locale::from_env() }
+    }
+
+    /// Where `~/.xinitrc` is, or would be.
+    #[must_use]
+    pub fn xinitrc(&self) -> PathBuf {
+        self.home.as_deref().unwrap_or(Path::new("~")).join(".xinitrc")
     }
 }
 
-/// Chooses the session: `words` if there are any, else what is enabled, else `~/.xinitrc`, else `default`.
+/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else `default`, else what
+/// the distribution starts.
 ///
 /// `installed` are startxd's own units and their load states.
 ///
 /// # Errors
 /// See [`NoSession`]; nothing has been touched.
 pub async fn choose(
-    words: &[String],
+    request: &Request,
     default: Option<&str>,
     around: &Surroundings,
     manager: &Manager,
     installed: &[(&'static str, String)],
 ) -> Result<Choice, NoSession> {
     check_installed(installed)?;
-    if !words.is_empty() {
-        return named(words, around, manager).await;
+    match request {
+        Request::Nothing => {}
+        Request::Enabled => return not_empty(enabled(manager).await?).ok_or(NoSession::NothingEnabled),
+        Request::Xinitrc => return Ok(Choice::Command(xinitrc_service(&around.xinitrc()))),
+        asked => return named(asked, around, manager).await,
     }
-    let wanted = enabled(manager).await?;
-    if !wanted.is_empty() {
-        return Ok(Choice::Wanted(wanted));
+    if let Some(wanted) = not_empty(enabled(manager).await?) {
+        return Ok(wanted);
     }
-    let xinitrc = around.home.as_deref().unwrap_or(Path::new("~")).join(".xinitrc");
+    let xinitrc = around.xinitrc();
     if xinitrc.is_file() {
         return Ok(Choice::Command(xinitrc_service(&xinitrc)));
     }
     if let Some(default) = default {
-        let words: Vec<String> = default.split_ascii_whitespace().map(str::to_owned).collect();
-        return named(&words, around, manager).await;
+        return named(&Request::parse_default(default, around.home.as_deref()), around, manager).await;
     }
+    if let Some(xsession) = xsession::service(around) {
+        return Ok(Choice::Command(xsession));
+    }
+    Err(NoSession::Nothing { xinitrc: xinitrc.display().to_string(), known: installed_ones(around) })
+}
+
+fn not_empty(units: Vec<String>) -> Option<Choice> {
+    (!units.is_empty()).then_some(Choice::Wanted(units))
+}
+
+/// The window managers that are installed, as the tail of a sentence.
+fn installed_ones(around: &Surroundings) -> String {
     let installed: Vec<&str> = KNOWN.into_iter().filter(|name| find(OsStr::new(name), around).is_some()).collect();
-    let known = if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) };
-    Err(NoSession::Nothing { xinitrc: xinitrc.display().to_string(), known })
+    if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) }
 }
 
 /// That startxd's own units are there: a session that lacks one would hang or end half-way.
@@ -176,73 +195,10 @@ fn check_installed(units: &[(&'static str, String)]) -> Result<(), NoSession> {
     Ok(())
 }
 
-/// A unit by its name, or a command.
-async fn named(words: &[String], around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
-    if let [unit] = words
-        && (unit.ends_with(".service") || unit.ends_with(".target"))
-    {
-        let problem = |problem: String| NoSession::Unit { unit: unit.clone(), problem };
-        let state = manager.state(unit).await.map_err(|error| problem(format!("cannot be loaded ({error})")))?;
-        return match state.load.as_str() {
-            "loaded" => Ok(Choice::Unit(unit.clone())),
-            "not-found" => Err(problem("does not exist".to_owned())),
-            "masked" => Err(problem(format!("is masked (systemctl --user unmask {unit})"))),
-            other => Err(problem(format!("cannot be used ({other})"))),
-        };
-    }
-    let name = words.first().map(String::as_str).unwrap_or_default();
-    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
-    let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
-    Ok(Choice::Command(transient::Service {
-        name: names::session_service(&short),
-        description: format!("{short}, the window manager of this session"),
-        program,
-        arguments: words.to_vec(),
-        restart: true,
-    }))
-}
-
-/// The service of the rescue command: it is not started again, and takes the place of the window manager.
-///
-/// # Errors
-/// There is no such program.
-pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Service, NoSession> {
-    let name = words.first().map(String::as_str).unwrap_or_default();
-    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
-    Ok(transient::Service {
-        name: names::session_service("rescue"),
-        description: "Rescue command, in the window manager's place".to_owned(),
-        program,
-        arguments: words.to_vec(),
-        restart: false,
-    })
-}
-
-/// Why a word is no command.
-fn why_not(name: &str) -> NoSession {
-    if name.is_empty() {
-        return NoSession::Path("the session's name is empty; give a command or a unit, or leave it away".to_owned());
-    }
-    if !name.contains('/') {
-        return NoSession::Command(name.to_owned());
-    }
-    NoSession::Path(match std::fs::metadata(name) {
-        Ok(metadata) if metadata.is_dir() => format!("{name} is a directory, not a program; give the program's path"),
-        Ok(metadata) if metadata.is_file() => format!("{name} is not executable; chmod +x {name}, or check the path"),
-        Ok(_) => format!("{name} is not a program; check the path"),
-        Err(error) => format!("{name} cannot be run: {error}; check the path"),
-    })
-}
-
 /// The services that are enabled for `wm.target` and can be started.
 async fn enabled(manager: &Manager) -> Result<Vec<String>, NoSession> {
-    let mut wanted = manager.wanted_by(names::WM_TARGET).await?;
-    wanted.retain(|unit| unit.ends_with(".service"));
-    wanted.sort();
-    wanted.dedup();
-    let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    let states = if names.is_empty() { Vec::new() } else { manager.states(&names).await? };
-    Ok(wanted.into_iter().zip(states).filter(|(_, state)| state.load == "loaded").map(|(unit, _)| unit).collect())
+    let wanted = offers::enabled(manager).await?;
+    Ok(wanted.into_iter().filter(|(_, state)| state.load == "loaded").map(|(unit, _)| unit).collect())
 }
 
 /// `~/.xinitrc` as xinit(1) runs it: by itself if it is executable and says how, else by the shell.
@@ -258,6 +214,7 @@ fn xinitrc_service(xinitrc: &Path) -> transient::Service {
         description: "~/.xinitrc, the session's clients".to_owned(),
         program,
         arguments,
+        directory: None,
         restart: false,
     }
 }
@@ -269,59 +226,27 @@ fn starts_with_interpreter(path: &Path) -> bool {
     read.is_ok() && (start.starts_with(b"#!") || &start == b"\x7fELF")
 }
 
-/// The program that a shell would run for this word, by the login's `$PATH`.
-fn find(name: &OsStr, around: &Surroundings) -> Option<PathBuf> {
-    let given = Path::new(name);
-    if name.is_empty() {
-        return None;
-    }
-    if name.as_encoded_bytes().contains(&b'/') {
-        // The unit's working directory is another: the path must hold there too.
-        let absolute = std::path::absolute(given).ok()?;
-        return is_executable(&absolute).then_some(absolute);
-    }
-    let path = around.path.as_ref()?;
-    std::env::split_paths(path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(given))
-        .find(|file| is_executable(file))
-}
-
-fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
+    use std::ffi::OsString;
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
-    use super::{Choice, Surroundings, find, xinitrc_service};
+    use super::{Choice, Desktop, Surroundings, xinitrc_service};
+    use crate::desktop_entry::Locale;
     use crate::test_dir::TestDir;
 
-    fn file(directory: &TestDir, name: &str, text: &str, mode: u32) -> PathBuf {
+    pub(super) fn file(directory: &TestDir, name: &str, text: &str, mode: u32) -> PathBuf {
         let path = directory.path(name);
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         path
     }
 
-    #[test]
-    fn commands_are_found_as_a_shell_finds_them() {
-        let directory = TestDir::new();
-        let program = file(&directory, "wm", "#!/bin/sh\n", 0o755);
-        file(&directory, "plain", "", 0o644);
-        std::fs::create_dir(directory.path("folder")).unwrap();
-        // A relative entry means another directory in the unit, so it does not count.
-        let path = std::env::join_paths([PathBuf::from("."), "/nonexistent".into(), directory.path("")]).unwrap();
-        let around = Surroundings { path: Some(path), home: None };
-        let find = |name: &str| find(OsStr::new(name), &around);
-        assert_eq!(find("wm"), Some(program.clone()));
-        assert_eq!(find(program.to_str().unwrap()), Some(program));
-        for name in ["", "plain", "folder", "missing", "/", "/nonexistent/wm"] {
-            assert_eq!(find(name), None, "{name:?}");
-        }
+    /// Surroundings with this `$PATH`, and entries in the directory itself.
+    pub(super) fn surroundings(path: OsString, directory: &TestDir) -> Surroundings {
+        let xsessions = vec![directory.path("")];
+        Surroundings { path: Some(path), home: None, xsessions, locale: Locale::default() }
     }
 
     #[test]
@@ -354,7 +279,9 @@ mod tests {
             (wanted(&["i3.service", "picom.service"]), None),
         ];
         for (choice, desktop) in cases {
-            assert_eq!(choice.desktop().as_deref(), desktop, "{choice:?}");
+            let expected =
+                desktop.map(|name| Desktop { names: vec![name.to_owned()], session: name.to_owned(), decides: false });
+            assert_eq!(choice.desktop(), expected, "{choice:?}");
         }
     }
 }

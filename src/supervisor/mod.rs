@@ -13,6 +13,7 @@
 //! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
 //! environment afterwards.
 
+pub mod lines;
 mod relay;
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,6 +1,5 @@
 //! The server's output on its way to the journal.
 
-use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -8,23 +7,14 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
+use super::lines::Lines;
 use crate::os;
-
-/// How many of the server's last lines are kept for a message, and how many rows of a VT they may take.
-const TAIL: usize = 12;
-/// So many characters of each are shown: two rows of a VT.
-const SHOWN: usize = 2 * COLUMNS - 2;
-/// Columns of a VT.
-const COLUMNS: usize = 80;
-/// A line is passed on in pieces of at most this many bytes (journald's own `LineMax=` is 48 KiB).
-const LINE: usize = 2048;
 
 /// Reads the pipe that is the server's standard output and error, and writes whole lines to our standard error, which
 /// systemd has connected to the journal.
 pub struct Relay {
     pipe: AsyncFd<OwnedFd>,
-    partial: Vec<u8>,
-    tail: VecDeque<String>,
+    lines: Lines,
     closed: bool,
 }
 
@@ -38,7 +28,7 @@ impl Relay {
         let reader = OwnedFd::from(reader);
         // Only our end: the server's must block, or its lines would be lost when we are slow.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let relay = Self { pipe: os::watch(reader)?, partial: Vec::new(), tail: VecDeque::new(), closed: false };
+        let relay = Self { pipe: os::watch(reader)?, lines: Lines::default(), closed: false };
         Ok((relay, writer.into()))
     }
 
@@ -57,26 +47,13 @@ impl Relay {
         /// What a dead server has written is in the pipe already.
         const LEFT: Duration = Duration::from_millis(50);
         while !self.closed && tokio::time::timeout(LEFT, self.step()).await.is_ok() {}
-        self.flush_partial();
+        self.lines.finish(say);
     }
 
-    /// The server's last lines for a person, without control characters, each cut to two rows of a VT. The journal has
-    /// them whole.
+    /// The server's last lines for a person ([`Lines::tail`]). The journal has them whole.
     #[must_use]
     pub fn tail(&self) -> String {
-        let cut = |line: &String| match line.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("{}…", &line[..end]),
-            None => line.clone(),
-        };
-        let lines: Vec<String> = self.tail.iter().map(cut).collect();
-        // The last ones that fit, or the sentence above them would be scrolled away.
-        let mut rows = 0;
-        let fits = |line: &&String| {
-            rows += line.chars().count().div_ceil(COLUMNS).max(1);
-            rows <= TAIL
-        };
-        let shown = lines.iter().rev().take_while(fits).count();
-        lines[lines.len() - shown..].join("\n")
+        self.lines.tail()
     }
 
     async fn step(&mut self) {
@@ -85,38 +62,16 @@ impl Relay {
         match read.await {
             Ok(0) | Err(_) => {
                 self.closed = true;
-                self.flush_partial();
+                self.lines.finish(say);
             }
-            Ok(count) => self.take(&buffer[..count]),
+            Ok(count) => self.lines.take(&buffer[..count], say),
         }
     }
+}
 
-    fn take(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if byte == b'\n' || self.partial.len() >= LINE {
-                self.flush_partial();
-            }
-            if byte != b'\n' {
-                self.partial.push(byte);
-            }
-        }
-    }
-
-    fn flush_partial(&mut self) {
-        if self.partial.is_empty() {
-            return;
-        }
-        let line = String::from_utf8_lossy(&self.partial);
-        // The lines end up on a person's terminal: escape sequences must not.
-        let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
-        self.partial.clear();
-        // A full or closed journal must not stop the server's output, or the server with it.
-        let _ = writeln!(io::stderr(), "{line}");
-        if self.tail.len() == TAIL {
-            self.tail.pop_front();
-        }
-        self.tail.push_back(line);
-    }
+/// A full or closed journal must not stop the server's output, or the server with it.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]
@@ -133,7 +88,7 @@ mod tests {
         drop(writer);
         relay.drain().await;
         let tail = relay.tail();
-        assert!(tail.lines().all(|line| line.chars().count() <= super::SHOWN + 1));
+        assert!(tail.lines().all(|line| line.chars().count() <= 159));
         assert!((1..=6).contains(&tail.lines().count()), "{tail}");
     }
 

@@ -16,12 +16,12 @@ use x11rb_protocol::BufWithFds;
 use x11rb_protocol::connect::Connect;
 use x11rb_protocol::connection::{Connection as Protocol, ReplyFdKind};
 use x11rb_protocol::errors::ConnectError;
-use x11rb_protocol::packet_reader::PacketReader;
 use x11rb_protocol::protocol::xproto::Setup;
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::cookie::Cookie;
 use super::display::Display;
+use super::packets::Packets;
 use super::xauthority::PROTOCOL;
 
 /// What can go wrong between a client and the server.
@@ -45,7 +45,7 @@ pub type Wire<'a, const N: usize> = BufWithFds<[Cow<'a, [u8]>; N]>;
 pub struct Client {
     stream: UnixStream,
     protocol: Protocol,
-    reader: PacketReader,
+    packets: Packets,
     /// What the server said of itself.
     pub setup: Setup,
 }
@@ -59,7 +59,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(display.socket_path()).await?;
-        Self::handshake(stream, cookie).await
+        Self::over(stream, cookie).await
     }
 
     /// As [`Client::connect`], by the abstract name, which libxcb tries first.
@@ -70,10 +70,14 @@ impl Client {
         let address = SocketAddr::from_abstract_name(display.abstract_name())?;
         let stream = StdStream::connect_addr(&address)?;
         stream.set_nonblocking(true)?;
-        Self::handshake(UnixStream::from_std(stream)?, cookie).await
+        Self::over(UnixStream::from_std(stream)?, cookie).await
     }
 
-    async fn handshake(stream: UnixStream, cookie: &Cookie) -> Result<Self, ClientError> {
+    /// As [`Client::connect`], over a stream that is connected already.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn over(stream: UnixStream, cookie: &Cookie) -> Result<Self, ClientError> {
         let (mut connect, request) = Connect::with_authorization(PROTOCOL.to_vec(), cookie.as_bytes().to_vec());
         send(&stream, &request).await?;
         let mut first = true;
@@ -94,7 +98,7 @@ impl Client {
             ConnectError::SetupAuthenticate(more) => ClientError::Refused(readable(&more.reason)),
             error => ClientError::Protocol(error.to_string()),
         })?;
-        Ok(Self { stream, protocol: Protocol::new(), reader: PacketReader::new(), setup })
+        Ok(Self { stream, protocol: Protocol::new(), packets: Packets::default(), setup })
     }
 
     /// The first root window.
@@ -160,16 +164,18 @@ impl Client {
 
     /// Reads once from the server.
     async fn fill(&mut self) -> Result<(), ClientError> {
-        let count = read(&self.stream, self.reader.buffer()).await?;
-        if let Some(packet) = self.reader.advance(count) {
+        let count = read(&self.stream, self.packets.buffer()).await?;
+        let packet = self.packets.advance(count).map_err(|error| ClientError::Protocol(error.to_string()))?;
+        if let Some(packet) = packet {
             self.protocol.enqueue_packet(packet);
         }
         Ok(())
     }
 }
 
-/// A server's words for a person: without padding and control characters, and no longer than two rows of a terminal.
-fn readable(reason: &[u8]) -> String {
+/// What came over the display, for a person: without padding and control characters, and no longer than two rows of a
+/// terminal.
+pub fn readable(reason: &[u8]) -> String {
     const LONGEST: usize = 158;
     let reason = String::from_utf8_lossy(reason);
     let reason = reason.trim_matches(|c: char| c == '\0' || c.is_whitespace());

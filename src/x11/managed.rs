@@ -8,7 +8,8 @@
 //!   Protocol, ChangeWindowAttributes), and which is what managing means in the end.
 
 use nix::unistd::Pid;
-use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsReply, QueryClientIdsRequest};
+use x11rb_protocol::errors::ParseError;
+use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsRequest};
 use x11rb_protocol::protocol::xproto::{
     AtomEnum, CLIENT_MESSAGE_EVENT, ChangeWindowAttributesAux, ChangeWindowAttributesRequest, EventMask,
     GetPropertyReply, GetPropertyRequest, GetSelectionOwnerReply, GetSelectionOwnerRequest, GetWindowAttributesReply,
@@ -17,7 +18,7 @@ use x11rb_protocol::protocol::xproto::{
 };
 use x11rb_protocol::x11_utils::TryParse;
 
-use super::client::{Client, ClientError};
+use super::client::{Client, ClientError, readable};
 
 /// By which sign a window manager was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Sign {
 pub struct WindowManager {
     /// How it was recognised.
     pub sign: Sign,
-    /// `_NET_WM_NAME` of its window, if it has set one.
+    /// `_NET_WM_NAME` of its window, if it has set one; without control characters.
     pub name: Option<String>,
     /// Its process as the *server* knows it (X-Resource extension 1.2), not as it says itself; `None` if the server
     /// cannot tell.
@@ -142,7 +143,8 @@ impl Watch {
 
     async fn describe(&mut self, sign: Sign, window: u32) -> Result<WindowManager, ClientError> {
         let reply = self.property(window, self.name, AtomEnum::ANY.into()).await?;
-        let name = reply.and_then(|reply| String::from_utf8(reply.value).ok()).filter(|name| !name.is_empty());
+        // Any client can set it, and it ends up on a terminal.
+        let name = reply.map(|reply| readable(&reply.value)).filter(|name| !name.is_empty());
         Ok(WindowManager { sign, name, pid: self.owner(window).await? })
     }
 
@@ -155,9 +157,8 @@ impl Watch {
         };
         let spec = [ClientIdSpec { client: window, mask: ClientIdMask::LOCAL_CLIENT_PID }];
         let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(extension.major_opcode);
-        let reply = self.client.request::<QueryClientIdsReply, _>(request).await?;
-        let pid = reply.and_then(|reply| reply.ids.first().and_then(|id| id.value.first().copied()));
-        Ok(pid.and_then(|pid| i32::try_from(pid).ok()).filter(|&pid| pid > 1).map(Pid::from_raw))
+        let reply = self.client.request::<FirstClientPid, _>(request).await?;
+        Ok(reply.and_then(|reply| i32::try_from(reply.0).ok()).filter(|&pid| pid > 1).map(Pid::from_raw))
     }
 
     async fn window_property(&mut self, window: u32, property: u32) -> Result<Option<u32>, ClientError> {
@@ -177,6 +178,20 @@ impl Watch {
     }
 }
 
+/// The first value of the first entry of a reply to QueryClientIds (X-Resource extension, version 1.2), 0 if there is none.
+///
+/// The library's own type makes room for as many values as an entry announces, before it looks whether they are there.
+struct FirstClientPid(u32);
+
+impl TryParse for FirstClientPid {
+    fn try_parse(reply: &[u8]) -> Result<(Self, &[u8]), ParseError> {
+        let word = |at: usize| reply.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes);
+        let (entries, length) = (word(8), word(40));
+        let first = if entries > Some(0) && length >= Some(4) { word(44) } else { None };
+        Ok((Self(first.unwrap_or(0)), &[]))
+    }
+}
+
 async fn atom(client: &mut Client, name: &str) -> Result<u32, ClientError> {
     let request = InternAtomRequest { only_if_exists: false, name: name.as_bytes().into() }.serialize();
     let reply: Option<InternAtomReply> = client.request(request).await?;
@@ -186,4 +201,31 @@ async fn atom(client: &mut Client, name: &str) -> Result<u32, ClientError> {
 async fn select(client: &mut Client, window: u32, mask: EventMask) -> Result<(), ClientError> {
     let value_list = std::borrow::Cow::Owned(ChangeWindowAttributesAux::new().event_mask(mask));
     client.send(ChangeWindowAttributesRequest { window, value_list }.serialize()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use x11rb_protocol::x11_utils::TryParse;
+
+    use super::FirstClientPid;
+
+    #[test]
+    fn the_pid_is_read_from_where_it_is() {
+        // Entries; then client, mask, length in bytes and the value of the first.
+        let reply = |words: &[u32]| {
+            let mut reply = vec![0; 32];
+            reply[8..12].copy_from_slice(&words[0].to_ne_bytes());
+            reply.extend(words[1..].iter().flat_map(|word| word.to_ne_bytes()));
+            FirstClientPid::try_parse(&reply).unwrap().0.0
+        };
+        assert_eq!(reply(&[1, 0x0040_0000, 2, 4, 1234]), 1234);
+        for (words, what) in [
+            (&[0, 0x0040_0000, 2, 4, 1234][..], "no entry"),
+            (&[1, 0x0040_0000, 2, 0], "no value"),
+            (&[1, 0x0040_0000, 2, u32::MAX], "values that are not there"),
+            (&[u32::MAX], "entries that are not there"),
+        ] {
+            assert_eq!(reply(words), 0, "{what}");
+        }
+    }
 }

@@ -5,5 +5,6 @@ pub mod cookie;
 pub mod display;
 pub mod managed;
 pub mod occupied;
+pub mod packets;
 pub mod server;
 pub mod xauthority;

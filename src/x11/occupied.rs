@@ -4,6 +4,7 @@
 //! hangs would hang us. The kernel's list of bound names and the lock files say it all.
 
 mod socket_dir;
+mod temporary_lock;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,6 +21,7 @@ use nix::unistd::{Pid, Uid, geteuid};
 use super::display::{Display, LOCK_DIR, SOCKET_DIR};
 
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
+pub use temporary_lock::remove_temporary_lock;
 
 /// What is in the way of a display number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +126,10 @@ impl Paths {
             return Ok(Taken::Bound);
         }
         let lock = self.look_at_lock(self.locks.join(display.lock_name()))?;
+        if !lock.is_free() {
+            return Ok(lock);
+        }
+        let lock = self.look_at_temporary_lock(display)?;
         if !lock.is_free() {
             return Ok(lock);
         }

@@ -24,17 +24,22 @@ pub fn render(snapshot: &Snapshot, findings: &[Finding]) -> String {
     for (label, content) in rows {
         for (index, line) in content.lines().enumerate() {
             let label = if index == 0 { label } else { "" };
-            let _ = writeln!(text, "{label:>9}  {line}");
+            let _ = writeln!(text, "{label:>9}  {}", harmless(line));
         }
     }
     for finding in findings {
         let label = if finding.severity == Severity::Problem { "problem" } else { "note" };
-        let _ = writeln!(text, "{label:>9}  {}", finding.text);
+        let _ = writeln!(text, "{label:>9}  {}", harmless(&finding.text));
     }
     if findings.is_empty() {
         let _ = writeln!(text, "{:>9}  nothing is wrong", "");
     }
     text
+}
+
+/// Commands, names of processes and values of variables may hold what moves a terminal's cursor.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn session(snapshot: &Snapshot) -> String {
@@ -104,7 +109,8 @@ fn describe(state: &UnitState) -> String {
 
 fn exported(snapshot: &Snapshot) -> String {
     // The values of these few are worth seeing; of the login's variables the names are.
-    let shown = ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"];
+    let shown =
+        ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION"];
     let value = |name: &&str| snapshot.environment.get(*name).map(|value| format!("{name}={value}"));
     let mut line = shown.iter().filter_map(value).collect::<Vec<_>>().join(" ");
     let others: Vec<&str> =
@@ -191,5 +197,16 @@ pub mod tests {
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        let mut snapshot = healthy();
+        snapshot.record.what = "wm\u{1b}[2J".into();
+        snapshot.environment.insert("DISPLAY".into(), ":0\r\u{9b}1A".into());
+        snapshot.display = DisplayState::Unwell("\u{7}".into());
+        let text = render(&snapshot, &[]);
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains("wm?[2J") && text.contains("DISPLAY=:0??1A"), "{text}");
     }
 }

@@ -1,0 +1,53 @@
+//! Lock files, the kernel's list of sockets, and names of displays: anybody on the machine can have written them.
+
+use startxd::x11::display::{Display, SOCKET_DIR};
+use startxd::x11::occupied::{bound_displays, lock_holder};
+
+/// A lock and a name are read only if they are what a server writes, and a line of the list says something of one display
+/// at most.
+pub fn holds(input: &[u8]) {
+    if let Some(pid) = lock_holder(input) {
+        assert!(pid.as_raw() > 0, "kill(2) has other meanings for such a pid");
+        assert_eq!(format!("{pid:>10}\n").as_bytes(), without_zeros(input));
+    }
+    let text = String::from_utf8_lossy(input);
+    let bound = bound_displays(&text);
+    assert!(bound.len() < text.lines().count().max(1), "the first line is a heading");
+    for display in &bound {
+        let name = format!("{SOCKET_DIR}/X{}", display.number());
+        assert!(text.lines().any(|line| line.ends_with(&name)), "{display} comes from nowhere");
+    }
+    // Whatever else is bound, one more line is seen, and takes nothing away.
+    let own = Display::MAX;
+    let mut more = format!("Num\n{}", text.strip_prefix("Num\n").unwrap_or(&text));
+    if !more.ends_with('\n') {
+        more.push('\n');
+    }
+    let before = bound_displays(&more);
+    more += &format!("0000000000000000: 00000002 00000000 00010000 0001 01 4711 @{SOCKET_DIR}/X{}\n", own.number());
+    let after = bound_displays(&more);
+    assert!(after.contains(&own) && after.is_superset(&before) && after.len() <= before.len() + 1);
+
+    for word in text.split_whitespace().take(8) {
+        match Display::parse(word) {
+            Ok(display) => {
+                assert_eq!(Display::parse(&display.to_string()), Ok(display));
+                assert!(display <= Display::MAX && word.trim_start_matches([':', '0']).len() <= 5);
+            }
+            Err(error) => assert!(!error.to_string().contains('\n')),
+        }
+    }
+}
+
+/// A lock with zeros before its number names the same process; Xorg writes blanks, and reads both.
+fn without_zeros(lock: &[u8]) -> Vec<u8> {
+    let mut lock = lock.to_vec();
+    for byte in &mut lock {
+        match byte {
+            b'0' => *byte = b' ',
+            b' ' => {}
+            _ => break,
+        }
+    }
+    lock
+}

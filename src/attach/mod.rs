@@ -1,0 +1,305 @@
+//! A display that something else has started, startx or a display manager, for the user manager: `startxd attach`.
+//!
+//! `attach` exports the environment and starts `startxd-attached.service`, which holds a connection to the display. It
+//! brings `xorg.target`, and `wm-ready.target` once a window manager manages the display, and with it
+//! `graphical-session.target`. When the connection breaks it starts `startxd-shutdown.target`, as `detach` does, which
+//! ends all of that in the order of a session of our own. Whatever way the service ends, systemd runs
+//! `startxd attached --restore` after it, which puts the environment back.
+
+mod record;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::dbus::CallError;
+use crate::deadline::Deadlines;
+use crate::environment;
+use crate::environment::block::Block;
+use crate::host::checks::Refusal;
+use crate::host::prepare::hostname_bytes;
+use crate::manager::{Manager, Mode, names, restore};
+use crate::record::Record;
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::x11::client::{Client, ClientError};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+use crate::x11::managed::Watch;
+use crate::x11::xauthority;
+
+use record::Attached;
+
+/// No authority file of a person is larger.
+const MAX_AUTHORITY: u64 = 1 << 20;
+
+/// Why a display could not be attached, or let go of.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum NotAttached {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("DISPLAY is not set: startxd attach is for the inside of an X session, such as ~/.xinitrc")]
+    NotInside,
+    #[error(
+        "DISPLAY is {given:?}, which is no display of this machine; startxd attach is for X sessions that run here"
+    )]
+    NotHere { given: String },
+    #[error("display {display} cannot be used: {why}; see whether xdpyinfo can, and what XAUTHORITY is")]
+    Display { display: Display, why: String },
+    #[error("the user manager does not answer ({why}); see: systemctl status user@{uid}")]
+    NoManager { uid: u32, why: String },
+    #[error("the user manager refused: {0}; see journalctl --user -b")]
+    Manager(#[from] CallError),
+    #[error("cannot write to {}: {error}; see whether there is space: df {}", path.display(), path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error("{unit} could not be started ({result}); see: systemctl --user status {unit}")]
+    NotStarted { unit: &'static str, result: String },
+    #[error("the graphical session has not gone down ({result}); see: systemctl --user list-jobs")]
+    NotStopped { result: String },
+    #[error("no display is attached; startxd attach attaches one, and startxd stop ends a session of startxd")]
+    Nothing,
+}
+
+/// What is attached, if anything is.
+#[must_use]
+pub fn record(runtime: &RuntimeDir) -> Option<Attached> {
+    Attached::read(&runtime.attached())
+}
+
+/// Attaches the display of the X session that this process is in.
+///
+/// # Errors
+/// [`NotAttached`]; nothing is changed then.
+pub async fn attach(config: &Config) -> Result<(), NotAttached> {
+    if nix::unistd::geteuid().is_root() {
+        return Err(Refusal::Root.into());
+    }
+    let runtime = RuntimeDir::find()?;
+    let display = own_display()?;
+    let authority = authority();
+    let deadlines = &config.deadlines;
+    drop(connect(display, &authority, deadlines.server_ready).await?);
+    let manager = manager(&runtime, deadlines.user_manager).await?;
+    nothing_up(&runtime, &manager).await?;
+    // What an earlier one has left that was killed together with what comes after it.
+    put_back(&runtime, &manager).await?;
+
+    let before = manager.environment().await?;
+    let variables = variables(config, display, &authority, &before);
+    runtime.create()?;
+    let path = runtime.attached();
+    let attached = Attached::new(display, authority, variables.keys().cloned().collect(), before);
+    attached.write(&path).map_err(|error| NotAttached::Write { path, error })?;
+    let started = async {
+        restore::export(&manager, &variables, &[]).await?;
+        start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready).await
+    };
+    let started = started.await;
+    if started.is_err() {
+        put_back(&runtime, &manager).await?;
+    }
+    started
+}
+
+/// Lets go of what is attached, and returns when the user manager is as it was before.
+///
+/// # Errors
+/// [`NotAttached`].
+pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
+    let runtime = RuntimeDir::find()?;
+    if record(&runtime).is_none() {
+        return Err(NotAttached::Nothing);
+    }
+    let manager = manager(&runtime, deadlines.user_manager).await?;
+    end(&manager, deadlines).await?;
+    // The service has done it, unless it was not there any more.
+    put_back(&runtime, &manager).await
+}
+
+/// `startxd-attached.service`: watches the display until it is gone, or until it is told to stop.
+///
+/// # Errors
+/// [`NotAttached`].
+pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
+    let runtime = RuntimeDir::find()?;
+    let attached = record(&runtime).ok_or(NotAttached::Nothing)?;
+    let display = attached.display;
+    let broken = |error: ClientError| NotAttached::Display { display, why: error.to_string() };
+    let failed = |error: io::Error| NotAttached::Display { display, why: error.to_string() };
+    let mut stop = signal(SignalKind::terminate()).map_err(failed)?;
+    let client = connect(display, &attached.authority, deadlines.server_ready).await?;
+    let mut display_watch = Watch::new(client).await.map_err(broken)?;
+    let manager = manager(&runtime, deadlines.user_manager).await?;
+    sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&format!("Watching display {display}"))])
+        .map_err(failed)?;
+    let watch = async {
+        if display_watch.managed().await.is_ok() {
+            // Its failure is a unit's of the session, and in the journal as such.
+            let ready = manager.start(names::WM_READY_TARGET, Mode::Replace).await;
+            if let Err(error) = ready {
+                tracing::warn!("{} cannot be started: {error}", names::WM_READY_TARGET);
+            }
+            display_watch.closed().await;
+        }
+    };
+    tokio::select! {
+        () = watch => {}
+        _ = stop.recv() => return Ok(()),
+    }
+    tracing::info!("display {} is gone", attached.display);
+    // It stops us, too, in our turn.
+    manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await?;
+    let _ = timeout(deadlines.stop, stop.recv()).await;
+    Ok(())
+}
+
+/// After the watch, however it ended: puts the environment back.
+///
+/// # Errors
+/// [`NotAttached`].
+pub async fn restore() -> Result<(), NotAttached> {
+    let runtime = RuntimeDir::find()?;
+    let manager = manager(&runtime, Deadlines::default().user_manager).await?;
+    put_back(&runtime, &manager).await
+}
+
+/// Puts the environment back and removes the record, if there is one.
+async fn put_back(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
+    if let Some(attached) = record(runtime) {
+        restore::restore(manager, &attached.before, &attached.exported).await?;
+    }
+    // A record that cannot be read is none.
+    let _ = std::fs::remove_file(runtime.attached());
+    // Only if it is empty.
+    let _ = std::fs::remove_dir(runtime.path());
+    Ok(())
+}
+
+/// Starts the ordered end and waits for it.
+async fn end(manager: &Manager, deadlines: &Deadlines) -> Result<(), NotAttached> {
+    let stopped = start(manager, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly, deadlines.stop).await;
+    stopped.map_err(|failure| match failure {
+        NotAttached::NotStarted { result, .. } => NotAttached::NotStopped { result },
+        other => other,
+    })
+}
+
+/// Starts a unit and waits until it is up.
+async fn start(manager: &Manager, unit: &'static str, mode: Mode, deadline: Duration) -> Result<(), NotAttached> {
+    let mut signals = manager.signals().await?;
+    let job = manager.start(unit, mode).await?;
+    let result = timeout(deadline, signals.job_done(&job)).await;
+    match result.unwrap_or_else(|_| Some("it takes too long".to_owned())).as_deref() {
+        Some("done") => Ok(()),
+        Some(result) => Err(NotAttached::NotStarted { unit, result: result.to_owned() }),
+        None => Err(NotAttached::NotStarted { unit, result: "the user manager is gone".to_owned() }),
+    }
+}
+
+/// The display of this process.
+fn own_display() -> Result<Display, NotAttached> {
+    let given = std::env::var("DISPLAY").ok().filter(|display| !display.is_empty()).ok_or(NotAttached::NotInside)?;
+    local(&given).ok_or(NotAttached::NotHere { given })
+}
+
+/// A local display by X(7): `:N`, `unix:N`, each with a screen or without.
+fn local(given: &str) -> Option<Display> {
+    let number = given.strip_prefix("unix").unwrap_or(given);
+    let number = match number.rsplit_once('.') {
+        Some((number, screen)) if screen.bytes().all(|byte| byte.is_ascii_digit()) => number,
+        _ => number,
+    };
+    number.starts_with(':').then(|| Display::parse(number).ok()).flatten()
+}
+
+/// The authority file of this process (Xsecurity(7)).
+fn authority() -> PathBuf {
+    let given = std::env::var_os("XAUTHORITY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".Xauthority");
+    given.unwrap_or_else(home)
+}
+
+/// Connects to the display with the cookie in the file. Without one, a server may still know us by our uid.
+async fn connect(display: Display, authority: &Path, deadline: Duration) -> Result<Client, NotAttached> {
+    let failed = |why: String| NotAttached::Display { display, why };
+    let cookie = match cookie(display, authority) {
+        Some(cookie) => cookie,
+        None => Cookie::generate().map_err(|error| failed(error.to_string()))?,
+    };
+    let late = |_| failed(format!("no answer within {} s", deadline.as_secs_f32()));
+    let connected = timeout(deadline, Client::connect(display, &cookie)).await.map_err(late)?;
+    connected.map_err(|error| failed(error.to_string()))
+}
+
+fn cookie(display: Display, authority: &Path) -> Option<Cookie> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(authority).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MAX_AUTHORITY).read_to_end(&mut bytes).ok()?;
+    xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, display, &hostname_bytes())
+}
+
+async fn manager(runtime: &RuntimeDir, deadline: Duration) -> Result<Manager, NotAttached> {
+    let uid = nix::unistd::geteuid().as_raw();
+    let connected = timeout(deadline, Manager::connect(runtime)).await;
+    match connected {
+        Ok(Ok(manager)) => Ok(manager),
+        Ok(Err(error)) => Err(NotAttached::NoManager { uid, why: error.to_string() }),
+        Err(_) => Err(NotAttached::NoManager { uid, why: format!("no answer within {} s", deadline.as_secs_f32()) }),
+    }
+}
+
+/// That no graphical session of this user is up, and nothing is attached.
+async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
+    const SIGNS: [&str; 4] = [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::SHUTDOWN_TARGET, names::ATTACHED];
+    let states = manager.states(&SIGNS).await?;
+    let up = SIGNS.iter().zip(&states).find(|(_, state)| !state.is_down());
+    let session = Record::read(&runtime.record()).ok().flatten();
+    Err(match (up, session) {
+        (None, None) => return Ok(()),
+        (_, Some(session)) => Refusal::AlreadyUp { vt: session.vt, display: session.display }.into(),
+        (Some((unit, state)), None) => match record(runtime) {
+            Some(attached) => Refusal::Attached { display: attached.display }.into(),
+            None => Refusal::OtherGraphical { unit: (*unit).to_owned(), state: state.active.clone() }.into(),
+        },
+    })
+}
+
+/// What is exported: as for a session of our own.
+fn variables(config: &Config, display: Display, authority: &Path, before: &Block) -> Block {
+    let mut session = Block::from([
+        ("DISPLAY".to_owned(), display.to_string()),
+        ("XAUTHORITY".to_owned(), authority.display().to_string()),
+        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
+    ]);
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    for name in ["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"] {
+        session.extend(given(name).map(|value| (name.to_owned(), value)));
+    }
+    let login: Vec<_> = std::env::vars_os().collect();
+    environment::export(&login, before, &session, &config.environment.never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn displays_of_this_machine() {
+        for (given, number) in [(":0", 0), (":1.0", 1), ("unix:2", 2), ("unix:10.1", 10)] {
+            assert_eq!(local(given).map(|display| display.number()), Some(number), "{given}");
+        }
+        for given in ["", "0", "localhost:10.0", "far:0", ":", ":x", "unix/:0", ":0.x", "tcp/far:0"] {
+            assert_eq!(local(given), None, "{given:?}");
+        }
+    }
+}

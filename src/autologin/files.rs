@@ -1,0 +1,146 @@
+//! Writing as root in /etc, and with a user's rights in their home.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
+
+use super::person::Person;
+use crate::files::replace;
+
+/// No profile is larger.
+const MAX_PROFILE: u64 = 1 << 20;
+
+/// Makes directories, the outermost first, readable for everybody.
+///
+/// # Errors
+/// One could not be made; those before it are there.
+pub fn make_directories(paths: &[PathBuf]) -> io::Result<()> {
+    for path in paths {
+        fs::DirBuilder::new().mode(0o755).create(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+/// Removes what was made, the last first: links, and directories that are empty. What is in use stays.
+pub fn remove_made(paths: &[PathBuf]) {
+    for path in paths.iter().rev() {
+        let Ok(metadata) = fs::symlink_metadata(path) else { continue };
+        let removed = if metadata.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
+        if let Err(error) = removed {
+            tracing::debug!("{} stays: {error}", path.display());
+        }
+    }
+}
+
+/// The text of a profile; empty if there is none. Follows links, as dotfiles are often kept elsewhere.
+///
+/// # Errors
+/// It cannot be read, is no file, or no UTF-8.
+pub fn read_profile(path: &Path) -> io::Result<String> {
+    let file = match File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Written through, a link to nowhere would be lost.
+            return if path.is_symlink() {
+                Err(io::Error::other("it is a link to nowhere"))
+            } else {
+                Ok(String::new())
+            };
+        }
+        file => file?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_PROFILE {
+        return Err(io::Error::other("it is not a text file"));
+    }
+    let mut text = String::new();
+    file.take(MAX_PROFILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Replaces the text of a profile, behind a link the file that it leads to. The mode stays; a new file gets 0644.
+///
+/// # Errors
+/// As [`replace`].
+pub fn write_profile(path: &Path, text: &str) -> io::Result<()> {
+    match fs::canonicalize(path) {
+        Ok(real) => {
+            let mode = fs::metadata(&real)?.permissions().mode() & 0o7777;
+            replace(&real, text, mode)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(path, text, 0o644),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something with the rights of a user, whose home may have any traps for root in it: links to other people's
+/// files above all.
+///
+/// Changes the effective ids of the whole process, so it must not be called while anything else is done in it. The real
+/// uid stays 0, so the user cannot send signals meanwhile.
+///
+/// # Errors
+/// The rights cannot be had, or what `work` returns.
+pub fn as_user<T>(person: &Person, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if geteuid() == person.uid {
+        return work();
+    }
+    let (uid, gid, groups) = (geteuid(), getegid(), getgroups()?);
+    let become_user = || {
+        initgroups(&person.c_name(), person.gid)?;
+        setegid(person.gid)?;
+        seteuid(person.uid)
+    };
+    let outcome = become_user().map_err(io::Error::from).and_then(|()| work());
+    become_again(uid, gid, &groups);
+    outcome
+}
+
+/// Takes the own rights back. Ends the process if that fails: it must not go on with another's.
+fn become_again(uid: Uid, gid: Gid, groups: &[Gid]) {
+    if seteuid(uid).and_then(|()| setegid(gid)).and_then(|()| setgroups(groups)).is_err() {
+        tracing::error!("the kernel does not give root its rights back; nothing more was done");
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::{make_directories, read_profile, remove_made, write_profile};
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn only_what_is_empty_is_removed() {
+        let directory = TestDir::new();
+        let made = [directory.path("a"), directory.path("a/b"), directory.path("a/b/link")];
+        make_directories(&made[..2]).unwrap();
+        symlink("nowhere", &made[2]).unwrap();
+        std::fs::write(directory.path("a/theirs"), "").unwrap();
+        remove_made(&made);
+        assert_eq!(directory.names(), ["a"]);
+        assert!(!made[1].exists());
+    }
+
+    #[test]
+    fn profiles_keep_their_links_and_modes() {
+        let directory = TestDir::new();
+        let (real, link) = (directory.path("dotfiles"), directory.path(".profile"));
+        assert_eq!(read_profile(&link).unwrap(), "");
+        std::fs::write(&real, "a\n").unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&real, &link).unwrap();
+        write_profile(&link, "b\n").unwrap();
+        assert_eq!(read_profile(&real).unwrap(), "b\n");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&real, [0xe9]).unwrap();
+        assert!(read_profile(&link).is_err());
+        nix::unistd::mkfifo(&directory.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(read_profile(&directory.path("pipe")).is_err());
+    }
+}

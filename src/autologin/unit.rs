@@ -1,0 +1,242 @@
+//! System units, read from their files: what counts when no manager runs that could be asked, and before a change.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where the system manager looks for units, first the directory that wins (systemd.unit(5)).
+const SEARCH: [&str; 5] = [
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
+
+/// How many of [`SEARCH`], from the first on, belong to the administrator.
+const ADMINISTRATORS: usize = 2;
+
+/// The units below a root directory.
+#[derive(Debug, Clone)]
+pub struct Units {
+    root: PathBuf,
+}
+
+/// The file of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fragment {
+    /// There is none.
+    Missing,
+    /// It is masked, by this link or empty file.
+    Masked(PathBuf),
+    /// It is this, without the root directory in front.
+    File(PathBuf),
+}
+
+/// A drop-in of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropIn {
+    /// Its path, without the root directory in front.
+    pub path: PathBuf,
+    /// Whether the administrator wrote it for just this instance.
+    pub own: bool,
+}
+
+impl DropIn {
+    /// The name that decides about its place among the others.
+    #[must_use]
+    pub fn name(&self) -> OsString {
+        self.path.file_name().unwrap_or_default().to_owned()
+    }
+}
+
+impl Units {
+    /// The units below `root`, which is `/` but for tests.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// A path as it is reached from here.
+    #[must_use]
+    pub fn real(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// The text of a file; empty if it cannot be read.
+    #[must_use]
+    pub fn text(&self, path: &Path) -> String {
+        std::fs::read_to_string(self.real(path)).unwrap_or_default()
+    }
+
+    /// The file of an instance: its own, or its template's.
+    #[must_use]
+    pub fn fragment(&self, instance: &str) -> Fragment {
+        for name in [instance, &template(instance)] {
+            for directory in SEARCH {
+                let path = Path::new("/").join(directory).join(name);
+                let real = self.real(&path);
+                let Ok(metadata) = std::fs::symlink_metadata(&real) else { continue };
+                let to_null = std::fs::read_link(&real).is_ok_and(|target| target == Path::new("/dev/null"));
+                return match to_null || (metadata.is_file() && metadata.len() == 0) {
+                    true => Fragment::Masked(path),
+                    false => Fragment::File(path),
+                };
+            }
+        }
+        Fragment::Missing
+    }
+
+    /// The drop-ins of an instance in the order in which they are read: by their names, and of two with a name only the
+    /// one from the more important directory.
+    #[must_use]
+    pub fn drop_ins(&self, instance: &str) -> Vec<DropIn> {
+        let mut found: Vec<DropIn> = Vec::new();
+        for (rank, directory) in SEARCH.into_iter().enumerate() {
+            for name in [instance, &template(instance)] {
+                let directory = Path::new("/").join(directory).join(format!("{name}.d"));
+                let entries = std::fs::read_dir(self.real(&directory)).into_iter().flatten().flatten();
+                let files = entries.map(|entry| directory.join(entry.file_name()));
+                for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "conf")) {
+                    let drop_in = DropIn { path, own: rank < ADMINISTRATORS && name == instance };
+                    if !found.iter().any(|other| other.name() == drop_in.name()) {
+                        found.push(drop_in);
+                    }
+                }
+            }
+        }
+        found.sort_by_key(DropIn::name);
+        found
+    }
+
+    /// The value of a setting that takes one, by file and drop-ins: the last one written.
+    #[must_use]
+    pub fn last_value(&self, instance: &str, section: &str, key: &str) -> Option<String> {
+        let Fragment::File(file) = self.fragment(instance) else { return None };
+        let drop_ins = self.drop_ins(instance).into_iter().map(|drop_in| drop_in.path);
+        std::iter::once(file).chain(drop_ins).flat_map(|path| values(&self.text(&path), section, key)).last()
+    }
+
+    /// Whether a target pulls in a unit, by a link in any of the directories.
+    #[must_use]
+    pub fn is_wanted(&self, unit: &str, target: &str) -> bool {
+        let link = |directory: &str| self.root.join(directory).join(format!("{target}.wants")).join(unit);
+        SEARCH.iter().any(|directory| std::fs::symlink_metadata(link(directory)).is_ok())
+    }
+
+    /// The instances of a template that some target of the administrator's pulls in.
+    #[must_use]
+    pub fn enabled_instances(&self, template: &str) -> Vec<String> {
+        let (prefix, suffix) = template.split_once('@').unwrap_or((template, ""));
+        let mut found: Vec<String> = entries(&self.root.join(SEARCH[0]))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "wants" || extension == "requires"))
+            .flat_map(|directory| entries(&directory).collect::<Vec<_>>())
+            .filter_map(|link| link.file_name()?.to_str().map(str::to_owned))
+            .filter(|name| name.split_once('@').is_some_and(|(start, end)| start == prefix && end.ends_with(suffix)))
+            .filter(|name| name != template)
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// `getty@.service` for `getty@tty1.service`.
+fn template(instance: &str) -> String {
+    match (instance.split_once('@'), instance.rsplit_once('.')) {
+        (Some((prefix, _)), Some((_, suffix))) => format!("{prefix}@.{suffix}"),
+        _ => instance.to_owned(),
+    }
+}
+
+/// The values of a key in a section of a unit file, in their order, lines that are continued put together
+/// (systemd.syntax(7)). The empty value, which takes the earlier ones back, is one of them.
+#[must_use]
+pub fn values(text: &str, section: &str, key: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inside = false;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let mut line = line.trim().to_owned();
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        while let Some(start) = line.strip_suffix('\\') {
+            // Comments in between do not end the line.
+            let next = lines.by_ref().find(|next| !next.trim_start().starts_with(['#', ';']));
+            line = format!("{start} {}", next.unwrap_or_default().trim());
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            inside = name == section;
+        } else if inside
+            && let Some((name, value)) = line.split_once('=')
+            && name.trim_end() == key
+        {
+            found.push(value.trim_start().to_owned());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fragment, Units, values};
+    use crate::test_dir::TestDir;
+
+    fn write(directory: &TestDir, path: &str, text: &str) {
+        let path = directory.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn values_are_read_as_systemd_reads_them() {
+        let text =
+            "[Unit]\nExecStart=no\n[Service]\n# ExecStart=no\n ExecStart = -/a b \\\n ; comment\n  c\nExecStart=\n";
+        assert_eq!(values(text, "Service", "ExecStart"), ["-/a b  c", ""]);
+        assert_eq!(values("[Service]\nExecStart=a \\", "Service", "ExecStart"), ["a  "]);
+        assert_eq!(values("ExecStart=a", "Service", "ExecStart"), [""; 0]);
+    }
+
+    #[test]
+    fn files_and_drop_ins_are_found_in_their_order() {
+        let root = TestDir::new();
+        let units = Units::below(&root.path(""));
+        assert_eq!(units.fragment("getty@tty1.service"), Fragment::Missing);
+        write(&root, "usr/lib/systemd/system/getty@.service", "[Service]\nTTYPath=/dev/%I\n");
+        write(&root, "usr/lib/systemd/system/getty@.service.d/b.conf", "[Service]\nTTYPath=b\n");
+        write(&root, "etc/systemd/system/getty@tty1.service.d/a.conf", "[Service]\nTTYPath=a\n");
+        write(&root, "run/systemd/system/getty@tty1.service.d/a.conf", "[Service]\nTTYPath=hidden\n");
+        write(&root, "etc/systemd/system/getty@tty1.service.d/c.conf.bak", "[Service]\nTTYPath=backup\n");
+        let file = |path: &str| Fragment::File(path.into());
+        assert_eq!(units.fragment("getty@tty1.service"), file("/usr/lib/systemd/system/getty@.service"));
+        let found: Vec<_> =
+            units.drop_ins("getty@tty1.service").iter().map(|d| (d.path.display().to_string(), d.own)).collect();
+        let expected = [
+            ("/etc/systemd/system/getty@tty1.service.d/a.conf".to_owned(), true),
+            ("/usr/lib/systemd/system/getty@.service.d/b.conf".to_owned(), false),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(units.last_value("getty@tty1.service", "Service", "TTYPath").as_deref(), Some("b"));
+        // Another instance has only what is the template's.
+        assert_eq!(units.drop_ins("getty@tty2.service").len(), 1);
+
+        std::os::unix::fs::symlink("/dev/null", root.path("etc/systemd/system/getty@tty1.service")).unwrap();
+        let masked = Fragment::Masked("/etc/systemd/system/getty@tty1.service".into());
+        assert_eq!(units.fragment("getty@tty1.service"), masked);
+    }
+
+    #[test]
+    fn instances_are_enabled_by_links() {
+        let root = TestDir::new();
+        let units = Units::below(&root.path(""));
+        write(&root, "etc/systemd/system/graphical.target.wants/startxd@ada.service", "");
+        write(&root, "etc/systemd/system/graphical.target.wants/other@ada.service", "");
+        assert_eq!(units.enabled_instances("startxd@.service"), ["startxd@ada.service"]);
+        assert!(units.is_wanted("startxd@ada.service", "graphical.target"));
+        assert!(!units.is_wanted("startxd@eve.service", "graphical.target"));
+    }
+}

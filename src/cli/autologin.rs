@@ -1,0 +1,130 @@
+//! `startxd enable autologin` and `startxd disable autologin`.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::exit::Exit;
+use crate::autologin::drop_in::DropIn;
+use crate::autologin::person::Person;
+use crate::autologin::profile::ANY_SHELL;
+use crate::autologin::unit::Units;
+use crate::autologin::{Plan, enabled, plan, take_back};
+use crate::logind;
+use crate::manager::Manager;
+
+/// Where a running systemd can be recognised (sd_booted(3)).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Logs `user` in on terminal `vt` from the next boot on.
+pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
+    // To see what would be written nobody needs to be root.
+    if !dry_run && !may_change() {
+        return Exit::NotRoot;
+    }
+    let units = Units::below(Path::new("/"));
+    let planned = Person::find(user).and_then(|person| Ok((plan(&units, &person, vt, profile)?, person)));
+    let (plan, person) = match planned {
+        Ok(planned) => planned,
+        Err(refused) => {
+            tracing::error!("{refused}");
+            return Exit::NotSetUp;
+        }
+    };
+    if dry_run {
+        say(&would(&plan));
+        return Exit::Success;
+    }
+    if let Err(refused) = plan.apply(&units) {
+        tracing::error!("{refused}");
+        return Exit::NotSetUp;
+    }
+    let loaded = reload().await;
+    say(&done(&plan, &person, vt, loaded));
+    Exit::Success
+}
+
+/// Takes autologins back: those of `user`, that of terminal `vt`, or all.
+pub async fn disable(user: Option<&str>, vt: Option<u8>) -> Exit {
+    if !may_change() {
+        return Exit::NotRoot;
+    }
+    let units = Units::below(Path::new("/"));
+    let all = enabled(&units);
+    let asked =
+        |(on, drop_in): &&(u8, DropIn)| vt.is_none_or(|vt| vt == *on) && user.is_none_or(|user| user == drop_in.user);
+    let chosen: Vec<_> = all.iter().filter(asked).collect();
+    if chosen.is_empty() {
+        let there = all.iter().map(|(vt, drop_in)| format!("{} on tty{vt}", drop_in.user)).collect::<Vec<_>>();
+        let there = if there.is_empty() { "none at all".to_owned() } else { there.join(", ") };
+        tracing::error!("there is no such autologin of startxd; there is: {there}");
+        return Exit::NotSetUp;
+    }
+    for (vt, drop_in) in chosen {
+        take_back(&units, *vt, drop_in, Person::find(&drop_in.user).ok().as_ref());
+        say(&format!("{} is no longer logged in on tty{vt} at boot; a login that is there stays\n", drop_in.user));
+    }
+    reload().await;
+    Exit::Success
+}
+
+/// Whether this is root; says so if it is not.
+fn may_change() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        tracing::error!("setting up logins needs root: sudo startxd ...");
+    }
+    root
+}
+
+/// Has systemd read its files again. Returns whether there is one that runs.
+async fn reload() -> bool {
+    if !Path::new(BOOTED).is_dir() {
+        return false;
+    }
+    let reloaded = async {
+        let manager = Manager::new(logind::connect().await.map_err(|error| error.to_string())?);
+        manager.reload().await.map_err(|error| error.to_string())
+    };
+    if let Err(error) = reloaded.await {
+        tracing::warn!("systemd has not read its files again ({error}); systemctl daemon-reload");
+    }
+    true
+}
+
+/// What `--dry-run` shows.
+fn would(plan: &Plan) -> String {
+    let mut text = format!("would write {}:\n", plan.path.display());
+    text.extend(plan.text().lines().map(|line| format!("    {line}\n")));
+    if let Some((link, target)) = &plan.link {
+        text += &format!("would link {} to {}\n", link.display(), target.display());
+    }
+    if let Some(line) = &plan.line {
+        text += &match &plan.drop_in.profile {
+            Some(profile) => format!("would add to {}:\n    {line}\n", profile.display()),
+            None => format!("for the profile of the login shell (--profile adds it):\n    {line}\n"),
+        };
+    }
+    text
+}
+
+/// What is said when it is done.
+fn done(plan: &Plan, person: &Person, vt: u8, loaded: bool) -> String {
+    let (user, shell) = (&person.name, person.shell.display());
+    let earlier = plan.replaces().map(|earlier| format!("{user} takes the place of {earlier} on tty{vt}\n"));
+    let now = if loaded { format!("; at once: systemctl restart getty@tty{vt}") } else { String::new() };
+    let login = format!("{user} is logged in on tty{vt} from the next boot on{now}\n");
+    let session = match (&plan.drop_in.profile, &plan.line) {
+        (Some(profile), _) => format!("the login starts a session, by a line in {}\n", profile.display()),
+        (None, Some(line)) => format!(
+            "for a session, this line belongs at the end of the profile of {user}'s {shell}\n\
+             (again with --profile to have it put there):\n    {line}\n"
+        ),
+        (None, None) => format!("for a session, have {user}'s {shell} run this at a login:\n    {ANY_SHELL}\n"),
+    };
+    [earlier.unwrap_or_default(), login, session].concat()
+}
+
+fn say(text: &str) {
+    // Somebody who closed the pipe does not want to read it.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

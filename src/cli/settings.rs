@@ -1,0 +1,129 @@
+//! The options that stand for keys of `startxd.toml`.
+
+use toml::Value;
+
+use super::args::Settings;
+use crate::config::{self, Loaded, Override, Places};
+use crate::x11::display::Display;
+
+impl Settings {
+    /// Reads the configuration, says aloud what is wrong with its files, and puts these options over it.
+    ///
+    /// # Errors
+    /// What is wrong with an option: then nothing should be started.
+    pub fn configuration(&self) -> Result<Loaded, String> {
+        let overrides = self.overrides()?;
+        let loaded = config::load(&Places::from_env());
+        for complaint in &loaded.complaints {
+            tracing::warn!("{complaint}");
+        }
+        loaded.over(&overrides)
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, String> {
+        let mut overrides = Vec::new();
+        let mut put = |option, key: &str, value| overrides.push(Override { option, key: key.to_owned(), value });
+        if let Some(display) = &self.display {
+            let display = Display::parse(display).map_err(|error| error.to_string())?;
+            put("--display", "display", Value::from(display.to_string()));
+        }
+        for (option, key, given) in
+            [("--server", "server.binary", self.server.as_ref()), ("--ready", "session.ready", self.ready.as_ref())]
+        {
+            if let Some(text) = given {
+                put(option, key, Value::from(text.as_str()));
+            }
+        }
+        for (option, key, given) in [
+            ("--dpi", "server.dpi", self.dpi.as_ref()),
+            ("--ardelay", "server.ardelay", self.ardelay.as_ref()),
+            ("--arinterval", "server.arinterval", self.arinterval.as_ref()),
+        ] {
+            if let Some(text) = given {
+                put(option, key, number(text));
+            }
+        }
+        for (option, key, given) in
+            [("--server-arg", "server.args", &self.server_arg), ("--never", "environment.never", &self.never)]
+        {
+            if !given.is_empty() {
+                put(option, key, Value::from(given.clone()));
+            }
+        }
+        for given in &self.deadline {
+            let (name, seconds) = given
+                .split_once('=')
+                .ok_or_else(|| format!("--deadline: write NAME=SECONDS, as in stop=60, instead of {given:?}"))?;
+            put(
+                "--deadline",
+                &format!("deadlines.{}", name.strip_prefix("deadlines.").unwrap_or(name)),
+                number(seconds),
+            );
+        }
+        Ok(overrides)
+    }
+}
+
+/// A number as it was typed. What is none stays a text, and the key says so.
+fn number(text: &str) -> Value {
+    let integer = text.parse().map(Value::Integer).ok();
+    integer.or_else(|| text.parse().map(Value::Float).ok()).unwrap_or_else(|| Value::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::args::{Args, Command};
+    use crate::config::{Loaded, Origin, Places, load};
+
+    fn loaded(line: &str) -> Result<Loaded, String> {
+        let argv = ["startxd", "start"].into_iter().chain(line.split_ascii_whitespace());
+        let Command::Start(start) = Args::try_parse_from(argv).unwrap().command else { panic!("{line}") };
+        load(&Places { directories: Vec::new() }).over(&start.settings.overrides()?)
+    }
+
+    #[test]
+    fn options_become_keys() {
+        let line = "--display 3 --server /opt/X --server-arg -s --server-arg 0 --dpi 96 --ardelay 200 --arinterval 30 \
+                    --ready started --never A --never B* --deadline stop=7 --deadline deadlines.launch=0.5 i3";
+        let loaded = loaded(line).unwrap();
+        let shown: Vec<String> = crate::config::keys()
+            .filter(|key| loaded.origins[key.name] == Origin::CommandLine)
+            .map(|key| format!("{} = {}", key.name, key.show(&loaded.config)))
+            .collect();
+        let expected = [
+            "display = \":3\"",
+            "server.binary = \"/opt/X\"",
+            "server.args = [\"-s\", \"0\"]",
+            "server.dpi = 96",
+            "server.ardelay = 200",
+            "server.arinterval = 30",
+            "session.ready = \"started\"",
+            "environment.never = [\"A\", \"B*\"]",
+            "deadlines.launch = 0.5",
+            "deadlines.stop = 7.0",
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_option() {
+        for (line, part) in [
+            ("--display host:0", "names a host"),
+            ("--server Xorg", "--server: server.binary: write the whole path"),
+            ("--server-arg -auth", "--server-arg: server.args: \"-auth\" is not possible here"),
+            ("--dpi many", "--dpi: server.dpi: write a whole number instead of a string"),
+            ("--dpi -1", "--dpi: server.dpi: write a whole number from 0"),
+            ("--ready soon", "--ready: session.ready: write \"managed\" or"),
+            ("--never A-B", "--never: environment.never: \"A-B\" is not"),
+            ("--deadline stop", "--deadline: write NAME=SECONDS"),
+            ("--deadline stop=0", "--deadline: deadlines.stop: a deadline of 0"),
+            ("--deadline stpo=1", "--deadline: there is no key deadlines.stpo: did you mean deadlines.stop?"),
+            ("--deadline stop=nan", "--deadline: deadlines.stop: "),
+        ] {
+            let error = loaded(line).map(|loaded| loaded.config).unwrap_err();
+            assert!(error.contains(part) && !error.contains('\n'), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The command line of an entry (Desktop Entry Specification, "The Exec key").
+
+use super::Broken;
+
+/// Must be within quotes.
+const RESERVED: &[char] =
+    &[' ', '\t', '\n', '"', '\'', '\\', '>', '<', '~', '|', '&', ';', '$', '*', '?', '#', '(', ')', '`'];
+
+/// Must be escaped within quotes.
+const ESCAPED: &[char] = &['"', '`', '$', '\\'];
+
+/// What the field codes stand for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'a> {
+    /// `%c`: the name, in the person's language.
+    pub name: &'a str,
+    /// `%k`: the path of the file; `None` if there is none.
+    pub path: Option<&'a str>,
+    /// `%i`: the icon; `None` if the entry names none.
+    pub icon: Option<&'a str>,
+}
+
+/// A word of the command line, with its quoting undone and its field codes as they are.
+struct Word {
+    text: String,
+    quoted: bool,
+}
+
+/// Takes the value of an `Exec` key, of which the escapes of strings are undone already, and returns the program and
+/// its arguments.
+///
+/// # Errors
+/// Why this is no command line: without a line number, which the caller knows.
+pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
+    let mut arguments = Vec::new();
+    let mut files = false;
+    for word in split(value)? {
+        expand(&word, fields, &mut files, &mut arguments)?;
+    }
+    let Some(program) = arguments.first().filter(|program| !program.is_empty()) else {
+        return Err("the command line is empty".to_owned());
+    };
+    if program.contains('=') {
+        return Err(format!(
+            "a program's name has no equals sign, as {} has: variables are set by env",
+            Broken::quote(program)
+        ));
+    }
+    if program.contains('/') && !program.starts_with('/') {
+        return Err(format!("{} is neither a whole path nor a name without slashes", Broken::quote(program)));
+    }
+    if arguments.iter().any(|argument| argument.contains('\0')) {
+        return Err("an argument cannot hold a NUL".to_owned());
+    }
+    Ok(arguments)
+}
+
+/// Splits at spaces, and undoes the quoting.
+fn split(value: &str) -> Result<Vec<Word>, String> {
+    let mut words = Vec::new();
+    let mut rest = value.trim_start_matches(' ');
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix('"') {
+            Some(inner) => quoted(inner)?,
+            None => unquoted(rest)?,
+        };
+        if !after.is_empty() && !after.starts_with(' ') {
+            return Err(format!("{} follows a closing quote: arguments are quoted in whole", Broken::quote(after)));
+        }
+        words.push(word);
+        rest = after.trim_start_matches(' ');
+    }
+    Ok(words)
+}
+
+fn unquoted(text: &str) -> Result<(Word, &str), String> {
+    let (word, after) = text.split_at(text.find(' ').unwrap_or(text.len()));
+    match word.chars().find(|character| RESERVED.contains(character)) {
+        Some('"') => Err(format!("a quote within {}: arguments are quoted in whole", Broken::quote(word))),
+        Some('\'') => Err(format!("a single quote in {}: arguments are quoted by double ones", Broken::quote(word))),
+        Some(reserved) => {
+            Err(format!("{} must be within double quotes, because of its {reserved:?}", Broken::quote(word)))
+        }
+        None => Ok((Word { text: word.to_owned(), quoted: false }, after)),
+    }
+}
+
+/// Takes what follows an opening quote.
+fn quoted(text: &str) -> Result<(Word, &str), String> {
+    let mut word = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Ok((Word { text: word, quoted: true }, &text[at + 1..])),
+            '\\' => match characters.next() {
+                Some((_, escaped)) if ESCAPED.contains(&escaped) => word.push(escaped),
+                _ => return Err("a backslash within quotes must be escaped, which is written \\\\\\\\".to_owned()),
+            },
+            '`' | '$' => {
+                return Err(format!("{character} within quotes must be escaped, which is written \\\\{character}"));
+            }
+            other => word.push(other),
+        }
+    }
+    Err("a quote is opened and not closed".to_owned())
+}
+
+/// Expands the field codes of a word and appends what comes of it.
+fn expand(word: &Word, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec<String>) -> Result<(), String> {
+    let mut text = String::new();
+    let mut removed = false;
+    let alone = word.text.chars().count() == 2;
+    let mut characters = word.text.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        let code = characters.next();
+        if word.quoted && code.is_some_and(|code| "fFuUickdDnNvm".contains(code)) {
+            return Err(format!("the field code %{} is within quotes", code.unwrap_or_default()));
+        }
+        match code {
+            Some('%') => text.push('%'),
+            Some(code @ ('f' | 'F' | 'u' | 'U')) => {
+                if std::mem::replace(files, true) {
+                    return Err("of %f, %F, %u and %U there may be only one".to_owned());
+                }
+                if code.is_ascii_uppercase() && !alone {
+                    return Err(format!("%{code} must be an argument of its own"));
+                }
+                // A session opens no files.
+                removed = true;
+            }
+            Some('d' | 'D' | 'n' | 'N' | 'v' | 'm') => removed = true,
+            Some('i') if alone => {
+                if let Some(icon) = fields.icon {
+                    arguments.extend(["--icon".to_owned(), icon.to_owned()]);
+                }
+                return Ok(());
+            }
+            Some('i') => return Err("%i must be an argument of its own".to_owned()),
+            Some('c') => text.push_str(fields.name),
+            Some('k') => {
+                text.push_str(fields.path.unwrap_or_default());
+                removed |= fields.path.is_none();
+            }
+            Some(other) => return Err(format!("there is no field code {}", Broken::quote(&format!("%{other}")))),
+            None => return Err("a % at the end of an argument: a percent sign itself is written %%".to_owned()),
+        }
+    }
+    if !(removed && text.is_empty()) {
+        arguments.push(text);
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The file's form: lines, groups, keys (Desktop Entry Specification, "Basic format of the file").
+
+use super::Broken;
+
+/// A file by its groups.
+pub(super) struct KeyFile<'a> {
+    groups: Vec<Group<'a>>,
+}
+
+/// A group: a header and the keys below it.
+pub(super) struct Group<'a> {
+    name: &'a str,
+    line: usize,
+    keys: Vec<Key<'a>>,
+}
+
+/// A key as it stands in the file.
+struct Key<'a> {
+    line: usize,
+    name: &'a str,
+    locale: Option<&'a str>,
+    value: &'a [u8],
+}
+
+/// A key's value as it stands in the file, with its escapes.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    /// The line, from 1.
+    pub line: usize,
+    /// The text behind the equals sign, without white space around it.
+    pub text: &'a str,
+}
+
+impl<'a> KeyFile<'a> {
+    /// Takes a file's bytes and returns its groups.
+    ///
+    /// Looks closely only at groups that `matters` says yes to: what is wrong in another program's own group, or in a
+    /// translation that nobody asks for, is no fault of the session.
+    ///
+    /// # Errors
+    /// [`Broken`] with the line.
+    pub(super) fn parse(bytes: &'a [u8], matters: fn(&str) -> bool) -> Result<Self, Broken> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for (line, content) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+            let content = content.trim_ascii();
+            if content.is_empty() || content.starts_with(b"#") {
+                continue;
+            }
+            if content.starts_with(b"[") {
+                let name = header(content).ok_or_else(|| {
+                    Broken::at(line, "the group's header is not [NAME], with NAME in ASCII and without brackets")
+                })?;
+                if let Some(first) = groups.iter().find(|group| group.name == name && matters(name)) {
+                    return Err(Broken::at(line, format!("[{name}] began in line {} already", first.line)));
+                }
+                groups.push(Group { name, line, keys: Vec::new() });
+                continue;
+            }
+            let Some(group) = groups.last_mut() else {
+                return Err(Broken::at(line, "only comments may stand before [Desktop Entry]"));
+            };
+            if !matters(group.name) {
+                continue;
+            }
+            let Some(at) = content.iter().position(|&byte| byte == b'=') else {
+                return Err(Broken::at(line, "this is neither KEY=VALUE, nor [GROUP], nor a comment"));
+            };
+            // What is no key by the specification is none of those that are asked for.
+            if let Some((name, locale)) = key(content[..at].trim_ascii_end()) {
+                group.keys.push(Key { line, name, locale, value: content[at + 1..].trim_ascii_start() });
+            }
+        }
+        Ok(Self { groups })
+    }
+
+    /// The first group.
+    pub(super) fn first(&self) -> Option<&Group<'a>> {
+        self.groups.first()
+    }
+
+    /// A group by its name.
+    pub(super) fn group(&self, name: &str) -> Option<&Group<'a>> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+}
+
+impl<'a> Group<'a> {
+    /// The group's name.
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The header's line.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The value of a key with this locale, or without one; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`Broken`]: the key stands there twice, or its line is not UTF-8 or has control characters.
+    pub(super) fn get(&self, name: &str, locale: Option<&str>) -> Result<Option<Value<'a>>, Broken> {
+        let mut found = self.keys.iter().filter(|key| key.name == name && key.locale == locale);
+        let Some(key) = found.next() else { return Ok(None) };
+        if let Some(again) = found.next() {
+            return Err(Broken::at(again.line, format!("{name} stood in line {} already", key.line)));
+        }
+        let Ok(text) = std::str::from_utf8(key.value) else {
+            return Err(Broken::at(key.line, format!("the value of {name} is not UTF-8")));
+        };
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            let why = format!("the value of {name} has a control character: a tab, for one, is written \\t");
+            return Err(Broken::at(key.line, why));
+        }
+        Ok(Some(Value { line: key.line, text }))
+    }
+}
+
+/// The name in `[NAME]`: all of ASCII but brackets and control characters.
+fn header(content: &[u8]) -> Option<&str> {
+    let name = content.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let fits = |byte: &u8| matches!(byte, b' '..=b'~') && !b"[]".contains(byte);
+    if name.is_empty() || !name.iter().all(fits) {
+        return None;
+    }
+    std::str::from_utf8(name).ok()
+}
+
+/// A key's name and locale, `NAME` or `NAME[LOCALE]`; the name is of letters, digits and dashes.
+fn key(written: &[u8]) -> Option<(&str, Option<&str>)> {
+    let written = std::str::from_utf8(written).ok()?;
+    let (name, locale) = match written.split_once('[') {
+        Some((name, locale)) => (name, Some(locale.strip_suffix(']')?)),
+        None => (written, None),
+    };
+    let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    fits.then_some((name, locale))
+}
+
+impl Value<'_> {
+    /// The value as a string: `\s`, `\n`, `\t`, `\r` and `\\` are undone.
+    ///
+    /// # Errors
+    /// [`Broken`] on any other escape.
+    pub(super) fn string(self) -> Result<String, Broken> {
+        self.unescape(false).map(|mut items| items.pop().unwrap_or_default())
+    }
+
+    /// The value as a list of strings, split at `;`, with `\;` for a semicolon. Empty items do not count.
+    ///
+    /// # Errors
+    /// As [`Value::string`].
+    pub(super) fn strings(self) -> Result<Vec<String>, Broken> {
+        let mut items = self.unescape(true)?;
+        items.retain(|item| !item.is_empty());
+        Ok(items)
+    }
+
+    /// The value as a boolean; `0` and `1` as in files from before version 1.0 ("Deprecated items").
+    ///
+    /// # Errors
+    /// [`Broken`] if it is neither.
+    pub(super) fn boolean(self) -> Result<bool, Broken> {
+        match self.text {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            other => Err(Broken::at(self.line, format!("{} is neither true nor false", Broken::quote(other)))),
+        }
+    }
+
+    fn unescape(self, list: bool) -> Result<Vec<String>, Broken> {
+        let mut items = Vec::new();
+        let mut item = String::new();
+        let mut characters = self.text.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                ';' if list => items.push(std::mem::take(&mut item)),
+                '\\' => item.push(match characters.next() {
+                    Some('s') => ' ',
+                    Some('n') => '\n',
+                    Some('t') => '\t',
+                    Some('r') => '\r',
+                    Some('\\') => '\\',
+                    Some(';') if list => ';',
+                    Some(other) => {
+                        let why = format!("there is no escape \\{other}: a backslash itself is written \\\\");
+                        return Err(Broken::at(self.line, why));
+                    }
+                    None => return Err(Broken::at(self.line, "a backslash at the end: one itself is written \\\\")),
+                }),
+                other => item.push(other),
+            }
+        }
+        items.push(item);
+        Ok(items)
+    }
+}

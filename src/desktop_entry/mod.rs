@@ -1,0 +1,222 @@
+//! Desktop entries, as far as a session needs them: one file's bytes in, a session or the reason why not out.
+//!
+//! By the Desktop Entry Specification 1.5; pure. Of our own and no crate's, because the ones that there are read what
+//! menus want, forgive what the specification forbids, and bring more than these few hundred lines.
+//!
+//! What decides about the session has to be right: the file's form, and each key that is read here. What is wrong in
+//! keys and groups that nobody asks for is passed over.
+
+mod exec;
+mod key_file;
+mod locale;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+
+pub use locale::Locale;
+
+use key_file::{Group, KeyFile};
+
+/// The first group, and the one that counts.
+const MAIN: &str = "Desktop Entry";
+/// Before the identifier of an action in its group's name.
+const ACTION: &str = "Desktop Action ";
+
+/// What is wrong with a file. One line, with the number of the line in the file if there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}{text}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+pub struct Broken {
+    /// The line, from 1; `None` if it is about what is not there.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Broken {
+    fn at(line: usize, text: impl Into<String>) -> Self {
+        Self { line: Some(line), text: one_line(&text.into()) }
+    }
+
+    fn whole(text: impl Into<String>) -> Self {
+        Self { line: None, text: one_line(&text.into()) }
+    }
+
+    /// A part of a file in quotation marks, cut if it is long.
+    fn quote(text: &str) -> String {
+        let mut shown: String = text.chars().take(40).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        format!("{shown:?}")
+    }
+}
+
+/// What stands in a file must neither break a line nor move a terminal's cursor.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+/// A session as an entry describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `Name`, in the person's language.
+    pub name: String,
+    /// `Comment`, in the person's language.
+    pub comment: Option<String>,
+    /// `NoDisplay`: it is not to be offered, but can be started by its name.
+    pub no_display: bool,
+    /// `TryExec`: the program without which the session is not installed, a path or a name.
+    pub try_exec: Option<String>,
+    /// `Path`: the directory to start in.
+    pub directory: Option<String>,
+    /// `DesktopNames`.
+    pub desktop_names: Vec<String>,
+    /// `Exec`: the program and its arguments.
+    pub command: Vec<String>,
+    /// The actions that `Actions` lists, in its order.
+    pub actions: Vec<Action>,
+}
+
+/// An additional way to start it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// Its identifier.
+    pub id: String,
+    /// What it is, or why it cannot be used: that keeps nobody from the others.
+    pub what: Result<ActionWhat, Broken>,
+}
+
+/// What an action does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionWhat {
+    /// `Name`, in the person's language.
+    pub name: String,
+    /// `Exec`: the program and its arguments.
+    pub command: Vec<String>,
+}
+
+/// Takes the bytes of a file, the locale, and the file's path for `%k`, and returns the session; `None` if it is
+/// `Hidden`, which is to be taken as if the file, and those that it shadows, did not exist.
+///
+/// # Errors
+/// [`Broken`]: the first thing that is wrong.
+pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option<Entry>, Broken> {
+    let file = KeyFile::parse(bytes, |group| group == MAIN || group.starts_with(ACTION))?;
+    let main = match file.first() {
+        Some(first) if first.name() == MAIN => first,
+        Some(first) => {
+            let why = format!("the first group is {}, not [{MAIN}]", Broken::quote(first.name()));
+            return Err(Broken::at(first.line(), why));
+        }
+        None => return Err(Broken::whole(format!("there is no group [{MAIN}]"))),
+    };
+    if flag(main, "Hidden")? {
+        return Ok(None);
+    }
+    let reader = Reader { group: main, locale };
+    reader.check_type()?;
+    let name = reader.required_name()?;
+    let icon = reader.localised("Icon")?.filter(|icon| !icon.is_empty());
+    let fields = exec::Fields { name: &name, path, icon: icon.as_deref() };
+    let actions = match main.get("Actions", None)? {
+        Some(list) => list.strings()?.into_iter().map(|id| action(&file, id, fields, locale)).collect(),
+        None => Vec::new(),
+    };
+    Ok(Some(Entry {
+        comment: reader.localised("Comment")?.filter(|comment| !comment.is_empty()),
+        no_display: flag(main, "NoDisplay")?,
+        try_exec: reader.string("TryExec")?.filter(|program| !program.is_empty()),
+        directory: reader.directory()?,
+        desktop_names: reader.desktop_names()?,
+        command: reader.command(fields)?,
+        actions,
+        name,
+    }))
+}
+
+fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Locale) -> Action {
+    let what = || {
+        let group = file.group(&format!("{ACTION}{id}"));
+        let group = group.ok_or_else(|| Broken::whole(format!("there is no group [{ACTION}{id}]")))?;
+        let reader = Reader { group, locale };
+        let name = reader.required_name()?;
+        let icon = reader.localised("Icon")?.filter(|icon| !icon.is_empty());
+        let fields = exec::Fields { icon: icon.as_deref().or(fields.icon), ..fields };
+        Ok(ActionWhat { name, command: reader.command(fields)? })
+    };
+    Action { what: what(), id }
+}
+
+fn flag(group: &Group<'_>, name: &str) -> Result<bool, Broken> {
+    group.get(name, None)?.map_or(Ok(false), |value| value.boolean())
+}
+
+/// Reads the keys of a group.
+struct Reader<'a> {
+    group: &'a Group<'a>,
+    locale: &'a Locale,
+}
+
+impl Reader<'_> {
+    fn string(&self, name: &str) -> Result<Option<String>, Broken> {
+        self.group.get(name, None)?.map(|value| value.string()).transpose()
+    }
+
+    /// The value in the locale that fits best, else the one without.
+    fn localised(&self, name: &str) -> Result<Option<String>, Broken> {
+        for locale in self.locale.keys() {
+            if let Some(value) = self.group.get(name, Some(locale))?.filter(|value| !value.text.is_empty()) {
+                return value.string().map(Some);
+            }
+        }
+        self.string(name)
+    }
+
+    fn missing(&self, name: &str) -> Broken {
+        Broken::whole(format!("there is no {name} in [{}]", self.group.name()))
+    }
+
+    /// The name, without which an entry is none; a translation alone does not do.
+    fn required_name(&self) -> Result<String, Broken> {
+        self.string("Name")?.filter(|name| !name.is_empty()).ok_or_else(|| self.missing("Name"))?;
+        Ok(self.localised("Name")?.unwrap_or_default())
+    }
+
+    /// `XSession` is not in the specification, but in the field: display managers take it, and i3 of 2024 says it.
+    fn check_type(&self) -> Result<(), Broken> {
+        let value = self.group.get("Type", None)?.ok_or_else(|| self.missing("Type"))?;
+        match value.text {
+            "Application" | "XSession" => Ok(()),
+            other => Err(Broken::at(value.line, format!("it is of type {}, not a session", Broken::quote(other)))),
+        }
+    }
+
+    fn directory(&self) -> Result<Option<String>, Broken> {
+        let Some(value) = self.group.get("Path", None)? else { return Ok(None) };
+        let path = value.string()?;
+        if !path.is_empty() && !path.starts_with('/') {
+            return Err(Broken::at(value.line, format!("Path is {}, and no whole path", Broken::quote(&path))));
+        }
+        Ok(Some(path).filter(|path| !path.is_empty()))
+    }
+
+    /// Colons separate names too, as they do in the variable that the names are for: distributions write both.
+    fn desktop_names(&self) -> Result<Vec<String>, Broken> {
+        let Some(value) = self.group.get("DesktopNames", None)? else { return Ok(Vec::new()) };
+        let items = value.strings()?;
+        let names = items.iter().flat_map(|item| item.split(':')).filter(|name| !name.is_empty()).map(str::to_owned);
+        let names: Vec<String> = names.collect();
+        match names.iter().find(|name| name.chars().any(char::is_control)) {
+            Some(name) => Err(Broken::at(value.line, format!("{} is no desktop's name", Broken::quote(name)))),
+            None => Ok(names),
+        }
+    }
+
+    fn command(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, Broken> {
+        let value = self.group.get("Exec", None)?.ok_or_else(|| self.missing("Exec"))?;
+        exec::command(&value.string()?, fields).map_err(|why| Broken::at(value.line, format!("Exec: {why}")))
+    }
+}

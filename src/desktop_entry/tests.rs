@@ -1,0 +1,264 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A whole file with these lines in its main group.
+fn file(lines: &str) -> String {
+    format!("[Desktop Entry]\nType=Application\nName=A\n{lines}\n")
+}
+
+fn read(text: impl AsRef<[u8]>) -> Result<Option<Entry>, Broken> {
+    parse(text.as_ref(), &Locale::parse("de_AT.UTF-8@euro"), Some("/x/a b.desktop"))
+}
+
+fn exec(value: &str) -> Result<Vec<String>, String> {
+    read(file(&format!("Icon=ic on\nExec={value}")))
+        .map(|entry| entry.unwrap().command)
+        .map_err(|broken| broken.to_string())
+}
+
+/// The cases of "The Exec key", each with what the specification says of it.
+#[test]
+fn command_lines() {
+    let cases: [(&str, &[&str]); 31] = [
+        ("wm", &["wm"]),
+        ("/usr/bin/wm --a  b ", &["/usr/bin/wm", "--a", "b"]),
+        ("env A=b wm", &["env", "A=b", "wm"]),
+        // Quoting, in whole, also of the program.
+        (r#"wm "a b""#, &["wm", "a b"]),
+        (r#""/opt/my wm/wm" x"#, &["/opt/my wm/wm", "x"]),
+        (r#"wm """#, &["wm", ""]),
+        (r#"wm "a'b>c<d~e|f&g;h*i?j#k(l)m""#, &["wm", "a'b>c<d~e|f&g;h*i?j#k(l)m"]),
+        // The escapes of strings come first: a literal dollar sign is \\$, a literal backslash \\\\.
+        (r#"wm "\\$HOME""#, &["wm", "$HOME"]),
+        (r#"wm "\\\\""#, &["wm", r"\"]),
+        (r#"wm "\\"""#, &["wm", "\""]),
+        (r#"wm "\\`""#, &["wm", "`"]),
+        (r#"wm\s"a\sb\tc\nd""#, &["wm", "a b\tc\nd"]),
+        // Field codes. A session opens no files; deprecated ones are removed.
+        ("wm %%", &["wm", "%"]),
+        ("wm 100%%a", &["wm", "100%a"]),
+        ("wm %f x", &["wm", "x"]),
+        ("wm %F", &["wm"]),
+        ("wm %u", &["wm"]),
+        ("wm %U", &["wm"]),
+        ("wm --file=%f", &["wm", "--file="]),
+        ("wm %d %D %n %N %v %m x", &["wm", "x"]),
+        ("wm a%db", &["wm", "ab"]),
+        ("wm %d%n", &["wm"]),
+        ("wm %i", &["wm", "--icon", "ic on"]),
+        ("wm --name=%c", &["wm", "--name=A"]),
+        ("wm %k", &["wm", "/x/a b.desktop"]),
+        // Once: what came of one is not expanded again.
+        ("wm %%c", &["wm", "%c"]),
+        ("wm %%%c", &["wm", "%A"]),
+        (r#"wm "50%%""#, &["wm", "50%"]),
+        // Neither reserved nor a field code.
+        ("wm a=b:c,d.e/f-g_h+i@j!k{l}[m]^n", &["wm", "a=b:c,d.e/f-g_h+i@j!k{l}[m]^n"]),
+        ("wm é", &["wm", "é"]),
+        ("wm -", &["wm", "-"]),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(
+            exec(value).as_deref(),
+            Ok(expected.iter().map(|&a| a.to_owned()).collect::<Vec<_>>().as_slice()),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn no_command_lines() {
+    let cases = [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("%f", "empty"),
+        (r#""""#, "empty"),
+        ("A=b wm", "equals sign"),
+        ("bin/wm", "neither a whole path"),
+        (r#"wm "a"#, "not closed"),
+        (r#"wm a"b""#, "in whole"),
+        (r#"wm "a"b"#, "in whole"),
+        (r#"wm "a""b""#, "in whole"),
+        ("wm 'a b'", "double ones"),
+        ("wm $HOME", "double quotes"),
+        (r#"wm "$HOME""#, r"written \\$"),
+        (r#"wm "`date`""#, r"written \\`"),
+        (r#"wm "a\\b""#, "backslash"),
+        (r"wm a\\b", "double quotes"),
+        (r"wm a\tb", "double quotes"),
+        (r#"wm "\$a""#, "no escape \\$"),
+        (r"wm \", "backslash at the end"),
+        ("wm ~/x", "double quotes"),
+        ("wm; x", "double quotes"),
+        ("wm & x", "double quotes"),
+        ("wm a*", "double quotes"),
+        ("wm #a", "double quotes"),
+        ("wm %", "written %%"),
+        ("wm %x", "no field code \"%x\""),
+        ("wm % f", "written %%"),
+        ("wm %é", "no field code"),
+        ("wm %f %u", "only one"),
+        ("wm a%F", "of its own"),
+        ("wm a%i", "of its own"),
+        (r#"wm "%f""#, "within quotes"),
+        (r#"wm "%c""#, "within quotes"),
+        (r#"wm "%+""#, "no field code"),
+        ("wm\ta", "control character"),
+    ];
+    for (value, part) in cases {
+        let error = exec(value).unwrap_err();
+        assert!(error.starts_with("line 5: ") && error.contains(part) && !error.contains('\n'), "{value}: {error}");
+    }
+}
+
+#[test]
+fn an_entry_with_everything() {
+    let text = "\u{feff}# A comment\n\n[Desktop Entry]\r\nType=XSession\r\nVersion=1.5\nName = My WM\nName[de]=Mein\\sWM\n\
+        Name[de_AT]=Mei WM\nComment[fr]=x\nComment=Small\nTryExec=wm\nExec=wm %c\nPath=/srv\nNoDisplay=true\n\
+        DesktopNames=My\\;WM;GNOME:ubuntu;\nActions=safe;gone;odd;\nX-Foo=\\q\n_bad_key=1\nName[x=1\n\n\
+        [Desktop Action safe]\nName=Safe\nName[de]=Sicher\nExec=wm --safe %c\n\
+        [Desktop Action odd]\nName=Odd\nExec=wm 'x'\n\
+        [Desktop Action unlisted]\nExec='\n\
+        [X-Other]\nthis is no key\n[X-Other]\n";
+    let entry = read(text).unwrap().unwrap();
+    let command = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    assert_eq!(entry.name, "Mei WM");
+    assert_eq!(entry.comment.as_deref(), Some("Small"));
+    assert_eq!((entry.try_exec.as_deref(), entry.directory.as_deref()), (Some("wm"), Some("/srv")));
+    assert!(entry.no_display);
+    assert_eq!(entry.desktop_names, ["My;WM", "GNOME", "ubuntu"]);
+    assert_eq!(entry.command, command(&["wm", "Mei WM"]));
+    let ids: Vec<_> = entry.actions.iter().map(|action| action.id.as_str()).collect();
+    assert_eq!(ids, ["safe", "gone", "odd"]);
+    let safe = ActionWhat { name: "Sicher".into(), command: command(&["wm", "--safe", "Mei WM"]) };
+    assert_eq!(entry.actions[0].what, Ok(safe));
+    let why = |index: usize| entry.actions[index].what.clone().unwrap_err().to_string();
+    assert_eq!(why(1), "there is no group [Desktop Action gone]");
+    assert!(why(2).starts_with("line 27: Exec: a single quote"), "{}", why(2));
+}
+
+#[test]
+fn hidden_is_gone_whatever_else_it_is() {
+    for text in ["[Desktop Entry]\nHidden=true\n", "[Desktop Entry]\nType=Link\nHidden=1\nExec='"] {
+        assert_eq!(read(text), Ok(None), "{text:?}");
+    }
+    assert!(read(file("Hidden=false\nExec=wm")).unwrap().is_some());
+}
+
+/// Every way in which the specification allows a file to be broken, and what is said of it.
+#[test]
+fn broken_files() {
+    let whole = [
+        ("", "there is no group [Desktop Entry]"),
+        ("# only a comment\n", "there is no group [Desktop Entry]"),
+        ("Name=A\n[Desktop Entry]\n", "line 1: only comments"),
+        ("nonsense\n", "line 1: only comments"),
+        ("\0\0\0\n", "line 1: only comments"),
+        ("[Desktop Action a]\n[Desktop Entry]\n", "line 1: the first group is \"Desktop Action a\""),
+        ("[KDE Desktop Entry]\n", "line 1: the first group is"),
+        ("[desktop entry]\n", "line 1: the first group is"),
+        ("[Desktop Entry\n", "line 1: the group's header"),
+        ("[]\n", "line 1: the group's header"),
+        ("[a[b]\n", "line 1: the group's header"),
+        ("[é]\n", "line 1: the group's header"),
+        ("[Desktop Entry]\n[Desktop Entry]\n", "line 2: [Desktop Entry] began in line 1"),
+        ("[Desktop Entry]\nType\n", "line 2: this is neither KEY=VALUE"),
+        ("[Desktop Entry]\nExec=wm\nName=A\n", "there is no Type in [Desktop Entry]"),
+        ("[Desktop Entry]\nType=Application\nExec=wm\n", "there is no Name in [Desktop Entry]"),
+        ("[Desktop Entry]\nType=Application\nName[de]=A\nExec=wm\n", "there is no Name in"),
+        ("[Desktop Entry]\nType=Application\nName=\nExec=wm\n", "there is no Name in"),
+        ("[Desktop Entry]\nType=Link\nName=A\nURL=x:\n", "line 2: it is of type \"Link\""),
+        ("[Desktop Entry]\nType=application\nName=A\nExec=wm\n", "line 2: it is of type"),
+    ];
+    for (text, expected) in whole {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text:?}: {error}");
+    }
+    let lines: [(&[u8], &str); 15] = [
+        (b"", "there is no Exec in"),
+        (b"exec=wm", "there is no Exec in"),
+        (b"Exec=wm\nExec=wm2", "line 5: Exec stood in line 4"),
+        (b"Exec=wm\nName=B", "line 5: Name stood in line 3"),
+        (b"Exec=wm\nHidden=yes", "line 5: \"yes\" is neither true nor false"),
+        (b"Exec=wm\nNoDisplay=True", "line 5: \"True\" is neither"),
+        (b"Exec=wm\nNoDisplay=", "line 5: \"\" is neither"),
+        (b"Exec=\xff", "line 4: the value of Exec is not UTF-8"),
+        (b"Exec=wm \x1b[2J", "line 4: the value of Exec has a control character"),
+        (b"Exec=wm\nName[de]=\xe9", "line 5: the value of Name is not UTF-8"),
+        (b"Exec=wm\nName[de]=\\x", "line 5: there is no escape \\x"),
+        (b"Exec=wm\nPath=bin", "line 5: Path is \"bin\""),
+        (b"Exec=wm\nDesktopNames=a\\nb", "line 5: \"a\\nb\" is no desktop's name"),
+        (b"Exec=wm\nActions=a\\b", "line 5: there is no escape \\b"),
+        (b"Exec=wm\n[Desktop Action a]\n[Desktop Action a]", "line 6: [Desktop Action a] began in line 5"),
+    ];
+    for (text, expected) in lines {
+        let error = read([file("").trim_end().as_bytes(), b"\n", text].concat()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{:?}: {error}", String::from_utf8_lossy(text));
+    }
+}
+
+#[test]
+fn a_broken_translation_counts_only_for_those_who_read_it() {
+    let text = [file("Exec=wm").as_bytes(), b"Name[fr]=\xe9\nName[fr]=x\n"].concat();
+    assert_eq!(read(&text).unwrap().unwrap().name, "A");
+    assert!(parse(&text, &Locale::parse("fr"), None).is_err());
+}
+
+/// What holds for all bytes. `fuzz` may call it.
+pub(crate) fn holds(bytes: &[u8], locale: &str) {
+    match parse(bytes, &Locale::parse(locale), None) {
+        Err(broken) => {
+            let text = broken.to_string();
+            assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
+            let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            assert!(broken.line.is_none_or(|line| (1..=lines).contains(&line)));
+        }
+        Ok(Some(entry)) => {
+            assert!(!entry.name.is_empty());
+            let program = entry.command.first().unwrap();
+            assert!(!program.is_empty() && !program.contains('='));
+            assert!(entry.command.iter().all(|argument| !argument.contains('\0')));
+            assert!(entry.desktop_names.iter().all(|name| !name.is_empty() && !name.contains(':')));
+        }
+        Ok(None) => {}
+    }
+}
+
+/// Quotes an argument as "The Exec key" says, and escapes it as a string.
+fn written(argument: &str) -> String {
+    let mut quoted = String::new();
+    for character in argument.chars() {
+        if "\"`$\\".contains(character) {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+        if character == '%' {
+            quoted.push('%');
+        }
+    }
+    let escaped = quoted.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
+    format!("\"{escaped}\"")
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), locale in "[a-zA-Z_.@-]{0,12}") {
+        holds(&bytes, &locale);
+    }
+
+    #[test]
+    fn any_lines(lines in proptest::collection::vec(
+        "(Type=Application|Name=A|Name\\[de\\]=.{0,5}|Exec=.{0,20}|Exec=wm [%\"\\\\a-zA-Z $]{0,12}|Hidden=(true|false|x)\
+         |DesktopNames=.{0,8}|Actions=[a;]{0,4}|\\[Desktop Action a\\]|\\[.{0,6}\\]|.{0,10})", 0..8)) {
+        let text = format!("[Desktop Entry]\nType=Application\n{}", lines.join("\n"));
+        holds(text.as_bytes(), "de_AT");
+    }
+
+    #[test]
+    fn what_is_written_by_the_rules_is_read_as_it_was(arguments in proptest::collection::vec("[^\\p{Cc}]{0,12}|[\\\\\"$`%\t\n\r a]{0,8}", 0..4)) {
+        let line: Vec<String> = arguments.iter().map(|argument| written(argument)).collect();
+        let read = exec(&format!("wm {}", line.join(" "))).unwrap();
+        prop_assert_eq!(&read[1..], arguments.as_slice());
+    }
+}

@@ -1,0 +1,169 @@
+//! The environment files: which there are, and in which order they count.
+//!
+//! Places, names and order are those that users of uwsm know (its `prepare-env.sh`), with `startxd` for `uwsm`. Its own
+//! files are not read: what is in them is for a Wayland session.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// What is found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// What is to be read, in this order: what is set later counts.
+    pub files: Vec<PathBuf>,
+    /// Files that cannot be read, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// The directories, the one that counts least first (XDG Base Directory Specification): those of `XDG_DATA_DIRS` and of
+/// `XDG_CONFIG_DIRS`, the last one of each first, `/etc`, and `XDG_CONFIG_HOME`; `startxd` in each.
+#[must_use]
+pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let list = |name: &str, default: &str| {
+        let value = variable(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.into());
+        let mut paths: Vec<PathBuf> = std::env::split_paths(&value).collect();
+        paths.reverse();
+        paths
+    };
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let own = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let mut directories = list("XDG_DATA_DIRS", "/usr/local/share:/usr/share");
+    directories.extend(list("XDG_CONFIG_DIRS", "/etc/xdg"));
+    directories.push("/etc".into());
+    directories.extend(own);
+    directories.retain(|path| path.is_absolute());
+    directories.into_iter().map(|path| path.join("startxd")).collect()
+}
+
+/// The names of files, the one that counts least first: `env`, then `env-NAME` for the session and for each of the
+/// desktop's names, the first name last. Names are in small letters.
+///
+/// `current` is the value of `XDG_CURRENT_DESKTOP`, `session` that of `DESKTOP_SESSION`.
+#[must_use]
+pub fn names(current: &str, session: &str) -> Vec<String> {
+    let mut names = vec!["env".to_owned()];
+    for name in std::iter::once(session).chain(current.rsplit(':')).map(str::to_lowercase) {
+        let name = format!("env-{name}");
+        // A slash would lead elsewhere.
+        if name.len() > "env-".len() && !name.contains('/') {
+            names.retain(|earlier| *earlier != name);
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Takes directories and names, and returns what there is: in each directory, for each name, the file NAME and those in
+/// NAME.d by their names.
+///
+/// Of NAME.d, what begins with a dot and what ends in `~` is passed over. Where there are no directories, this costs one
+/// look at each.
+#[must_use]
+pub fn find(directories: &[PathBuf], names: &[String]) -> Files {
+    let mut found = Files::default();
+    for directory in directories.iter().filter(|directory| directory.is_dir()) {
+        for name in names {
+            found.add(directory.join(name));
+            for name in dropped_in(&directory.join(format!("{name}.d"))) {
+                found.add(directory.join(name));
+            }
+        }
+    }
+    found
+}
+
+impl Files {
+    fn add(&mut self, path: PathBuf) {
+        if !path.is_file() {
+            return;
+        }
+        match std::fs::File::open(&path) {
+            Ok(_) => self.files.push(path),
+            Err(error) => self.unreadable.push((path, error.to_string())),
+        }
+    }
+}
+
+fn dropped_in(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let counts = |name: &OsStr| {
+        let bytes = name.as_encoded_bytes();
+        !bytes.starts_with(b".") && !bytes.ends_with(b"~")
+    };
+    let mut names: Vec<OsString> =
+        entries.flatten().map(|entry| entry.file_name()).filter(|name| counts(name)).collect();
+    names.sort();
+    names.into_iter().map(|name| directory.join(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    fn shown(paths: &[PathBuf]) -> String {
+        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn where_to_look() {
+        let of = |pairs: &[(&str, &str)]| {
+            let find = |name: &str| pairs.iter().find(|(one, _)| *one == name).map(|(_, value)| OsString::from(value));
+            shown(&directories(find))
+        };
+        let system = "/usr/share/startxd /usr/local/share/startxd /etc/xdg/startxd /etc/startxd";
+        assert_eq!(of(&[("HOME", "/h")]), format!("{system} /h/.config/startxd"));
+        assert_eq!(
+            of(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_DIRS", "")]),
+            format!("{system} /c/startxd")
+        );
+        assert_eq!(of(&[("XDG_CONFIG_HOME", "c")]), system);
+        let set = [("XDG_DATA_DIRS", "/a:b:/c"), ("XDG_CONFIG_DIRS", "/d:/e")];
+        assert_eq!(of(&set), "/c/startxd /a/startxd /e/startxd /d/startxd /etc/startxd");
+    }
+
+    #[test]
+    fn what_they_are_called() {
+        for (current, session, expected) in [
+            ("i3", "i3", "env env-i3"),
+            ("Mine:GNOME", "mine-x11", "env env-mine-x11 env-gnome env-mine"),
+            ("A:B", "a", "env env-b env-a"),
+            ("", "", "env"),
+            ("../x:", "y", "env env-y"),
+        ] {
+            assert_eq!(names(current, session).join(" "), expected, "{current:?} {session:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there() {
+        let dir = TestDir::new();
+        std::fs::create_dir_all(dir.path("a/env.d/sub")).unwrap();
+        std::fs::create_dir_all(dir.path("b/env-i3.d")).unwrap();
+        std::fs::create_dir_all(dir.path("b/env")).unwrap();
+        for name in [
+            "a/env",
+            "a/env.d/2",
+            "a/env.d/10",
+            "a/env.d/.hidden",
+            "a/env.d/2~",
+            "a/env-other",
+            "b/env-i3",
+            "b/env-i3.d/x",
+        ] {
+            std::fs::write(dir.path(name), "").unwrap();
+        }
+        nix::unistd::mkfifo(&dir.path("a/env-i3"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("gone", dir.path("a/env.d/3")).unwrap();
+        let found = find(&["a", "missing", "b"].map(|name| dir.path(name)), &names("i3", "i3"));
+        let expected = ["a/env", "a/env.d/10", "a/env.d/2", "b/env-i3", "b/env-i3.d/x"].map(|name| dir.path(name));
+        assert_eq!(shown(&found.files), shown(&expected));
+        assert_eq!(found.unreadable, []);
+        if !nix::unistd::geteuid().is_root() {
+            std::fs::set_permissions(dir.path("a/env"), std::fs::Permissions::from_mode(0o000)).unwrap();
+            assert_eq!(find(&[dir.path("a")], &names("", "")).unreadable.len(), 1);
+        }
+    }
+}

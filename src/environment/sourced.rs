@@ -1,0 +1,273 @@
+//! The environment files, read by a shell: `/bin/sh`, because that is what they are written for.
+//!
+//! One shell reads all of them, one after the other. After each it writes its whole environment into a pipe, so that a
+//! file that ends the shell, or never comes back, takes nothing from those before it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, timeout_at};
+
+use crate::os::{self, Pid};
+
+/// Written behind an environment that is whole. Each of a variable has an equals sign.
+const WHOLE: &[u8] = b"whole";
+/// More than this nobody has in their environment.
+const TOO_MUCH: usize = 16 << 20;
+
+/// Names and values, as the kernel has them.
+pub type Variables = Vec<(OsString, OsString)>;
+
+/// What became of the files.
+#[derive(Debug)]
+pub struct Sourced {
+    /// The environment after the last file that was read to its end; the given one if none was.
+    pub environment: Variables,
+    /// Why not all were. One line.
+    pub problem: Option<String>,
+}
+
+/// Takes the files and the environment to begin with, and returns what the files make of it.
+///
+/// What the files write goes to our standard error; there is nothing to read for them.
+pub async fn source(files: &[PathBuf], environment: Variables, deadline: Duration) -> Sourced {
+    match run(files, &environment, Instant::now() + deadline).await {
+        Ok((output, end)) => {
+            let (read, last) = last_whole(&output);
+            let problem = (read < files.len()).then(|| describe(files, read, end, deadline));
+            Sourced { environment: last.unwrap_or(environment), problem }
+        }
+        Err(error) => {
+            let problem = format!("the environment files are not read: /bin/sh cannot be run: {error}");
+            Sourced { environment, problem: Some(problem) }
+        }
+    }
+}
+
+/// How the shell ended; `None` if it did not in time.
+type End = Option<ExitStatus>;
+
+/// Runs the shell, and returns what it wrote and how it ended. Nothing of it is left.
+async fn run(files: &[PathBuf], environment: &Variables, deadline: Instant) -> io::Result<(Vec<u8>, End)> {
+    let mut child = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(OsStr::from_bytes(&script(files)))
+        .arg("startxd")
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // A group of its own, so that all of it can be ended; what a file leaves in the background stays, if it is done.
+        .process_group(0)
+        .spawn()?;
+    let outcome = attend(&mut child, deadline).await;
+    if !matches!(outcome, Ok((_, Some(_)))) {
+        // Not reaped yet, so the number of the group is still its own.
+        let _ = killpg(pid(&child), Signal::SIGKILL);
+        let _ = child.wait();
+    }
+    outcome
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+async fn attend(child: &mut Child, deadline: Instant) -> io::Result<(Vec<u8>, End)> {
+    let pipe = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(pipe))?;
+    let pidfd = os::watch(os::pidfd_open(pid(child))?)?;
+    let mut output = Vec::new();
+    let ended = timeout_at(deadline, async {
+        read_all(&pipe, &mut output).await?;
+        pidfd.readable().await.map(|_| ())
+    })
+    .await;
+    let end = match ended {
+        Ok(ended) => {
+            ended?;
+            child.try_wait()?
+        }
+        Err(_) => None,
+    };
+    Ok((output, end))
+}
+
+async fn read_all(pipe: &pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = [0; 16384];
+    loop {
+        pipe.readable().await?;
+        match pipe.try_read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) if output.len() > TOO_MUCH => return Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(length) => output.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What the shell is to do. The pipe is descriptor 9, and closed while a file is read: what a file leaves in the
+/// background must not hold it.
+fn script(files: &[PathBuf]) -> Vec<u8> {
+    let mut script = b"exec 9>&1 1>&2\n".to_vec();
+    for file in files {
+        script.extend_from_slice(b". ");
+        script.extend(quoted(file));
+        script.extend_from_slice(b" 9>&-\n/usr/bin/env -0 >&9 && \\printf 'whole\\000' >&9\n");
+    }
+    script.extend_from_slice(b"exit 0\n");
+    script
+}
+
+/// A path as one word of a shell.
+fn quoted(path: &Path) -> Vec<u8> {
+    let mut word = b"'".to_vec();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte == b'\'' {
+            word.extend_from_slice(b"'\\''");
+        } else {
+            word.push(byte);
+        }
+    }
+    word.push(b'\'');
+    word
+}
+
+/// Takes what the shell wrote, and returns how many environments are whole, and the last of those.
+fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
+    let (mut count, mut last, mut current) = (0, None, Vec::new());
+    // Behind the last NUL is what was not written to its end.
+    let end = output.iter().rposition(|&byte| byte == 0).unwrap_or(0);
+    for record in output[..end].split(|&byte| byte == 0) {
+        if record == WHOLE {
+            count += 1;
+            last = Some(std::mem::take(&mut current));
+        } else if let Some(at) = record.iter().position(|&byte| byte == b'=').filter(|at| *at > 0) {
+            let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+            current.push((text(&record[..at]), text(&record[at + 1..])));
+        }
+    }
+    (count, last)
+}
+
+fn describe(files: &[PathBuf], read: usize, end: End, deadline: Duration) -> String {
+    let file = files.get(read).map(|file| file.display().to_string()).unwrap_or_default();
+    let what = match end {
+        None => format!("is not done after {} s (deadlines.environment_files)", deadline.as_secs_f32()),
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(0), _) => "ends the shell".to_owned(),
+            (Some(code), _) => format!("ends the shell with status {code}"),
+            (None, signal) => format!("ends the shell by signal {}", signal.unwrap_or_default()),
+        },
+    };
+    let rest: Vec<String> = files.iter().skip(read + 1).map(|file| file.display().to_string()).collect();
+    let rest =
+        if rest.is_empty() { String::new() } else { format!(", nor what is read after it, {}", rest.join(", ")) };
+    format!("the environment file {file} {what}: it does not count{rest}; try it: sh -x {file}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    /// Reads files with these texts, named `0`, `1` and so on, and returns the variables that begin with `T_`, and the
+    /// problem without the directory's name.
+    fn sourced(texts: &[&str], seconds: f64) -> (String, Option<String>) {
+        let dir = TestDir::new();
+        std::fs::create_dir(dir.path("it's")).unwrap();
+        let path = |index: usize| dir.path(format!("it's/{index}"));
+        for (index, text) in texts.iter().enumerate() {
+            std::fs::write(path(index), text).unwrap();
+        }
+        let files: Vec<PathBuf> = (0..texts.len()).map(path).collect();
+        let environment = vec![("T_A".into(), "a".into()), ("PATH".into(), "/usr/bin:/bin".into())];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sourced = runtime.block_on(source(&files, environment, Duration::from_secs_f64(seconds)));
+        let ours = |name: &OsString| name.as_bytes().starts_with(b"T_");
+        let mut found: Vec<String> = sourced
+            .environment
+            .iter()
+            .filter(|(name, _)| ours(name))
+            .map(|(name, value)| format!("{}={}", name.display(), value.display()))
+            .collect();
+        found.sort();
+        let problem = sourced.problem.map(|problem| problem.replace(&format!("{}/", dir.path("it's").display()), ""));
+        (found.join(" "), problem)
+    }
+
+    #[test]
+    fn what_files_do_to_an_environment() {
+        let minute = 60.0;
+        assert_eq!(sourced(&[], minute), ("T_A=a".into(), None));
+        // Exported, changed, unset, with lines and quotes; a status other than 0 is no failure.
+        let texts =
+            ["export T_B=\"$T_A b\nc'\\\"\" T_C=1; T_D=2; false", "unset T_A; export T_C=$T_C$T_D; [ -f /nowhere ]"];
+        assert_eq!(sourced(&texts, minute), ("T_B=a b\nc'\" T_C=12".into(), None));
+        // The shell's own state is theirs to change; what they write is not taken for ours, and there is no input.
+        let texts = [
+            "set -- x y; cd /; printf 'whole\\000'; export T_B=whole",
+            "read x; env() { :; }; exec 9>/dev/null",
+            "T_A=z",
+        ];
+        assert_eq!(sourced(&texts, minute), ("T_A=z T_B=whole".into(), None));
+        // What is left in the background holds nothing up.
+        let (found, problem) = sourced(
+            &["sleep 600 & echo $! > /dev/null; kill $! ; sleep 600 2>/dev/null & T_A=$!; kill $!; T_A=b"],
+            minute,
+        );
+        assert_eq!((found.as_str(), problem), ("T_A=b", None));
+    }
+
+    #[test]
+    fn a_file_that_ends_the_shell_takes_nothing_from_those_before_it() {
+        let good = "export T_B=1";
+        for (bad, part) in [
+            (
+                "export T_C=1; exit 3",
+                "1 ends the shell with status 3: it does not count, nor what is read after it, 2; ",
+            ),
+            ("exit", "1 ends the shell: it does not count"),
+            ("if", "1 ends the shell with status 2"),
+            (": ${T_NONE:?}", "1 ends the shell with status"),
+            ("set -e; false", "1 ends the shell with status 1"),
+            ("kill -9 $$", "1 ends the shell by signal 9"),
+            ("exec true", "1 ends the shell: "),
+        ] {
+            let (found, problem) = sourced(&[good, bad, "export T_D=1"], 60.0);
+            let problem = problem.unwrap();
+            assert!(problem.starts_with(&format!("the environment file {part}")), "{bad}: {problem}");
+            assert_eq!(found, "T_A=a T_B=1", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_hangs_is_ended() {
+        let begun = std::time::Instant::now();
+        for bad in ["sleep 600", "exec sleep 600", "trap '' TERM; while :; do :; done"] {
+            let (found, problem) = sourced(&["export T_B=1", bad], 0.3);
+            let problem = problem.unwrap();
+            assert!(problem.starts_with("the environment file 1 is not done after 0.3 s"), "{bad}: {problem}");
+            assert_eq!(found, "T_A=a T_B=1");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_write_that_was_cut_does_not_count() {
+        let variables = |text: &str| vec![(OsString::from("A"), OsString::from(text))];
+        assert_eq!(last_whole(b""), (0, None));
+        assert_eq!(last_whole(b"A=1\0whole"), (0, None));
+        assert_eq!(last_whole(b"A=1\0whole\0A=2\0who"), (1, Some(variables("1"))));
+        assert_eq!(last_whole(b"A=1\0whole\0noequals\0=x\0A=2\0whole\0"), (2, Some(variables("2"))));
+    }
+}

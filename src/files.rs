@@ -1,0 +1,53 @@
+//! Files that are there as a whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Replaces a file: writes a new one beside it, 0600 from birth, gives it its mode, and renames it.
+///
+/// # Errors
+/// The directory is not there, full or not writable.
+pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".startxd-new");
+    let new = path.with_file_name(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+    let write = |file: &mut File| {
+        file.write_all(text.as_bytes())?;
+        // By descriptor, so that the umask does not count.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    let written = write(&mut file);
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::replace;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn files_are_replaced_whole() {
+        let directory = TestDir::new();
+        let path = directory.path("a.conf");
+        replace(&path, "one", 0o644).unwrap();
+        replace(&path, "two", 0o644).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(directory.names(), ["a.conf"]);
+        assert!(replace(&directory.path("missing/a.conf"), "x", 0o644).is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! Why there is nothing to run.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::dbus::CallError;
+
+/// Why there is nothing to run.
+#[derive(Debug, Error)]
+pub enum NoSession {
+    /// The named unit does not exist or is masked.
+    #[error("the user unit {unit} {problem}; see systemctl --user list-unit-files")]
+    Unit {
+        /// The unit's name.
+        unit: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The command is not in `$PATH`.
+    #[error("there is no command {0} in $PATH; check the spelling, or give its full path")]
+    Command(String),
+    /// The path leads to nothing that can be run.
+    #[error("{0}")]
+    Path(String),
+    /// The word is neither an entry nor a command.
+    #[error(
+        "there is no session entry {name}, and no command {name} in $PATH{hint}; see startxd list, or check the spelling"
+    )]
+    Unknown {
+        /// The word.
+        name: String,
+        /// What may have been meant, as a part of the sentence.
+        hint: String,
+    },
+    /// The word is the name of several entries.
+    #[error("{name} is the name of more than one session: {ids}; say which of these")]
+    Ambiguous {
+        /// The word.
+        name: String,
+        /// The ids.
+        ids: String,
+    },
+    /// The entry's file is broken.
+    #[error("{} is not a usable session entry: {why}; mend it, or start a command: startxd start -- COMMAND", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The entry cannot be started on this machine.
+    #[error("the session {name} of {} cannot be started: {why}; see startxd list", path.display())]
+    NotRunnable {
+        /// The id, and the action if there is one.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        why: String,
+    },
+    /// A file with `Hidden=true` takes the entry away.
+    #[error("the session {name} is hidden by {}; remove that file, or start its command: startxd start -- COMMAND", path.display())]
+    Hidden {
+        /// The id.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing was given and nothing is set up.
+    #[error(
+        "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
+         not set; try: startxd start -- openbox, or enable a window manager's unit{known}"
+    )]
+    Nothing {
+        /// Where `~/.xinitrc` would be.
+        xinitrc: String,
+        /// Window managers that are installed, as the tail of a sentence.
+        known: String,
+    },
+    /// What is enabled was asked for, and nothing is.
+    #[error("no unit is enabled for wm.target; enable a window manager's: systemctl --user enable NAME.service")]
+    NothingEnabled,
+    /// One of startxd's own units is not there.
+    #[error(
+        "the user unit {0} is missing, so startxd is not installed completely; run sudo make install in its source, \
+         then: systemctl --user daemon-reload"
+    )]
+    NotInstalled(&'static str),
+    /// One of startxd's own units was masked.
+    #[error("{0} is masked, and no session can do without it; systemctl --user unmask {0}")]
+    Masked(&'static str),
+    /// One of startxd's own units does not load.
+    #[error("{unit} cannot be used ({load}); see: systemctl --user status {unit}")]
+    BadUnit {
+        /// The unit.
+        unit: &'static str,
+        /// Its load state.
+        load: String,
+    },
+    /// The user manager did not answer.
+    #[error("the user manager does not say what is enabled: {0}; see journalctl --user -b")]
+    Manager(#[from] CallError),
+}

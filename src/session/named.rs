@@ -1,0 +1,141 @@
+//! A session that was asked for by name.
+
+use std::ffi::OsStr;
+
+use super::entries::{self, Content};
+use super::program::{find, why_not};
+use super::{Choice, Desktop, NoSession, Request, Surroundings, request, xinitrc_service};
+use crate::desktop_entry::{self, Entry};
+use crate::manager::{Manager, names, transient};
+
+/// What was asked for by name. Directories are looked at only for a word that may be an entry's.
+pub(super) async fn named(request: &Request, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
+    match request {
+        Request::Unit(unit) => unit_by_name(unit, manager).await,
+        Request::Name(name) => by_name(name, around),
+        Request::Command(words) => command(words, around),
+        // Of a default: "wm.target" or "~/.xinitrc", which have been looked for.
+        Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
+        Request::Xinitrc => Ok(Choice::Command(xinitrc_service(&around.xinitrc()))),
+    }
+}
+
+async fn unit_by_name(unit: &str, manager: &Manager) -> Result<Choice, NoSession> {
+    let problem = |problem: String| NoSession::Unit { unit: unit.to_owned(), problem };
+    let state = manager.state(unit).await.map_err(|error| problem(format!("cannot be loaded ({error})")))?;
+    match state.load.as_str() {
+        "loaded" => Ok(Choice::Unit(unit.to_owned())),
+        "not-found" => Err(problem("does not exist".to_owned())),
+        "masked" => Err(problem(format!("is masked (systemctl --user unmask {unit})"))),
+        other => Err(problem(format!("cannot be used ({other})"))),
+    }
+}
+
+fn command(words: &[String], around: &Surroundings) -> Result<Choice, NoSession> {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
+    let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(Choice::Command(transient::Service {
+        name: names::session_service(&short),
+        description: format!("{short}, the window manager of this session"),
+        program,
+        arguments: words.to_vec(),
+        directory: None,
+        restart: true,
+    }))
+}
+
+/// A word: an entry's id, else a command, else what an entry calls itself.
+pub(super) fn by_name(name: &str, around: &Surroundings) -> Result<Choice, NoSession> {
+    let files = entries::scan(&around.xsessions);
+    for (id, action) in request::ids(name) {
+        let Some(file) = files.iter().find(|file| file.id == id) else { continue };
+        let path = file.path.clone();
+        return match entries::read(file, &around.locale) {
+            Content::Entry(entry) => entry_choice(file, &entry, action, around),
+            Content::Hidden => Err(NoSession::Hidden { name: id.to_owned(), path }),
+            Content::Broken(why) => Err(NoSession::Broken { path, why }),
+        };
+    }
+    if find(OsStr::new(name), around).is_some() {
+        return command(&[name.to_owned()], around);
+    }
+    let (file, entry) = entries::meant(name, &files, around)?;
+    entry_choice(&file, &entry, None, around)
+}
+
+/// The session that an entry describes.
+fn entry_choice(
+    file: &entries::File,
+    entry: &Entry,
+    action: Option<&str>,
+    around: &Surroundings,
+) -> Result<Choice, NoSession> {
+    let what = action.map_or_else(|| file.id.clone(), |action| format!("{}:{action}", file.id));
+    let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {
+        name: what.clone(),
+        path: file.path.clone(),
+        why,
+    })?;
+    let names = if entry.desktop_names.is_empty() { vec![file.id.clone()] } else { entry.desktop_names.clone() };
+    let service = transient::Service {
+        name: names::session_service(&file.id),
+        description: format!("{}, the session {what}", desktop_entry::one_line(&entry.name)),
+        program: runnable.program,
+        arguments: runnable.arguments,
+        directory: entry.directory.clone(),
+        restart: true,
+    };
+    Ok(Choice::Entry { service, what, desktop: Desktop { names, session: file.id.clone(), decides: true } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{file, surroundings};
+    use super::super::{Choice, NoSession};
+    use super::by_name;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn a_word_is_an_entry_then_a_command_then_what_an_entry_calls_itself() {
+        let dir = TestDir::new();
+        for name in ["wm", "both", "tool"] {
+            file(&dir, name, "#!/bin/sh\n", 0o755);
+        }
+        let entry = |id: &str, lines: &str| {
+            let text = format!("[Desktop Entry]\nType=Application\nName=N {id}\n{lines}\n");
+            file(&dir, &format!("{id}.desktop"), &text, 0o644);
+        };
+        entry("both", "Exec=wm --from-entry\nDesktopNames=A;B;");
+        entry("plain", "Exec=wm\nPath=/\nActions=x;\n[Desktop Action x]\nName=X\nExec=wm -x");
+        entry("tool:x", "Exec=wm");
+        entry("hidden", "Hidden=true");
+        entry("broken", "Exec='");
+        entry("gone", "Exec=gone\nTryExec=gone");
+        let around = surroundings(dir.path("").into(), &dir);
+        let chosen = |name: &str| {
+            let choice = by_name(name, &around).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let service = choice.service().unwrap();
+            let desktop = choice.desktop().unwrap();
+            let names = format!("{} {} {}", desktop.names.join(":"), desktop.session, desktop.decides);
+            (choice.describe(), service.name.clone(), service.arguments.join(" "), names)
+        };
+        let expect = |what: &str, unit: &str, arguments: &str, names: &str| {
+            (what.to_owned(), format!("startxd-wm@{unit}.service"), arguments.to_owned(), names.to_owned())
+        };
+        assert_eq!(chosen("both"), expect("both", "both", "wm --from-entry", "A:B both true"));
+        assert_eq!(chosen("both.desktop"), chosen("both"));
+        assert_eq!(chosen("plain:x"), expect("plain:x", "plain", "wm -x", "plain plain true"));
+        assert_eq!(chosen("plain.desktop:x"), chosen("plain:x"));
+        assert_eq!(chosen("tool:x"), expect("tool:x", "tool:x", "wm", "tool:x tool:x true"));
+        assert_eq!(chosen("tool"), expect("tool", "tool", "tool", "tool tool false"));
+        assert_eq!(chosen("n PLAIN"), expect("plain", "plain", "wm", "plain plain true"));
+        let Ok(Choice::Entry { service, .. }) = by_name("plain", &around) else { panic!() };
+        assert_eq!(service.directory.as_deref(), Some("/"));
+        assert!(matches!(by_name("hidden", &around), Err(NoSession::Hidden { .. })));
+        assert!(matches!(by_name("broken", &around), Err(NoSession::Broken { .. })));
+        assert!(matches!(by_name("gone", &around), Err(NoSession::NotRunnable { .. })));
+        assert!(matches!(by_name("plain:y", &around), Err(NoSession::NotRunnable { .. })));
+        assert!(matches!(by_name("unknown", &around), Err(NoSession::Unknown { .. })));
+    }
+}

@@ -1,0 +1,317 @@
+//! Everything that `startxd start` could start here, for `startxd list` and `startxd select`.
+
+use std::path::{Path, PathBuf};
+
+use super::entries::{self, Content};
+use super::program;
+use super::{Request, Surroundings};
+use crate::desktop_entry::{Entry, one_line};
+use crate::manager::{Manager, UnitState, names};
+use crate::record::Record;
+
+/// Something that can be started, or could be if it were not for its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// What it is.
+    pub kind: Kind,
+    /// What `startxd start` takes for it.
+    pub session: String,
+    /// Its name for people; one line.
+    pub name: String,
+    /// What more there is to say; one line.
+    pub comment: Option<String>,
+    /// Its file, if it is one.
+    pub path: Option<PathBuf>,
+    /// Whether it can be started.
+    pub state: State,
+    /// Whether it is the session that is up.
+    pub running: bool,
+    /// Whether `startxd start` starts it when it is given nothing.
+    pub default: bool,
+    /// The identifiers of its actions.
+    pub actions: Vec<String>,
+}
+
+/// What an offer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What is enabled for `wm.target`, as a whole.
+    Enabled,
+    /// One of the units that are enabled for it.
+    Unit,
+    /// `~/.xinitrc`.
+    Xinitrc,
+    /// An entry of an xsessions directory.
+    Entry,
+    /// `session.default`, where it is none of the others.
+    Default,
+}
+
+impl Kind {
+    /// The word for it in `startxd list --json`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Unit => "unit",
+            Self::Xinitrc => "xinitrc",
+            Self::Entry => "entry",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// Whether it can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It can, and is offered.
+    Ready,
+    /// It can, by its name; it says that it is not to be offered (`NoDisplay`).
+    NotShown,
+    /// A file with `Hidden=true` takes it away.
+    Hidden,
+    /// It cannot, because something is not there.
+    Missing(String),
+    /// It cannot, because it is broken.
+    Broken(String),
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NotShown => "not shown",
+            Self::Hidden => "hidden",
+            Self::Missing(_) => "missing",
+            Self::Broken(_) => "broken",
+        }
+    }
+
+    /// Why it cannot be started.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Missing(why) | Self::Broken(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// Takes the units that are enabled for `wm.target` with their states, `session.default`, and the record of the session
+/// that is up, and returns all offers: what is enabled, `~/.xinitrc`, the entries by their ids, the default.
+#[must_use]
+pub fn offers(
+    units: &[(String, UnitState)],
+    default: Option<&str>,
+    around: &Surroundings,
+    up: Option<&Record>,
+) -> Vec<Offer> {
+    let mut offers = of_units(units, up);
+    let xinitrc = around.xinitrc();
+    if xinitrc.is_file() {
+        offers.push(of_xinitrc(&xinitrc, up));
+    }
+    offers.extend(entries::scan(&around.xsessions).iter().map(|file| of_entry(file, around, up)));
+    mark_default(&mut offers, default, around);
+    offers
+}
+
+/// The units that are enabled for `wm.target`, and their states.
+///
+/// # Errors
+/// The user manager did not answer.
+pub async fn enabled(manager: &Manager) -> Result<Vec<(String, UnitState)>, crate::dbus::CallError> {
+    let mut wanted = manager.wanted_by(names::WM_TARGET).await?;
+    wanted.retain(|unit| unit.ends_with(".service"));
+    wanted.sort();
+    wanted.dedup();
+    let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let states = if names.is_empty() { Vec::new() } else { manager.states(&names).await? };
+    Ok(wanted.into_iter().zip(states).collect())
+}
+
+fn of_units(units: &[(String, UnitState)], up: Option<&Record>) -> Vec<Offer> {
+    let is_up = |unit: &String| up.is_some_and(|record| record.units.contains(unit));
+    let each = units.iter().map(|(unit, state)| Offer {
+        kind: Kind::Unit,
+        session: unit.clone(),
+        name: unit.clone(),
+        comment: None,
+        path: None,
+        state: match state.load.as_str() {
+            "loaded" => State::Ready,
+            "not-found" => State::Missing("the unit does not exist".to_owned()),
+            "masked" => State::Missing("the unit is masked".to_owned()),
+            other => State::Broken(format!("the unit cannot be used ({other})")),
+        },
+        running: is_up(unit),
+        default: false,
+        actions: Vec::new(),
+    });
+    let each: Vec<Offer> = each.collect();
+    let usable: Vec<&Offer> = each.iter().filter(|offer| offer.state == State::Ready).collect();
+    let mut offers = Vec::new();
+    if !usable.is_empty() {
+        offers.push(Offer {
+            kind: Kind::Enabled,
+            session: names::WM_TARGET.to_owned(),
+            name: usable.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", "),
+            comment: Some("what is enabled for wm.target".to_owned()),
+            path: None,
+            state: State::Ready,
+            running: usable.iter().all(|offer| offer.running),
+            default: false,
+            actions: Vec::new(),
+        });
+    }
+    offers.extend(each);
+    offers
+}
+
+fn of_xinitrc(xinitrc: &Path, up: Option<&Record>) -> Offer {
+    let unit = names::session_service("xinitrc");
+    Offer {
+        kind: Kind::Xinitrc,
+        session: xinitrc.display().to_string(),
+        name: "~/.xinitrc".to_owned(),
+        comment: Some("your own startup file".to_owned()),
+        path: Some(xinitrc.to_owned()),
+        state: State::Ready,
+        running: up.is_some_and(|record| record.units.contains(&unit)),
+        default: false,
+        actions: Vec::new(),
+    }
+}
+
+fn of_entry(file: &entries::File, around: &Surroundings, up: Option<&Record>) -> Offer {
+    let unit = names::session_service(&file.id);
+    // The command of the same name has the same unit; the record says what was asked for.
+    let is_its = |what: &str| what == file.id || what.strip_prefix(&file.id).is_some_and(|rest| rest.starts_with(':'));
+    let mut offer = Offer {
+        kind: Kind::Entry,
+        session: one_line(&file.id),
+        name: one_line(&file.id),
+        comment: None,
+        path: Some(file.path.clone()),
+        state: State::Ready,
+        running: up.is_some_and(|record| record.units.contains(&unit) && is_its(&record.what)),
+        default: false,
+        actions: Vec::new(),
+    };
+    match entries::read(file, &around.locale) {
+        Content::Hidden => offer.state = State::Hidden,
+        Content::Broken(why) => offer.state = State::Broken(why),
+        Content::Entry(entry) => {
+            offer.name = one_line(&entry.name);
+            offer.comment = entry.comment.as_deref().map(one_line);
+            offer.actions = entry.actions.iter().map(|action| one_line(&action.id)).collect();
+            offer.state = state(&entry, around);
+        }
+    }
+    offer
+}
+
+fn state(entry: &Entry, around: &Surroundings) -> State {
+    match entries::runnable(entry, None, around) {
+        Err(why) => State::Missing(one_line(&why)),
+        Ok(_) if entry.no_display => State::NotShown,
+        Ok(_) => State::Ready,
+    }
+}
+
+/// Marks what starts when nothing is asked for: the first of what is enabled, `~/.xinitrc` and `session.default`.
+fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroundings) {
+    if let Some(first) = offers.iter_mut().find(|offer| matches!(offer.kind, Kind::Enabled | Kind::Xinitrc)) {
+        first.default = true;
+        return;
+    }
+    let Some(text) = default else { return };
+    let request = Request::parse_default(text, around.home.as_deref());
+    if let Request::Name(name) = &request {
+        let ids = super::request::ids(name);
+        let found =
+            offers.iter_mut().find(|offer| ids.iter().any(|(id, action)| action.is_none() && *id == offer.session));
+        if let Some(offer) = found {
+            offer.default = true;
+            return;
+        }
+    }
+    let state = match &request {
+        Request::Command(words)
+            if program::find(words.first().map_or("", String::as_str).as_ref(), around).is_none() =>
+        {
+            State::Missing(format!("there is no program {}", words.first().map_or("", String::as_str)))
+        }
+        _ => State::Ready,
+    };
+    offers.push(Offer {
+        kind: Kind::Default,
+        session: one_line(text),
+        name: one_line(text),
+        comment: Some("session.default".to_owned()),
+        path: None,
+        state,
+        running: false,
+        default: true,
+        actions: Vec::new(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{file, surroundings};
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    fn unit(name: &str, load: &str) -> (String, UnitState) {
+        let state = UnitState { load: load.into(), active: "inactive".into(), sub: "dead".into(), job: None };
+        (name.to_owned(), state)
+    }
+
+    /// The offers as `SESSION STATE`, with a `*` behind the default.
+    fn summary(offers: &[Offer]) -> Vec<String> {
+        let mark = |offer: &Offer| if offer.default { "*" } else { "" };
+        offers.iter().map(|offer| format!("{} {}{}", offer.session, offer.state.as_str(), mark(offer))).collect()
+    }
+
+    #[test]
+    fn all_that_there_is() {
+        let dir = TestDir::new();
+        file(&dir, "wm", "", 0o755);
+        let entry = |id: &str, lines: &str| {
+            let text = format!("[Desktop Entry]\nType=Application\nName=N\\n {id}\n{lines}\n");
+            file(&dir, &format!("{id}.desktop"), &text, 0o644);
+        };
+        entry("a", "Exec=wm\nComment=C\nActions=x;");
+        entry("b", "Exec=wm\nNoDisplay=true");
+        entry("c", "Exec=wm\nTryExec=gone");
+        entry("d", "Hidden=true");
+        entry("e", "Exec='");
+        let mut around = surroundings(dir.path("").into(), &dir);
+        let entries = ["a ready", "b not shown", "c missing", "d hidden", "e broken"];
+        let of = |units: &[(String, UnitState)], default: Option<&str>, around: &Surroundings| {
+            summary(&offers(units, default, around, None))
+        };
+        assert_eq!(of(&[], None, &around), entries);
+        assert_eq!(of(&[], Some("a"), &around)[0], "a ready*");
+        assert_eq!(of(&[], Some("wm -x"), &around)[5], "wm -x ready*");
+        assert_eq!(of(&[], Some("nowm -x"), &around)[5], "nowm -x missing*");
+
+        around.home = Some(dir.path(""));
+        let xinitrc = file(&dir, ".xinitrc", "", 0o644);
+        assert_eq!(of(&[], Some("a"), &around)[0], format!("{} ready*", xinitrc.display()));
+        let units = [unit("wm.service", "loaded"), unit("x.service", "masked")];
+        let found = of(&units, Some("a"), &around);
+        assert_eq!(&found[..3], ["wm.target ready*", "wm.service ready", "x.service missing"]);
+        assert!(!found[3].ends_with('*'));
+
+        let all = offers(&[], None, &around, None);
+        let a = all.iter().find(|offer| offer.session == "a").unwrap();
+        assert_eq!(
+            (a.name.as_str(), a.comment.as_deref(), a.actions.as_slice()),
+            ("N\\n a", Some("C"), ["x".to_owned()].as_slice())
+        );
+    }
+}

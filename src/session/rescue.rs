@@ -1,0 +1,24 @@
+//! The rescue command, in the window manager's place.
+
+use std::ffi::OsStr;
+
+use super::program::{find, why_not};
+use super::{NoSession, Surroundings};
+use crate::manager::{names, transient};
+
+/// The service of the rescue command, `words` being the program and its arguments. It is not started again.
+///
+/// # Errors
+/// There is no such program.
+pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Service, NoSession> {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
+    Ok(transient::Service {
+        name: names::session_service("rescue"),
+        description: "Rescue command, in the window manager's place".to_owned(),
+        program,
+        arguments: words.to_vec(),
+        restart: false,
+        directory: None,
+    })
+}

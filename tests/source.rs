@@ -1,0 +1,43 @@
+//! Rules for the sources that the compiler does not keep.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every Rust file below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// The lines of a file with a word in them, comments left out.
+fn lines_with<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let is_word = |part: &str| part == word;
+    code.filter(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(is_word)).collect()
+}
+
+#[test]
+fn unsafe_code_is_in_one_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut inside, mut outside) = (0, Vec::new());
+    // The tests have the same rule for themselves, and the fuzzer's targets have none at all.
+    for (directory, module) in [("src", "src/os"), ("tests", "tests/harness/sys.rs"), ("fuzz/src", "none")] {
+        for file in files(&root.join(directory)) {
+            let text = fs::read_to_string(&file).expect("a source");
+            let count = lines_with(&text, "unsafe").len() + lines_with(&text, "unsafe_code").len();
+            if file.starts_with(root.join(module)) {
+                inside += count;
+            } else if count > 0 && !file.ends_with(file!()) {
+                outside.push(file);
+            }
+        }
+    }
+    assert!(inside > 5, "what is looked for is not found where it is: {inside}");
+    assert!(outside.is_empty(), "{outside:?}");
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("Cargo.toml");
+    assert!(manifest.contains("unsafe_code = \"deny\"") && manifest.contains("undocumented_unsafe_blocks = \"deny\""));
+}
