@@ -94,7 +94,7 @@ mod tests {
         for (argument, setting) in [("--sm-disable", "ExecStart"), ("$HOME", "ExecStartEx")] {
             let arguments = vec!["openbox".into(), argument.into()];
             let (name, description, program) = ("a.service".into(), String::new(), "/usr/bin/openbox".into());
-            let service = Service { name, description, program, arguments, restart: true };
+            let service = Service { name, description, program, arguments, directory: None, restart: true };
             assert_eq!(service.command().0, setting, "{argument}");
         }
     }
