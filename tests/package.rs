@@ -67,6 +67,8 @@ fn from_the_installation_to_the_purge() {
 
     // What an administrator has changed stays through an upgrade, and the session goes on.
     let configuration = desk.root("dpkg-query -f '${Conffiles}\\n' -W startxd | awk '{ print $1 }' | grep .").stdout;
+    assert!(configuration.lines().any(|file| file == "/etc/pam.d/startxd"), "{configuration}");
+    assert_eq!(desk.root("systemctl show --value -p LoadState startxd@ada").text(), "loaded");
     for file in configuration.lines() {
         desk.root(&format!("echo '# by the administrator' >> {file}")).ok();
     }
@@ -83,6 +85,8 @@ fn from_the_installation_to_the_purge() {
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
 
+    // What is enabled goes with the purge, too.
+    desk.root("systemctl enable startxd@eve && startxd enable autologin eve --vt 5").ok();
     apt(&desk, "remove startxd");
     desk.root("! command -v startxd").ok();
     for file in configuration.lines() {

@@ -1,28 +1,15 @@
 //! Reading small text files, whatever has their names.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
-
-/// Larger files are none that a person wrote; no more than this is read of any.
-const MAX_LENGTH: u64 = 256 * 1024;
+use crate::small_file;
 
 /// More entries of a directory are not looked at.
 const MAX_ENTRIES: usize = 4096;
 
-/// The text of a regular file; `None` if there is none, or it cannot be read.
+/// The text of a regular file; `None` if there is none, it cannot be read, or it is larger than a person writes.
 pub fn text(path: &Path) -> Option<String> {
-    // O_NONBLOCK, as opening a FIFO would wait for a writer; O_NOCTTY, as a terminal would become ours.
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()?;
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_LENGTH).read_to_end(&mut bytes).ok()?;
+    let bytes = small_file::read(path).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

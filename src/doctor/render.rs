@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::{Finding, Severity};
+use crate::cli::json::Json;
 
 /// The form of the JSON; it grows when a field changes its meaning or goes, not when one is added.
-const FORMAT: u32 = 1;
+const FORMAT: f64 = 1.0;
 
 /// Takes the findings and returns what a person reads, with a line end behind every line.
 #[must_use]
@@ -29,43 +30,26 @@ pub fn text(findings: &[Finding]) -> String {
     text
 }
 
-/// Takes the findings and returns them as one JSON object on one line (RFC 8259).
+/// Takes the findings and returns them as one JSON object on one line.
 #[must_use]
 pub fn json(findings: &[Finding]) -> String {
     let severity = findings.iter().map(|finding| finding.kind.severity).max().map_or("none", Severity::word);
     let each = findings.iter().map(|finding| {
-        let fields = [
-            ("id", finding.kind.id),
-            ("severity", finding.kind.severity.word()),
-            ("what", &finding.what),
-            ("why", finding.kind.why),
-            ("remedy", &finding.remedy),
-        ];
-        let fields = fields.map(|(name, value)| format!("\"{name}\":{}", quoted(value)));
-        format!("{{{}}}", fields.join(","))
+        Json::Object(vec![
+            ("id", Json::text(finding.kind.id)),
+            ("severity", Json::text(finding.kind.severity.word())),
+            ("what", Json::text(&finding.what)),
+            ("why", Json::text(finding.kind.why)),
+            ("remedy", Json::text(&finding.remedy)),
+        ])
     });
-    format!(
-        "{{\"format\":{FORMAT},\"version\":{},\"severity\":\"{severity}\",\"findings\":[{}]}}\n",
-        quoted(env!("CARGO_PKG_VERSION")),
-        each.collect::<Vec<_>>().join(",")
-    )
-}
-
-/// A string of JSON, quotes included.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            // Also the control characters that JSON would allow: what prints the text may be a terminal.
-            _ if character.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
-            }
-            _ => quoted.push(character),
-        }
-    }
-    quoted.push('"');
-    quoted
+    let report = Json::Object(vec![
+        ("format", Json::Number(FORMAT)),
+        ("version", Json::text(env!("CARGO_PKG_VERSION"))),
+        ("severity", Json::text(severity)),
+        ("findings", Json::List(each.collect())),
+    ]);
+    format!("{report}\n")
 }
 
 /// The text without what would move a terminal's cursor: unit, file and process names are other people's.

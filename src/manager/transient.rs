@@ -37,13 +37,10 @@ impl Service {
     #[must_use]
     pub fn properties(&self, crash: &Crash) -> Vec<(&'static str, OwnedVariant)> {
         let units = |names: &[&str]| value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
-        let program = self.program.to_string_lossy().into_owned();
-        // The plain ExecStart would expand `$NAME` in the arguments once more (systemd.service(5), "Command lines").
-        let command = vec![(program, self.arguments.clone(), vec!["no-env-expand".to_owned()])];
         let mut properties = vec![
             ("Description", value(self.description.clone())),
             ("Type", value("exec".to_owned())),
-            ("ExecStartEx", value(command)),
+            self.command(),
             ("Slice", value("session.slice".to_owned())),
             ("Requires", units(&["xorg.target"])),
             ("After", units(&["xorg.target", "graphical-session-pre.target"])),
@@ -69,8 +66,36 @@ impl Service {
         }
         properties
     }
+
+    /// The program and its arguments, as they are.
+    fn command(&self) -> (&'static str, OwnedVariant) {
+        let (program, arguments) = (self.program.to_string_lossy().into_owned(), self.arguments.clone());
+        if arguments.iter().any(|argument| argument.contains('$')) {
+            // The plain ExecStart would expand `$NAME` once more (systemd.service(5), "Command lines").
+            ("ExecStartEx", value(vec![(program, arguments, vec!["no-env-expand".to_owned()])]))
+        } else {
+            // systemd 252 writes "ExecStartEx=" into the unit's file and cannot read that: after the next daemon-reload,
+            // which any installation of a package may bring, the unit could not be started again.
+            ("ExecStart", value(vec![(program, arguments, false)]))
+        }
+    }
 }
 
 fn value(content: impl Into<Variant<'static>>) -> OwnedVariant {
     OwnedVariant::try_from(content.into()).unwrap_or_else(|_| unreachable!("no descriptors in it, so it can be owned"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Service;
+
+    #[test]
+    fn only_a_dollar_needs_the_setting_that_old_managers_cannot_read_again() {
+        for (argument, setting) in [("--sm-disable", "ExecStart"), ("$HOME", "ExecStartEx")] {
+            let arguments = vec!["openbox".into(), argument.into()];
+            let (name, description, program) = ("a.service".into(), String::new(), "/usr/bin/openbox".into());
+            let service = Service { name, description, program, arguments, directory: None, restart: true };
+            assert_eq!(service.command().0, setting, "{argument}");
+        }
+    }
 }

@@ -353,7 +353,7 @@ fn what_hangs_is_given_up() {
         report.finds("error", id, late);
     }
     // A server that does not end when it is asked for its version.
-    configure(&guest, "deadlines.user_manager = 0.5\nserver.binary = \"/usr/bin/yes\"\n");
+    configure(&guest, "deadlines.user_manager = 3\nserver.binary = \"/usr/bin/yes\"\n");
     let report = Report::of(guest.shell_as("ada", "startxd doctor").deadline(secs(10)).run());
     assert_eq!(report.above_notes(), [] as [&str; 0], "{report}");
     assert_eq!(guest.root("pgrep -x yes").stdout, "", "the server is left behind");
