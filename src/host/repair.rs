@@ -27,6 +27,11 @@ pub fn is_dead(runtime: &RuntimeDir) -> bool {
 
 /// Repairs what a dead session has left, if there is anything. The place is ours, so nobody else does.
 pub async fn repair(place: &Place, manager: &Manager, deadlines: &Deadlines) {
+    put_right(place, manager, deadlines, false).await;
+}
+
+/// As [`repair`]. `inside`: this process is the server's unit, and must not wait for its end.
+async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, inside: bool) {
     let runtime = &place.runtime;
     match Record::read(&runtime.record()) {
         Ok(None) => {}
@@ -37,7 +42,7 @@ pub async fn repair(place: &Place, manager: &Manager, deadlines: &Deadlines) {
                 record.display,
                 record.host
             );
-            bury(manager, &record, deadlines).await;
+            bury(manager, &record, deadlines, inside).await;
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             undo_environment(manager, &record).await;
             remove_lock(record.display);
@@ -81,11 +86,12 @@ pub fn remove_socket(display: Display) {
 }
 
 /// Ends the units of a session that has neither a host nor a supervisor to end them.
-async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines) {
+async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines, inside: bool) {
     // All three: a host that was killed at the very beginning has asked for the server's units and not yet for the target,
     // and sockets that stay bound with a connection in them start the server's unit again and again.
     let (service, socket) = (names::xorg_service(record.display), names::xorg_socket(record.display));
-    let Ok(states) = manager.states(&[names::XORG_TARGET, &service, &socket]).await else { return };
+    let units = [names::XORG_TARGET, &service, &socket];
+    let Ok(states) = manager.states(if inside { &units[..1] } else { &units }).await else { return };
     if states.iter().all(UnitState::is_down) {
         return;
     }
@@ -139,7 +145,7 @@ pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, de
     }
     // If somebody else has the lock, the next start is on its way, and repairs itself.
     if let Ok(place) = Place::take(runtime, Duration::ZERO).await {
-        repair(&place, manager, deadlines).await;
+        put_right(&place, manager, deadlines, true).await;
         place.leave();
     }
 }
