@@ -9,6 +9,7 @@
 //! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
 //! | [`launch`] | what those two say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
+//! | [`select`] | the menu that asks which session |
 //! | [`desktop_entry`] | the entries of xsessions directories, as the specification has them |
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
@@ -37,10 +38,12 @@ pub mod manager;
 pub mod os;
 pub mod record;
 pub mod runtime_dir;
+pub mod select;
 pub mod session;
 pub mod session_bus;
 pub mod small_file;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;
+pub mod text;
 pub mod x11;

@@ -97,6 +97,8 @@ fn what_cannot_be_started_says_why() {
     case.user("ada", "cd .local/share/xsessions; head -c 2000 /dev/urandom > noise.desktop; mkfifo pipe.desktop").ok();
     case.user("ada", "cd .local/share/xsessions; ln -s /dev/null null.desktop; touch empty.desktop").ok();
     let desk = Desk::at_prompt_in(case);
+    desk.writes_unit("mywm.service", "[Service]\nExecStart=openbox\n[Install]\nWantedBy=wm.target\n");
+    desk.user("ada", "systemctl --user enable mywm").ok();
     for (what, words) in [
         (
             "quotes",
@@ -112,6 +114,9 @@ fn what_cannot_be_started_says_why() {
         ("pipe", ["pipe.desktop is not a usable", "not a regular file", "mend it"]),
         ("null", ["null.desktop is not a usable", "not a regular file", "mend it"]),
         ("empty", ["empty.desktop is not a usable", "no group [Desktop Entry]", "mend it"]),
+        ("~/.xinitrc", ["/home/ada/.xinitrc cannot be run", "No such file", "check the path"]),
+        ("awesome.service", ["awesome.service does not exist", "did you mean awesome?", "list-unit-files"]),
+        ("mywn.service", ["mywn.service does not exist", "did you mean mywm.service?", "list-unit-files"]),
         ("awesom", ["no session entry awesom", "did you mean awesome?", "startxd list"]),
         ("'own ONE'", ["more than one session: one, twin", "own ONE", "say which"]),
     ] {

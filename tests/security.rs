@@ -177,6 +177,25 @@ fn what_another_user_puts_in_the_way_is_stepped_around_and_left_alone() {
 }
 
 #[test]
+fn a_pipe_where_the_lock_of_a_dead_session_was_holds_up_nobody() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    desk.user("ada", "cp $XDG_RUNTIME_DIR/startxd/session.toml .").ok();
+    stops(&desk);
+    // As if host and supervisor had been killed after the server had removed its lock.
+    desk.user("ada", "mkdir -m 700 $XDG_RUNTIME_DIR/startxd; install -m 600 session.toml -t $XDG_RUNTIME_DIR/startxd")
+        .ok();
+    desk.user("eve", "mkfifo -m 666 /tmp/.X0-lock").ok();
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.is_up();
+    assert_eq!(desk.environment().get("DISPLAY"), Some(":1"));
+    desk.user("ada", "startxd stop").ok();
+    desk.comes_back(0, SOON).says(&["ended without cleaning up"]);
+    desk.user("eve", "rm /tmp/.X0-lock").ok();
+    desk.is_clean();
+}
+
+#[test]
 fn the_supervisor_is_confined_and_the_server_is_not() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);

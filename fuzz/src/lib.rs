@@ -7,6 +7,7 @@
 
 pub mod authority;
 pub mod config;
+pub mod desktop_entry;
 pub mod displays;
 pub mod environment;
 pub mod launch;
@@ -22,6 +23,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("authority", authority::holds),
     ("config", config::holds),
+    ("desktop_entry", desktop_entry::holds),
     ("displays", displays::holds),
     ("environment", environment::holds),
     ("launch", launch::holds),

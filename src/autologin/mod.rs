@@ -6,7 +6,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | [`person`] | who is logged in |
-//! | [`unit`] | what the system's unit files say |
+//! | [`mod@unit`] | what the system's unit files say |
 //! | [`agetty`] | the getty's command line |
 //! | [`drop_in`] | our file, which remembers what else was made |
 //! | [`profile`] | the line for the login shell |

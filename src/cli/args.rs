@@ -24,6 +24,8 @@ pub enum Command {
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
     Status,
+    /// Ask on this terminal which session, and start it
+    Select(Select),
     /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
     Doctor {
         /// As one JSON object
@@ -103,6 +105,19 @@ pub struct Start {
     /// session.default of startxd.toml
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
+}
+
+/// Options of `select`.
+#[derive(Debug, clap::Args)]
+pub struct Select {
+    /// Print what was chosen, as start takes it, instead of starting it
+    #[arg(long)]
+    pub print: bool,
+    /// After how many seconds the choice of last time is taken; 0 for never
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub timeout: Option<String>,
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 /// Keys of startxd.toml, over those of its files.

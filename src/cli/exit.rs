@@ -55,6 +55,8 @@ pub enum Exit {
     NothingToRun = 23,
     /// The display is taken, or displays cannot be made.
     NoDisplay = 24,
+    /// `select`: nothing was chosen.
+    Cancelled = 25,
     /// Setting something up for others needs root.
     NotRoot = 30,
     /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
@@ -136,6 +138,7 @@ mod tests {
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),
+            (Exit::Cancelled, 25),
             (Exit::NotRoot, 30),
             (Exit::NotSetUp, 31),
             (Exit::Warnings, 40),

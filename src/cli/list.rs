@@ -12,6 +12,7 @@ use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Surroundings;
 use crate::session::offers::{self, Offer};
+use crate::text;
 
 /// Prints what can be started.
 pub async fn run(json: bool) -> Exit {
@@ -66,7 +67,7 @@ fn as_text(offers: &[Offer]) -> String {
 }
 
 fn what(offer: &Offer) -> String {
-    let path = || offer.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let path = || offer.path.as_deref().map(text::path).unwrap_or_default();
     let mut what = match (offer.state.why(), offer.path.is_some()) {
         (Some(why), true) => return format!("{}: {why}", path()),
         (Some(why), false) => return why.to_owned(),

@@ -13,6 +13,7 @@ pub mod json;
 mod list;
 mod repair;
 mod restart;
+mod select;
 mod serve;
 mod settings;
 mod start;
@@ -55,6 +56,7 @@ pub fn run() -> Exit {
             Command::Stop => stop::run().await,
             Command::Restart(part) => restart::run(part).await,
             Command::Status => status::run().await,
+            Command::Select(select) => select::run(select).await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,
             Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),

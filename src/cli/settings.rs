@@ -2,8 +2,8 @@
 
 use toml::Value;
 
-use super::args::Settings;
-use crate::config::{self, Loaded, Override, Places};
+use super::args::{Select, Settings};
+use crate::config::{self, Config, Loaded, Override, Places};
 use crate::x11::display::Display;
 
 impl Settings {
@@ -12,12 +12,23 @@ impl Settings {
     /// # Errors
     /// What is wrong with an option: then nothing should be started.
     pub fn configuration(&self) -> Result<Loaded, String> {
-        let overrides = self.overrides()?;
-        let loaded = config::load(&Places::from_env());
-        for complaint in &loaded.complaints {
-            tracing::warn!("{complaint}");
-        }
-        loaded.over(&overrides)
+        read(&self.overrides()?)
+    }
+
+    /// The options as arguments of a program.
+    pub fn as_arguments(&self) -> Vec<String> {
+        let one = [
+            ("--display", &self.display),
+            ("--server", &self.server),
+            ("--dpi", &self.dpi),
+            ("--ardelay", &self.ardelay),
+            ("--arinterval", &self.arinterval),
+            ("--ready", &self.ready),
+        ];
+        let many = [("--server-arg", &self.server_arg), ("--never", &self.never), ("--deadline", &self.deadline)];
+        let one = one.into_iter().flat_map(|(option, given)| given.iter().map(move |value| (option, value)));
+        let many = many.into_iter().flat_map(|(option, given)| given.iter().map(move |value| (option, value)));
+        one.chain(many).map(|(option, value)| format!("{option}={value}")).collect()
     }
 
     fn overrides(&self) -> Result<Vec<Override>, String> {
@@ -64,6 +75,31 @@ impl Settings {
     }
 }
 
+impl Select {
+    /// As [`Settings::configuration`], with the options that `select` alone has.
+    ///
+    /// # Errors
+    /// What is wrong with an option.
+    pub fn configuration(&self) -> Result<Config, String> {
+        let mut overrides = self.settings.overrides()?;
+        let timeout = self.timeout.iter().map(|text| Override {
+            option: "--timeout",
+            key: "select.timeout".to_owned(),
+            value: number(text),
+        });
+        overrides.extend(timeout);
+        read(&overrides).map(|loaded| loaded.config)
+    }
+}
+
+fn read(overrides: &[Override]) -> Result<Loaded, String> {
+    let loaded = config::load(&Places::from_env());
+    for complaint in &loaded.complaints {
+        tracing::warn!("{complaint}");
+    }
+    loaded.over(overrides)
+}
+
 /// A number as it was typed. What is none stays a text, and the key says so.
 fn number(text: &str) -> Value {
     let integer = text.parse().map(Value::Integer).ok();
@@ -105,6 +141,21 @@ mod tests {
             "deadlines.stop = 7.0",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn options_are_handed_on_as_they_are() {
+        let line = "--display=-1 --server-arg -s --dpi 96 --server-arg=0 --deadline stop=7 --timeout -3 --never A";
+        let argv = ["startxd", "select"].into_iter().chain(line.split_ascii_whitespace());
+        let Command::Select(select) = Args::try_parse_from(argv).unwrap().command else { panic!() };
+        let arguments = select.settings.as_arguments();
+        let expected =
+            ["--display=-1", "--dpi=96", "--server-arg=-s", "--server-arg=0", "--never=A", "--deadline=stop=7"];
+        assert_eq!(arguments, expected);
+        let again = ["startxd", "start"].into_iter().chain(arguments.iter().map(String::as_str)).chain(["i3.desktop"]);
+        let Command::Start(start) = Args::try_parse_from(again).unwrap().command else { panic!() };
+        assert_eq!(start.settings.as_arguments(), arguments);
+        assert_eq!(start.session, ["i3.desktop"]);
     }
 
     #[test]

@@ -13,13 +13,14 @@ pub mod suggest;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
+use crate::text::one_line;
 use crate::x11::display::Display;
 
 pub use keys::{Key, keys};
@@ -169,9 +170,7 @@ pub struct Complaint {
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = self.line.map_or(String::new(), |line| format!("{line}:"));
-        let text = format!("{}:{line} {}", self.file.display(), self.text);
-        // What stands in a file must neither break the line nor move a terminal's cursor.
-        text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) })
+        f.write_str(&one_line(&format!("{}:{line} {}", self.file.display(), self.text)))
     }
 }
 

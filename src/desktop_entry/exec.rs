@@ -9,6 +9,10 @@ const RESERVED: &[char] =
 /// Must be escaped within quotes.
 const ESCAPED: &[char] = &['"', '`', '$', '\\'];
 
+/// The longest command line in bytes: what the kernel takes for a single argument (`MAX_ARG_STRLEN`, execve(2)), and far
+/// above any real one. A long name that `%c` stands for again and again could else fill all memory.
+const LONGEST: usize = 128 * 1024;
+
 /// What the field codes stand for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
@@ -19,6 +23,8 @@ pub(super) struct Fields<'a> {
     /// `%i`: the icon; `None` if the entry names none.
     pub icon: Option<&'a str>,
 }
+
+const TOO_LONG: &str = "the command line is longer than 128 KiB";
 
 /// A word of the command line, with its quoting undone and its field codes as they are.
 struct Word {
@@ -33,9 +39,14 @@ struct Word {
 /// Why this is no command line: without a line number, which the caller knows.
 pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
-    let mut files = false;
+    let (mut files, mut length) = (false, 0);
     for word in split(value)? {
+        let before = arguments.len();
         expand(&word, fields, &mut files, &mut arguments)?;
+        length += arguments[before..].iter().map(|argument| argument.len() + 1).sum::<usize>();
+        if length > LONGEST {
+            return Err(TOO_LONG.to_owned());
+        }
     }
     let Some(program) = arguments.first().filter(|program| !program.is_empty()) else {
         return Err("the command line is empty".to_owned());
@@ -112,6 +123,9 @@ fn expand(word: &Word, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec
     let alone = word.text.chars().count() == 2;
     let mut characters = word.text.chars();
     while let Some(character) = characters.next() {
+        if text.len() > LONGEST {
+            return Err(TOO_LONG.to_owned());
+        }
         if character != '%' {
             text.push(character);
             continue;

@@ -1,5 +1,7 @@
 //! The file's form: lines, groups, keys (Desktop Entry Specification, "Basic format of the file").
 
+use std::collections::BTreeMap;
+
 use super::Broken;
 
 /// A file by its groups.
@@ -42,6 +44,7 @@ impl<'a> KeyFile<'a> {
     pub(super) fn parse(bytes: &'a [u8], matters: fn(&str) -> bool) -> Result<Self, Broken> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut begun = BTreeMap::new();
         for (line, content) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
             let content = content.trim_ascii();
             if content.is_empty() || content.starts_with(b"#") {
@@ -51,8 +54,10 @@ impl<'a> KeyFile<'a> {
                 let name = header(content).ok_or_else(|| {
                     Broken::at(line, "the group's header is not [NAME], with NAME in ASCII and without brackets")
                 })?;
-                if let Some(first) = groups.iter().find(|group| group.name == name && matters(name)) {
-                    return Err(Broken::at(line, format!("[{name}] began in line {} already", first.line)));
+                if matters(name)
+                    && let Some(first) = begun.insert(name, line)
+                {
+                    return Err(Broken::at(line, format!("[{name}] began in line {first} already")));
                 }
                 groups.push(Group { name, line, keys: Vec::new() });
                 continue;

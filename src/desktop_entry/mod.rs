@@ -12,14 +12,19 @@ mod locale;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 pub use locale::Locale;
 
+use crate::text::one_line;
 use key_file::{Group, KeyFile};
 
 /// The first group, and the one that counts.
 const MAIN: &str = "Desktop Entry";
+/// Further actions of an entry do not count: nobody would look at so many, and a file could list them without end.
+const MOST_ACTIONS: usize = 64;
 /// Before the identifier of an action in its group's name.
 const ACTION: &str = "Desktop Action ";
 
@@ -50,13 +55,6 @@ impl Broken {
         }
         format!("{shown:?}")
     }
-}
-
-/// What stands in a file must neither break a line nor move a terminal's cursor.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 /// A session as an entry describes it.
@@ -122,7 +120,12 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
     let icon = reader.localised("Icon")?.filter(|icon| !icon.is_empty());
     let fields = exec::Fields { name: &name, path, icon: icon.as_deref() };
     let actions = match main.get("Actions", None)? {
-        Some(list) => list.strings()?.into_iter().map(|id| action(&file, id, fields, locale)).collect(),
+        Some(list) => {
+            let mut seen = BTreeSet::new();
+            let mut ids = list.strings()?;
+            ids.retain(|id| seen.insert(id.clone()));
+            ids.into_iter().take(MOST_ACTIONS).map(|id| action(&file, id, fields, locale)).collect()
+        }
         None => Vec::new(),
     };
     Ok(Some(Entry {

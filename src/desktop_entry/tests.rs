@@ -262,3 +262,23 @@ proptest! {
         prop_assert_eq!(&read[1..], arguments.as_slice());
     }
 }
+
+/// Files of the largest size that is read, each made to take time or memory without end.
+#[test]
+fn a_large_file_is_soon_read_or_refused() {
+    let most = 1024 * 1024;
+    let name = "n".repeat(most / 2);
+    let long = format!("[Desktop Entry]\nType=Application\nName={name}\nExec=wm {}\n", "%c".repeat(most / 5));
+    assert!(read(long).unwrap_err().to_string().ends_with("the command line is longer than 128 KiB"));
+    let words = file(&format!("Exec=wm {}", "\"\" ".repeat(most / 4)));
+    assert!(read(words).unwrap_err().to_string().ends_with("the command line is longer than 128 KiB"));
+    let actions = format!("Exec=wm\nActions={}\n[Desktop Action a]\nName=A\nExec=wm", "a;b;".repeat(most / 5));
+    let ids = |entry: Entry| entry.actions.into_iter().map(|action| action.id).collect::<Vec<_>>();
+    assert_eq!(read(file(&actions)).unwrap().map(ids), Some(vec!["a".to_owned(), "b".to_owned()]));
+    let many: String = (0..most / 8).map(|number| format!("{number};")).collect();
+    assert_eq!(read(file(&format!("Exec=wm\nActions={many}"))).unwrap().map(ids).map_or(0, |ids| ids.len()), 64);
+    let groups = file(&format!("Exec=wm\n{}", "[x]\n".repeat(most / 4)));
+    assert!(read(groups).unwrap().is_some());
+    let own: String = (0..most / 24).map(|number| format!("[Desktop Action {number}]\n")).collect();
+    assert!(read(file(&format!("Exec=wm\n{own}"))).unwrap().is_some());
+}

@@ -17,6 +17,7 @@ use tokio::net::unix::pipe;
 use tokio::time::{Instant, timeout_at};
 
 use crate::os::{self, Pid};
+use crate::text::one_line;
 
 /// Written behind an environment that is whole. Each of a variable has an equals sign.
 const WHOLE: &[u8] = b"whole";
@@ -172,7 +173,7 @@ fn describe(files: &[PathBuf], read: usize, end: End, deadline: Duration) -> Str
     let rest: Vec<String> = files.iter().skip(read + 1).map(|file| file.display().to_string()).collect();
     let rest =
         if rest.is_empty() { String::new() } else { format!(", nor what is read after it, {}", rest.join(", ")) };
-    format!("the environment file {file} {what}: it does not count{rest}; try it: sh -x {file}")
+    one_line(&format!("the environment file {file} {what}: it does not count{rest}; try it: sh -x {file}"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::config::Crash;
 use crate::launch::{Ending, Reply};
 use crate::manager::names;
 use crate::os::Pid;
-use crate::x11::occupied::lock_holder;
+use crate::x11::occupied::lock_holder_of;
 
 /// How long a server that has crashed for the `count`th time waits before it comes back: not at all the first time, for
 /// a person sits before it, then `pause`, and twice as long each further time. `None` if it does not come back.
@@ -127,10 +127,9 @@ impl Life {
 
     /// Removes the lock file that a killed server has left: it names the server that we reaped, so it is ours.
     fn remove_lock(&self, pid: Option<Pid>) {
-        let path = self.prepared.display.lock_path();
-        let holder = std::fs::read(&path).ok().and_then(|content| lock_holder(&content));
+        let holder = lock_holder_of(self.prepared.display);
         if holder.is_some() && holder == pid {
-            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(self.prepared.display.lock_path());
         }
     }
 }

@@ -6,7 +6,7 @@
 //!   login shell (or greeter, or system unit) on tty1, in session-3.scope
 //!    └─ startxd start                                       the host
 //!         checks      may a session start here? nothing is touched before every answer is yes
-//!         prepare     lock, repair of what a dead session left, display, cookie, record, environment
+//!         prepare     lock, repair of what a dead session left, display, environment with its files, cookie, record
 //!         begin       queue the jobs: xorg@0.service (with its socket), xorg.target, the window manager
 //!         live        one loop over everything that can happen
 //!         end         queue startxd-shutdown.target, wait until all is gone, put back, return

@@ -11,13 +11,13 @@ use super::orphan;
 use super::place::{self, Place, is_free, remove};
 use super::prepare::NotPrepared;
 use crate::deadline::Deadlines;
-use crate::manager::{Manager, Mode, names, restore};
+use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::os::Pid;
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications::Applications;
 use crate::x11::display::Display;
-use crate::x11::occupied::lock_holder;
+use crate::x11::occupied::lock_holder_of;
 
 /// Whether there is a session whose host is dead.
 #[must_use]
@@ -58,7 +58,7 @@ fn remove_lock(display: Display) {
     let path = display.lock_path();
     let ours = std::fs::symlink_metadata(&path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw());
-    let holder = std::fs::read(&path).ok().and_then(|content| lock_holder(&content));
+    let holder = lock_holder_of(display);
     // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
     let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
     if ours && holder.is_some_and(|pid| !lives(pid)) {
@@ -82,8 +82,11 @@ pub fn remove_socket(display: Display) {
 
 /// Ends the units of a session that has neither a host nor a supervisor to end them.
 async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines) {
-    let Ok(state) = manager.state(names::XORG_TARGET).await else { return };
-    if state.is_down() {
+    // All three: a host that was killed at the very beginning has asked for the server's units and not yet for the target,
+    // and sockets that stay bound with a connection in them start the server's unit again and again.
+    let (service, socket) = (names::xorg_service(record.display), names::xorg_socket(record.display));
+    let Ok(states) = manager.states(&[names::XORG_TARGET, &service, &socket]).await else { return };
+    if states.iter().all(UnitState::is_down) {
         return;
     }
     let end = async {

@@ -10,6 +10,7 @@ use crate::environment::block::Block;
 use crate::environment::sourced::Variables;
 use crate::environment::{self, files, policy, sourced};
 use crate::session::{Choice, Desktop};
+use crate::text;
 use crate::x11::display::Display;
 
 /// What the user manager is to have for the session.
@@ -43,7 +44,7 @@ pub async fn exported(
     let names = files::names(value(DESKTOP[0]), value(DESKTOP[2]));
     let found = files::find(&files::directories(|name| std::env::var_os(name)), &names);
     for (path, why) in &found.unreadable {
-        tracing::warn!("the environment file {} is passed over: {why}", path.display());
+        tracing::warn!("the environment file {} is passed over: {why}", text::path(path));
     }
     if found.files.is_empty() {
         session.extend(desktop);

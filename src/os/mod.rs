@@ -9,11 +9,13 @@ mod pidfd;
 mod process;
 mod spawn;
 mod vt;
+mod window;
 
 pub use fds::{inherited_listeners, receive, received_fd, watch};
 pub use pidfd::{pidfd_open, pidfd_signal};
 pub use process::{controlling_vt, ignore_job_control, vt_of_stat};
 pub use spawn::{Image, spawn};
 pub use vt::{DisplayMode, VtMode, activate, display_mode};
+pub use window::window_size;
 
 pub use nix::unistd::Pid;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::program;
 use super::{NoSession, Surroundings};
 use crate::desktop_entry::{self, Entry, Locale};
+use crate::text::one_line;
 
 /// How deep a subdirectory counts. The specification allows them; no distribution has any.
 const DEPTH: usize = 3;
@@ -160,7 +161,7 @@ pub fn meant(name: &str, files: &[File], around: &Surroundings) -> Result<(File,
         0 => Err(NoSession::Unknown { name: name.to_owned(), hint: hint(&wanted, &usable, around) }),
         _ => {
             let ids: Vec<String> = found.into_iter().map(|(file, _)| file.id).collect();
-            Err(NoSession::Ambiguous { name: name.to_owned(), ids: ids.join(", ") })
+            Err(NoSession::Ambiguous { name: name.to_owned(), ids: one_line(&ids.join(", ")) })
         }
     }
 }
@@ -177,8 +178,8 @@ fn hint(wanted: &str, usable: &[(File, Box<Entry>)], around: &Surroundings) -> S
     let near = crate::config::suggest::nearest(wanted, known.iter().copied());
     match (begins.as_slice(), near) {
         ([], None) => String::new(),
-        ([], Some(near)) => format!("; did you mean {near}?"),
-        (begins, _) => format!("; did you mean {}?", begins.join(" or ")),
+        ([], Some(near)) => format!("; did you mean {}?", one_line(near)),
+        (begins, _) => format!("; did you mean {}?", one_line(&begins.join(" or "))),
     }
 }
 

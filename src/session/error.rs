@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::dbus::CallError;
+use crate::text;
 
 /// Why there is nothing to run.
 #[derive(Debug, Error)]
@@ -42,7 +43,10 @@ pub enum NoSession {
         ids: String,
     },
     /// The entry's file is broken.
-    #[error("{} is not a usable session entry: {why}; mend it, or start a command: startxd start -- COMMAND", path.display())]
+    #[error(
+        "{} is not a usable session entry: {why}; mend it, or start a command: startxd start -- COMMAND",
+        text::path(path)
+    )]
     Broken {
         /// The file.
         path: PathBuf,
@@ -50,7 +54,7 @@ pub enum NoSession {
         why: String,
     },
     /// The entry cannot be started on this machine.
-    #[error("the session {name} of {} cannot be started: {why}; see startxd list", path.display())]
+    #[error("the session {name} of {} cannot be started: {why}; see startxd list", text::path(path))]
     NotRunnable {
         /// The id, and the action if there is one.
         name: String,
@@ -60,7 +64,10 @@ pub enum NoSession {
         why: String,
     },
     /// A file with `Hidden=true` takes the entry away.
-    #[error("the session {name} is hidden by {}; remove that file, or start its command: startxd start -- COMMAND", path.display())]
+    #[error(
+        "the session {name} is hidden by {}; remove that file, or start its command: startxd start -- COMMAND",
+        text::path(path)
+    )]
     Hidden {
         /// The id.
         name: String,
@@ -70,7 +77,7 @@ pub enum NoSession {
     /// Nothing was given and nothing is set up.
     #[error(
         "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
-         not set; try: startxd start -- openbox, or enable a window manager's unit{known}"
+         not set; try: startxd start -- openbox, see startxd list, or enable a window manager's unit{known}"
     )]
     Nothing {
         /// Where `~/.xinitrc` would be.

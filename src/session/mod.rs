@@ -153,7 +153,6 @@ pub async fn choose(
     match request {
         Request::Nothing => {}
         Request::Enabled => return not_empty(enabled(manager).await?).ok_or(NoSession::NothingEnabled),
-        Request::Xinitrc => return Ok(Choice::Command(xinitrc_service(&around.xinitrc()))),
         asked => return named(asked, around, manager).await,
     }
     if let Some(wanted) = not_empty(enabled(manager).await?) {

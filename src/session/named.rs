@@ -4,31 +4,49 @@ use std::ffi::OsStr;
 
 use super::entries::{self, Content};
 use super::program::{find, why_not};
-use super::{Choice, Desktop, NoSession, Request, Surroundings, request, xinitrc_service};
-use crate::desktop_entry::{self, Entry};
+use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
+use crate::config::suggest::nearest;
+use crate::desktop_entry::Entry;
 use crate::manager::{Manager, names, transient};
+use crate::text;
 
 /// What was asked for by name. Directories are looked at only for a word that may be an entry's.
 pub(super) async fn named(request: &Request, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
     match request {
-        Request::Unit(unit) => unit_by_name(unit, manager).await,
+        Request::Unit(unit) => unit_by_name(unit, around, manager).await,
         Request::Name(name) => by_name(name, around),
         Request::Command(words) => command(words, around),
-        // Of a default: "wm.target" or "~/.xinitrc", which have been looked for.
+        // Of a default: "wm.target", which has been looked at.
         Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
-        Request::Xinitrc => Ok(Choice::Command(xinitrc_service(&around.xinitrc()))),
+        Request::Xinitrc => match around.xinitrc() {
+            path if path.is_file() => Ok(Choice::Command(xinitrc_service(&path))),
+            path => Err(why_not(&path.to_string_lossy())),
+        },
     }
 }
 
-async fn unit_by_name(unit: &str, manager: &Manager) -> Result<Choice, NoSession> {
+async fn unit_by_name(unit: &str, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
     let problem = |problem: String| NoSession::Unit { unit: unit.to_owned(), problem };
     let state = manager.state(unit).await.map_err(|error| problem(format!("cannot be loaded ({error})")))?;
     match state.load.as_str() {
         "loaded" => Ok(Choice::Unit(unit.to_owned())),
-        "not-found" => Err(problem("does not exist".to_owned())),
+        "not-found" => Err(problem(format!("does not exist{}", unit_hint(unit, around, manager).await))),
         "masked" => Err(problem(format!("is masked (systemctl --user unmask {unit})"))),
         other => Err(problem(format!("cannot be used ({other})"))),
     }
+}
+
+/// What may have been meant by a unit that there is not: one that is enabled, or what has its name without the suffix.
+async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> String {
+    let enabled: Vec<String> =
+        offers::enabled(manager).await.unwrap_or_default().into_iter().map(|(unit, _)| unit).collect();
+    let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
+    // Measured without the suffix, which would make all units near to each other.
+    let stems = enabled.iter().filter_map(|unit| unit.strip_suffix(".service"));
+    if let Some(near) = nearest(stem, stems) {
+        return format!(" (did you mean {near}.service?)");
+    }
+    if by_name(stem, around).is_ok() { format!(" (did you mean {stem}?)") } else { String::new() }
 }
 
 fn command(words: &[String], around: &Surroundings) -> Result<Choice, NoSession> {
@@ -80,7 +98,7 @@ fn entry_choice(
     let names = if entry.desktop_names.is_empty() { vec![file.id.clone()] } else { entry.desktop_names.clone() };
     let service = transient::Service {
         name: names::session_service(&file.id),
-        description: format!("{}, the session {what}", desktop_entry::one_line(&entry.name)),
+        description: format!("{}, the session {what}", text::one_line(&entry.name)),
         program: runnable.program,
         arguments: runnable.arguments,
         directory: entry.directory.clone(),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::entries::{self, Content};
 use super::program;
 use super::{Request, Surroundings};
-use crate::desktop_entry::{Entry, one_line};
+use crate::desktop_entry::Entry;
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
+use crate::text::one_line;
 
 /// Something that can be started, or could be if it were not for its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,19 @@ pub enum Kind {
     Entry,
     /// `session.default`, where it is none of the others.
     Default,
+}
+
+impl Offer {
+    /// The words for it on the command line of `startxd start`. Of an entry with `.desktop` behind it, or one that is
+    /// called `x.service` would be taken for a unit.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Entry => vec![format!("{}.desktop", self.session)],
+            Kind::Default => self.session.split_ascii_whitespace().map(str::to_owned).collect(),
+            Kind::Enabled | Kind::Unit | Kind::Xinitrc => vec![self.session.clone()],
+        }
+    }
 }
 
 impl Kind {

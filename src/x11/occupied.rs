@@ -217,6 +217,13 @@ pub fn lock_holder(content: &[u8]) -> Option<Pid> {
     digits.parse().ok().filter(|pid| plain && *pid > 0).map(Pid::from_raw)
 }
 
+/// Returns the process that a display's lock names, `None` if there is no lock or it names none.
+///
+/// Anybody can put a file of that name there while there is none: neither a link is followed nor a pipe waited for.
+pub fn lock_holder_of(display: Display) -> Option<Pid> {
+    lock_holder(&start_of(&display.lock_path()).ok()?)
+}
+
 fn facts_of(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(facts) => Ok(Some(facts)),

@@ -68,7 +68,7 @@ impl Quantity {
     /// See [`crate::growth`].
     pub const fn grain(self) -> f64 {
         match self {
-            Self::Memory(_) => 128.0,
+            Self::Memory(_) => 256.0,
             _ => 2.0,
         }
     }

@@ -1,0 +1,128 @@
+//! Keys of a terminal: bytes in, keys out; pure.
+
+/// A key that means something to the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// One up.
+    Up,
+    /// One down.
+    Down,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+    /// A digit.
+    Digit(u8),
+    /// Take it.
+    Enter,
+    /// Take none: q, Ctrl+C or Ctrl+D.
+    Quit,
+    /// Anything else.
+    Other,
+}
+
+/// What stands of a sequence that is not complete yet: a slow line may cut one in two.
+#[derive(Debug, Default)]
+pub struct Keys {
+    pending: Vec<u8>,
+}
+
+impl Keys {
+    /// Takes the next bytes, and returns the keys that are complete with them.
+    ///
+    /// Sequences are those of the Linux console (console_codes(4)) and of ECMA-48: `ESC [` with parameters up to a final
+    /// byte, `ESC O` with one byte, and `ESC [ [` with one byte.
+    pub fn decode(&mut self, bytes: &[u8]) -> Vec<Key> {
+        self.pending.extend_from_slice(bytes);
+        let mut keys = Vec::new();
+        while !self.pending.is_empty() {
+            let Some((key, length)) = first(&self.pending) else { break };
+            self.pending.drain(..length);
+            keys.push(key);
+        }
+        // No sequence is that long.
+        if self.pending.len() > 32 {
+            self.pending.clear();
+        }
+        keys
+    }
+}
+
+/// The first key and how many bytes it has; `None` if it is not complete.
+fn first(bytes: &[u8]) -> Option<(Key, usize)> {
+    let key = match bytes {
+        [b'\r' | b'\n', ..] => Key::Enter,
+        [0x03 | 0x04 | b'q' | b'Q', ..] => Key::Quit,
+        [b'k' | 0x10, ..] => Key::Up,
+        [b'j' | 0x0e, ..] => Key::Down,
+        [digit @ b'0'..=b'9', ..] => Key::Digit(digit - b'0'),
+        [0x1b, b'[', b'[', rest @ ..] => return rest.first().map(|_| (Key::Other, 4)),
+        [0x1b, b'[', rest @ ..] => {
+            let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte))?;
+            return Some((of_sequence(&rest[..end], rest[end]), 2 + end + 1));
+        }
+        [0x1b, b'O', rest @ ..] => return rest.first().map(|last| (of_sequence(b"", *last), 3)),
+        [0x1b] => return None,
+        // Escape and then another key, or Alt with it.
+        [0x1b, ..] => Key::Other,
+        _ => Key::Other,
+    };
+    Some((key, 1))
+}
+
+fn of_sequence(parameters: &[u8], last: u8) -> Key {
+    match (parameters, last) {
+        (_, b'A') => Key::Up,
+        (_, b'B') => Key::Down,
+        (_, b'H') | (b"1" | b"7" | b"5", b'~') => Key::First,
+        (_, b'F') | (b"4" | b"8" | b"6", b'~') => Key::Last,
+        (b"", b'M') => Key::Enter,
+        _ => Key::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Key::{Digit, Down, Enter, First, Last, Other, Quit, Up};
+    use super::Keys;
+
+    #[test]
+    fn keys_of_the_console_and_of_terminals() {
+        let cases: [(&[u8], &[super::Key]); 13] = [
+            (b"\x1b[A\x1b[B", &[Up, Down]),
+            (b"\x1bOA\x1bOB", &[Up, Down]),
+            (b"\x1b[1~\x1b[4~", &[First, Last]),
+            (b"\x1b[H\x1b[F", &[First, Last]),
+            (b"\x1b[1;5A", &[Up]),
+            (b"\x1b[[A", &[Other]),
+            (b"\x1b[3~", &[Other]),
+            (b"kj", &[Up, Down]),
+            (b"12", &[Digit(1), Digit(2)]),
+            (b"\r", &[Enter]),
+            (b"q\x03\x04", &[Quit, Quit, Quit]),
+            (b"x\xff", &[Other, Other]),
+            (b"\x1bq", &[Other, Quit]),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(Keys::default().decode(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_may_come_in_parts() {
+        let mut keys = Keys::default();
+        assert_eq!([b"\x1b", b"[", b"B"].map(|part| keys.decode(part)), [vec![], vec![], vec![Down]]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_parts(parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 0..9)) {
+            let mut keys = Keys::default();
+            let count: usize = parts.iter().map(|part| keys.decode(part).len()).sum();
+            prop_assert!(count <= parts.iter().map(Vec::len).sum());
+            prop_assert!(keys.pending.len() <= 32);
+        }
+    }
+}

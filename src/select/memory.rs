@@ -1,0 +1,81 @@
+//! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, what `startxd start` takes.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Where it is kept (XDG Base Directory Specification); `None` without a home.
+#[must_use]
+pub fn path(state_home: Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
+    let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(state_home.or_else(|| Some(home?.join(".local/state")))?.join("startxd/selected"))
+}
+
+/// The choice of last time; `None` if there is none, or none that can be read.
+#[must_use]
+pub fn recall(path: &Path) -> Option<String> {
+    let text = String::from_utf8(crate::small_file::read(path).ok()?).ok()?;
+    let line = text.lines().next()?.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// Keeps a choice: whole or not at all, 0600, in directories that only their owner can enter.
+///
+/// # Errors
+/// The directory cannot be made or written to.
+pub fn remember(path: &Path, choice: &str) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let new = directory.join(format!(".selected.{}", std::process::id()));
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = file.write_all(format!("{choice}\n").as_bytes()).and_then(|()| std::fs::rename(&new, path));
+    if written.is_err() {
+        // The error says more than this could.
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn where_it_is() {
+        let home = Some(Path::new("/h"));
+        assert_eq!(path(None, home), Some("/h/.local/state/startxd/selected".into()));
+        assert_eq!(path(Some("/s".into()), home), Some("/s/startxd/selected".into()));
+        assert_eq!(path(Some("s".into()), None), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_recalled() {
+        let dir = TestDir::new();
+        let path = dir.path("state/startxd/selected");
+        assert_eq!(recall(&path), None);
+        for choice in ["i3", "/home/a b/.xinitrc"] {
+            remember(&path, choice).unwrap();
+            assert_eq!(recall(&path).as_deref(), Some(choice));
+        }
+        let mode = |path: &str| std::fs::metadata(dir.path(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(["state", "state/startxd", "state/startxd/selected"].map(mode), [0o700, 0o700, 0o600]);
+        assert_eq!(std::fs::read_dir(dir.path("state/startxd")).unwrap().count(), 1);
+        for text in [&b""[..], b"\n", b"\xff\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(recall(&path), None);
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(recall(&path).is_none() && remember(&path, "x").is_err());
+        assert_eq!(std::fs::read_dir(dir.path("state/startxd")).unwrap().count(), 1);
+    }
+}
