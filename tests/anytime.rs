@@ -98,6 +98,8 @@ fn the_host_is_killed_and_the_next_start_repairs_what_is_left() {
         let hit = desk.root("pkill -KILL -u ada -f '^startxd start'").status.success();
         if hit {
             desk.comes_back(137, SOON);
+            // Until it is gone it has the keyboard, and drains the terminal of what is typed.
+            desk.server_is_gone();
         } else {
             desk.is_up();
             desk.user("ada", "startxd stop").ok();

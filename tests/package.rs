@@ -45,6 +45,18 @@ fn wait_unit(desk: &Desk, load: &str) {
     });
 }
 
+/// Each shell finds its completions where the package puts them, and completes the names of sessions.
+fn completes(desk: &Desk) {
+    let fish = desk.user("ada", "fish -c 'complete -C \"startxd start openb\"; complete -C \"startxd doc\"'").text();
+    assert!(fish.contains("openbox") && fish.contains("doctor"), "{fish}");
+    let bash = "source /usr/share/bash-completion/completions/startxd; COMP_WORDS=(startxd start openb); COMP_CWORD=2; \
+        _startxd_and_sessions startxd openb start; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let bash = desk.user("ada", bash).text();
+    assert!(bash.lines().any(|line| line == "openbox"), "{bash}");
+    let zsh = "zsh -fc 'autoload -Uz compinit && compinit -u -D && echo $_comps[startxd]'";
+    assert_eq!(desk.user("ada", zsh).text(), "_startxd");
+}
+
 #[test]
 fn from_the_installation_to_the_purge() {
     // The files of the package, and not those of `make install`.
@@ -60,6 +72,7 @@ fn from_the_installation_to_the_purge() {
     assert_eq!(verified, "", "what is installed is not what the package has");
     wait_unit(&desk, "loaded");
     assert_eq!(desk.root("systemctl --global is-enabled multiplexer.target").stdout.trim(), "disabled");
+    completes(&desk);
     desk.starts("-- openbox --sm-disable");
     let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a";
     let before = desk.root(processes).text();

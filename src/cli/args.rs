@@ -47,9 +47,9 @@ pub enum Command {
     /// Print the completions for a shell, for installations
     #[command(hide = true)]
     Completions {
-        /// Which shell
+        /// Which
         #[arg(value_enum)]
-        shell: Shell,
+        what: Completions,
     },
     /// End what a dead session has left, as startxd-repair.service
     #[command(hide = true)]
@@ -79,9 +79,11 @@ pub enum Command {
     },
 }
 
-/// A shell that has completions.
+/// What is completed.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum Shell {
+pub enum Completions {
+    /// The names of sessions as they are now, for the scripts of the shells
+    Sessions,
     /// bash(1)
     Bash,
     /// zsh(1)

@@ -3,24 +3,56 @@
 use std::io::Write;
 
 use clap::{Command, CommandFactory, ValueHint};
+use clap_complete::Shell;
 
-use super::args::{Args, Shell};
+use super::args::{Args, Completions};
 use super::exit::Exit;
+use super::list;
+use crate::session::Surroundings;
+use crate::session::offers::State;
 
-/// Prints the script for a shell.
-pub fn run(shell: Shell) -> Exit {
-    match std::io::stdout().write_all(&script(shell)) {
+/// Beside what is made: the names of sessions, which are asked for when they are needed. They are other people's text,
+/// so nothing here lets the shell read them as its own.
+const SESSIONS_IN_BASH: &str = r#"
+_startxd_and_sessions() {
+    local session word=${COMP_WORDS[COMP_CWORD]}
+    _startxd "$@"
+    if [[ ${COMP_WORDS[1]} == start && $word != -* ]]; then
+        while IFS= read -r session; do
+            if [[ $session == "$word"* ]]; then COMPREPLY+=("$session"); fi
+        done < <(startxd completions sessions 2>/dev/null)
+    fi
+}
+complete -F _startxd_and_sessions -o nosort -o bashdefault -o default startxd 2>/dev/null ||
+    complete -F _startxd_and_sessions -o bashdefault -o default startxd
+"#;
+const SESSIONS_IN_FISH: &str = r#"
+complete -c startxd -n "__fish_startxd_using_subcommand start" -a "(startxd completions sessions 2>/dev/null)" -d Session
+"#;
+
+/// Prints the script for a shell, or the sessions that there are.
+pub async fn run(what: Completions) -> Exit {
+    let text = match what {
+        Completions::Sessions => sessions().await,
+        Completions::Bash => [script(Shell::Bash), SESSIONS_IN_BASH.into()].concat(),
+        Completions::Zsh => script(Shell::Zsh),
+        Completions::Fish => [script(Shell::Fish), SESSIONS_IN_FISH.into()].concat(),
+    };
+    match std::io::stdout().write_all(&text) {
         Ok(()) => Exit::Success,
         Err(_) => Exit::System,
     }
 }
 
+/// What `start` takes here and now, a line each.
+async fn sessions() -> Vec<u8> {
+    let offers = list::gather(&super::configuration(), &Surroundings::from_env()).await;
+    let ready =
+        offers.into_iter().filter(|offer| offer.state == State::Ready && !offer.session.contains(char::is_control));
+    ready.map(|offer| offer.session + "\n").collect::<String>().into_bytes()
+}
+
 fn script(shell: Shell) -> Vec<u8> {
-    let shell = match shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
-    };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "startxd", &mut script);
     script
@@ -38,7 +70,9 @@ fn command() -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shell, command, script};
+    use clap_complete::Shell;
+
+    use super::{command, script};
 
     #[test]
     fn each_shell_knows_every_command_and_option() {

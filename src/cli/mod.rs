@@ -60,7 +60,7 @@ pub fn run() -> Exit {
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,
             Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
-            Command::Completions { shell } => completions::run(shell),
+            Command::Completions { what } => completions::run(what).await,
             Command::Repair => repair::run().await,
             Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
             Command::Attach => attach::attach().await,

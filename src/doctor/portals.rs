@@ -90,7 +90,7 @@ fn judge(facts: &Facts) -> Option<Finding> {
     {
         return Some(PORTALS_NO_TARGET.found(
             format!("display {display} is up, and graphical-session.target is not"),
-            "start the session by startxd start instead of startx",
+            "start the session by startxd start instead of startx, or run startxd attach in it",
         ));
     }
     if facts.backends.is_empty() {

@@ -16,6 +16,8 @@ struct Facts {
     record: bool,
     /// `graphical-session.target`.
     target: Option<UnitState>,
+    /// A display of something else has been attached.
+    attached: bool,
     /// The active units that are bound to it: what holds it.
     holders: Vec<String>,
 }
@@ -34,6 +36,8 @@ async fn gather(machine: &Machine) -> Facts {
     };
     facts.target = machine.ask(manager.state(names::GRAPHICAL_SESSION)).await;
     if facts.is_up() {
+        let attached = machine.ask(manager.state(names::ATTACHED)).await;
+        facts.attached = attached.is_some_and(|state| !state.is_down());
         let bound = machine.ask(manager.bound_by(names::GRAPHICAL_SESSION)).await.unwrap_or_default();
         let units: Vec<&str> = bound.iter().map(String::as_str).collect();
         let states = machine.ask(manager.states(&units)).await.unwrap_or_default();
@@ -56,7 +60,7 @@ fn judge(facts: &Facts) -> Option<Finding> {
             "startxd start puts them back before it starts the next session",
         ));
     }
-    if !facts.is_up() || facts.record {
+    if !facts.is_up() || facts.record || facts.attached {
         return None;
     }
     let target = names::GRAPHICAL_SESSION;
@@ -84,6 +88,7 @@ mod tests {
             (Facts::default(), None),
             (Facts { target: state("inactive"), ..Facts::default() }, None),
             (Facts { target: state("active"), record: true, ..Facts::default() }, None),
+            (Facts { target: state("active"), attached: true, ..Facts::default() }, None),
             (Facts { target: state("active"), ..Facts::default() }, Some("session.other")),
             (
                 Facts { target: state("active"), record: true, dead: true, ..Facts::default() },

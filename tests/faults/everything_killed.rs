@@ -4,9 +4,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::OPENBOX;
 use crate::harness::{Background, SOON, wait_until};
 use crate::scenario::Desk;
-use crate::{OPENBOX, server_is_gone};
 
 /// Everything of startxd, the server, and the window manager.
 const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
@@ -46,7 +46,7 @@ fn at_each_stage_of_a_start() {
             desk.root(KILL).ok();
             desk.comes_back(137, SOON);
         }
-        server_is_gone(&desk);
+        desk.server_is_gone();
         works(&desk);
     }
 }
@@ -62,7 +62,7 @@ fn at_each_stage_of_a_stop() {
         let _ = desk.root(KILL);
         desk.comes_back_somehow(SOON);
         stop.wait(SOON);
-        server_is_gone(&desk);
+        desk.server_is_gone();
         works(&desk);
     }
 }
@@ -76,7 +76,7 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     is_repaired(&desk, "in a session");
     let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
     assert!(repair.contains("ended without cleaning up"), "{repair}");
-    server_is_gone(&desk);
+    desk.server_is_gone();
     works(&desk);
 }
 
@@ -87,7 +87,7 @@ fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
     desk.starts(OPENBOX);
     desk.root(KILL).ok();
     desk.comes_back(137, SOON);
-    server_is_gone(&desk);
+    desk.server_is_gone();
     desk.starts(OPENBOX);
     desk.user("ada", "systemctl --user unmask --runtime startxd-repair.service").ok();
     desk.quits_openbox();

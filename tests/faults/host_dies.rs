@@ -3,7 +3,7 @@
 
 use crate::harness::{Autologin, Guest, Mode, SOON, wait_until};
 use crate::scenario::Desk;
-use crate::{OPENBOX, another, manages, server_is_gone, starts_again};
+use crate::{OPENBOX, another, manages, starts_again};
 
 #[test]
 fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
@@ -27,7 +27,7 @@ fn a_start_right_after_the_host_was_killed_waits_for_the_end() {
         desk.starts(OPENBOX);
         desk.root("pkill -KILL -u ada -f '^startxd start'").ok();
         desk.comes_back(137, SOON);
-        server_is_gone(&desk);
+        desk.server_is_gone();
         starts_again(&desk);
     }
 }

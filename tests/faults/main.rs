@@ -51,12 +51,3 @@ fn manages(desk: &Desk) {
         if run.stdout.contains("window id") { Ok(()) } else { Err(run.to_string()) }
     });
 }
-
-/// Waits until no server of ada's runs: until then it has the keyboard, and drains the terminal of what is typed.
-fn server_is_gone(desk: &Desk) {
-    wait_until("the server to be gone", SOON, || {
-        let run = desk.root("pgrep -u ada -x Xorg");
-        if run.status.success() { Err(run.to_string()) } else { Ok(()) }
-    });
-    desk.vt().wait_prompt(SOON);
-}

@@ -40,6 +40,16 @@ impl Desk {
         Server { pid, exe, uids, tty, cgroup, args }
     }
 
+    /// Waits until no server of hers runs, after a host that was killed, and the prompt is there: a server that lives has
+    /// the keyboard, and drains the terminal of what is typed.
+    pub fn server_is_gone(&self) {
+        wait_until("the server to be gone", SOON, || {
+            let run = self.root("pgrep -u ada -x Xorg");
+            if run.status.success() { Err(run.to_string()) } else { Ok(()) }
+        });
+        self.vt().wait_prompt(SOON);
+    }
+
     /// Waits until a process of ada's has that name.
     pub fn runs(&self, name: &str) {
         wait_until(&format!("a process {name} of ada's"), SOON, || {

@@ -7,7 +7,7 @@ pub struct UnitFile {
     entries: Vec<(String, String, String)>,
 }
 
-/// The settings of [Unit] that tie a unit to others that have to be up.
+/// The settings of section Unit that tie a unit to others that have to be up.
 const TIES: [&str; 6] = ["After", "Requires", "Requisite", "BindsTo", "PartOf", "Wants"];
 
 /// Variables that lead to a display.
