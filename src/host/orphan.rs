@@ -51,10 +51,13 @@ fn is_server(pid: i32, authority: &Path) -> bool {
     ours && std::fs::read(process.join("cmdline")).is_ok_and(|line| has_authority(&line, authority))
 }
 
-/// Whether a command line as in `/proc/PID/cmdline` has the argument `-auth` with this path behind it.
+/// Whether a command line as in `/proc/PID/cmdline` is a server's, with a display first and `-auth` with this path after it.
+///
+/// Clients take `-auth`, too (x11vnc(1)), but not a display without an option.
 fn has_authority(line: &[u8], authority: &Path) -> bool {
     let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
-    words.windows(2).any(|pair| pair[0] == b"-auth" && pair[1] == authority.as_os_str().as_bytes())
+    words.get(1).is_some_and(|display| display.starts_with(b":"))
+        && words.windows(2).any(|pair| pair[0] == b"-auth" && pair[1] == authority.as_os_str().as_bytes())
 }
 
 #[cfg(test)]
@@ -66,9 +69,10 @@ mod tests {
     #[test]
     fn a_server_is_known_by_its_authority() {
         let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
-        let cases: [(&[u8], bool); 5] = [
+        let cases: [(&[u8], bool); 6] = [
             (b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/startxd/Xauthority.0\0", true),
             (b"Xorg\0:1\0-auth\0/run/user/1000/startxd/Xauthority.1\0", false),
+            (b"x11vnc\0-display\0:0\0-auth\0/run/user/1000/startxd/Xauthority.0\0", false),
             (b"cat\0/run/user/1000/startxd/Xauthority.0\0", false),
             (b"sh\0-c\0Xorg -auth /run/user/1000/startxd/Xauthority.0\0", false),
             (b"", false),
