@@ -54,6 +54,17 @@ fn outside_of_every_session_there_is_none() {
 }
 
 #[test]
+fn a_home_must_be_there() {
+    let mut guest = Guest::get();
+    let login = prompt(&mut guest);
+    refuses(&guest, 26, &["HOME is not set", "getent passwd 1000"], |command| {
+        at(&login, &format!("env -u HOME {command}"))
+    });
+    refuses(&guest, 26, &["HOME is no directory"], |command| at(&login, &format!("HOME=/nonexistent {command}")));
+    guest.assert_clean();
+}
+
+#[test]
 fn the_runtime_directory_must_be_there_and_ours() {
     let mut guest = Guest::get();
     guest.start_manager("eve");

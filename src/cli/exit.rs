@@ -57,6 +57,8 @@ pub enum Exit {
     NoDisplay = 24,
     /// `select`: nothing was chosen.
     Cancelled = 25,
+    /// `HOME` is unset, or no directory.
+    NoHome = 26,
     /// Setting something up for others needs root.
     NotRoot = 30,
     /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
@@ -78,6 +80,7 @@ impl From<&Refusal> for Exit {
         match refusal {
             Refusal::Root => Self::Root,
             Refusal::NoRuntimeDir(_) => Self::NoRuntimeDir,
+            Refusal::NoHome(..) => Self::NoHome,
             Refusal::NoLogind(_) => Self::NoLogind,
             Refusal::NoSession { .. } | Refusal::OthersSession { .. } => Self::NoSession,
             Refusal::WrongClass { .. } => Self::WrongClass,

@@ -26,6 +26,10 @@ pub enum Refusal {
     Root,
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error(
+        "HOME {0}: the X server and most programs need it; log in again, or run: HOME=$(getent passwd {1} | cut -d: -f6) startxd start"
+    )]
+    NoHome(&'static str, u32),
     #[error("systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus")]
     NoLogind(String),
     #[error("this shell is not in a login session{hint}; log in on a virtual terminal and run startxd start there")]
@@ -153,6 +157,7 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
     let ((session, connection), manager) = tokio::try_join!(session, manager)?;
     let runtime = runtime?;
     let (seat, vt) = on_a_vt(&session)?;
+    home()?;
     if !session.active && background != Background::Accept {
         if background == Background::Activate {
             bring_forward(vt);
@@ -230,6 +235,16 @@ fn bring_forward(vt: u32) {
     let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty");
     if let Err(error) = terminal.and_then(|terminal| os::activate(&terminal, vt)) {
         tracing::warn!("cannot switch to tty{vt}: {error}");
+    }
+}
+
+/// That `HOME` is there: a server that is not root's logs into it, and ends where it cannot.
+fn home() -> Result<(), Refusal> {
+    let uid = nix::unistd::geteuid().as_raw();
+    match std::env::var_os("HOME").map(std::path::PathBuf::from) {
+        None => Err(Refusal::NoHome("is not set", uid)),
+        Some(home) if !home.is_absolute() || !home.is_dir() => Err(Refusal::NoHome("is no directory", uid)),
+        Some(_) => Ok(()),
     }
 }
 
