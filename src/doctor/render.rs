@@ -1,9 +1,10 @@
-//! How findings are said: for people, and as JSON; pure.
+//! How findings are said: for people, and as JSON; pure. Names in them are other people's.
 
 use std::fmt::Write;
 
 use super::{Finding, Severity};
 use crate::cli::json::Json;
+use crate::text::one_line;
 
 /// The form of the JSON; it grows when a field changes its meaning or goes, not when one is added.
 const FORMAT: f64 = 1.0;
@@ -13,9 +14,10 @@ const FORMAT: f64 = 1.0;
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
-        let _ = writeln!(text, "{:>7}  {}  [{}]", finding.kind.severity.word(), plain(&finding.what), finding.kind.id);
+        let _ =
+            writeln!(text, "{:>7}  {}  [{}]", finding.kind.severity.word(), one_line(&finding.what), finding.kind.id);
         let _ = writeln!(text, "{:>7}  {}", "why", finding.kind.why);
-        let _ = writeln!(text, "{:>7}  {}\n", "remedy", plain(&finding.remedy));
+        let _ = writeln!(text, "{:>7}  {}\n", "remedy", one_line(&finding.remedy));
     }
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
         let count = findings.iter().filter(|finding| finding.kind.severity == severity).count();
@@ -50,19 +52,6 @@ pub fn json(findings: &[Finding]) -> String {
         ("findings", Json::List(each.collect())),
     ]);
     format!("{report}\n")
-}
-
-/// The text without what would move a terminal's cursor: unit, file and process names are other people's.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for character in text.chars() {
-        if character.is_control() {
-            plain.extend(character.escape_debug());
-        } else {
-            plain.push(character);
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ fn a_healthy_login_has_nothing_above_a_note() {
 
 #[test]
 fn json_says_the_same() {
-    let guest = Guest::get();
-    guest.start_manager("ada");
+    let mut guest = Guest::get();
+    prompt(&mut guest);
     guest.write_as("ada", "~/.xinitrc", "dbus-run-session \"a\\b\" # \u{1b}é\n");
     let text = doctor(&guest);
     let read = "import json,sys
@@ -71,8 +71,8 @@ fn root_is_told_of_the_machine_alone() {
 
 #[test]
 fn faults_of_the_machine() {
-    let guest = Guest::get();
-    guest.start_manager("ada");
+    let mut guest = Guest::get();
+    prompt(&mut guest);
     let faults = [
         Fault::root("server.missing", "error")
             .made("mv /usr/lib/xorg/Xorg /root; ls /usr/bin/Xorg")
@@ -142,8 +142,8 @@ fn faults_of_the_machine() {
 
 #[test]
 fn faults_of_the_user() {
-    let guest = Guest::get();
-    guest.start_manager("ada");
+    let mut guest = Guest::get();
+    prompt(&mut guest);
     let unit = |text: &str, enabled_for: &str| {
         format!(
             "mkdir -p .config/systemd/user/{enabled_for}.wants; printf '{text}' > .config/systemd/user/a.service; \
@@ -253,8 +253,8 @@ fn faults_of_the_user() {
 
 #[test]
 fn a_display_without_its_cookie_or_its_target() {
-    let guest = Guest::get();
-    guest.start_manager("ada");
+    let mut guest = Guest::get();
+    prompt(&mut guest);
     guest.user("ada", "systemctl --user set-environment DISPLAY=:9 XAUTHORITY=/nonexistent").ok();
     // A unit, as the server would leave the process group of a command.
     guest.root("systemd-run --quiet --collect --unit=lab-display -p User=ada Xvfb :9").ok();
@@ -274,9 +274,8 @@ fn a_display_without_its_cookie_or_its_target() {
 #[test]
 fn logins_that_cannot_have_a_session() {
     let mut guest = Guest::get();
-    let outside = healthy(&guest);
-    outside.finds("note", "login.none", "not in a login session");
     let login = prompt(&mut guest);
+    healthy(&guest).finds("note", "login.none", "not in a login session");
     let typed = |command: &str| {
         at(&login, &format!("{command} > ~ada/said; echo $? > ~ada/status"));
         Report::read(&guest)
@@ -383,8 +382,8 @@ fn a_session_that_is_up_and_unwell_and_one_that_has_died() {
 
 #[test]
 fn versions_below_what_is_supported() {
-    let guest = Guest::get();
-    guest.start_manager("ada");
+    let mut guest = Guest::get();
+    prompt(&mut guest);
     let report = Report::of(guest.user("ada", "setarch --uname-2.6 startxd doctor"));
     report.finds("warning", "versions.kernel", "the kernel is Linux 2.6");
     let hidden = "unshare --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec setpriv --reuid ada --regid ada \
