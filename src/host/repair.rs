@@ -17,7 +17,7 @@ use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications::Applications;
 use crate::x11::display::Display;
-use crate::x11::occupied::lock_holder_of;
+use crate::x11::occupied::{self, Taken, lock_holder_of};
 
 /// Whether there is a session whose host is dead.
 #[must_use]
@@ -76,11 +76,8 @@ pub fn remove_socket(display: Display) {
     let path = display.socket_path();
     let ours = std::fs::symlink_metadata(&path)
         .is_ok_and(|metadata| metadata.file_type().is_socket() && metadata.uid() == nix::unistd::geteuid().as_raw());
-    let refused = || {
-        std::os::unix::net::UnixStream::connect(&path)
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
-    };
-    if ours && refused() {
+    // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
+    if ours && occupied::look(display).is_ok_and(|taken| taken != Taken::Bound) {
         remove(&path);
     }
 }
