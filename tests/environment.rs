@@ -145,17 +145,24 @@ fn with_dbus_broker_ten_sessions_leave_the_environment_of_the_first() {
     }
 }
 
+/// What would put right at once what host and supervisor leave when both are killed: here it is away, for once.
+fn no_repair(desk: &Desk, away: bool) {
+    let verb = if away { "mask" } else { "unmask" };
+    desk.user("ada", &format!("systemctl --user {verb} --runtime startxd-repair.service")).ok();
+}
+
 /// Kills host and supervisor so that neither sees the other's end, and returns when the prompt is back.
 fn kills_both(desk: &Desk) {
     let kill = "pkill -STOP -u ada -f '^/usr/bin/startxd serve'; pkill -KILL -u ada -x startxd";
     desk.root(kill).ok();
     desk.comes_back(137, SOON);
-    desk.vt().wait_prompt(SOON);
+    desk.server_is_gone();
 }
 
 #[test]
 fn what_a_killed_host_and_supervisor_left_is_repaired_by_the_next_start() {
     let desk = Desk::at_prompt();
+    no_repair(&desk, true);
     desk.starts(OPENBOX);
     desk.run("systemctl --user set-environment LEFT=behind").ok();
     kills_both(&desk);
@@ -163,6 +170,7 @@ fn what_a_killed_host_and_supervisor_left_is_repaired_by_the_next_start() {
     desk.types(&format!("startxd start {OPENBOX}"));
     desk.is_up();
     assert_eq!(desk.environment().values(["DISPLAY", "LEFT"]), [Some(":0"), None]);
+    no_repair(&desk, false);
     desk.quits_openbox();
     desk.ended(0).says(&["ended without cleaning up"]);
 }
@@ -170,9 +178,11 @@ fn what_a_killed_host_and_supervisor_left_is_repaired_by_the_next_start() {
 #[test]
 fn what_a_killed_host_and_supervisor_left_is_ended_by_stop() {
     let desk = Desk::at_prompt();
+    no_repair(&desk, true);
     desk.starts(OPENBOX);
     kills_both(&desk);
     desk.user("ada", "startxd stop").ok();
+    no_repair(&desk, false);
     desk.is_clean();
     assert_eq!(desk.user("ada", "startxd stop").code(), 4);
 }

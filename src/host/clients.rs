@@ -35,6 +35,7 @@ impl Life {
                     self.supervisor = None;
                     // Without its supervisor the server is nobody's: it goes too, and its end is handled like any.
                     if let Some(server) = &self.server {
+                        self.supervisor_failed = true;
                         server.signal(Signal::SIGTERM);
                     }
                 }

@@ -42,6 +42,8 @@ impl Life {
         if let Some(supervisor) = &self.supervisor {
             supervisor.reply(&Reply::Exited(ending), &[]);
         }
+        // A server that ends by itself is its supervisor's failure.
+        self.supervisor_failed |= ending != Ending::Code(0);
         if self.ending {
             return None;
         }

@@ -62,7 +62,7 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
     }
     // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
     let mut units = life.units.clone();
-    if !life.crashes.is_empty() {
+    if life.supervisor_failed || !life.crashes.is_empty() {
         // It leaves us alone, but may still be on its way to find that out.
         units.push(names::REPAIR_SERVICE.to_owned());
     }

@@ -99,6 +99,8 @@ pub(super) struct Life {
     pub(super) served: bool,
     /// When servers ended that should not have.
     pub(super) crashes: Vec<Instant>,
+    /// Whether a supervisor has failed, so that systemd has started the repair.
+    pub(super) supervisor_failed: bool,
     /// No server is launched before this.
     pub(super) not_before: Option<Instant>,
     /// Whether a server has lost its devices, or would get none.
@@ -171,6 +173,7 @@ impl Life {
             last_words: None,
             served: false,
             crashes: Vec::new(),
+            supervisor_failed: false,
             not_before: None,
             control_is_lost: false,
             needs_new_server: false,
