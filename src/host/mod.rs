@@ -40,7 +40,15 @@
 //!    terminal settings and environment, removes cookie, record, lock and launch socket, and returns.
 //!
 //! If the host dies instead, the supervisor sees end-of-file and does 1, 2 and the putting back itself
-//! ([`crate::supervisor`]). If both die, the record on disk tells the next start what to put back ([`repair`]).
+//! ([`crate::supervisor`]). If both die, the record on disk tells what to put back to whoever comes first ([`repair`]):
+//! `startxd-repair.service`, which systemd starts when a supervisor has failed, the next start, or `startxd stop`.
+//!
+//! # What goes on in between
+//!
+//! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
+//! starts a supervisor, and that one asks for a server. Here it may have to wait ([`launch`], [`crash`]). A window
+//! manager that does not stay up makes place for the rescue command ([`rescue`]). The ground under all of it is watched
+//! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]).
 
 pub mod checks;
 mod clients;
