@@ -144,11 +144,12 @@ impl Desk {
     /// The exit status of what was typed; `None` if it has not ended yet.
     pub fn exit_status(&self) -> Option<u8> {
         let screen = self.vt().screen();
-        let mut lines = screen.lines().skip_while(|line| !line.starts_with(END));
-        let line = lines.next()?.strip_prefix(END)?;
+        let lines: Vec<&str> = screen.lines().collect();
+        // What was typed may have been broken right before its own END, which no number follows.
+        let status = |line: &str| line.strip_prefix(END)?.trim().parse().ok();
+        let (at, status) = lines.iter().enumerate().find_map(|(at, line)| Some((at, status(line)?)))?;
         // The screen may have been read while that line was being written: it is whole when the prompt is below it.
-        lines.next()?;
-        line.trim().parse().ok()
+        lines.get(at + 1).map(|_| status)
     }
 
     /// Clears the terminal.
