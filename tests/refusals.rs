@@ -218,7 +218,8 @@ fn without_the_users_bus_nothing_starts() {
     guest.assert_clean();
 
     guest.root("systemctl stop user@1000").ok();
-    refuses(&guest, 18, &words[..1], |command| at(&login, command));
+    let words = ["the user manager does not answer", "systemctl start user@1000"];
+    refuses(&guest, 18, &words, |command| at(&login, command));
     guest.root("systemctl start user@1000").ok();
     wake_bus(&mut guest);
     a_session_works(&guest, &login);
