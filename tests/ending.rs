@@ -68,3 +68,21 @@ fn somebody_who_stops_the_sockets_ends_the_session() {
     desk.ended(0);
     starts_again(&desk);
 }
+
+#[test]
+fn what_an_application_starts_as_its_last_act_ends_too() {
+    let desk = Desk::at_prompt();
+    // One that leaves somebody behind when it is told to end, and one that does so when the window manager is gone.
+    let session = "#!/bin/bash\n\
+        bash -c 'trap \"setsid sleep 1111 & exit\" TERM; touch ~/there; while :; do sleep 0.05; done' &\n\
+        trap 'setsid sleep 1112 & kill $wm; wait $wm; exit 0' TERM\n\
+        openbox --sm-disable & wm=$!\n\
+        wait $wm\n";
+    desk.write_as("ada", "~/session", session);
+    desk.user("ada", "chmod +x session").ok();
+    desk.starts("./session");
+    desk.user("ada", "test -e there").ok();
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    starts_again(&desk);
+}

@@ -10,7 +10,7 @@ use super::life::{Event, Life};
 use super::why::Why;
 use crate::manager::{self, Manager, Mode, Signals, names};
 use crate::runtime_dir::RuntimeDir;
-use crate::session::applications::Applications;
+use crate::session::applications;
 
 /// Takes a session down, in order, whatever state it is in. Returns why it ended: `why`, unless the end itself failed.
 pub(super) async fn end(life: &mut Life, why: Why) -> Why {
@@ -39,6 +39,7 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
 
 /// Stops the units in order. Returns whether all went down in time.
 async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> bool {
+    // While they have a window manager and a display to say goodbye on.
     end_applications(life, manager).await;
     // Units that know nothing of xorg.target would outlive it and lose their display: they go first, once what runs
     // in the graphical session has gone.
@@ -60,6 +61,8 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
     if !await_job(life, &job, deadline).await {
         return false;
     }
+    // What the window manager has started after that: stopping it ended its main process alone.
+    end_applications(life, manager).await;
     // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
     let mut units = life.units.clone();
     if life.supervisor_failed || !life.crashes.is_empty() {
@@ -76,21 +79,16 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
     true
 }
 
-/// Ends what the window manager has started, while it has a window manager and a display to say goodbye on.
+/// Ends what the window manager has started, while everything else goes on being served.
 async fn end_applications(life: &mut Life, manager: &Manager) {
-    let applications = Applications::ask_to_end(manager, &life.units).await;
-    let deadline = Instant::now() + life.config.deadlines.applications;
+    let (units, deadline) = (life.units.clone(), life.config.deadlines.applications);
+    let mut ended = std::pin::pin!(applications::end(manager, &units, deadline));
     loop {
         let event = tokio::select! {
-            () = applications.gone() => return,
-            event = timeout_at(deadline, life.next()) => event,
+            () = &mut ended => return,
+            event = life.next() => event,
         };
-        match event {
-            Ok(event) => {
-                absorb(life, event).await;
-            }
-            Err(_) => return applications.kill(),
-        }
+        absorb(life, event).await;
     }
 }
 

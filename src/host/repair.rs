@@ -15,7 +15,7 @@ use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::os::Pid;
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
-use crate::session::applications::Applications;
+use crate::session::applications;
 use crate::x11::display::Display;
 use crate::x11::occupied::{self, Taken, lock_holder_of};
 
@@ -43,6 +43,8 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
                 record.host
             );
             bury(manager, &record, deadlines, inside).await;
+            // Stopping a window manager ends its main process alone, and one that was killed has left all the others.
+            applications::end(manager, &record.units, deadlines.applications).await;
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             undo_environment(manager, &record).await;
             remove_lock(record.display);
@@ -93,10 +95,7 @@ async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines, inside:
         return;
     }
     let end = async {
-        let applications = Applications::ask_to_end(manager, &record.units).await;
-        if timeout(deadlines.applications, applications.gone()).await.is_err() {
-            applications.kill();
-        }
+        applications::end(manager, &record.units, deadlines.applications).await;
         stop(manager, names::SHUTDOWN_TARGET, true).await;
         // And what has no tie to the targets.
         for unit in &record.units {

@@ -5,44 +5,63 @@
 //! get SIGTERM, and the rest of the end waits for them.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, timeout_at};
 
 use crate::manager::{Manager, names};
 use crate::os::{self, Pid};
 
-/// Processes that were asked to end.
-pub struct Applications {
-    processes: Vec<(Pid, AsyncFd<OwnedFd>)>,
+/// How often it is looked for processes that were started while others were ending: a bar that was just starting its
+/// status program, say. What is started for ever, by the window manager itself, goes after it.
+const ROUNDS: usize = 4;
+/// How long the kernel may take to do away with a killed process.
+const KILLED: Duration = Duration::from_secs(2);
+
+/// A process that was asked to end.
+type Asked = (Pid, AsyncFd<OwnedFd>);
+
+/// Ends all processes of the session's own transient services but their main processes: SIGTERM, and SIGKILL after
+/// `deadline`. Returns when they are gone. To be called again when the main processes are: nobody else ends what they
+/// have started last.
+pub async fn end(manager: &Manager, units: &[String], deadline: Duration) {
+    let deadline = Instant::now() + deadline;
+    for _ in 0..ROUNDS {
+        let asked = ask_to_end(manager, units).await;
+        if asked.is_empty() {
+            return;
+        }
+        if timeout_at(deadline, gone(&asked)).await.is_err() {
+            kill(&asked);
+            let _ = timeout_at(Instant::now() + KILLED, gone(&asked)).await;
+            return;
+        }
+    }
 }
 
-impl Applications {
-    /// Sends SIGTERM to all processes of the session's own transient services but their main processes.
-    pub async fn ask_to_end(manager: &Manager, units: &[String]) -> Self {
-        let mut processes = Vec::new();
-        for unit in units.iter().filter(|unit| names::is_session_service(unit)) {
-            let main = manager.main_pid(unit).await.ok().flatten();
-            let pids = manager.processes(unit).await.unwrap_or_default();
-            processes.extend(pids.into_iter().filter(|&pid| Some(pid) != main).filter_map(|pid| ask(unit, pid)));
-        }
-        Self { processes }
+async fn ask_to_end(manager: &Manager, units: &[String]) -> Vec<Asked> {
+    let mut asked = Vec::new();
+    for unit in units.iter().filter(|unit| names::is_session_service(unit)) {
+        let main = manager.main_pid(unit).await.ok().flatten();
+        let pids = manager.processes(unit).await.unwrap_or_default();
+        asked.extend(pids.into_iter().filter(|&pid| Some(pid) != main).filter_map(|pid| ask(unit, pid)));
     }
+    asked
+}
 
-    /// Waits until all have ended. May be dropped while it waits.
-    pub async fn gone(&self) {
-        for (_, pidfd) in &self.processes {
-            // An error of the reactor leaves nothing to wait on.
-            let _ = pidfd.readable().await;
-        }
+async fn gone(asked: &[Asked]) {
+    for (_, pidfd) in asked {
+        // An error of the reactor leaves nothing to wait on.
+        let _ = pidfd.readable().await;
     }
+}
 
-    /// Kills those that have not ended.
-    pub fn kill(&self) {
-        for (pid, pidfd) in &self.processes {
-            if os::pidfd_signal(pidfd.get_ref(), Signal::SIGKILL).is_ok() {
-                tracing::warn!("killed process {pid}, which did not end with the session");
-            }
+fn kill(asked: &[Asked]) {
+    for (pid, pidfd) in asked {
+        if os::pidfd_signal(pidfd.get_ref(), Signal::SIGKILL).is_ok() {
+            tracing::warn!("killed process {pid}, which did not end with the session");
         }
     }
 }
@@ -51,7 +70,7 @@ impl Applications {
 ///
 /// The pid may have been given to another process since the manager told it: what counts is the cgroup of the process
 /// that the pidfd holds, read after it was opened.
-fn ask(unit: &str, pid: Pid) -> Option<(Pid, AsyncFd<OwnedFd>)> {
+fn ask(unit: &str, pid: Pid) -> Option<Asked> {
     let pidfd = os::pidfd_open(pid).ok()?;
     let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     if !cgroup.lines().any(|line| line.split('/').any(|part| part == unit)) {

@@ -34,7 +34,7 @@ use crate::manager::{Manager, Mode, names};
 use crate::os::{self, Pid};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::session::applications::Applications;
+use crate::session::applications;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::display::Display;
 use crate::x11::xauthority;
@@ -326,9 +326,9 @@ impl Life<'_> {
         tracing::error!("{}; ending the session in its place", Failure::HostGone);
         // Our own stop is part of these jobs and comes as SIGTERM, which is caught and has been asked for.
         let units = Record::read(&self.runtime.record()).ok().flatten().map_or_else(Vec::new, |record| record.units);
-        let applications = Applications::ask_to_end(manager, &units).await;
+        let patience = self.deadlines.applications;
         tokio::select! {
-            gone = timeout(self.deadlines.applications, applications.gone()) => if gone.is_err() { applications.kill() },
+            () = applications::end(manager, &units, patience) => {}
             () = relay.run() => unreachable!("the relay never returns"),
         }
         manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await?;
