@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use thiserror::Error;
 use zbus::message::Message;
-use zbus::{Connection, DynamicType};
+use zbus::{Connection, DynamicType, OwnedVariant};
 
 /// No single call takes longer, or the service hangs: the default of libdbus and sd-bus.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(25);
@@ -61,6 +61,9 @@ pub struct Target<'a> {
     pub interface: &'a str,
 }
 
+/// The interface by which every object has its properties (D-Bus Specification, "Standard Interfaces").
+pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
 /// The bus itself, on every bus (D-Bus Specification, "Message Bus Messages").
 pub const BUS: Target<'_> =
     Target { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
@@ -90,6 +93,19 @@ impl Target<'_> {
         let call = connection.call_method(Some(self.destination), self.path, Some(self.interface), method, body);
         call.await.map_err(wrap)
     }
+}
+
+/// Reads one property (`org.freedesktop.DBus.Properties.Get`) of the target's interface.
+///
+/// # Errors
+/// There is no such object or property, or it is of another type.
+pub async fn property<T>(connection: &Connection, target: Target<'_>, name: &'static str) -> Result<T, CallError>
+where
+    T: TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
+{
+    let properties = Target { interface: PROPERTIES, ..target };
+    let value: OwnedVariant = body(name, &properties.call(connection, "Get", &(target.interface, name)).await?)?;
+    T::try_from(value).map_err(|error| CallError::Local { method: name, error: error.into() })
 }
 
 /// Reads a reply's body.

@@ -10,6 +10,18 @@ use std::path::Path;
 /// # Errors
 /// The directory is not there, full or not writable.
 pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    write_beside(path, text, mode, |_| Ok(()))
+}
+
+/// As [`replace`], and on the disk before the name is: for what the next boot needs, at the price of waiting for it.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_durably(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    write_beside(path, text, mode, File::sync_all)
+}
+
+fn write_beside(path: &Path, text: &str, mode: u32, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".startxd-new");
     let new = path.with_file_name(name);
@@ -22,11 +34,12 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
         file.write_all(text.as_bytes())?;
         // By descriptor, so that the umask does not count.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
+        settle(file)?;
         fs::rename(&new, path)
     };
     let written = write(&mut file);
     if written.is_err() {
+        // Half a file is none; the error says more than this could.
         let _ = fs::remove_file(&new);
     }
     written

@@ -3,7 +3,7 @@
 //! It is written before the first change and removed after the last one is undone, so a record whose host is dead
 //! is the trace of a session that ended badly; the next start repairs what it says (crash-only software).
 
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::environment::block::Block;
+use crate::files;
 use crate::x11::display::Display;
 
 /// The form of the record; another one is not read.
@@ -76,24 +77,12 @@ impl Record {
         }
     }
 
-    /// Writes the record, whole or not at all: into a new file beside it, 0600 from birth, then renamed.
+    /// Writes the record, whole or not at all, 0600 from birth.
     ///
     /// # Errors
     /// The directory is full or not writable.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let text = self.render()?;
-        let new = path.with_extension("new");
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&new, path));
-        if written.is_err() {
-            // Half a record is none; the error says more than this could.
-            let _ = std::fs::remove_file(&new);
-        }
-        written
+        files::replace(path, &self.render()?, 0o600)
     }
 
     /// Reads a record; `None` if there is none.

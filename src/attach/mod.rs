@@ -27,6 +27,7 @@ use crate::host::prepare::hostname_bytes;
 use crate::manager::{Manager, Mode, names, restore};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::small_file;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -34,9 +35,6 @@ use crate::x11::managed::Watch;
 use crate::x11::xauthority;
 
 use record::Attached;
-
-/// No authority file of a person is larger.
-const MAX_AUTHORITY: u64 = 1 << 20;
 
 /// Why a display could not be attached, or let go of.
 #[derive(Debug, Error)]
@@ -194,10 +192,11 @@ async fn end(manager: &Manager, deadlines: &Deadlines) -> Result<(), NotAttached
 
 /// Starts a unit and waits until it is up.
 async fn start(manager: &Manager, unit: &'static str, mode: Mode, deadline: Duration) -> Result<(), NotAttached> {
-    let mut signals = manager.signals().await?;
-    let job = manager.start(unit, mode).await?;
-    let result = timeout(deadline, signals.job_done(&job)).await;
-    match result.unwrap_or_else(|_| Some("it takes too long".to_owned())).as_deref() {
+    let result = match timeout(deadline, manager.until_done(manager.start(unit, mode))).await {
+        Ok(result) => result?,
+        Err(_) => Some("it takes too long".to_owned()),
+    };
+    match result.as_deref() {
         Some("done") => Ok(()),
         Some(result) => Err(NotAttached::NotStarted { unit, result: result.to_owned() }),
         None => Err(NotAttached::NotStarted { unit, result: "the user manager is gone".to_owned() }),
@@ -240,11 +239,7 @@ async fn connect(display: Display, authority: &Path, deadline: Duration) -> Resu
 }
 
 fn cookie(display: Display, authority: &Path) -> Option<Cookie> {
-    use std::io::Read;
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = std::fs::File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(authority).ok()?;
-    let mut bytes = Vec::new();
-    file.take(MAX_AUTHORITY).read_to_end(&mut bytes).ok()?;
+    let bytes = small_file::read(authority).ok()?;
     xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, display, &hostname_bytes())
 }
 
@@ -276,11 +271,7 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAt
 
 /// What is exported: as for a session of our own.
 fn variables(config: &Config, display: Display, authority: &Path, before: &Block) -> Block {
-    let mut session = Block::from([
-        ("DISPLAY".to_owned(), display.to_string()),
-        ("XAUTHORITY".to_owned(), authority.display().to_string()),
-        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
-    ]);
+    let mut session = environment::of_display(display, authority);
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     for name in ["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"] {
         session.extend(given(name).map(|value| (name.to_owned(), value)));

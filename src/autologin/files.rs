@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
 
 use super::person::Person;
-use crate::files::replace;
+use crate::files::replace_durably;
 
 /// No profile is larger.
 const MAX_PROFILE: u64 = 1 << 20;
@@ -69,9 +69,9 @@ pub fn write_profile(path: &Path, text: &str) -> io::Result<()> {
     match fs::canonicalize(path) {
         Ok(real) => {
             let mode = fs::metadata(&real)?.permissions().mode() & 0o7777;
-            replace(&real, text, mode)
+            replace_durably(&real, text, mode)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(path, text, 0o644),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace_durably(path, text, 0o644),
         Err(error) => Err(error),
     }
 }

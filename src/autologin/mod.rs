@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::files::replace;
+use crate::files::replace_durably;
 use drop_in::DropIn;
 use files::{as_user, make_directories, read_profile, remove_made, write_profile};
 use person::Person;
@@ -219,7 +219,7 @@ impl Plan {
         if done.is_err() {
             match &self.replaced {
                 // The earlier one comes back, and with it what it had made.
-                Some(old) => drop(replace(&units.real(&self.path), &old.text(self.vt), 0o644)),
+                Some(old) => drop(replace_durably(&units.real(&self.path), &old.text(self.vt), 0o644)),
                 None => take_back(units, self.vt, &self.drop_in, Some(&self.person)),
             }
         }
@@ -233,7 +233,7 @@ impl Plan {
             |error| Refused::Write { path, error }
         };
         make_directories(&directories).map_err(failed(Path::new(ADMINISTRATOR)))?;
-        replace(&units.real(&self.path), &self.drop_in.text(self.vt), 0o644).map_err(failed(&self.path))?;
+        replace_durably(&units.real(&self.path), &self.drop_in.text(self.vt), 0o644).map_err(failed(&self.path))?;
         if let Some((link, target)) = &self.link {
             std::os::unix::fs::symlink(target, units.real(link)).map_err(failed(link))?;
         }

@@ -56,11 +56,10 @@ pub async fn run(part: Part) -> Exit {
 
 /// Restarts a unit and returns its job's result.
 async fn restart(manager: &Manager, unit: &str) -> Result<String, CallError> {
-    let mut signals = manager.signals().await?;
     // Every start counts for the unit's start limit (systemd.unit(5), `StartLimitBurst=`). A person who tries out a
     // configuration must not run into what is there for crashes. Fails if the unit is not loaded, which the restart
     // says better.
     let _ = manager.reset_failed(unit).await;
-    let job = manager.restart(unit).await?;
-    Ok(signals.job_done(&job).await.unwrap_or_else(|| "the user manager is gone".to_owned()))
+    let result = manager.until_done(manager.restart(unit)).await?;
+    Ok(result.unwrap_or_else(|| "the user manager is gone".to_owned()))
 }

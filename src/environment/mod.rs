@@ -9,8 +9,22 @@ pub mod restore;
 pub mod sourced;
 
 use std::ffi::OsString;
+use std::path::Path;
+
+use crate::x11::display::Display;
 
 pub use block::Block;
+
+/// The variables by which a client finds a display: its name, the file with its cookie, and that it is one of X11
+/// (pam_systemd(8), `XDG_SESSION_TYPE`).
+#[must_use]
+pub fn of_display(display: Display, authority: &Path) -> Block {
+    Block::from([
+        ("DISPLAY".to_owned(), display.to_string()),
+        ("XAUTHORITY".to_owned(), authority.display().to_string()),
+        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
+    ])
+}
 
 /// Takes the environment of the login, the one that the user manager has, and the session's own variables, and returns
 /// what to send to the manager and to D-Bus before the first client starts.

@@ -2,7 +2,9 @@
 //!
 //! The record tells that there was one, and the lock, which the kernel releases however a host ends, that it is dead.
 
+use std::fs::FileType;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -22,7 +24,11 @@ use crate::x11::occupied::{self, Taken, lock_holder_of};
 /// Whether there is a session whose host is dead.
 #[must_use]
 pub fn is_dead(runtime: &RuntimeDir) -> bool {
-    is_free(runtime) && !matches!(Record::read(&runtime.record()), Ok(None))
+    is_free(runtime) && is_recorded(runtime)
+}
+
+fn is_recorded(runtime: &RuntimeDir) -> bool {
+    !matches!(Record::read(&runtime.record()), Ok(None))
 }
 
 /// Repairs what a dead session has left, if there is anything. The place is ours, so nobody else does.
@@ -60,15 +66,19 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
     }
 }
 
+/// Whether there is something of ours at `path` that is a file of this type.
+fn is_ours(path: &Path, is_type: fn(&FileType) -> bool) -> bool {
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|metadata| is_type(&metadata.file_type()) && metadata.uid() == nix::unistd::geteuid().as_raw())
+}
+
 /// Removes the lock file that a killed server has left: a file of ours that names no living process of ours.
 fn remove_lock(display: Display) {
     let path = display.lock_path();
-    let ours = std::fs::symlink_metadata(&path)
-        .is_ok_and(|metadata| metadata.is_file() && metadata.uid() == nix::unistd::geteuid().as_raw());
     let holder = lock_holder_of(display);
     // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
     let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
-    if ours && holder.is_some_and(|pid| !lives(pid)) {
+    if is_ours(&path, FileType::is_file) && holder.is_some_and(|pid| !lives(pid)) {
         remove(&path);
     }
 }
@@ -76,10 +86,9 @@ fn remove_lock(display: Display) {
 /// Removes the socket that a killed user manager has left: one of ours that nobody listens on.
 pub fn remove_socket(display: Display) {
     let path = display.socket_path();
-    let ours = std::fs::symlink_metadata(&path)
-        .is_ok_and(|metadata| metadata.file_type().is_socket() && metadata.uid() == nix::unistd::geteuid().as_raw());
     // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
-    if ours && occupied::look(display).is_ok_and(|taken| taken != Taken::Bound) {
+    let is_bound = || !occupied::look(display).is_ok_and(|taken| taken != Taken::Bound);
+    if is_ours(&path, FileType::is_socket) && !is_bound() {
         remove(&path);
     }
 }
@@ -109,15 +118,15 @@ async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines, inside:
 
 /// Stops a unit, or starts the one that stops the others, and waits for it.
 async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
-    let Ok(mut signals) = manager.signals().await else { return };
-    let job = match shutdown {
-        true => manager.start(unit, Mode::ReplaceIrreversibly).await,
-        false => manager.stop(unit, Mode::Replace).await,
+    let job = async {
+        match shutdown {
+            true => manager.start(unit, Mode::ReplaceIrreversibly).await,
+            false => manager.stop(unit, Mode::Replace).await,
+        }
     };
-    match job {
-        Ok(job) => drop(signals.job_done(&job).await),
-        // A unit that is not loaded has nothing to stop.
-        Err(error) => tracing::debug!("{unit}: {error}"),
+    // A unit that is not loaded has nothing to stop.
+    if let Err(error) = manager.until_done(job).await {
+        tracing::debug!("{unit}: {error}");
     }
 }
 
@@ -162,8 +171,7 @@ pub enum Found {
 ///
 /// Somebody who is at it already is waited for.
 pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
-    let recorded = || !matches!(Record::read(&runtime.record()), Ok(None));
-    if !recorded() {
+    if !is_recorded(runtime) {
         return Found::Nothing;
     }
     if place::is_served(runtime) {

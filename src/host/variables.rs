@@ -35,11 +35,7 @@ pub async fn exported(
 ) -> Exported {
     let login: Variables = std::env::vars_os().collect();
     let desktop = desktop(choice);
-    let mut session = Block::from([
-        ("DISPLAY".to_owned(), display.to_string()),
-        ("XAUTHORITY".to_owned(), authority.display().to_string()),
-        ("XDG_SESSION_TYPE".to_owned(), "x11".to_owned()),
-    ]);
+    let mut session = environment::of_display(display, authority);
     let value = |name: &str| desktop.get(name).map(String::as_str).unwrap_or_default();
     let names = files::names(value(DESKTOP[0]), value(DESKTOP[2]));
     let found = files::find(&files::directories(|name| std::env::var_os(name)), &names);

@@ -2,7 +2,7 @@
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
-use super::{MANAGER, PROPERTIES, SERVICE, SESSION};
+use super::{MANAGER, SERVICE, SESSION};
 use crate::dbus::{self, CallError, Target};
 use crate::os::Pid;
 
@@ -12,9 +12,7 @@ async fn property<T>(connection: &Connection, path: &str, interface: &str, name:
 where
     T: TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
 {
-    let target = Target { destination: SERVICE, path, interface: PROPERTIES };
-    let value: OwnedVariant = dbus::body(name, &target.call(connection, "Get", &(interface, name)).await?)?;
-    T::try_from(value).map_err(|error| CallError::Local { method: name, error: error.into() })
+    dbus::property(connection, Target { destination: SERVICE, path, interface }, name).await
 }
 
 /// The process that opened a session (`Leader`); `None` if logind does not know any more.

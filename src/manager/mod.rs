@@ -54,6 +54,10 @@ impl Mode {
     }
 }
 
+/// A unit as `ListUnits` and its like tell it: name, description, load, active and sub state, the unit it follows, its
+/// object, and the id, type and object of its job.
+type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
 /// The states of a unit (`ListUnitsByNames`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitState {
@@ -139,6 +143,20 @@ impl Manager {
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
             _ => signals.map_err(|error| CallError::Local { method: "AddMatch", error }),
         }
+    }
+
+    /// Queues a job and waits for its end. Returns its result, `None` if the connection was lost.
+    ///
+    /// # Errors
+    /// As the queueing; or the connection is gone.
+    pub async fn until_done(
+        &self,
+        job: impl Future<Output = Result<OwnedObjectPath, CallError>>,
+    ) -> Result<Option<String>, CallError> {
+        // First, or the job's end could be missed.
+        let mut signals = self.signals().await?;
+        let job = job.await?;
+        Ok(signals.job_done(&job).await)
     }
 
     async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
@@ -233,10 +251,9 @@ impl Manager {
     /// # Errors
     /// A name is not valid.
     pub async fn states(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
-        type Row = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
         let reply = MANAGER.call(&self.connection, "ListUnitsByNames", &(units,)).await?;
-        let rows: Vec<Row> = dbus::body("ListUnitsByNames", &reply)?;
-        let state = |(name, _, load, active, sub, _, _, job, job_type, _): Row| {
+        let rows: Vec<UnitRow> = dbus::body("ListUnitsByNames", &reply)?;
+        let state = |(name, _, load, active, sub, _, _, job, job_type, _): UnitRow| {
             (name, UnitState { load, active, sub, job: (job != 0).then_some(job_type) })
         };
         // The rows come without those that could not be loaded at all, and under the unit's main name.
@@ -263,9 +280,7 @@ impl Manager {
         T: TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
     {
         let path = names::object_path(unit);
-        let target = Target { destination: SERVICE, path: &path, interface: PROPERTIES };
-        let value: OwnedVariant = dbus::body(name, &target.call(&self.connection, "Get", &(interface, name)).await?)?;
-        T::try_from(value).map_err(|error| CallError::Local { method: name, error: error.into() })
+        dbus::property(&self.connection, Target { destination: SERVICE, path: &path, interface }, name).await
     }
 
     /// How a service's main process ended last.
@@ -366,14 +381,6 @@ impl Manager {
         let entries =
             Vec::<String>::try_from(value).map_err(|error| CallError::Local { method: "Environment", error })?;
         Ok(block::parse(&entries))
-    }
-
-    /// Sets variables for units started from now on (`SetEnvironment`).
-    ///
-    /// # Errors
-    /// A name or a value is not allowed.
-    pub async fn set_environment(&self, variables: &Block) -> Result<(), CallError> {
-        MANAGER.call(&self.connection, "SetEnvironment", &(block::render(variables),)).await.map(|_| ())
     }
 
     /// Takes variables out and sets others, in one step (`UnsetAndSetEnvironment`).

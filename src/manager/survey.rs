@@ -1,8 +1,6 @@
 //! What `startxd doctor` asks a manager beside what a session needs.
 
-use zbus::OwnedObjectPath;
-
-use super::{MANAGER, Manager, UNIT_INTERFACE};
+use super::{MANAGER, Manager, UNIT_INTERFACE, UnitRow};
 use crate::dbus::{self, CallError};
 
 impl Manager {
@@ -11,9 +9,8 @@ impl Manager {
     /// # Errors
     /// The manager does not answer.
     pub async fn failed_units(&self) -> Result<Vec<String>, CallError> {
-        type Row = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
         let reply = MANAGER.call(&self.connection, "ListUnitsFiltered", &(&["failed"][..],)).await?;
-        let rows: Vec<Row> = dbus::body("ListUnitsFiltered", &reply)?;
+        let rows: Vec<UnitRow> = dbus::body("ListUnitsFiltered", &reply)?;
         let mut names: Vec<String> = rows.into_iter().map(|row| row.0).collect();
         names.sort();
         Ok(names)

@@ -1,10 +1,12 @@
 //! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, what `startxd start` takes.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use crate::files;
 
 /// Where it is kept (XDG Base Directory Specification); `None` without a home.
 #[must_use]
@@ -28,18 +30,7 @@ pub fn recall(path: &Path) -> Option<String> {
 pub fn remember(path: &Path, choice: &str) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let new = directory.join(format!(".selected.{}", std::process::id()));
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    let written = file.write_all(format!("{choice}\n").as_bytes()).and_then(|()| std::fs::rename(&new, path));
-    if written.is_err() {
-        // The error says more than this could.
-        let _ = std::fs::remove_file(&new);
-    }
-    written
+    files::replace(path, &format!("{choice}\n"), 0o600)
 }
 
 #[cfg(test)]
