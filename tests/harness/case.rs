@@ -38,7 +38,16 @@ impl Guest {
     /// When it does not boot.
     #[must_use]
     pub fn get() -> Case {
-        Case::begin(None)
+        Case::begin(Options::default(), false)
+    }
+
+    /// As [`get`](Self::get), but a guest without virtual terminals: nobody else's guest holds it up.
+    ///
+    /// # Panics
+    /// When it does not boot.
+    #[must_use]
+    pub fn headless() -> Case {
+        Case::begin(Options { headless: true, ..Options::default() }, false)
     }
 
     /// A guest for this case alone, booted as `options` say.
@@ -47,19 +56,19 @@ impl Guest {
     /// When it does not boot.
     #[must_use]
     pub fn exclusive(options: Options) -> Case {
-        Case::begin(Some(options))
+        Case::begin(options, true)
     }
 }
 
 impl Case {
-    fn begin(own: Option<Options>) -> Self {
+    fn begin(options: Options, discard: bool) -> Self {
         let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let discard = own.is_some();
-        if discard || slot.as_ref().is_some_and(|guest| !guest.is_alive()) {
+        let fits = |guest: &Guest| guest.is_alive() && guest.is_headless() == options.headless;
+        if discard || !slot.as_ref().is_some_and(fits) {
             // First the old one's end: there is one guest at a time.
             *slot = None;
         }
-        let guest = slot.get_or_insert_with(|| Guest::boot(own.unwrap_or_default()));
+        let guest = slot.get_or_insert_with(|| Guest::boot(options));
         guest.reset();
         let baseline = guest.snapshot();
         let started = SystemTime::now();
@@ -227,7 +236,9 @@ impl Guest {
         for vt in (1..=9).map(|n| self.vt(n)).filter(super::vt::Vt::exists) {
             vt.clear();
         }
-        self.vt(1).switch();
+        if !self.is_headless() {
+            self.vt(1).switch();
+        }
     }
 }
 

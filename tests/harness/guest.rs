@@ -29,6 +29,8 @@ pub struct Options {
     pub upper: Option<PathBuf>,
     /// A `make install DESTDIR=` result that is laid over the tree.
     pub install: Option<PathBuf>,
+    /// Without virtual terminals, as a server without a screen: such a guest runs beside others.
+    pub headless: bool,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             suite: env::var("STARTXD_SUITE").unwrap_or_else(|_| "trixie".to_owned()),
             upper: None,
             install: env::var_os("STARTXD_DESTDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
+            headless: false,
         }
     }
 }
@@ -186,6 +189,12 @@ impl Guest {
         self.init
     }
 
+    /// Whether it has no virtual terminals.
+    #[must_use]
+    pub const fn is_headless(&self) -> bool {
+        self.options.headless
+    }
+
     /// The release that runs.
     #[must_use]
     pub fn suite(&self) -> &str {
@@ -285,6 +294,9 @@ fn keep(options: &Options, tree: &str, console: &Arc<Mutex<Vec<u8>>>) -> (JoinHa
     let name = ttyname(&terminal.slave).unwrap_or_else(|e| panic!("the name of the guest's console: {e}"));
 
     let mut command = Command::new(script("boot"));
+    if options.headless {
+        command.arg("--headless");
+    }
     command.arg("--console").arg(name);
     if let Some(dir) = &options.upper {
         fs::create_dir_all(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
