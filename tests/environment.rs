@@ -4,9 +4,7 @@ mod harness;
 mod scenario;
 
 use harness::{Case, Guest, SOON, wait_until};
-use scenario::{Desk, write_bus_services};
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX, write_bus_services};
 
 /// What belongs to one shell, terminal or login.
 const STAY: [&str; 12] = [
