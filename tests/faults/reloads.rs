@@ -5,12 +5,12 @@ use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 use crate::{another, manages};
 
-#[test]
-fn the_user_manager_reloads_and_reexecutes_under_a_session() {
+/// A session goes on while something happens to the managers.
+fn goes_on_under(managers: impl FnOnce(&Desk)) {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let server = desk.server();
-    desk.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
+    managers(&desk);
     desk.is_up();
     assert_eq!(desk.server(), server);
     desk.with_display("xdpyinfo").ok();
@@ -20,17 +20,17 @@ fn the_user_manager_reloads_and_reexecutes_under_a_session() {
 }
 
 #[test]
+fn the_user_manager_reloads_and_reexecutes_under_a_session() {
+    goes_on_under(|desk| {
+        desk.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
+    });
+}
+
+#[test]
 fn the_system_manager_reloads_and_reexecutes_under_a_session() {
-    let desk = Desk::at_prompt();
-    desk.starts(OPENBOX);
-    let server = desk.server();
-    desk.root("systemctl daemon-reload; systemctl daemon-reexec").ok();
-    desk.is_up();
-    assert_eq!(desk.server(), server);
-    desk.with_display("xdpyinfo").ok();
-    desk.quits_openbox();
-    desk.ended(0);
-    desk.starts_again();
+    goes_on_under(|desk| {
+        desk.root("systemctl daemon-reload; systemctl daemon-reexec").ok();
+    });
 }
 
 #[test]
