@@ -87,7 +87,7 @@ impl From<&Refusal> for Exit {
             Refusal::Remote { .. } => Self::Remote,
             Refusal::NoSeat { .. } => Self::NoSeat,
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
-            Refusal::NotActive { .. } => Self::NotActive,
+            Refusal::NotActive { .. } | Refusal::NotActiveOnSeat { .. } => Self::NotActive,
             Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
             Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,

@@ -126,7 +126,8 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
-    let terminal = terminal::Terminal::open()?;
+    // A seat without terminals has no text mode to come back to.
+    let terminal = clearance.seat.vt.map(|_| terminal::Terminal::open()).transpose()?;
     let (prepared, events, manager_process) = tokio::join!(
         prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
@@ -146,7 +147,6 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let plan = server::Plan {
         program,
         display: prepared.display,
-        vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
@@ -165,7 +165,9 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         signals,
     });
     let (why, prepared, manager) = life.await;
-    terminal.restore(config.deadlines.text_mode).await;
+    if let Some(terminal) = terminal {
+        terminal.restore(config.deadlines.text_mode).await;
+    }
     prepared.undo(manager.as_ref()).await;
     if why.is_clean() { Ok(why) } else { Err(Failure::Ended(why)) }
 }

@@ -55,8 +55,9 @@ impl Findings {
             None => self.problem(format!("the login session {} has ended", record.session)),
             Some(session) if session.kind != "x11" => self.note(format!(
                 "logind knows the session as type {:?}, so programs may not take it for a graphical one; put \
-                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it (getty@tty{}.service)",
-                session.kind, record.vt
+                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{}",
+                session.kind,
+                record.seat.vt.map_or_else(String::new, |vt| format!(" (getty@tty{vt}.service)"))
             )),
             Some(_) => {}
         }

@@ -50,7 +50,7 @@ fn session(snapshot: &Snapshot) -> String {
         None => "ended".to_owned(),
     };
     let host = snapshot.host.map_or_else(|| "host gone".to_owned(), |pid| format!("host pid {pid}"));
-    format!("{} on {}, tty{}, {state}, {host}", record.session, record.seat, record.vt)
+    format!("{} on {}, {state}, {host}", record.session, record.seat)
 }
 
 fn display(snapshot: &Snapshot) -> String {
@@ -141,6 +141,7 @@ pub mod tests {
     use crate::manager::UnitState;
     use crate::os::Pid;
     use crate::record::Record;
+    use crate::seat::Seat;
     use crate::x11::display::Display;
     use crate::x11::managed::{Sign, WindowManager};
 
@@ -162,7 +163,8 @@ pub mod tests {
             active: true,
             state: "active".into(),
         };
-        let mut record = Record::new(&session, "seat0", 1, Display::parse(":0").unwrap(), "openbox".into());
+        let seat = Seat::new("seat0".into(), Some(1)).unwrap();
+        let mut record = Record::new(&session, seat, Display::parse(":0").unwrap(), "openbox".into());
         record.units = vec!["startxd-wm@openbox.service".into()];
         record.exported = vec!["DISPLAY".into(), "PATH".into()];
         let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: Some(Pid::from_raw(30)) };
