@@ -98,6 +98,10 @@ pub struct Start {
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
+    /// For a system unit: wait before the next session after one that failed, longer each time, and give up after so many
+    /// in a row (exit status 7); 0 for never
+    #[arg(long, value_name = "TIMES")]
+    pub backoff: Option<u32>,
     #[command(flatten)]
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its

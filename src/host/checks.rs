@@ -16,7 +16,7 @@ use crate::logind::{self, Session};
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::seat::Seat;
+use crate::seat::{SEAT0, Seat};
 use crate::{attach, os, session_bus};
 
 /// Why a session may not start. One sentence each, with the remedy.
@@ -206,6 +206,9 @@ pub fn outside_hint() -> &'static str {
         " (this ssh login was made without PAM)"
     } else if set("SUDO_USER") {
         " (sudo does not make one)"
+    } else if !set("XDG_SESSION_ID") && std::env::var_os("XDG_SEAT").is_some_and(|seat| seat != SEAT0) {
+        // A seat is there only once udev has told logind of its devices.
+        " (logind does not know the seat that XDG_SEAT names; see: loginctl list-seats)"
     } else if set("INVOCATION_ID") && os::controlling_vt().ok().flatten().is_none() {
         // On a VT it is the getty's, passed on by a login that keeps the environment.
         " but in a service of the user manager"

@@ -50,6 +50,7 @@
 //! manager that does not stay up makes place for the rescue command ([`rescue`]). The ground under all of it is watched
 //! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]).
 
+pub mod backoff;
 pub mod checks;
 mod clients;
 mod crash;
