@@ -109,21 +109,25 @@ fn two_people_have_a_seat_each() {
     case.root("systemctl start startxd@ada").ok();
     let login = desktop(&case, 7, "");
     case.root("systemctl start startxd-seat@eve").ok();
-    let hers = wait_until("eve's session on seat1", SOON, || {
+    let of_eve = wait_until("eve's session on seat1", SOON, || {
         let status = case.user("eve", "startxd status");
         if status.code() == 0 { Ok(status.stdout) } else { Err(status.to_string()) }
     });
-    assert!(hers.contains("on seat1, in the foreground") && hers.contains("display  :1, "), "{hers}");
-    let his = case.user("ada", "startxd status").text();
-    assert!(his.contains("on seat0, tty7, in the foreground") && his.contains("display  :0, "), "{his}");
+    assert!(of_eve.contains("on seat1, in the foreground") && of_eve.contains("display  :1, "), "{of_eve}");
+    let of_ada = case.user("ada", "startxd status").text();
+    assert!(of_ada.contains("on seat0, tty7, in the foreground") && of_ada.contains("display  :0, "), "{of_ada}");
 
-    // Neither is moved by the other's terminals, or end.
+    // A switch of terminals is nothing to the other seat, and neither is the end there to this one.
     case.vt(2).switch();
-    case.user("eve", "startxd status").ok();
-    case.vt(7).switch();
+    wait_until("ada's session in the background", SOON, || {
+        let status = case.user("ada", "startxd status").stdout;
+        if status.contains("in the background") { Ok(()) } else { Err(status) }
+    });
+    let of_eve = case.user("eve", "startxd status").text();
+    assert!(of_eve.contains("in the foreground"), "{of_eve}");
+    login.vt.switch();
     case.root("systemctl stop startxd-seat@eve").ok();
-    let his = case.user("ada", "startxd status").text();
-    assert!(his.contains("in the foreground"), "{his}");
+    case.user("ada", "startxd status").ok();
     stops(&case, &login);
 }
 
