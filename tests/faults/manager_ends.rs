@@ -1,8 +1,7 @@
 //! `systemctl --user exit`, the user manager killed: the host ends, says why; the next start works.
 
 use crate::harness::{Mode, SOON, secs, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, starts_again};
+use crate::scenario::{Desk, OPENBOX};
 
 /// The host ends at once, without a manager to ask, and says why.
 fn ends_with_its_manager(desk: &mut Desk, how: &str) {
@@ -18,7 +17,7 @@ fn ends_with_its_manager(desk: &mut Desk, how: &str) {
     desk.types("startxd start -- openbox");
     desk.comes_back(18, SOON).says(&["systemctl start user@1000"]);
     desk.logs_in_again();
-    starts_again(desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -46,5 +45,5 @@ fn the_user_is_terminated_with_the_manager() {
         mode => Err(format!("{mode:?}")),
     });
     desk.logs_in_again();
-    starts_again(&desk);
+    desk.starts_again();
 }
