@@ -23,7 +23,11 @@ pub enum Command {
     #[command(subcommand)]
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
-    Status,
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask on this terminal which session, and start it
     Select(Select),
     /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
