@@ -43,6 +43,11 @@
 //! ([`crate::supervisor`]). If both die, the record on disk tells what to put back to whoever comes first ([`repair`]):
 //! `startxd-repair.service`, which systemd starts when a supervisor has failed, the next start, or `startxd stop`.
 //!
+//! # Another seat
+//!
+//! Only seat0 has virtual terminals ([`crate::seat`]). Elsewhere there is nothing to switch, to come back to in text mode
+//! or to be controlled by: the checks and the end pass over it, and the server opens no console.
+//!
 //! # What goes on in between
 //!
 //! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
