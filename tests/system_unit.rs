@@ -137,6 +137,11 @@ fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_logi
     case.discard();
     case.write_as("ada", "~/.xinitrc", "date +%s.%N >>attempts\nexit 3\n");
     case.root("systemctl start startxd@ada").ok();
+    wait_until("the terminal to say why nothing is on it", secs(60), || {
+        // Lines may break anywhere.
+        let screen: String = case.vt(7).screen().split_whitespace().collect();
+        if screen.contains("thenextattemptisin8s") { Ok(()) } else { Err(screen) }
+    });
     // Between the five attempts the host waits for 15 seconds, and systemd for 4.
     wait_until("the unit to give up", secs(60), || match property(&case, "ActiveState") {
         state if state == "failed" => Ok(()),
