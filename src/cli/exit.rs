@@ -138,7 +138,9 @@ impl From<&displays::Failure> for Exit {
             Failure::NoRuntimeDir(_) | Failure::Write { .. } => Self::NoRuntimeDir,
             Failure::NoProgram(_) | Failure::NoHostDisplay => Self::NoServer,
             Failure::NoSession(_) => Self::NothingToRun,
-            Failure::SocketDir(_) | Failure::Taken { .. } | Failure::NoNumber(_) => Self::NoDisplay,
+            Failure::SocketDir(_) | Failure::Taken { .. } | Failure::NoNumber(_) | Failure::NoSockets(..) => {
+                Self::NoDisplay
+            }
             Failure::Yours(_) => Self::AlreadyUp,
             Failure::Unknown(_) | Failure::NotReady(_) => Self::NotRunning,
             Failure::NoManager(_) | Failure::Call(_) => Self::NoManager,

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::size::Size;
 use crate::files;
 use crate::host::place;
-use crate::host::repair::remove_lock;
+use crate::host::repair::{remove_lock, remove_socket};
+use crate::manager::names;
 use crate::runtime_dir::RuntimeDir;
 use crate::small_file;
 use crate::x11::display::Display;
@@ -47,7 +48,7 @@ pub struct Settings {
     pub depth: u8,
     /// Where viewers reach it.
     pub vnc: Option<PathBuf>,
-    /// The process whose end is the display's, if it is to have that.
+    /// The `startxd display run` that has the display for its command, if it is not for everybody.
     pub client: Option<i32>,
     /// For the server to answer, in seconds.
     pub server_ready: f64,
@@ -57,6 +58,17 @@ pub struct Settings {
     pub environment: BTreeMap<String, String>,
     /// What is to run on it.
     pub session: Option<Session>,
+}
+
+impl Settings {
+    /// The unit of the server: a scope if the display is a command's own, else a service.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        match self.client {
+            Some(_) => names::display_scope(self.display),
+            None => names::display_service(self.display),
+        }
+    }
 }
 
 /// The window manager of a display, or whatever it has in its place.
@@ -141,15 +153,21 @@ impl Claim {
 
     /// Gives the number back, with everything of the display that is on disk. Its server is gone.
     pub fn remove(self, runtime: &RuntimeDir) {
+        self.remove_files(runtime);
+    }
+
+    /// As [`Claim::remove`], for a copy of this process.
+    pub fn remove_files(&self, runtime: &RuntimeDir) {
         // Somebody else may have removed it, if the user manager's directory was emptied; then nothing is ours any more.
         if is_at(&self.file, &runtime.claim(self.display)) {
             remove_lock(self.display);
+            // The manager removes those of its socket units.
+            remove_socket(self.display);
             place::remove(&runtime.authority(self.display));
             place::remove(&runtime.vnc_socket(self.display));
             place::remove(&runtime.display_state(self.display));
             place::remove(&runtime.claim(self.display));
         }
-        drop(self.file);
         // Only if it is empty.
         let _ = std::fs::remove_dir(runtime.path());
     }

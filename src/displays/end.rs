@@ -23,13 +23,15 @@ pub async fn stop(
     display: Display,
     deadlines: &Deadlines,
 ) -> Result<(), Failure> {
-    if !claim::all(runtime).contains(&display) {
-        return Err(Failure::Unknown(display));
-    }
+    let own = match claim::settings(runtime, display) {
+        Ok(None) => return Err(Failure::Unknown(display)),
+        Ok(Some(settings)) => settings.client.is_some(),
+        Err(_) => false,
+    };
     let deadline = deadlines.applications + deadlines.stop;
     let gone = async {
         applications::end(manager, &[names::display_session(display)], deadlines.applications).await;
-        stop_units(manager, display).await?;
+        stop_units(manager, &units(display, own)).await?;
         // Its supervisor has removed the claim; unless it was killed, or somebody holds it, who removes it in a moment.
         while runtime.claim(display).exists() {
             match Claim::hold(runtime, display) {
@@ -45,15 +47,23 @@ pub async fn stop(
 /// Pause between two looks at a lock: flock(2) cannot be waited for together with anything else.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Stops the units of a display, and forgets that they failed. Returns when they are down.
+/// The units that make up a display: a command's own, or one for everybody. What is bound to them goes with them.
+#[must_use]
+pub fn units(display: Display, own: bool) -> Vec<String> {
+    match own {
+        true => vec![names::display_scope(display)],
+        false => vec![names::display_service(display), names::display_socket(display), names::display_repair(display)],
+    }
+}
+
+/// Stops units, and forgets that they failed. Returns when they are down.
 ///
 /// # Errors
 /// The connection is gone.
-pub async fn stop_units(manager: &Manager, display: Display) -> Result<(), Failure> {
-    let units = [names::display_service(display), names::display_socket(display), names::display_repair(display)];
+pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failure> {
     let mut signals = manager.signals().await?;
     let mut jobs = Vec::new();
-    for unit in &units {
+    for unit in units {
         // A unit that is not loaded has nothing to stop.
         jobs.extend(manager.stop(unit, Mode::Replace).await);
     }
@@ -64,7 +74,7 @@ pub async fn stop_units(manager: &Manager, display: Display) -> Result<(), Failu
             Signal::Lost => return Err(Failure::NoManager("the connection broke".to_owned())),
         }
     }
-    for unit in &units {
+    for unit in units {
         let _ = manager.reset_failed(unit).await;
     }
     Ok(())
@@ -75,17 +85,16 @@ pub async fn stop_units(manager: &Manager, display: Display) -> Result<(), Failu
 pub async fn repair(runtime: &RuntimeDir, manager: &Manager, display: Display) {
     // Not while it is on its way up or down: who does that holds the claim, or the unit is active.
     let Some(claim) = Claim::hold(runtime, display) else { return };
-    let unit = names::display_service(display);
-    if !manager.state(&unit).await.is_ok_and(|state| state.is_down()) {
+    let own = matches!(claim::settings(runtime, display), Ok(Some(settings)) if settings.client.is_some());
+    let service = names::display_service(display);
+    if !own && !manager.state(&service).await.is_ok_and(|state| state.is_down()) {
         return;
     }
-    let socket = names::display_socket(display);
-    let stopped = manager.until_done(manager.stop(&socket, Mode::Replace)).await;
-    if let Err(error) = stopped {
-        tracing::debug!("{socket}: {error}");
-    }
-    for unit in [&unit, &socket] {
-        let _ = manager.reset_failed(unit).await;
+    // Not this unit itself, if this is the repair.
+    let units: Vec<String> =
+        units(display, own).into_iter().filter(|unit| *unit != names::display_repair(display)).collect();
+    if let Err(error) = stop_units(manager, &units).await {
+        tracing::debug!("{units:?}: {error}");
     }
     // The macro has a `display` of its own.
     let which = display;
@@ -99,7 +108,11 @@ pub async fn repair_all(runtime: &RuntimeDir, manager: &Manager) {
     if displays.is_empty() {
         return;
     }
-    let units: Vec<String> = displays.iter().map(|&display| names::display_service(display)).collect();
+    let unit = |&display: &Display| match claim::settings(runtime, display) {
+        Ok(Some(settings)) => settings.unit(),
+        _ => names::display_service(display),
+    };
+    let units: Vec<String> = displays.iter().map(unit).collect();
     let units: Vec<&str> = units.iter().map(String::as_str).collect();
     // Asked before anything is held, so that a display that lives is not held up for a moment.
     let Ok(states) = manager.states(&units).await else { return };

@@ -1,6 +1,7 @@
 //! What can go wrong with a display, each in a sentence.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -70,8 +71,18 @@ pub enum Failure {
     NotExecutable(String, io::Error),
     #[error("display {0} has not gone down within {secs} s; see: systemctl --user list-jobs", secs = .1.as_secs_f32())]
     NotGone(Display, Duration),
+    #[error("the sockets of display {0} cannot be made: {1}")]
+    NoSockets(Display, io::Error),
     #[error("interrupted")]
     Interrupted(i32),
     #[error("{0}")]
     System(#[from] io::Error),
+}
+
+impl Failure {
+    /// Something could not be written there.
+    #[must_use]
+    pub fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write { path: path.display().to_string(), error }
+    }
 }

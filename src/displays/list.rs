@@ -2,7 +2,7 @@
 
 use super::claim::{self, Settings, State};
 use crate::dbus::CallError;
-use crate::manager::{Manager, UnitState, names};
+use crate::manager::{Manager, UnitState};
 use crate::runtime_dir::RuntimeDir;
 
 /// A display as it is.
@@ -29,7 +29,7 @@ pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<Listed>
     if settings.is_empty() {
         return Ok(Vec::new());
     }
-    let units: Vec<String> = settings.iter().map(|settings| names::display_service(settings.display)).collect();
+    let units: Vec<String> = settings.iter().map(Settings::unit).collect();
     let states = manager.states(&units.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let listed = |(settings, unit): (Settings, UnitState)| {
         let state = State::read(runtime, settings.display);

@@ -20,15 +20,18 @@
 //!   crashed, when the session is over, and when the process is gone that the display was made for (`display run`).
 //! - When the supervisor is killed, the manager ends the rest, and starts `startxd-display-repair@N.service` for the files.
 
+mod child;
 pub mod claim;
 pub mod end;
 mod failure;
 pub mod list;
+mod own;
 pub mod run;
 pub mod server;
 pub mod size;
 pub mod start;
 pub mod supervisor;
+pub mod wish;
 
 pub use failure::Failure;
 

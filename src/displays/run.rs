@@ -1,17 +1,20 @@
 //! A command on a display, as xvfb-run(1) runs it: as a child of ours, with our terminal, directory, descriptors and
 //! environment, and with its exit status as ours; and as a unit, a scope, of the user manager.
 
-use std::cell::RefCell;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use tokio::io::unix::AsyncFd;
+use zbus::OwnedObjectPath;
 
-use super::start::{Queued, Starter, Wish};
+use super::claim::Settings;
 use super::{Failure, claim, leads_away, variables};
+use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::environment::Block;
 use crate::manager::{Manager, names, transient};
@@ -47,7 +50,7 @@ impl Command {
     }
 
     /// Forks its process, which waits to be let go.
-    fn hold(&self, display: Display, authority: &Path, taken: &Taken) -> io::Result<Held> {
+    pub(super) fn hold(&self, display: Display, authority: &Path, taken: &Taken) -> io::Result<Held> {
         let variables = variables(display, authority);
         let command = os::Command {
             program: &self.program,
@@ -59,18 +62,24 @@ impl Command {
     }
 
     /// Lets it go.
-    fn release(&self, held: Held) -> Result<Pid, Failure> {
+    pub(super) fn release(&self, held: Held) -> Result<Pid, Failure> {
         held.release().map_err(|error| Failure::NotExecutable(self.name.clone(), error))
     }
 
-    /// The scope around it.
-    async fn scope(&self, manager: &Manager, display: Display, pid: Pid, deadlines: &Deadlines) -> Queued {
-        let unit = names::display_scope(display, pid);
-        let (server, session) = (names::display_service(display), names::display_session(display));
+    /// Queues the scope around it; returns its job and its name.
+    pub(super) async fn scope(
+        &self,
+        manager: &Manager,
+        settings: &Settings,
+        pid: Pid,
+        deadlines: &Deadlines,
+    ) -> Result<(OwnedObjectPath, String), CallError> {
+        let display = settings.display;
+        let unit = names::display_command(display, pid);
         let description = format!("{}, on display {display}", crate::text::one_line(&self.name));
-        let mut properties = transient::scope(description, pid, &[&server], deadlines.applications);
-        // The session is not there yet, or there is none; if there is, it outlasts the command.
-        properties.push(transient::after(&[&server, &session]));
+        let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications);
+        // The session may not be there yet; if there is one, it outlasts the command.
+        properties.extend(transient::bound_to(&settings.unit(), &[&names::display_session(display)]));
         Ok((manager.start_transient_unit(&unit, properties).await?, unit))
     }
 }
@@ -84,6 +93,8 @@ fn environment(variables: &Block) -> Vec<CString> {
         |(name, value): (OsString, OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok();
     ours.chain(display).filter_map(entry).collect()
 }
+
+pub use super::own::run as on_its_own;
 
 /// Takes the signals that are for the command; to be called first of all.
 ///
@@ -106,11 +117,9 @@ pub async fn on(
     taken: &Taken,
     deadlines: &Deadlines,
 ) -> Result<u8, Failure> {
-    if !claim::all(runtime).contains(&display) {
-        return Err(Failure::Unknown(display));
-    }
+    let settings = claim::settings(runtime, display)?.ok_or(Failure::Unknown(display))?;
     // To a server that is not up the scope would be bound in vain, and a socket that is armed would start it.
-    let state = manager.state(&names::display_service(display)).await?;
+    let state = manager.state(&settings.unit()).await?;
     if state.active != "active" || state.is_going_down() {
         return Err(Failure::NotReady(display));
     }
@@ -118,7 +127,7 @@ pub async fn on(
     let pid = held.pid;
     let job = async {
         let mut signals = manager.signals().await?;
-        let (job, unit) = command.scope(manager, display, pid, deadlines).await?;
+        let (job, unit) = command.scope(manager, &settings, pid, deadlines).await?;
         match signals.job_done(&job).await {
             Some(result) if result == "done" => Ok(()),
             Some(result) => Err(Failure::NotStarted { unit, result }),
@@ -131,74 +140,37 @@ pub async fn on(
         came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
     }
     let pid = command.release(held)?;
-    wait(pid, taken).await
+    Waiting::new(pid)?.ended(taken).await
 }
 
-/// Runs a command on a display of its own, which ends with it.
-///
-/// # Errors
-/// [`Failure`]: it has not run.
-pub async fn on_its_own(
-    runtime: &RuntimeDir,
-    manager: &Manager,
-    wish: &Wish,
-    command: &Command,
-    taken: &Taken,
-    deadlines: &Deadlines,
-) -> Result<u8, Failure> {
-    let mut starter = Starter::new(runtime, manager, deadlines, wish);
-    let waiting: RefCell<Option<Held>> = RefCell::new(None);
-    let beside = |display: Display| {
-        // Forked now, so that its scope is made while the server starts.
-        let held = command.hold(display, &runtime.authority(display), taken);
-        let pid = held.map(|held| {
-            let pid = held.pid;
-            // An earlier one, of a number that was lost, ends by this.
-            *waiting.borrow_mut() = Some(held);
-            pid
-        });
-        async move { Ok(Some(command.scope(manager, display, pid?, deadlines).await)) }
-    };
-    let up = tokio::select! {
-        biased;
-        up = starter.bring_up(beside) => up.map(|_| ()),
-        came = taken.next() => match came {
-            Ok(came) => Err(Failure::Interrupted(came.signal as i32)),
-            Err(error) => Err(error.into()),
-        },
-    };
-    let held = waiting.take();
-    let outcome = match (up, held) {
-        (Ok(()), Some(held)) => match command.release(held) {
-            Ok(pid) => wait(pid, taken).await,
-            Err(failure) => Err(failure),
-        },
-        (Ok(()), None) => Err(Failure::System(io::ErrorKind::NotFound.into())),
-        (Err(failure), _) => Err(failure),
-    };
-    if let (Ok(_), Some(why)) = (&outcome, starter.why()) {
-        tracing::error!("{why}");
+/// Waits for a command.
+pub(super) struct Waiting {
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Waiting {
+    pub(super) fn new(pid: Pid) -> io::Result<Self> {
+        Ok(Self { pid, pidfd: os::watch(os::pidfd_open(pid)?)? })
     }
-    starter.take_down().await;
-    outcome
-}
 
-/// Waits for the command's end, and hands on what we are told meanwhile.
-async fn wait(pid: Pid, taken: &Taken) -> Result<u8, Failure> {
-    let pidfd = os::watch(os::pidfd_open(pid)?)?;
-    loop {
-        tokio::select! {
-            biased;
-            _ = pidfd.readable() => {}
-            came = taken.next() => forward(pid, came?),
-        }
-        match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, status)) => return Ok(u8::try_from(status).unwrap_or(u8::MAX)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => {
-                return Ok(128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(u8::MAX)));
+    /// Waits for its end, and hands on what we are told meanwhile. Returns its status as a shell counts. May be dropped
+    /// while it waits.
+    pub(super) async fn ended(&mut self, taken: &Taken) -> Result<u8, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.pidfd.readable() => {}
+                came = taken.next() => forward(self.pid, came?),
             }
-            Ok(_) => {}
-            Err(error) => return Err(io::Error::from(error).into()),
+            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, status)) => return Ok(u8::try_from(status).unwrap_or(u8::MAX)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => {
+                    return Ok(128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(u8::MAX)));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
         }
     }
 }

@@ -81,6 +81,7 @@ impl Plan {
             environment: &environment,
             output: output.as_fd(),
             listeners: &listeners,
+            ends_with_us: false,
         })
     }
 }

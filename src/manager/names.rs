@@ -83,6 +83,12 @@ pub fn display_service(display: crate::x11::display::Display) -> String {
     format!("startxd-display@{}.service", display.number())
 }
 
+/// The server of a display that a command has of its own.
+#[must_use]
+pub fn display_scope(display: crate::x11::display::Display) -> String {
+    format!("startxd-display-{}.scope", display.number())
+}
+
 /// Its sockets.
 #[must_use]
 pub fn display_socket(display: crate::x11::display::Display) -> String {
@@ -103,7 +109,7 @@ pub fn display_repair(display: crate::x11::display::Display) -> String {
 
 /// A command on such a display, by its pid.
 #[must_use]
-pub fn display_scope(display: crate::x11::display::Display, pid: nix::unistd::Pid) -> String {
+pub fn display_command(display: crate::x11::display::Display, pid: nix::unistd::Pid) -> String {
     format!("startxd-display-run-{}-{pid}.scope", display.number())
 }
 

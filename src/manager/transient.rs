@@ -122,23 +122,22 @@ impl Service {
     }
 }
 
-/// The properties of a scope around a process of ours, which ends with the units that it is bound to.
+/// The properties of a scope around processes of ours.
 #[must_use]
-pub fn scope(description: String, pid: Pid, bound_to: &[&str], stop: Duration) -> Properties {
+pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> Properties {
     vec![
         ("Description", value(description)),
-        ("PIDs", value(vec![pid.as_raw().unsigned_abs()])),
-        ("Slice", value("app.slice".to_owned())),
-        ("BindsTo", units(bound_to)),
+        ("PIDs", value(pids.iter().map(|pid| pid.as_raw().unsigned_abs()).collect::<Vec<u32>>())),
+        ("Slice", value(slice.to_owned())),
         ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
         ("CollectMode", value("inactive-or-failed".to_owned())),
     ]
 }
 
-/// That a unit starts after others, and so ends before them.
+/// That a unit ends with another, and before it and some more.
 #[must_use]
-pub fn after(others: &[&str]) -> (&'static str, OwnedVariant) {
-    ("After", units(others))
+pub fn bound_to(other: &str, more: &[&str]) -> Properties {
+    vec![("BindsTo", units(&[other])), ("After", units(&[&[other], more].concat()))]
 }
 
 fn units(names: &[&str]) -> OwnedVariant {

@@ -6,6 +6,7 @@
 
 mod fds;
 mod gate;
+mod janitor;
 mod pidfd;
 mod process;
 mod signals;
@@ -15,6 +16,7 @@ mod window;
 
 pub use fds::{inherited_listeners, receive, received_fd, watch};
 pub use gate::{Command, Held, hold};
+pub use janitor::{Janitor, janitor};
 pub use pidfd::{pidfd_open, pidfd_signal};
 pub use process::{controlling_vt, ignore_job_control, vt_of_stat};
 pub use signals::{Came, Taken};

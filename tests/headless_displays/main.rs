@@ -5,4 +5,3 @@ mod harness;
 
 mod place;
 mod run;
-

@@ -10,7 +10,8 @@ use super::exit::Exit;
 use crate::config::{Config, server_args};
 use crate::displays::run::{Command, on, on_its_own, take_signals};
 use crate::displays::server::{self, Kind};
-use crate::displays::start::{Starter, Wish, connect};
+use crate::displays::start::{Starter, connect};
+use crate::displays::wish::Wish;
 use crate::displays::{Failure, claim, end, list as listed, supervisor};
 use crate::os::{Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
@@ -27,7 +28,7 @@ pub async fn start(start: DisplayStart) -> Exit {
         let (runtime, manager) = surroundings(&config).await?;
         wish.session = session(&start.settings, &manager).await?;
         let mut starter = Starter::new(&runtime, &manager, &config.deadlines, &wish);
-        let up = unless_interrupted(&taken, starter.bring_up(|_| async { Ok(None) })).await;
+        let up = unless_interrupted(&taken, starter.bring_up()).await;
         if up.is_err() {
             starter.take_down().await;
         }
@@ -54,17 +55,19 @@ pub async fn run(run: DisplayRun) -> ExitCode {
             return Err(Failure::Usage(why.to_owned()));
         }
         let command = Command::find(&run.command, &around)?;
-        let (config, mut wish) = wish(&run.settings, run.settings.server_arg.clone())?;
-        let (runtime, manager) = surroundings(&config).await?;
-        let deadlines = &config.deadlines;
-        match display {
-            Some(display) => on(&runtime, &manager, display, &command, &taken, deadlines).await,
-            None => {
-                wish.session = session(&run.settings, &manager).await?;
-                wish.client = Some(Pid::this());
-                on_its_own(&runtime, &manager, &wish, &command, &taken, deadlines).await
-            }
+        if let Some(display) = display {
+            let config = run.settings.configuration().map_err(Failure::Usage)?;
+            let (runtime, manager) = surroundings(&config).await?;
+            return on(&runtime, &manager, display, &command, &taken, &config.deadlines).await;
         }
+        let (config, mut wish) = wish(&run.settings, run.settings.server_arg.clone())?;
+        let runtime = RuntimeDir::find_without_login()?;
+        if run.settings.session.is_some() {
+            let manager = connect(&runtime, config.deadlines.user_manager).await?;
+            wish.session = session(&run.settings, &manager).await?;
+        }
+        wish.client = Some(Pid::this());
+        on_its_own(&runtime, &wish, &command, &taken, &config).await
     };
     match ran.await {
         Ok(status) => ExitCode::from(status),
