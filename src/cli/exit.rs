@@ -148,6 +148,8 @@ impl From<&displays::Failure> for Exit {
             Failure::NotManaged(..) | Failure::SessionFailed(_) | Failure::NotGone(..) => Self::SessionFailed,
             Failure::Interrupted(_) | Failure::System(_) => Self::System,
             Failure::NoCommand(_) => Self::NoCommand,
+            // As shells tell the two apart.
+            Failure::NotExecutable(_, error) if error.kind() == std::io::ErrorKind::NotFound => Self::NoCommand,
             Failure::NotExecutable(..) => Self::NotExecutable,
         }
     }

@@ -23,17 +23,16 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use nix::sys::stat::{Mode as FileMode, umask};
 use tokio::time::timeout;
-use zbus::OwnedObjectPath;
 
+use super::child::{self, Child, NotReady};
 use super::claim::{Claim, Settings};
 use super::run::{Command, Waiting};
 use super::start::{connect, managed};
 use super::wish::{Wish, next};
-use super::{FIRST, Failure, child, end};
+use super::{FIRST, Failure, end};
 use crate::config::Config;
 use crate::host::prepare::hostname_bytes;
 use crate::host::repair::remove_socket;
-use crate::host::server::Server;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, Signals, transient};
 use crate::os::{self, Janitor, Pid, Taken};
@@ -50,12 +49,12 @@ struct Own<'a> {
     config: &'a Config,
     settings: Settings,
     cookie: Cookie,
-    server: Server,
+    server: Child,
     relay: Relay,
     // In this order at the end: the janitor holds the claim as well.
     janitor: Option<Janitor>,
     claim: Option<Claim>,
-    manager: Option<Manager>,
+    manager: Option<(Manager, Signals)>,
 }
 
 /// Runs a command on a display of its own. Returns its exit status as a shell counts.
@@ -95,6 +94,7 @@ impl<'a> Own<'a> {
         config: &'a Config,
         from: &mut Display,
     ) -> Result<Option<Self>, Failure> {
+        tracing::debug!("begun");
         let (claim, settings) = wish.claim(runtime, &config.deadlines, *from)?;
         let display = settings.display;
         let undo = |claim: Claim, failure| {
@@ -130,6 +130,7 @@ impl<'a> Own<'a> {
         drop(listeners);
         let mut own =
             Self { runtime, config, settings, cookie, server, relay, janitor: None, claim: Some(claim), manager: None };
+        tracing::debug!("the server is forked");
         own.janitor = own.janitor();
         Ok(Some(own))
     }
@@ -161,6 +162,7 @@ impl<'a> Own<'a> {
             ready = self.bring_up(wish, command, held.pid) => ready?,
             came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
         }
+        tracing::debug!("letting the command go");
         let pid = command.release(held)?;
         self.wait(pid, taken).await
     }
@@ -172,11 +174,13 @@ impl<'a> Own<'a> {
         let manager = &mut self.manager;
         let settings = &self.settings;
         let pids: Vec<Pid> =
-            [self.server.pid].into_iter().chain(self.janitor.as_ref().map(|janitor| janitor.pid)).collect();
+            [self.server.pid()].into_iter().chain(self.janitor.as_ref().map(|janitor| janitor.pid)).collect();
         let runtime = self.runtime;
         let units = async {
-            let manager = manager.insert(connect(runtime, deadlines.user_manager).await?);
-            let mut signals = manager.signals().await?;
+            let connected = connect(runtime, deadlines.user_manager).await?;
+            tracing::debug!("connected");
+            let signals = connected.signals().await?;
+            let (manager, signals) = manager.insert((connected, signals));
             let description = format!("Server of display {display}, for one command");
             let stop = deadlines.server_stop + Duration::from_secs(5);
             let properties = transient::scope(description, &pids, "session.slice", stop);
@@ -192,23 +196,28 @@ impl<'a> Own<'a> {
                     None => return Err(Failure::NoManager("the connection broke".to_owned())),
                 }
             }
+            tracing::debug!("the units are made");
             // What others have left whose both processes were killed.
             end::repair_all(runtime, manager).await;
             Ok(())
         };
         let deadline = child::seconds(self.settings.server_ready);
+        let (child, cookie) = (&mut self.server, &self.cookie);
         let answers = async {
-            match timeout(deadline, child::handshake(display, &self.cookie)).await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(Failure::ServerFailed(format!("the server does not serve us: {error}"))),
-                Err(_) => Err(Failure::ServerFailed(child::silent(deadline))),
-            }
+            child.ready(display, cookie, deadline).await.map_err(Unready::Server)?;
+            tracing::debug!("the server answers");
+            Ok(())
         };
-        tokio::select! {
+        let units = async { units.await.map_err(Unready::Other) };
+        let ready = tokio::select! {
             biased;
-            both = async { tokio::try_join!(units, answers) } => both.map(|_| ())?,
-            ending = self.server.ended() => return Err(ended_early(ending, &mut self.relay, &self.settings).await),
+            both = async { tokio::try_join!(units, answers) } => both,
             () = self.relay.run() => unreachable!("the relay never returns"),
+        };
+        match ready {
+            Ok(_) => {}
+            Err(Unready::Other(failure)) => return Err(failure),
+            Err(Unready::Server(why)) => return Err(self.server_failed(&why).await),
         }
         if wish.session.is_none() {
             return Ok(());
@@ -218,28 +227,34 @@ impl<'a> Own<'a> {
             biased;
             up = managed(display, &self.cookie, wish.ready, deadlines.window_manager) => up,
             verdict = session => Err(Failure::SessionFailed(child::over(&verdict, display))),
-            ending = self.server.ended() => Err(ended_early(ending, &mut self.relay, &self.settings).await),
+            ending = self.server.ended() => Err(self.server_failed(&NotReady::Ended(ending)).await),
             () = self.relay.run() => unreachable!("the relay never returns"),
         }
+    }
+
+    /// The failure of a server, with its last lines.
+    async fn server_failed(&mut self, why: &NotReady) -> Failure {
+        child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+        Failure::ServerFailed(child::with_last_lines(why, &self.relay, &self.settings))
     }
 
     /// Waits for the command's end, and hands on what we are told meanwhile.
     async fn wait(&mut self, pid: Pid, taken: &Taken) -> Result<u8, Failure> {
         let mut waiting = Waiting::new(pid)?;
-        let mut served = true;
+        let mut gone = false;
         loop {
             tokio::select! {
                 biased;
                 status = waiting.ended(taken) => return status,
-                ending = self.server.ended(), if served => {
-                    served = false;
+                ending = self.server.ended(), if !gone => {
+                    gone = true;
                     self.relay.drain().await;
                     // With status 0 it was told to end, by startxd display stop for one.
                     if ending != Ending::Code(0) {
                         let text = format!("the server of display {} {ending}", self.settings.display);
-                        tracing::error!("{}", child::with_last_lines(&text, &self.relay, &self.settings.unit()));
+                        tracing::error!("{}", child::with_last_lines(&text, &self.relay, &self.settings));
                     }
-                    if let Some(manager) = &self.manager {
+                    if let Some((manager, _)) = &self.manager {
                         let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
                         // Nothing holds that scope any more but the janitor, and its end is that of the command's.
                         self.dismiss();
@@ -260,12 +275,16 @@ impl<'a> Own<'a> {
     async fn end(mut self) {
         let deadlines = &self.config.deadlines;
         let patience = deadlines.applications + deadlines.stop;
-        let order = match &self.manager {
-            // The manager ends what is bound to the server's scope first.
-            Some(manager) => ask_to_stop(manager, &self.settings.unit()).await,
+        let unit = self.settings.unit();
+        let order = match &mut self.manager {
+            // The manager ends what is bound to the server's scope first. Fails if the scope was never made.
+            Some((manager, signals)) => {
+                let job = manager.stop(&unit, Mode::Replace).await.ok();
+                job.map(|job| (signals, job))
+            }
             None => None,
         };
-        if let Some((mut signals, job)) = order {
+        if let Some((signals, job)) = order {
             let done = async {
                 tokio::select! {
                     biased;
@@ -275,13 +294,15 @@ impl<'a> Own<'a> {
                 }
             };
             let done = timeout(patience, done).await.unwrap_or(true);
-            child::kill(&self.server, &self.settings, &mut self.relay).await;
-            self.dismiss();
+            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+            if let Some(janitor) = self.janitor.take() {
+                janitor.dismiss();
+            }
             if !done {
                 let _ = timeout(patience, signals.job_done(&job)).await;
             }
         } else {
-            child::kill(&self.server, &self.settings, &mut self.relay).await;
+            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
             self.dismiss();
         }
         if let Some(claim) = self.claim.take() {
@@ -290,17 +311,12 @@ impl<'a> Own<'a> {
     }
 }
 
-async fn ask_to_stop(manager: &Manager, unit: &str) -> Option<(Signals, OwnedObjectPath)> {
-    let signals = manager.signals().await.ok()?;
-    // Fails if the scope was never made, or has gone with its last process.
-    let job = manager.stop(unit, Mode::Replace).await.ok()?;
-    Some((signals, job))
-}
-
-async fn ended_early(ending: Ending, relay: &mut Relay, settings: &Settings) -> Failure {
-    relay.drain().await;
-    let text = format!("the server {ending} before it was ready");
-    Failure::ServerFailed(child::with_last_lines(&text, relay, &settings.unit()))
+/// What keeps a display from being ready.
+enum Unready {
+    /// The server; its last lines belong to it.
+    Server(NotReady),
+    /// Something else.
+    Other(Failure),
 }
 
 /// The server's lines. Not for the person at the terminal, whose command may write there.

@@ -29,6 +29,7 @@ pub struct Starter<'a> {
     pub manager: &'a Manager,
     /// How long each thing may take.
     pub deadlines: &'a Deadlines,
+    /// What is wanted.
     pub wish: &'a Wish,
     /// The claim to the number, as soon as there is one.
     claim: Option<Claim>,

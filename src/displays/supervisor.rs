@@ -5,26 +5,24 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use super::child;
+use super::child::{self, Child};
 use super::claim::{self, Claim, Settings, State};
 use crate::config::Crash;
 use crate::deadline::Deadlines;
 use crate::host::prepare::hostname_bytes;
-use crate::host::server::Server;
 use crate::host::verdict::Verdict;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, names};
 use crate::os;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::supervisor::relay::Relay;
-use crate::x11::client::ClientError;
 use crate::x11::display::Display;
 use crate::x11::{occupied, xauthority};
 
@@ -44,12 +42,8 @@ pub enum Broken {
     Again(Display),
     #[error("the server {0} cannot be executed: {1}")]
     NotExecuted(String, io::Error),
-    #[error("the server {0} before it was ready")]
-    NotReady(Ending),
-    #[error("{}", child::silent(*.0))]
-    Silent(Duration),
-    #[error("the server does not serve us: {0}")]
-    Handshake(#[from] ClientError),
+    #[error("{0}")]
+    NotReady(String),
     #[error("{0}")]
     System(#[from] io::Error),
 }
@@ -94,7 +88,7 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
             Ok(())
         }
         Err(broken) => {
-            state.failed = Some(child::with_last_lines(&broken, &relay, &names::display_service(display)));
+            state.failed = Some(child::with_last_lines(&broken, &relay, &settings));
             let _ = state.write(&runtime, display);
             Err(broken)
         }
@@ -103,7 +97,7 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
 
 /// A display that is up.
 struct Up {
-    server: Server,
+    server: Child,
     stop: tokio::signal::unix::Signal,
 }
 
@@ -120,37 +114,36 @@ async fn bring_up(
     let mut stop = signal(SignalKind::terminate())?;
     let cookie = xauthority::ensure(&runtime.authority(display), display, &hostname_bytes())?;
     occupied::remove_temporary_lock(display);
-    let server = child::start(settings, &listeners, &output, false)
+    let mut server = child::start(settings, &listeners, &output, false)
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
     // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
     let deadline = child::seconds(settings.server_ready);
-    let outcome = tokio::select! {
+    let ready = tokio::select! {
         biased;
-        ready = timeout(deadline, child::handshake(display, &cookie)) => match ready {
-            Ok(ready) => ready.map(|()| true).map_err(Broken::Handshake),
-            Err(_) => Err(Broken::Silent(deadline)),
-        },
-        ending = server.ended() => {
-            relay.drain().await;
-            return Err(Broken::NotReady(ending));
-        }
-        _ = stop.recv() => Ok(false),
+        ready = server.ready(display, &cookie, deadline) => Some(ready),
+        _ = stop.recv() => None,
         () = relay.run() => unreachable!("the relay never returns"),
     };
-    if !matches!(outcome, Ok(true)) {
-        child::kill(&server, settings, relay).await;
-        outcome?;
-        return Ok(None);
+    match ready {
+        Some(Ok(())) => {}
+        Some(Err(why)) => {
+            child::kill(&mut server, settings, relay).await;
+            return Err(Broken::NotReady(why.to_string()));
+        }
+        None => {
+            child::kill(&mut server, settings, relay).await;
+            return Ok(None);
+        }
     }
-    state.server = Some(server.pid.as_raw());
+    state.server = Some(server.pid().as_raw());
     state.ready = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
     // For others to look at; that it cannot be written is no reason to end the display.
     if let Err(error) = state.write(runtime, display) {
         let which = display;
         tracing::warn!("the state of display {which} cannot be written: {error}");
     }
-    let status = format!("Serving display {display} by {}, pid {}", settings.server, server.pid);
+    let status = format!("Serving display {display} by {}, pid {}", settings.server, server.pid());
     sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)])?;
     Ok(Some(Up { server, stop }))
 }
@@ -190,7 +183,7 @@ impl Life<'_> {
             End::Stopped | End::Over(Verdict::LoggedOut) => None,
             End::Crashed(ending) => {
                 let text = format!("the server of display {display} {ending}");
-                Some(child::with_last_lines(&text, &self.relay, &names::display_service(display)))
+                Some(child::with_last_lines(&text, &self.relay, self.settings))
             }
             End::Over(verdict) => Some(child::over(verdict, display)),
         };
@@ -202,7 +195,7 @@ impl Life<'_> {
         if !matches!(end, End::Stopped) {
             self.ask_for_stop().await;
         }
-        child::kill(&self.up.server, self.settings, &mut self.relay).await;
+        child::kill(&mut self.up.server, self.settings, &mut self.relay).await;
         clean(self.runtime, display);
     }
 

@@ -3,5 +3,10 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod faults;
+mod many;
+mod neighbours;
 mod place;
+mod refusals;
 mod run;
+mod servers;

@@ -64,8 +64,7 @@ impl Place {
 /// Starts the user manager of a user, to stay.
 pub fn lingers(case: &Case, user: &str) {
     let uid = case.uid(user);
-    case.root(&format!("loginctl enable-linger {user}; until systemctl is-active -q user@{uid}; do sleep 0.02; done"))
-        .ok();
+    case.root(&format!("loginctl enable-linger {user}; systemctl start user@{uid}")).ok();
     case.user(user, "systemctl --user is-system-running --wait; busctl --user list > /dev/null").ok();
 }
 

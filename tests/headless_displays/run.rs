@@ -1,45 +1,168 @@
 //! `startxd display run -- COMMAND`: a drop-in for xvfb-run.
 
+use crate::harness::{Background, SOON, wait_until};
 use crate::place::Place;
 
+/// Starts a command that says `up`, and waits until it has.
+fn up(place: &Place, script: &str) -> Background {
+    let run = place.spawn("ada", script);
+    wait_until("the command to be up", SOON, || {
+        if run.stdout().contains("up") { Ok(()) } else { Err(format!("{} {}", run.stdout(), run.stderr())) }
+    });
+    run
+}
+
+/// The processes of ours, the oldest first: the one that was started, and its janitor.
+fn startxds(place: &Place) -> Vec<String> {
+    place.user("ada", "pgrep -x startxd").text().lines().map(str::to_owned).collect()
+}
+
 #[test]
-fn first() {
+fn it_ends_as_xvfb_run_ends() {
     let place = Place::new();
-    eprintln!("{}", place.shell_as("ada", r#"
-cat > t.py <<'E'
-import subprocess,time,os
-def med(f,n=11):
-    xs=[]
-    for i in range(n):
-        xs.append(f()*1e3)
-    xs.sort(); return '%.1f (%.1f-%.1f)'%(xs[len(xs)//2],xs[len(xs)//4],xs[3*len(xs)//4])
-def xvfb(extra=[]):
-    r,w=os.pipe(); t=time.time()
-    p=subprocess.Popen(['Xvfb',':50','-displayfd',str(w),'-screen','0','1280x1024x24','-noreset','-nolisten','tcp']+extra,pass_fds=[w],stderr=subprocess.DEVNULL)
-    os.close(w); os.read(r,10); d=time.time()-t; os.close(r); p.terminate(); p.wait(); return d
-def kill():
-    r,w=os.pipe(); 
-    p=subprocess.Popen(['Xvfb',':50','-displayfd',str(w),'-screen','0','1280x1024x24'],pass_fds=[w],stderr=subprocess.DEVNULL)
-    os.close(w); os.read(r,10);  os.close(r); t=time.time(); p.terminate(); p.wait(); return time.time()-t
-def cmd(*c):
-    t=time.time(); subprocess.run(c,stdout=subprocess.DEVNULL,check=True); return time.time()-t
-def ready(*c):
-    t=time.time(); o=subprocess.run(list(c)+['date','+%s.%N'],stdout=subprocess.PIPE,check=True).stdout; return float(o)-t
-def start():
-    d=cmd('startxd','display','start',':60'); cmd('startxd','display','stop',':60'); return d
-def stop():
-    cmd('startxd','display','start',':60'); return cmd('startxd','display','stop',':60')
-print('xvfb ready',med(xvfb)); print('no glx',med(lambda:xvfb(['-extension','GLX']))); print('xvfb kill',med(kill))
-print('startxd list', med(lambda:cmd('startxd','display','list')), 'version',med(lambda:cmd('startxd','--version')))
-print('systemd-run --scope',med(lambda:cmd('systemd-run','--user','--scope','-q','true')))
-print('systemd-run true',med(lambda:cmd('systemd-run','--user','-p','Type=exec','-q','true')))
-print('start',med(start),'stop',med(stop))
-for i in range(2):
-  print('run ready',med(lambda:ready('startxd','display','run','--')),'xvfb-run ready',med(lambda:ready('xvfb-run','-a')))
-  print('run total',med(lambda:cmd('startxd','display','run','--','true')),'xvfb-run total',med(lambda:cmd('xvfb-run','-a','true')))
-E
-python3 t.py
-"#).deadline(crate::harness::secs(120)).run());
+    place.write_as("ada", "~/script", "exit $1\n");
+    place.write_as("ada", "~/plain", "");
+    place.user("ada", "chmod +x script").ok();
+    for command in [
+        "true",
+        "false",
+        "sh -c 'exit 42'",
+        "sh -c 'kill -9 $$'",
+        "sh -c 'kill -TERM $$'",
+        "./script 5",
+        "xdpyinfo -queryExtensions",
+        "nonexistent-command",
+        "./nonexistent",
+        "./plain",
+        "/tmp",
+    ] {
+        let ours = place.user("ada", &format!("startxd display run -- {command}"));
+        let theirs = place.user("ada", &format!("xvfb-run -a {command}"));
+        assert_eq!(ours.code(), theirs.code(), "{command}: {ours}\n{theirs}");
+        place.becomes_clean();
+    }
+}
+
+#[test]
+fn the_command_has_everything_of_the_callers_but_the_display() {
+    let place = Place::new();
+    let script = "printf 'one\\ntwo' | (cd /usr/share && A='b  c' DISPLAY=:77 XAUTHORITY=/nowhere WAYLAND_DISPLAY=w \
+                  startxd display run --size 640x480 -- sh -c 'cat; echo; pwd; echo \"$A$WAYLAND_DISPLAY\"; umask; \
+                  echo $DISPLAY $XAUTHORITY; xdpyinfo | grep -o 640x480; echo err >&2; exit 9')";
+    let run = place.user("ada", &format!("umask 027; {script}"));
+    assert_eq!(run.code(), 9, "{run}");
+    let expected = "one\ntwo\n/usr/share\nb  c\n0027\n:100 /run/user/1000/startxd/Xauthority.100\n640x480\n";
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (expected, "err\n"));
+    // It is a unit all the same; and works where there is no login.
+    let group = place.line("env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS startxd display run -- sed -n 's,^0::,,p' /proc/self/cgroup");
+    assert!(group.contains("/app.slice/startxd-display-run-100-"), "{group}");
     place.is_clean();
-    panic!();
+}
+
+#[test]
+fn it_is_told_what_we_are_told() {
+    let place = Place::new();
+    let script =
+        "exec startxd display run -- sh -c 'trap \"echo got; exit 3\" TERM; echo up; while :; do sleep 0.02; done'";
+    let run = up(&place, script);
+    place.user("ada", &format!("kill -TERM {}", startxds(&place)[0])).ok();
+    let run = run.wait(SOON);
+    assert_eq!((run.code(), run.stdout.as_str()), (3, "up\ngot\n"), "{run}");
+    place.is_clean();
+}
+
+#[test]
+fn a_key_reaches_it_once() {
+    let place = Place::new();
+    place.write_as("ada", "~/pty.py", PTY);
+    let said = place.user("ada", "python3 pty.py").ok().stdout;
+    let said = said.replace('\r', "");
+    assert!(said.ends_with("INT 1\nstatus 130\n"), "{said}");
+    place.is_clean();
+}
+
+/// Runs a command on a terminal, presses Ctrl+C when it is up, and prints how it ended. The command counts.
+const PTY: &str = r#"
+import os, pty, signal
+script = '''
+n=0
+trap 'n=$((n+1))' INT
+echo up
+while [ $n = 0 ]; do sleep 0.02; done
+sleep 0.1
+echo INT $n
+trap - INT
+kill -INT $$
+'''
+pid, master = pty.fork()
+if pid == 0:
+    os.execvp("startxd", ["startxd", "display", "run", "--", "bash", "-c", script])
+text = b""
+pressed = False
+while True:
+    try:
+        got = os.read(master, 4096)
+    except OSError:
+        break
+    if not got:
+        break
+    text += got
+    if b"up" in text and not pressed:
+        pressed = True
+        os.write(master, b"\x03")
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(text.decode().replace("^C", ""), end="")
+print("status", status)
+"#;
+
+#[test]
+fn what_the_command_leaves_ends_with_it() {
+    let place = Place::new();
+    let script = "startxd display run -- sh -c 'xterm & sleep 1234 > /dev/null 2>&1 & exit 4'";
+    assert_eq!(place.user("ada", script).code(), 4);
+    place.is_clean();
+}
+
+#[test]
+fn killed_it_leaves_nothing() {
+    let place = Place::new();
+    let script = "startxd display run -- sh -c 'echo up; exec sleep 1234'";
+    let run = up(&place, script);
+    place.user("ada", &format!("kill -9 {}", startxds(&place)[0])).ok();
+    place.becomes_clean();
+    drop(run);
+
+    // With who would clean up killed at the same time, files are left, and the next one removes them.
+    let run = up(&place, script);
+    place.user("ada", &format!("kill -9 {}", startxds(&place).join(" "))).ok();
+    wait_until("server and command to end", SOON, || {
+        let left = place.user("ada", "pgrep -a 'Xvfb|sleep|startxd'").stdout;
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
+    drop(run);
+    place.user("ada", "startxd display run -- true").ok();
+    place.becomes_clean();
+}
+
+#[test]
+fn its_display_can_be_used_and_ended_by_others() {
+    let place = Place::new();
+    let run = up(&place, "startxd display run -- sh -c 'echo up; exec sleep 1234'");
+    let listed = place.line("startxd display list");
+    assert!(listed.starts_with(":100  xvfb  1280x1024x24  ready  ") && listed.contains("for pid "), "{listed}");
+    place.user("ada", "startxd display run :100 -- xdpyinfo").ok();
+    place.user("ada", "startxd display stop :100").ok();
+    assert_eq!(run.wait(SOON).code(), 143);
+    place.is_clean();
+}
+
+#[test]
+fn a_server_that_crashes_ends_the_command() {
+    let place = Place::new();
+    let run = up(&place, "startxd display run -- sh -c 'echo up; exec sleep 1234'");
+    place.user("ada", "pkill -9 Xvfb").ok();
+    let run = run.wait(SOON);
+    assert_eq!(run.code(), 143, "{run}");
+    assert!(run.stderr.contains("the server of display :100 was ended by SIGKILL"), "{run}");
+    place.is_clean();
 }
