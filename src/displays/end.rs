@@ -47,12 +47,20 @@ pub async fn stop(
 /// Pause between two looks at a lock: flock(2) cannot be waited for together with anything else.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// The units that make up a display: a command's own, or one for everybody. What is bound to them goes with them.
+/// The units that make up a display: a command's own, or one for everybody. Commands on it are bound to these, and go with
+/// them.
 #[must_use]
 pub fn units(display: Display, own: bool) -> Vec<String> {
+    // Its session is bound as well, but may have failed before, or on its way out, which nobody would forget.
+    let session = names::display_session(display);
     match own {
-        true => vec![names::display_scope(display)],
-        false => vec![names::display_service(display), names::display_socket(display), names::display_repair(display)],
+        true => vec![names::display_scope(display), session],
+        false => vec![
+            names::display_service(display),
+            names::display_socket(display),
+            names::display_repair(display),
+            session,
+        ],
     }
 }
 

@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::host::prepare::hostname_bytes;
 use crate::host::repair::remove_socket;
 use crate::launch::Ending;
-use crate::manager::{Manager, Mode, Signals, transient};
+use crate::manager::{Manager, Mode, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
 use crate::supervisor::relay::Relay;
@@ -101,8 +101,8 @@ impl<'a> Own<'a> {
             claim.remove(runtime);
             Err(failure)
         };
-        let listeners = match listeners(display) {
-            Ok(listeners) => listeners,
+        let sockets = match listeners(display) {
+            Ok(sockets) => sockets,
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && next(display).is_some() => {
                 claim.remove(runtime);
                 *from = next(display).unwrap_or(display);
@@ -113,13 +113,18 @@ impl<'a> Own<'a> {
         let authority = runtime.authority(display);
         let cookie = match xauthority::ensure(&authority, display, &hostname_bytes()) {
             Ok(cookie) => cookie,
-            Err(error) => return undo(claim, Failure::write(&authority, error)),
+            Err(error) => {
+                drop(sockets);
+                return undo(claim, Failure::write(&authority, error));
+            }
         };
         occupied::remove_temporary_lock(display);
         let started = Relay::to(to_journal).and_then(|(relay, output)| {
-            let server = child::start(&settings, &listeners, &output, true)?;
+            let server = child::start(&settings, &sockets, &output, true)?;
             Ok((server, relay))
         });
+        // Only the server has them now; and while they are open here, their path would not be taken for abandoned.
+        drop(sockets);
         let (server, relay) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -127,7 +132,6 @@ impl<'a> Own<'a> {
                 return undo(claim, Failure::ServerFailed(text));
             }
         };
-        drop(listeners);
         let mut own =
             Self { runtime, config, settings, cookie, server, relay, janitor: None, claim: Some(claim), manager: None };
         tracing::debug!("the server is forked");
@@ -300,6 +304,9 @@ impl<'a> Own<'a> {
             }
             if !done {
                 let _ = timeout(patience, signals.job_done(&job)).await;
+            }
+            if let Some((manager, _)) = self.manager.as_ref().filter(|_| self.settings.session.is_some()) {
+                let _ = manager.reset_failed(&names::display_session(self.settings.display)).await;
             }
         } else {
             child::kill(&mut self.server, &self.settings, &mut self.relay).await;

@@ -196,7 +196,21 @@ impl Life<'_> {
             self.ask_for_stop().await;
         }
         child::kill(&mut self.up.server, self.settings, &mut self.relay).await;
+        self.forget_session().await;
         clean(self.runtime, display);
+    }
+
+    /// Has the manager forget how the session ended, which has been told, so that no failed unit is left.
+    async fn forget_session(&self) {
+        if self.settings.session.is_none() {
+            return;
+        }
+        let unit = names::display_session(self.settings.display);
+        let forget = async {
+            let manager = Manager::connect(self.runtime).await.ok()?;
+            manager.reset_failed(&unit).await.ok()
+        };
+        let _ = timeout(self.deadlines.user_manager, forget).await;
     }
 
     /// Has the manager stop this unit, and with it all that is bound to it, in order; returns when it is our turn.

@@ -78,7 +78,6 @@ impl Service {
             ("After", units(&[server])),
             ("Environment", value(assignments)),
             ("UnsetEnvironment", units(&NOT_OF_THIS_DISPLAY)),
-            ("CollectMode", value("inactive-or-failed".to_owned())),
         ]);
         properties
     }

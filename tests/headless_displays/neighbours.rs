@@ -27,6 +27,7 @@ fn numbers_of_others_are_stepped_over() {
     place.user("eve", "xdpyinfo -display :100").ok();
     place.user("ada", "xdpyinfo -display :101").ok();
     place.user("ada", "startxd display stop :103").ok();
+    place.root("rm /tmp/.X102-lock; pkill -x Xvfb; while pgrep -x Xvfb; do sleep 0.02; done").ok();
 }
 
 #[test]

@@ -54,10 +54,11 @@ fn a_session_manages_it_is_started_again_and_its_end_is_the_displays() {
         if now != pid && now != "0" { Ok(()) } else { Err(now) }
     });
     assert!(place.line("startxd display list").ends_with(", openbox"));
-    // The second one takes SIGTERM for its end, as at any logout, and exits with 0.
-    wait_until("openbox to end", SOON, || {
-        let ended = place.user("ada", "startxd display run :7 -- openbox --exit");
-        if ended.code() == 0 { Ok(()) } else { Err(ended.to_string()) }
+    // Until it manages, it does not hear this.
+    wait_until("openbox to exit, and the display with it", SOON, || {
+        let exit = place.user("ada", "startxd display run :7 -- openbox --exit");
+        let list = place.user("ada", "startxd display list").stdout;
+        if list.contains(":7") { Err(format!("{list}{exit}")) } else { Ok(()) }
     });
     place.becomes_clean();
 }
