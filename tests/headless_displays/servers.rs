@@ -18,6 +18,9 @@ fn xvfb_from_start_to_stop() {
     assert!(seen.stdout.starts_with(":100\n") && seen.stdout.contains("800x600"), "{seen}");
     let environment = place.user("ada", "systemctl --user show-environment").ok().stdout;
     assert!(!environment.contains("DISPLAY=") && !environment.contains("XAUTHORITY="), "{environment}");
+    let status = place.user("ada", "startxd status");
+    assert_eq!(status.code(), 4, "{status}");
+    assert!(status.stdout.ends_with(" displays  :100 without a screen, xvfb 800x600, active\n"), "{status}");
     // A reload, and a new execution, of the manager change nothing.
     place.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
     let json = place.line("startxd display list --json");

@@ -7,6 +7,8 @@ mod render;
 use std::io::Write;
 
 use super::exit::Exit;
+use crate::displays::{claim, list};
+use crate::manager::Manager;
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session.
@@ -21,10 +23,8 @@ pub async fn run() -> Exit {
     let snapshot = match gather::gather(&runtime).await {
         Ok(Some(snapshot)) => snapshot,
         Ok(None) => {
-            let _ = writeln!(
-                std::io::stdout(),
-                "no session of startxd is up; start one on a virtual terminal: startxd start"
-            );
+            let none = "no session of startxd is up; start one on a virtual terminal: startxd start\n";
+            let _ = std::io::stdout().write_all((none.to_owned() + &displays(&runtime).await).as_bytes());
             return Exit::NotRunning;
         }
         Err(error) => {
@@ -33,12 +33,23 @@ pub async fn run() -> Exit {
         }
     };
     let findings = judge::judge(&snapshot);
-    let _ = std::io::stdout().write_all(render::render(&snapshot, &findings).as_bytes());
+    let text = render::render(&snapshot, &findings) + &displays(&runtime).await;
+    let _ = std::io::stdout().write_all(text.as_bytes());
     if findings.iter().any(|finding| finding.severity == judge::Severity::Problem) {
         Exit::Degraded
     } else {
         Exit::Success
     }
+}
+
+/// The displays without a screen, which belong to no session; nothing if there are none.
+async fn displays(runtime: &RuntimeDir) -> String {
+    // Not asked for in vain: most have none.
+    if claim::all(runtime).is_empty() {
+        return String::new();
+    }
+    let Ok(manager) = Manager::connect(runtime).await else { return String::new() };
+    render::displays(&list::list(runtime, &manager).await.unwrap_or_default())
 }
 
 /// The problems of this user's session, as `status` says them; none if there is no session.
