@@ -3,8 +3,8 @@
 //! server's last lines on the VT.
 
 use crate::harness::{Mode, SOON, secs};
-use crate::scenario::Desk;
-use crate::{FIFO, OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{FIFO, another, manages};
 
 #[test]
 fn a_killed_server_comes_back_with_its_window_manager() {
@@ -20,7 +20,28 @@ fn a_killed_server_comes_back_with_its_window_manager() {
     desk.is_up();
     desk.quits_openbox();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
+}
+
+#[test]
+fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
+    let desk = Desk::at_prompt();
+    // Nothing but the host would start this one again.
+    desk.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+    desk.starts("");
+    let first = desk.server();
+    let openbox = desk.root("pgrep -x openbox").text();
+    desk.root(&format!("kill -STOP {openbox}; kill -KILL {}", first.pid)).ok();
+    // Another client has the next server started meanwhile.
+    desk.unit_becomes("xorg@0.service", "failed");
+    desk.with_display("xdpyinfo").ok();
+    another(&desk, "Xorg", &first.pid);
+    desk.root(&format!("kill -CONT {openbox}")).ok();
+    another(&desk, "openbox", &openbox);
+    manages(&desk);
+    desk.is_up();
+    desk.quits_openbox();
+    desk.ended(0);
 }
 
 #[test]
@@ -38,7 +59,7 @@ fn a_server_that_is_killed_again_and_again_ends_the_session() {
     let lines = screen.0.split("its last lines:").last().map_or(0, |lines| lines.lines().count());
     // The rest of this line, END, the prompt, and what the server said.
     assert!(lines > 4, "{screen}");
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -114,7 +135,7 @@ fn a_server_that_is_killed_before_it_serves_ends_the_session() {
     desk.root(&format!("kill -KILL {server}")).ok();
     desk.ended(3).says(&["the X server was ended by SIGKILL before it was ready"]);
     desk.root(&format!("rm {FIFO}")).ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -125,7 +146,7 @@ fn a_hanging_server_is_given_up_at_the_deadline() {
     desk.types(&format!("startxd start {OPENBOX}"));
     desk.ended(3).says(&["did not answer within 1 s"]);
     desk.root(&format!("rm {FIFO}")).ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
