@@ -12,6 +12,8 @@ use gather::NotGathered;
 use judge::{Finding, Severity};
 
 use super::exit::Exit;
+use crate::displays::{claim, list};
+use crate::manager::Manager;
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session, or of the display that is attached in its place.
@@ -24,7 +26,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         }
     };
     let findings = found.judge();
-    let text = if as_json { found.json(&findings) } else { found.text(&findings) };
+    let text = if as_json { found.json(&findings) } else { found.text(&findings) + &displays().await };
     let _ = std::io::stdout().write_all(text.as_bytes());
     if matches!(found, Found::Nothing) {
         Exit::NotRunning
@@ -33,6 +35,17 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
     } else {
         Exit::Success
     }
+}
+
+/// The displays without a screen, which belong to no session; nothing if there are none.
+async fn displays() -> String {
+    let Ok(runtime) = RuntimeDir::find() else { return String::new() };
+    // Not asked for in vain: most have none.
+    if claim::all(&runtime).is_empty() {
+        return String::new();
+    }
+    let Ok(manager) = Manager::connect(&runtime).await else { return String::new() };
+    render::displays(&list::list(&runtime, &manager).await.unwrap_or_default())
 }
 
 /// What there is.
