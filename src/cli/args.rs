@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, value_parser};
 
 use crate::autologin::VTS;
+use crate::multiplexer::Kind;
 
 /// startx, done by systemd: Xorg and a window manager as user units on this virtual terminal.
 #[derive(Debug, Parser)]
@@ -71,12 +72,41 @@ pub enum Command {
     /// Take back what enable has set up (as root)
     #[command(subcommand)]
     Disable(Disable),
+    /// What the units of multiplexers call
+    #[command(subcommand, hide = true)]
+    Multiplexer(MultiplexerStep),
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {
         /// The display's number
         display: String,
     },
+}
+
+/// A step in the life of a multiplexer's unit.
+#[derive(Debug, Subcommand)]
+pub enum MultiplexerStep {
+    /// Before its start: that no other one runs
+    Check(MultiplexerName),
+    /// After its start: that it answers
+    Ready(MultiplexerName),
+    /// Make a session of a server
+    Open(MultiplexerName),
+    /// End a session of a server
+    Close(MultiplexerName),
+    /// After the end of a server: end what it has left
+    Ended(MultiplexerName),
+}
+
+/// A multiplexer, and a session of it.
+#[derive(Debug, clap::Args)]
+pub struct MultiplexerName {
+    /// Which
+    #[arg(value_enum)]
+    pub kind: Kind,
+    /// The name of the session; "main" if not given
+    #[arg(value_name = "NAME", allow_hyphen_values = true)]
+    pub name: Option<String>,
 }
 
 /// What is completed.

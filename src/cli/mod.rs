@@ -11,6 +11,7 @@ pub mod exit;
 mod journal;
 pub mod json;
 mod list;
+mod multiplexer;
 mod repair;
 mod restart;
 mod select;
@@ -42,7 +43,7 @@ pub fn run() -> Exit {
     if matches!(args.command, Command::Start(_)) {
         grace::ask();
     }
-    journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. }));
+    journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. } | Command::Multiplexer(_)));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -70,6 +71,7 @@ pub fn run() -> Exit {
                 autologin::enable(&user, vt, profile, dry_run).await
             }
             Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
+            Command::Multiplexer(step) => multiplexer::step(step).await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })
