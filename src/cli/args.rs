@@ -66,10 +66,10 @@ pub enum Command {
         #[arg(long)]
         restore: bool,
     },
-    /// Set up a way into a session (as root)
+    /// Set up a way into a session: autologins as root, multiplexers as the user
     #[command(subcommand)]
     Enable(Enable),
-    /// Take back what enable has set up (as root)
+    /// Take back what enable has set up
     #[command(subcommand)]
     Disable(Disable),
     /// What the units of multiplexers call
@@ -128,6 +128,9 @@ pub struct Start {
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
+    /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
+    #[arg(long, value_enum, value_name = "MULTIPLEXER")]
+    pub multiplexer: Option<Kind>,
     #[command(flatten)]
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
@@ -236,6 +239,18 @@ pub enum Enable {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Have a session of a terminal multiplexer from the boot on, whoever is logged in; as the user whose it is
+    Multiplexer {
+        /// Which
+        #[arg(value_enum)]
+        kind: Kind,
+        /// The name of the session; "main" if not given
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: Option<String>,
+        /// Show what would be set, and set nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What to take back.
@@ -249,5 +264,14 @@ pub enum Disable {
         /// Only that of this virtual terminal
         #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
         vt: Option<u8>,
+    },
+    /// Take back multiplexers that enable has set up; all of them if nothing is given
+    Multiplexer {
+        /// Only those of this one
+        #[arg(value_enum)]
+        kind: Option<Kind>,
+        /// Only the session of this name
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: Option<String>,
     },
 }

@@ -40,7 +40,7 @@ pub fn run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Success };
         }
     };
-    if matches!(args.command, Command::Start(_)) {
+    if matches!(&args.command, Command::Start(start) if start.multiplexer.is_none()) {
         grace::ask();
     }
     journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. } | Command::Multiplexer(_)));
@@ -72,6 +72,10 @@ pub fn run() -> Exit {
             }
             Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
             Command::Multiplexer(step) => multiplexer::step(step).await,
+            Command::Enable(Enable::Multiplexer { kind, name, dry_run }) => {
+                multiplexer::enable(kind, name.as_deref(), dry_run).await
+            }
+            Command::Disable(Disable::Multiplexer { kind, name }) => multiplexer::disable(kind, name.as_deref()).await,
             Command::Serve { display } => serve::run(&display).await,
         }
     })

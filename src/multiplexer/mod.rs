@@ -18,8 +18,11 @@
 //! `tmux.service` is the server on the default socket, and `tmux@NAME.service` a session in it, so that `tmux attach -t
 //! NAME` finds what people expect. screen and zellij have a server for each session anyway.
 
+pub mod attach;
 mod command;
+pub mod enable;
 pub mod name;
+mod remembered;
 pub mod screen;
 pub mod service;
 mod sockets;

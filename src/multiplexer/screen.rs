@@ -15,11 +15,11 @@ use crate::os::Pid;
 #[must_use]
 pub fn directories() -> Vec<PathBuf> {
     let given = std::env::var_os("SCREENDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let uid = nix::unistd::geteuid();
-    let user = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-    let built_in = user.iter().flat_map(|user| {
-        ["/run/screen", "/run/screens", "/tmp/screens", "/tmp/uscreens"]
-            .map(|directory| Path::new(directory).join(format!("S-{user}")))
+    // By what is there and not by the user's name: to look that up may take a while.
+    let built_in = ["/run/screen", "/run/screens", "/tmp/screens", "/tmp/uscreens"].into_iter().flat_map(|directory| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let is_users = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"S-"));
+        entries.map(|entry| entry.path()).filter(is_users).collect::<Vec<_>>()
     });
     let home = std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".screen"));
     given.into_iter().chain(built_in).chain(home).collect()

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::name::{BadName, Kind, Name, TMUX_SERVER};
+use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
 use super::tmux::{self, Server};
 use super::{screen, sockets, zellij};
 use crate::deadline::Deadlines;
@@ -124,8 +124,31 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
         }
     };
     tokio::select! {
-        answered = timeout(waited, answers) => answered.map_err(|_| Failed::Late { what, waited }),
-        () = ended => Err(Failed::Ended { what }),
+        answered = timeout(waited, answers) => answered.map_err(|_| Failed::Late { what, waited })?,
+        () = ended => return Err(Failed::Ended { what }),
+    }
+    if kind == Kind::Tmux {
+        start_sessions().await;
+    }
+    Ok(())
+}
+
+/// Queues the sessions that are enabled: they fell with a server that has crashed, and it comes back alone.
+async fn start_sessions() {
+    let start = async {
+        let manager = manager().await?;
+        let refused = |error: crate::dbus::CallError| Failed::Manager(error.to_string());
+        if manager.state(TARGET).await.map_err(refused)?.active == "active" {
+            let wanted = manager.wanted_by(TARGET).await.map_err(refused)?;
+            for unit in wanted.iter().filter(|unit| unit.starts_with("tmux@")) {
+                // They wait for the server's unit, so nobody can wait for them here.
+                manager.start(unit, Mode::Replace).await.map_err(refused)?;
+            }
+        }
+        Ok::<_, Failed>(())
+    };
+    if let Err(error) = start.await {
+        tracing::warn!("the sessions of the server that ended are not started again: {error}");
     }
 }
 

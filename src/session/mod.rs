@@ -18,7 +18,8 @@ use crate::desktop_entry::Locale;
 use crate::manager::{Manager, names, transient};
 pub use error::NoSession;
 use named::named;
-use program::{find, is_executable};
+use program::find;
+pub use program::is_executable;
 pub use request::Request;
 pub use rescue::rescue;
 
