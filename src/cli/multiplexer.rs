@@ -121,14 +121,17 @@ fn say(text: &str) {
 /// Does one step.
 pub async fn step(step: MultiplexerStep) -> Exit {
     let deadlines = super::configuration().deadlines;
-    let name = |name: MultiplexerName| name.name.unwrap_or_default();
     let done = match step {
         MultiplexerStep::Check(MultiplexerName { kind, name }) => service::check(kind, name.as_deref()),
         MultiplexerStep::Ready(MultiplexerName { kind, name }) => {
             service::ready(kind, name.as_deref(), main_pid(), &deadlines).await
         }
-        MultiplexerStep::Open(given) => service::open(&name(given), &deadlines).await,
-        MultiplexerStep::Close(given) => service::close(&name(given), &deadlines).await,
+        MultiplexerStep::Open(MultiplexerName { name, .. }) => {
+            service::open(&name.unwrap_or_default(), &deadlines).await
+        }
+        MultiplexerStep::Close(MultiplexerName { kind, name }) => {
+            service::close(kind, &name.unwrap_or_default(), main_pid(), &deadlines).await
+        }
         MultiplexerStep::Ended(_) => service::ended(&deadlines).await,
     };
     ended(done)

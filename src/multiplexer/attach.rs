@@ -77,7 +77,7 @@ async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<
     let manager = enable::manager(deadlines).await?;
     let unit = kind.unit(&name);
     let server = if kind == Kind::Tmux { TMUX_SERVER } else { unit.as_str() };
-    if manager.state(server).await.is_ok_and(|state| state.is_down()) {
+    if manager.state(server).await.is_ok_and(|state| state.active != "active") {
         service::check(kind, Some(name.as_str())).map_err(NotEnabled::from)?;
     }
     let not_started = |why: String| NotAttached::NotStarted { unit: unit.clone(), why };

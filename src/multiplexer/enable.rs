@@ -72,6 +72,7 @@ pub struct Plan {
     pub enable: Vec<String>,
     /// Whether lingering has to be turned on.
     pub linger: bool,
+    runs: bool,
     manager: Manager,
     before: Remembered,
     path: PathBuf,
@@ -100,12 +101,14 @@ pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Resu
         }
     }
     let server = if kind == Kind::Tmux { TMUX_SERVER } else { unit.as_str() };
-    let runs = manager.state(server).await.is_ok_and(|state| !state.is_down());
-    if !runs {
+    // One that waits to be started again is not: something may be in its way.
+    let is_up = async |unit: &str| manager.state(unit).await.is_ok_and(|state| state.active == "active");
+    let (runs, server_runs) = (is_up(&unit).await, is_up(server).await);
+    if !server_runs {
         service::check(kind, Some(name.as_str()))?;
     }
     let linger = !linger::lingers(&user);
-    Ok(Plan { user, kind, name, unit, enable, linger, manager, before, path })
+    Ok(Plan { user, kind, name, unit, enable, linger, runs, manager, before, path })
 }
 
 impl Plan {
@@ -156,6 +159,10 @@ impl Plan {
             && let Err(error) = self.manager.disable(&units).await
         {
             tracing::warn!("{} stays enabled: {error}", units.join(" "));
+        }
+        if !self.runs {
+            // It may be about to be started again.
+            let _ = self.manager.until_done(self.manager.stop(&self.unit, Mode::Replace)).await;
         }
         let _ = self.manager.reset_failed(&self.unit).await;
         if self.linger

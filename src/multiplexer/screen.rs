@@ -80,12 +80,20 @@ impl Screen {
     /// # Errors
     /// There is no such session any more, or it does not answer in time.
     pub async fn set(&self, variable: &str, value: Option<&str>, deadline: Instant) -> io::Result<()> {
+        match value {
+            Some(value) => self.tell(&["setenv", variable, value], deadline).await,
+            None => self.tell(&["unsetenv", variable], deadline).await,
+        }
+    }
+
+    /// Gives a command.
+    ///
+    /// # Errors
+    /// There is no such session any more, or it does not answer in time.
+    pub async fn tell(&self, command: &[&str], deadline: Instant) -> io::Result<()> {
         let session = format!("{}.{}", self.pid, self.name);
         let mut words = vec!["-S", &session, "-X"];
-        match value {
-            Some(value) => words.extend(["setenv", variable, value]),
-            None => words.extend(["unsetenv", variable]),
-        }
+        words.extend(command);
         let directory = [("SCREENDIR", self.directory.as_os_str())];
         // Not where it is built in: screen refuses one that it would have chosen itself on some distributions.
         let environment: &[(&str, &OsStr)] = if self.directory.ends_with(".screen") { &directory } else { &[] };

@@ -169,15 +169,33 @@ pub async fn open(name: &str, deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Ends a session of tmux's server, and what it leaves of its panes.
+/// Ends a session, `main` being the unit's main process. What is left of it in the unit is for systemd to end.
 ///
 /// # Errors
 /// The user manager does not answer.
-pub async fn close(name: &str, deadlines: &Deadlines) -> Result<(), Failed> {
-    let name = Name::parse(Kind::Tmux, name)?;
+pub async fn close(kind: Kind, name: &str, main: Option<Pid>, deadlines: &Deadlines) -> Result<(), Failed> {
+    let name = Name::parse(kind, name)?;
+    if kind == Kind::Tmux {
+        return close_tmux(&name, deadlines).await;
+    }
+    let Some(screen) = screen::sessions().into_iter().find(|it| Some(it.pid) == main) else { return Ok(()) };
+    let quit = async {
+        let process = os::watch(os::pidfd_open(screen.pid)?)?;
+        screen.tell(&["quit"], Instant::now() + deadlines.multiplexer_stop).await?;
+        // When this returns, systemd sends signals to whatever is left.
+        process.readable().await.map(drop)
+    };
+    if let Err(error) = timeout(deadlines.multiplexer_stop, quit).await.unwrap_or_else(|late| Err(late.into())) {
+        tracing::warn!("screen has not ended its session {name}: {error}");
+    }
+    Ok(())
+}
+
+/// Ends a session of tmux's server, and what it leaves of its panes.
+async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     let server = server(deadlines);
     // One that is gone already has nothing to end.
-    let Ok(panes) = server.panes(&name).await else { return Ok(()) };
+    let Ok(panes) = server.panes(name).await else { return Ok(()) };
     let manager = manager().await?;
     let mut scopes = Vec::new();
     for pane in panes {
@@ -209,14 +227,24 @@ pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Stops scopes, all at once, which is SIGTERM and SIGHUP to everything in them; then SIGKILL.
+/// Ends what is in scopes, all at once, by SIGTERM and SIGHUP; then by SIGKILL.
+///
+/// Not by stopping them: tmux 3.6 and later order them before the server's unit, so their stop jobs would wait for the end of
+/// the unit that waits here.
 async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) {
     let mut tasks = tokio::task::JoinSet::new();
     for scope in scopes {
         let manager = manager.clone();
         tasks.spawn(async move {
-            let stopped = manager.until_done(manager.stop(&scope, Mode::Replace));
-            if timeout(deadline, stopped).await.is_err() {
+            // Both fail for a scope that has just ended.
+            let _ = manager.kill(&scope, Signal::SIGTERM).await;
+            let _ = manager.kill(&scope, Signal::SIGHUP).await;
+            let empty = async {
+                while manager.processes(&scope).await.is_ok_and(|processes| !processes.is_empty()) {
+                    sleep(LOOK_AGAIN).await;
+                }
+            };
+            if timeout(deadline, empty).await.is_err() {
                 tracing::warn!("what runs in {scope} does not end; it is killed");
                 let _ = manager.kill(&scope, Signal::SIGKILL).await;
             }

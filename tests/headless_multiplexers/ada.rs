@@ -68,7 +68,7 @@ impl Ada {
     /// Logs in by ssh on a terminal, and runs a command there. Nothing is typed, and the terminal stays.
     pub fn on_terminal(&self, command: &str) -> Background {
         // Its end is not that of the pipe.
-        let script = format!("exec 3> >(exec ssh -tt localhost '{command}' 2>&1; echo \"status $?\"); sleep infinity");
+        let script = format!("exec 3> >(ssh -tt localhost '{command}' 2>&1; echo \"status $?\"); sleep infinity");
         self.shell_as("ada", &script).env("TERM", "xterm").spawn()
     }
 

@@ -8,6 +8,10 @@ fn enabled_by_the_user_and_taken_back_exactly() {
     let mut ada = Ada::new();
     ada.discard();
     let _polkit = ada.has_polkit();
+    // Without lingering and without a login the user manager would end.
+    ada.has_ssh();
+    let login = ada.spawn("ada", "ssh -T localhost 'echo in; exec sleep infinity'");
+    wait_until("the login", SOON, || if login.stdout().contains("in") { Ok(()) } else { Err(login.stderr()) });
     let before = ada.settings();
     let dry = ada.does("startxd enable multiplexer tmux work --dry-run").ok();
     assert_eq!(ada.settings(), before, "{dry}");
@@ -41,6 +45,8 @@ fn enabled_by_the_user_and_taken_back_exactly() {
     let again = ada.does("startxd disable multiplexer");
     assert_eq!(again.code(), 31, "{again}");
     ada.does("systemctl --user stop tmux screen@main").ok();
+    ada.root("pkill -u ada -x sleep").ok();
+    drop(login);
 }
 
 #[test]

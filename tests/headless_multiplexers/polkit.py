@@ -24,7 +24,9 @@ def send(kind, fields, body=b""):
 def receive(length):
     data = b""
     while len(data) < length:
-        data += bus.recv(length - len(data)) or exit(0)
+        more = bus.recv(length - len(data))
+        assert more, "the bus has closed the connection"
+        data += more
     return data
 
 
@@ -54,7 +56,7 @@ bus.connect("/run/dbus/system_bus_socket")
 bus.sendall(b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n")
 assert bus.recv(100).startswith(b"OK")
 bus.sendall(b"BEGIN\r\n")
-to_bus = [field(1, b"o", b"/org/freedesktop/DBus"), field(6, b"s", b"org.freedesktop.DBus")]
+to_bus = [field(1, b"o", b"/org/freedesktop/DBus"), field(2, b"s", b"org.freedesktop.DBus"), field(6, b"s", b"org.freedesktop.DBus")]
 send(1, to_bus + [field(3, b"s", b"Hello")])
 name = b"org.freedesktop.PolicyKit1"
 body = padded(struct.pack("<I", len(name)) + name + b"\0", 4) + struct.pack("<I", 0)

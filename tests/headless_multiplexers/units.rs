@@ -111,13 +111,14 @@ fn a_server_that_crashes_comes_back_with_its_sessions() {
 fn a_server_of_a_login_is_not_taken_for_the_units() {
     let ada = Ada::new();
     ada.does("tmux new-session -d -s mine").ok();
-    for command in ["systemctl --user start tmux@work", "startxd enable multiplexer tmux"] {
-        ada.does(command).fails();
-    }
+    ada.root("loginctl enable-linger ada").ok();
+    let before = ada.settings();
+    ada.does("systemctl --user start tmux@work").fails();
     let told = ada.does("startxd enable multiplexer tmux work");
     assert_eq!(told.code(), 31, "{told}");
     assert!(told.stderr.contains("runs already") && told.stderr.contains("tmux kill-server"), "{told}");
-    let journal = ada.journal("--user-unit tmux.service -o cat");
+    assert_eq!(ada.settings(), before);
+    let journal = ada.journal("-t startxd -o cat");
     assert!(journal.contains("a tmux server of yours runs already (pid "), "{journal}");
     // It was left alone.
     assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "mine");
