@@ -4,27 +4,18 @@ mod harness;
 mod scenario;
 
 use std::thread::sleep;
-use std::time::Duration;
 
 use harness::{SOON, wait_until};
-use scenario::Desk;
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX, moments};
 
 /// A start takes about a quarter of a second.
-const START: Duration = Duration::from_millis(320);
-
-/// The moments, counted from the typing; every `STARTXD_SWEEP` milliseconds, 40 if that is not set.
-fn moments() -> impl Iterator<Item = Duration> {
-    let step = std::env::var("STARTXD_SWEEP").ok().and_then(|step| step.parse().ok()).unwrap_or(40);
-    (0..).map(move |n| Duration::from_millis(n * step)).take_while(|moment| *moment < START)
-}
+const START: u64 = 320;
 
 /// Types a start, runs `disturbance` as root at each of the moments, lets the session come up if it does, ends it then,
 /// and expects one of `statuses`, and nothing left.
 fn sweep(disturbance: &str, statuses: &[u8]) {
     let desk = Desk::at_prompt();
-    for moment in moments() {
+    for moment in moments(START) {
         // Below a shell of its own: the one at the prompt drops the rest of the line when a program dies of SIGINT, as
         // startxd does in its first moments, and what tells the test of the end would not be printed.
         desk.types(&format!("bash -c 'startxd start {OPENBOX}; exit $?'"));
@@ -94,7 +85,7 @@ fn the_units_are_stopped() {
 #[test]
 fn the_host_is_killed_and_the_next_start_repairs_what_is_left() {
     let desk = Desk::at_prompt();
-    for moment in moments() {
+    for moment in moments(START) {
         desk.types(&format!("startxd start {OPENBOX}"));
         sleep(moment);
         let hit = desk.root("pkill -KILL -u ada -f '^startxd start'").status.success();

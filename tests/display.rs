@@ -4,9 +4,8 @@ mod harness;
 mod scenario;
 
 use harness::{Mode, SOON, wait_until};
-use scenario::Desk;
+use scenario::{Desk, OPENBOX};
 
-const OPENBOX: &str = "-- openbox --sm-disable";
 const COOKIE: &str = include_str!("scenario/cookie.py");
 
 /// An X server of eve's on display 0.

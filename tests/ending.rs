@@ -4,16 +4,7 @@ mod harness;
 mod scenario;
 
 use harness::Mode;
-use scenario::Desk;
-
-const OPENBOX: &str = "-- openbox --sm-disable";
-
-/// What every end is followed by: another session, as good as the first.
-fn starts_again(desk: &Desk) {
-    desk.starts(OPENBOX);
-    desk.quits_openbox();
-    desk.ended(0);
-}
+use scenario::{Desk, OPENBOX};
 
 #[test]
 fn stop_returns_when_the_session_is_gone() {
@@ -23,7 +14,7 @@ fn stop_returns_when_the_session_is_gone() {
     assert_eq!(desk.vt().mode(), Mode::Text);
     desk.is_clean();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -48,7 +39,7 @@ fn stop_works_from_a_terminal_window_that_it_ends() {
     desk.sees_window("inside");
     desk.user("ada", "echo > go").ok();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -57,7 +48,7 @@ fn somebody_who_stops_xorg_target_ends_the_session() {
     desk.starts(OPENBOX);
     desk.user("ada", "systemctl --user stop xorg.target").ok();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -66,7 +57,7 @@ fn somebody_who_stops_the_sockets_ends_the_session() {
     desk.starts(OPENBOX);
     desk.user("ada", "systemctl --user stop xorg@0.socket").ok();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -84,5 +75,5 @@ fn what_an_application_starts_as_its_last_act_ends_too() {
     desk.user("ada", "test -e there").ok();
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }

@@ -4,9 +4,7 @@ mod harness;
 mod scenario;
 
 use harness::{Case, Guest, SOON, wait_until};
-use scenario::{Desk, write_bus_services};
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX, write_bus_services};
 
 /// What belongs to one shell, terminal or login.
 const STAY: [&str; 12] = [
@@ -74,9 +72,7 @@ fn what_a_session_changed_is_exactly_as_before_it() {
     assert_eq!(desk.environment(), before);
 }
 
-#[test]
-fn ten_sessions_leave_the_environment_of_the_first() {
-    let desk = Desk::at_prompt();
+fn ten_sessions(desk: &Desk) {
     let before = desk.environment();
     for _ in 0..10 {
         desk.starts(OPENBOX);
@@ -84,6 +80,11 @@ fn ten_sessions_leave_the_environment_of_the_first() {
         desk.ended(0);
         assert_eq!(desk.environment(), before);
     }
+}
+
+#[test]
+fn ten_sessions_leave_the_environment_of_the_first() {
+    ten_sessions(&Desk::at_prompt());
 }
 
 fn programs_of_the_bus(case: Case) {
@@ -135,14 +136,7 @@ fn programs_that_dbus_broker_starts_have_the_display_and_later_not() {
 fn with_dbus_broker_ten_sessions_leave_the_environment_of_the_first() {
     let case = Guest::get();
     case.use_dbus_broker();
-    let desk = Desk::at_prompt_in(case);
-    let before = desk.environment();
-    for _ in 0..10 {
-        desk.starts(OPENBOX);
-        desk.user("ada", "startxd stop").ok();
-        desk.ended(0);
-        assert_eq!(desk.environment(), before);
-    }
+    ten_sessions(&Desk::at_prompt_in(case));
 }
 
 /// What would put right at once what host and supervisor leave when both are killed: here it is away, for once.

@@ -3,13 +3,67 @@
 mod harness;
 mod hostile;
 
-use harness::{Guest, SOON, secs, wait_until};
+use harness::{Background, Case, Guest, Login, SOON, secs, wait_until};
 use hostile::*;
 
-/// Runs Python in the guest, behind what `client.py` has.
+/// A session that is up, and how it was before anybody said anything to it.
+struct Up {
+    guest: Case,
+    login: Login,
+    session: Typed,
+    before: Vitals,
+}
+
+impl Up {
+    fn begin() -> Self {
+        let mut guest = Guest::get();
+        let login = prompt(&mut guest);
+        let session = start(&guest, &login);
+        let before = vitals(&guest);
+        Self { guest, login, session, before }
+    }
+
+    /// Runs Python as ada.
+    fn says(&self, lines: &str) -> Told {
+        python(&self.guest, "ada", lines)
+    }
+
+    /// Runs Python as ada that prints "here" when it has done its worst, and stays.
+    fn stay(&self, lines: &str) -> Background {
+        let clients = self.guest.shell_as("ada", "ulimit -n 4096; exec python3 -").stdin(script(lines)).spawn();
+        wait_output(&clients, "here");
+        clients
+    }
+
+    #[track_caller]
+    fn is_unharmed(&self) {
+        assert_unharmed(&self.guest, &self.before);
+    }
+
+    /// Nothing was done to it; then it is ended.
+    #[track_caller]
+    fn stops(&self) -> Told {
+        self.is_unharmed();
+        stop(&self.guest, &self.login, &self.session)
+    }
+
+    /// As [`stops`](Self::stops), and it leaves nothing.
+    #[track_caller]
+    fn ends(&self) -> Told {
+        let told = self.stops();
+        self.guest.assert_clean();
+        told
+    }
+}
+
+/// Lines of Python behind what `client.py` has.
+fn script(lines: &str) -> String {
+    format!("{}\n{lines}", include_str!("hostile/client.py"))
+}
+
+/// Runs Python in the guest.
 fn python(guest: &Guest, user: &str, lines: &str) -> Told {
-    let script = format!("{}\n{lines}", include_str!("hostile/client.py"));
-    guest.shell_as(user, "exec python3 - 2>&1").stdin(script).run().into()
+    guest.shell_as(user, "exec python3 - 2>&1").stdin(script(lines)).run().into()
 }
 
 /// What must not change, however the socket is treated.
@@ -45,36 +99,28 @@ fn assert_unharmed(guest: &Guest, before: &Vitals) {
 
 #[test]
 fn the_socket_is_for_its_user_alone() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let modes = guest.root("stat -c '%a %U %F' /run/user/1000/startxd /run/user/1000/startxd/*").text();
+    let up = Up::begin();
+    let modes = up.guest.root("stat -c '%a %U %F' /run/user/1000/startxd /run/user/1000/startxd/*").text();
     assert!(modes.starts_with("700 ada directory\n"), "{modes}");
     assert!(modes.contains("600 ada socket"), "{modes}");
     assert!(modes.lines().skip(1).all(|line| line.starts_with("600 ada ")), "{modes}");
 
-    let before = vitals(&guest);
-    python(&guest, "eve", "ask(b'startxd/1 stop')").says(1, &["PermissionError"]);
-    python(&guest, "root", "ask(b'startxd/1 stop')");
+    python(&up.guest, "eve", "ask(b'startxd/1 stop')").says(1, &["PermissionError"]);
+    python(&up.guest, "root", "ask(b'startxd/1 stop')");
     wait_until("the host to say whom it turned away", SOON, || {
-        let journal = guest.journal("-t startxd -o cat");
+        let journal = up.guest.journal("-t startxd -o cat");
         if journal.contains("turned away a client of the launch socket: not our user uid=0") {
             Ok(())
         } else {
             Err(journal)
         }
     });
-    assert_unharmed(&guest, &before);
-    stop(&guest, &login, &session).says(0, &[]);
-    guest.assert_clean();
+    up.ends().says(0, &[]);
 }
 
 #[test]
 fn what_is_not_understood_is_refused_and_the_session_goes_on() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = r"
 for message in [b'garbage', b'\0', bytes(range(256)), b'\xff\xfe\x00', b'GET / HTTP/1.1\r\n\r\n', b'startxd', b'startxd/1',
         b'startxd/1 ', b'startxd/2 stop', b'startxd/10 stop', b'startxd/1 stop now', b'startxd/1  stop', b'startxd/1 STOP',
@@ -89,22 +135,17 @@ for length in [8191, 8192, 8193, 65536, 150000]:
     ask(b'startxd/1 stop ' + b'x' * length, name='stop and %d bytes' % length)
     ask(b'startxd/1 failed\n' + b'\xff' * length, name='failed and %d bytes' % length)
 ";
-    let told = python(&guest, "ada", lines);
+    let told = up.says(lines);
     told.says(0, &[]);
     let good: Vec<_> = told.text.lines().filter(|line| !line.contains(" -> startxd/1 refused | ")).collect();
     assert!(told.text.lines().count() == 27 + 15 && good.is_empty(), "not refused: {good:?}\n{told}");
-    python(&guest, "ada", "ask(b'', name='nothing')").says(0, &["nothing -> end-of-file"]);
-    assert_unharmed(&guest, &before);
-    stop(&guest, &login, &session).says(0, &["refused a message on the launch socket"]);
-    guest.assert_clean();
+    up.says("ask(b'', name='nothing')").says(0, &["nothing -> end-of-file"]);
+    up.ends().says(0, &["refused a message on the launch socket"]);
 }
 
 #[test]
 fn a_launch_that_is_not_due_is_refused() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = r"
 null = os.open('/dev/null', os.O_RDWR)
 ask(LAUNCH, [null, null])
@@ -114,16 +155,14 @@ client = connect()
 client.send(b'startxd/1 failed\nlies of a stranger')
 print('after a lie -> ' + reply(client))
 ";
-    let told = python(&guest, "ada", lines);
+    let told = up.says(lines);
     told.says(
         0,
         &["listeners=1' -> startxd/1 refused | its server runs already", "this session's display is :0, not :1"],
     );
     assert!(told.has("after a lie -> startxd/1 refused only the supervisor of the server can tell"), "{told}");
-    assert_unharmed(&guest, &before);
-    let told = stop(&guest, &login, &session);
+    let told = up.ends();
     assert!(told.status == 0 && !told.has("lies"), "{told}");
-    guest.assert_clean();
 }
 
 /// Holds the supervisor back until somebody writes to a pipe: the host is up and has no server yet.
@@ -180,34 +219,26 @@ ask(b'x' * 65536, name='64 KiB')
 
 #[test]
 fn a_thousand_clients_that_say_nothing_keep_nobody_out_for_long() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = "crowd = [connect() for _ in range(1000)]; print('here', flush=True); time.sleep(600)";
-    let script = format!("{}\n{lines}", include_str!("hostile/client.py"));
-    let crowd = guest.shell_as("ada", "ulimit -n 4096; exec python3 -").stdin(script).spawn();
-    wait_output(&crowd, "here");
-    let now = vitals(&guest);
-    assert!(now.descriptors <= before.descriptors + 40, "{now:?}\nbefore: {before:?}");
+    let crowd = up.stay(lines);
+    let now = vitals(&up.guest);
+    assert!(now.descriptors <= up.before.descriptors + 40, "{now:?}\nbefore: {:?}", up.before);
     // Nobody is lied to: either it is done, or it is said that it is not.
-    let stopped = guest.user("ada", "startxd stop").status.success();
-    assert_eq!(stopped, guest.root("pgrep -xu ada Xorg").stdout.is_empty(), "startxd stop does not say what it did");
+    let stopped = up.guest.user("ada", "startxd stop").status.success();
+    assert_eq!(stopped, up.guest.root("pgrep -xu ada Xorg").stdout.is_empty(), "startxd stop does not say what it did");
     drop(crowd);
     if !stopped {
-        assert_unharmed(&guest, &before);
-        guest.user("ada", "startxd stop").ok();
+        up.is_unharmed();
+        up.guest.user("ada", "startxd stop").ok();
     }
-    assert_eq!(session.end(SOON).status, 0);
-    guest.assert_clean();
+    assert_eq!(up.session.end(SOON).status, 0);
+    up.guest.assert_clean();
 }
 
 #[test]
 fn clients_that_were_refused_and_stay_keep_nobody_out() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = r"
 crowd = []
 for number in range(100):
@@ -221,21 +252,15 @@ for number in range(100):
 print('here', flush=True)
 time.sleep(600)
 ";
-    let script = format!("{}\n{lines}", include_str!("hostile/client.py"));
-    let crowd = guest.shell_as("ada", "exec python3 -").stdin(script).spawn();
-    wait_output(&crowd, "here");
-    assert_unharmed(&guest, &before);
-    assert_eq!(stop(&guest, &login, &session).says(0, &[]).status, 0);
+    let crowd = up.stay(lines);
+    up.stops().says(0, &[]);
     drop(crowd);
-    guest.assert_clean();
+    up.guest.assert_clean();
 }
 
 #[test]
 fn a_client_that_asks_for_ever_and_never_reads_holds_nobody_up() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = r"
 client = connect()
 client.settimeout(1)
@@ -249,23 +274,16 @@ except (TimeoutError, BrokenPipeError, ConnectionResetError) as error:
 print('here', flush=True)
 time.sleep(600)
 ";
-    let script = format!("{}\n{lines}", include_str!("hostile/client.py"));
-    let deaf = guest.shell_as("ada", "exec python3 -").stdin(script).spawn();
-    wait_output(&deaf, "here");
-    python(&guest, "ada", "ask(b'startxd/2 stop')").says(0, &["startxd/1 refused", "another version"]);
-    python(&guest, "ada", "ask(LAUNCH)").says(0, &["startxd/1 refused", "its server runs already"]);
+    let deaf = up.stay(lines);
+    up.says("ask(b'startxd/2 stop')").says(0, &["startxd/1 refused", "another version"]);
+    up.says("ask(LAUNCH)").says(0, &["startxd/1 refused", "its server runs already"]);
     drop(deaf);
-    assert_unharmed(&guest, &before);
-    stop(&guest, &login, &session);
-    guest.assert_clean();
+    up.ends();
 }
 
 #[test]
 fn requests_with_descriptors_leave_none_in_the_host() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let session = start(&guest, &login);
-    let before = vitals(&guest);
+    let up = Up::begin();
     let lines = r"
 null = os.open('/dev/null', os.O_RDWR)
 for message in [LAUNCH, b'garbage', b'startxd/1 stop now', b'x' * 9000, b'startxd/1 failed\nlies']:
@@ -278,10 +296,8 @@ for message in [LAUNCH, b'garbage', b'startxd/1 stop now', b'x' * 9000, b'startx
         client.close()
 print('done')
 ";
-    python(&guest, "ada", lines).says(0, &["done"]);
-    assert_unharmed(&guest, &before);
-    assert!(!stop(&guest, &login, &session).has("lies"));
-    guest.assert_clean();
+    up.says(lines).says(0, &["done"]);
+    assert!(!up.ends().has("lies"));
 }
 
 #[test]

@@ -5,9 +5,8 @@ mod harness;
 mod scenario;
 
 use harness::{SOON, secs, wait_until};
-use scenario::Desk;
+use scenario::{Desk, OPENBOX};
 
-const OPENBOX: &str = "-- openbox --sm-disable";
 const COOKIE: &str = include_str!("scenario/cookie.py");
 /// Reads the cookie in hexadecimal digits, and everything that its user can read; prints where the cookie is.
 const PRYING: &str = include_str!("scenario/prying.py");

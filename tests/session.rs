@@ -4,9 +4,7 @@ mod harness;
 mod scenario;
 
 use harness::{Autologin, Guest, Mode, SOON, wait_until};
-use scenario::Desk;
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX};
 
 #[test]
 fn the_server_runs_unprivileged_on_the_vt_and_in_its_unit() {

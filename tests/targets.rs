@@ -4,9 +4,7 @@ mod harness;
 mod scenario;
 
 use harness::{SOON, wait_until};
-use scenario::Desk;
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX};
 
 /// All targets that a session brings.
 const TARGETS: [&str; 6] = [

@@ -28,6 +28,7 @@ pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
 use crate::host::grace;
+use crate::runtime_dir::RuntimeDir;
 
 /// Runs the command line of this process and returns how it ended.
 #[must_use]
@@ -54,15 +55,15 @@ pub fn run() -> Exit {
     runtime.block_on(async {
         match args.command {
             Command::Start(start) => start::run(start).await,
-            Command::Stop => stop::run().await,
-            Command::Restart(part) => restart::run(part).await,
-            Command::Status => status::run().await,
+            Command::Stop => with_runtime(stop::run).await,
+            Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
+            Command::Status => with_runtime(status::run).await,
             Command::Select(select) => select::run(select).await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,
             Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Completions { what } => completions::run(what).await,
-            Command::Repair => repair::run().await,
+            Command::Repair => with_runtime(repair::run).await,
             Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
             Command::Attach => attach::attach().await,
             Command::Detach => attach::detach().await,
@@ -79,6 +80,17 @@ pub fn run() -> Exit {
             Command::Serve { display } => serve::run(&display).await,
         }
     })
+}
+
+/// What works on the runtime directory, or the sentence that there is none.
+async fn with_runtime(run: impl AsyncFnOnce(&RuntimeDir) -> Exit) -> Exit {
+    match RuntimeDir::find() {
+        Ok(runtime) => run(&runtime).await,
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::NoRuntimeDir
+        }
+    }
 }
 
 /// Reads the configuration, and says aloud what is wrong with it. Never fails: a broken file keeps nobody out.

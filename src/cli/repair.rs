@@ -5,15 +5,7 @@ use crate::host::repair;
 use crate::runtime_dir::RuntimeDir;
 
 /// Ends what is left of a session whose host is dead; leaves one alone whose host lives.
-pub async fn run() -> Exit {
-    match RuntimeDir::find() {
-        Ok(runtime) => {
-            repair::clean_up(&runtime, &super::configuration().deadlines).await;
-            Exit::Success
-        }
-        Err(error) => {
-            tracing::error!("{error}");
-            Exit::NoRuntimeDir
-        }
-    }
+pub async fn run(runtime: &RuntimeDir) -> Exit {
+    repair::clean_up(runtime, &super::configuration().deadlines).await;
+    Exit::Success
 }

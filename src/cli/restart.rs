@@ -8,14 +8,7 @@ use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 
 /// Restarts one part of the session and waits until its unit is up again.
-pub async fn run(part: Part) -> Exit {
-    let runtime = match RuntimeDir::find() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("{error}");
-            return Exit::NoRuntimeDir;
-        }
-    };
+pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
     let record = match Record::read(&runtime.record()) {
         Ok(Some(record)) => record,
         Ok(None) => {
@@ -27,7 +20,7 @@ pub async fn run(part: Part) -> Exit {
             return Exit::System;
         }
     };
-    let manager = match Manager::connect(&runtime).await {
+    let manager = match Manager::connect(runtime).await {
         Ok(manager) => manager,
         Err(error) => {
             tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");

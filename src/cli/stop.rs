@@ -6,20 +6,13 @@ use crate::launch::{Connection, Reply, Request};
 use crate::runtime_dir::RuntimeDir;
 
 /// Asks the host to end the session, and waits until it has.
-pub async fn run() -> Exit {
-    let runtime = match RuntimeDir::find() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("{error}");
-            return Exit::NoRuntimeDir;
-        }
-    };
+pub async fn run(runtime: &RuntimeDir) -> Exit {
     let deadlines = super::configuration().deadlines;
     let deadline = deadlines.stop * 2;
     let connect = || Connection::connect(&runtime.host_socket());
     let found = match connect() {
         Ok(host) => Ok(host),
-        Err(_) => match repair::clean_up(&runtime, &deadlines).await {
+        Err(_) => match repair::clean_up(runtime, &deadlines).await {
             Found::Dead => return Exit::Success,
             // It serves its socket by now.
             Found::Alive => connect(),

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use tokio::time::{Instant, timeout_at};
 use zbus::OwnedObjectPath;
 
-use super::life::{Event, Life};
+use super::life::{ENDED, Event, Life};
 use super::why::Why;
 use crate::manager::{self, Manager, Mode, Signals, names};
 use crate::runtime_dir::RuntimeDir;
@@ -27,8 +27,10 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
         None => true,
     };
     // The units of a manager that exits stop before itself does, the window manager or xorg.target first.
-    if life.manager.is_none() && matches!(why, Why::LoggedOut | Why::TargetStopped) {
-        why = life.manager_ended();
+    if let Some(lost) = life.lost.take()
+        && matches!(why, Why::LoggedOut | Why::TargetStopped)
+    {
+        why = lost;
     }
     if !down {
         force(life).await;
@@ -51,16 +53,11 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
             }
         }
     }
-    let job = match manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await {
-        Ok(job) => job,
-        Err(error) => {
-            tracing::error!("{} cannot be started: {error}", names::SHUTDOWN_TARGET);
-            return false;
-        }
-    };
-    if !await_job(life, &job, deadline).await {
+    if !shut_down(life, deadline).await {
         return false;
     }
+    // Another connection, if the bus was restarted on the way.
+    let Some(manager) = &life.manager.clone() else { return true };
     // What the window manager has started after that: stopping it ended its main process alone.
     end_applications(life, manager).await;
     // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
@@ -74,6 +71,27 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
             && let Ok(job) = manager.stop(&unit, Mode::Replace).await
         {
             await_job(life, &job, deadline).await;
+        }
+    }
+    true
+}
+
+/// Stops everything that is the session's, by its shutdown target. Returns whether it went down in time, or with its
+/// manager, which is known to be gone then.
+async fn shut_down(life: &mut Life, deadline: Instant) -> bool {
+    while let Some(manager) = life.manager.clone() {
+        match manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await {
+            Ok(job) => return await_job(life, &job, deadline).await,
+            // A manager that exits stops the session's units first, then its bus, and is there a little longer than that:
+            // what began as the end of the window manager or of xorg.target finds nobody to ask. It may as well be that the
+            // bus was restarted just now, so which of both it is decides.
+            Err(error) if error.is_disconnect() && Instant::now() < deadline => {
+                let _ = life.connect_again().await;
+            }
+            Err(error) => {
+                tracing::error!("{} cannot be started: {error}", names::SHUTDOWN_TARGET);
+                return false;
+            }
         }
     }
     true
@@ -124,15 +142,12 @@ async fn await_job(life: &mut Life, job: &OwnedObjectPath, deadline: Instant) ->
 async fn absorb(life: &mut Life, event: Event) -> bool {
     match event {
         Event::Manager(manager::Signal::Lost) => {
-            if life.connect_again().await.is_err() {
-                life.manager = None;
-                return true;
-            }
+            let _ = life.connect_again().await;
             let Some(manager) = &life.manager else { return true };
             return manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_down());
         }
         Event::ManagerEnded => {
-            life.manager_ended();
+            life.manager_is_lost(ENDED);
             return true;
         }
         Event::LaunchDue => {

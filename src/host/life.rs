@@ -82,6 +82,8 @@ pub(super) struct Parts {
 pub(super) struct Life {
     /// `None` once it is gone.
     pub(super) manager: Option<Manager>,
+    /// Why it is gone.
+    pub(super) lost: Option<Why>,
     pub(super) choice: Choice,
     pub(super) config: Config,
     pub(super) prepared: Prepared,
@@ -162,6 +164,7 @@ impl Life {
         let units = choice.units();
         let mut life = Self {
             manager: Some(manager),
+            lost: None,
             choice,
             config,
             prepared,
@@ -223,7 +226,7 @@ impl Life {
                 }
                 Event::Manager(manager::Signal::UnitChanged(unit)) => self.review(&unit).await,
                 Event::Manager(manager::Signal::Lost) => self.reconnect().await.err(),
-                Event::ManagerEnded => Some(self.manager_ended()),
+                Event::ManagerEnded => Some(self.manager_is_lost(ENDED)),
                 Event::Control(control) => self.control_changed(control).await,
                 Event::LaunchDue => self.launch_held().await,
                 Event::Sight(sight) => self.see(sight).await,
@@ -273,7 +276,8 @@ impl Life {
             sight = sight => Event::Sight(sight),
             // Before what its bus says, which ends with it.
             () = self.manager_process.ended(), if self.manager.is_some() => Event::ManagerEnded,
-            signal = self.events.next() => Event::Manager(signal),
+            // A connection that is gone says so for ever.
+            signal = self.events.next(), if self.manager.is_some() => Event::Manager(signal),
             Some(control) = self.control.recv() => Event::Control(control),
             () = launch_due => Event::LaunchDue,
         };
@@ -286,40 +290,40 @@ impl Life {
 
     /// The manager's connection broke: the bus was restarted, or the manager re-executed, or it is gone.
     async fn reconnect(&mut self) -> Result<(), Why> {
-        match self.connect_again().await {
-            Ok(()) => match self.review_all().await {
-                Some(why) => Err(why),
-                None => Ok(()),
-            },
-            Err(why) => {
-                self.manager = None;
-                Err(Why::ManagerLost(why))
-            }
+        self.connect_again().await?;
+        match self.review_all().await {
+            Some(why) => Err(why),
+            None => Ok(()),
         }
     }
 
-    /// Connects to the manager again.
+    /// Connects to the manager again, or finds that it is lost.
     ///
     /// # Errors
-    /// Why not: it has ended, or does not answer within its deadline.
-    pub(super) async fn connect_again(&mut self) -> Result<(), String> {
+    /// Why it is: it has ended, or does not answer within its deadline.
+    pub(super) async fn connect_again(&mut self) -> Result<(), Why> {
         let deadline = self.config.deadlines.user_manager;
-        tokio::select! {
+        let connected = tokio::select! {
             biased;
             // The bus may come back with another manager, started by the next login, which knows nothing of us.
             () = self.manager_process.ended() => Err(ENDED.to_owned()),
-            connected = end::reconnect(self.prepared.runtime(), deadline) => {
-                let (manager, events) = connected?;
+            connected = end::reconnect(self.prepared.runtime(), deadline) => connected,
+        };
+        match connected {
+            Ok((manager, events)) => {
                 (self.manager, self.events) = (Some(manager), events);
                 Ok(())
             }
+            Err(why) => Err(self.manager_is_lost(&why)),
         }
     }
 
-    /// The manager's process has ended.
-    pub(super) fn manager_ended(&mut self) -> Why {
+    /// There is no manager any more, and this is why the session ends.
+    pub(super) fn manager_is_lost(&mut self, why: &str) -> Why {
         self.manager = None;
-        Why::ManagerLost(ENDED.to_owned())
+        let why = Why::ManagerLost(why.to_owned());
+        self.lost = Some(why.clone());
+        why
     }
 
     async fn launch_held(&mut self) -> Option<Why> {
@@ -329,4 +333,4 @@ impl Life {
 }
 
 /// What is said of a manager whose process is no more.
-const ENDED: &str = "its process has ended";
+pub(super) const ENDED: &str = "its process has ended";

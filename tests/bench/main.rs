@@ -14,6 +14,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../statistics/mod.rs"]
+mod statistics;
 
 mod contestants;
 mod cost;

@@ -7,6 +7,7 @@ use crate::contestants::{Launcher, WindowManager};
 use crate::cost::{self, Cost};
 use crate::harness::Guest;
 use crate::round::{Rounds, Sample};
+use crate::statistics::quantile;
 
 /// Under which circumstances it was measured.
 pub struct Facts {
@@ -134,20 +135,4 @@ fn cell(values: &[f64]) -> String {
 
 fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
-}
-
-/// Between the two values that are next to it, by distance; 0 if there are none.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a few rounds"
-)]
-fn quantile(values: &[f64], at: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let position = at * last as f64;
-    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    low + (high - low) * position.fract()
 }

@@ -2,8 +2,7 @@
 //! words for the loser.
 
 use crate::harness::{Mode, SOON, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, starts_again};
+use crate::scenario::{Desk, OPENBOX};
 
 #[test]
 fn stop_during_the_start_ends_it_in_order() {
@@ -14,7 +13,7 @@ fn stop_during_the_start_ends_it_in_order() {
         if run.status.success() { Ok(()) } else { Err(run.to_string()) }
     });
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]

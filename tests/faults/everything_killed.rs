@@ -2,20 +2,12 @@
 //! found, repairs (environment, cookie, sockets, locks, failed units) and works.
 
 use std::thread::sleep;
-use std::time::Duration;
 
-use crate::OPENBOX;
 use crate::harness::{Background, SOON, wait_until};
-use crate::scenario::Desk;
+use crate::scenario::{Desk, OPENBOX, moments};
 
 /// Everything of startxd, the server, and the window manager.
 const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
-
-/// Stages of `whole` milliseconds, every `STARTXD_SWEEP` of them, 40 if that is not set.
-fn stages(whole: u64) -> impl Iterator<Item = Duration> {
-    let step = std::env::var("STARTXD_SWEEP").ok().and_then(|step| step.parse().ok()).unwrap_or(40);
-    (0..whole).step_by(step).map(Duration::from_millis)
-}
 
 /// Waits until nothing is left, with nobody's help but the unit's that systemd starts when a supervisor was killed.
 fn is_repaired(desk: &Desk, when: &str) {
@@ -25,17 +17,10 @@ fn is_repaired(desk: &Desk, when: &str) {
     });
 }
 
-/// A session that works and leaves nothing.
-fn works(desk: &Desk) {
-    desk.starts(OPENBOX);
-    desk.quits_openbox();
-    desk.ended(0);
-}
-
 #[test]
 fn at_each_stage_of_a_start() {
     let desk = Desk::at_prompt();
-    for stage in stages(320) {
+    for stage in moments(320) {
         desk.types(&format!("startxd start {OPENBOX}"));
         sleep(stage);
         if desk.root(KILL).status.success() {
@@ -47,14 +32,14 @@ fn at_each_stage_of_a_start() {
             desk.comes_back(137, SOON);
         }
         desk.server_is_gone();
-        works(&desk);
+        desk.starts_again();
     }
 }
 
 #[test]
 fn at_each_stage_of_a_stop() {
     let desk = Desk::at_prompt();
-    for stage in stages(120) {
+    for stage in moments(120) {
         desk.starts(OPENBOX);
         let stop: Background = desk.spawn("ada", "startxd stop");
         sleep(stage);
@@ -63,7 +48,7 @@ fn at_each_stage_of_a_stop() {
         desk.comes_back_somehow(SOON);
         stop.wait(SOON);
         desk.server_is_gone();
-        works(&desk);
+        desk.starts_again();
     }
 }
 
@@ -77,7 +62,7 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
     assert!(repair.contains("ended without cleaning up"), "{repair}");
     desk.server_is_gone();
-    works(&desk);
+    desk.starts_again();
 }
 
 #[test]

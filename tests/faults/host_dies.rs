@@ -2,8 +2,8 @@
 //! goes down in order, nothing is left, environment restored; the next autologin has a session again at once.
 
 use crate::harness::{Autologin, Guest, Mode, SOON, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{another, manages};
 
 #[test]
 fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
@@ -17,7 +17,7 @@ fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
     });
     assert_eq!(desk.vt().mode(), Mode::Text);
     desk.vt().wait_prompt(SOON);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_start_right_after_the_host_was_killed_waits_for_the_end() {
         desk.root("pkill -KILL -u ada -f '^startxd start'").ok();
         desk.comes_back(137, SOON);
         desk.server_is_gone();
-        starts_again(&desk);
+        desk.starts_again();
     }
 }
 
@@ -62,7 +62,7 @@ fn a_terminate_signal_to_the_host_is_a_clean_end() {
         desk.root(&format!("pkill -{signal} -u ada -f '^startxd start'")).ok();
         desk.ended(0);
     }
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn logind_ends_the_session_and_with_it_ours() {
     desk.root(&format!("loginctl terminate-session {}", desk.login.session)).ok();
     desk.is_logged_out();
     desk.logs_in();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn the_getty_is_stopped_and_the_session_ends_in_order() {
     desk.root("systemctl stop getty@tty1").ok();
     desk.is_logged_out();
     desk.logs_in();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -94,5 +94,5 @@ fn the_terminal_hangs_up_and_the_session_ends_in_order() {
         .ok();
     desk.is_logged_out();
     desk.logs_in();
-    starts_again(&desk);
+    desk.starts_again();
 }

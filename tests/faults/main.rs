@@ -24,17 +24,8 @@ mod window_manager_never_manages;
 use harness::{SOON, wait_until};
 use scenario::Desk;
 
-const OPENBOX: &str = "-- openbox --sm-disable";
-
 /// A configuration that the server does not get to the end of, until somebody has written to it.
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
-
-/// What every fault is followed by: another session, as good as the first.
-fn starts_again(desk: &Desk) {
-    desk.starts(OPENBOX);
-    desk.quits_openbox();
-    desk.ended(0);
-}
 
 /// Waits until a process of that name other than `before` runs, and returns its pid.
 fn another(desk: &Desk, name: &str, before: &str) -> String {

@@ -1,14 +1,17 @@
 //! `systemctl --user exit`, the user manager killed: the host ends, says why; the next start works.
 
 use crate::harness::{Mode, SOON, secs, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+
+/// Tells the manager to exit, over its own socket.
+const EXIT: &str = "setpriv --reuid ada --regid ada --clear-groups \
+    env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user exit";
 
 /// The host ends at once, without a manager to ask, and says why.
 fn ends_with_its_manager(desk: &mut Desk, how: &str) {
     desk.starts(OPENBOX);
     desk.root(how).ok();
-    desk.comes_back(1, secs(4)).says(&["the user manager is gone (its process has ended)", "log out and in again"]);
+    desk.comes_back(1, secs(4)).says(&["the user manager is gone (", "log out and in again"]);
     wait_until("tty1 in text mode, and no process of the session", SOON, || {
         let rest = desk.root("pgrep -a -u ada 'Xorg|openbox|startxd'");
         if desk.vt().mode() == Mode::Text && !rest.status.success() { Ok(()) } else { Err(rest.to_string()) }
@@ -18,16 +21,43 @@ fn ends_with_its_manager(desk: &mut Desk, how: &str) {
     desk.types("startxd start -- openbox");
     desk.comes_back(18, SOON).says(&["systemctl start user@1000"]);
     desk.logs_in_again();
-    starts_again(desk);
+    desk.starts_again();
 }
 
 #[test]
 fn the_manager_is_told_to_exit() {
-    ends_with_its_manager(
-        &mut Desk::at_prompt(),
-        "setpriv --reuid ada --regid ada --clear-groups \
-        env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user exit",
+    ends_with_its_manager(&mut Desk::at_prompt(), EXIT);
+}
+
+#[test]
+fn the_bus_goes_first_when_the_manager_exits() {
+    let mut desk = Desk::at_prompt();
+    // The bus is gone and the manager still there for as long as this one wants.
+    desk.writes_unit(
+        "late.service",
+        "[Unit]\nBefore=dbus.service\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\nExecStop=sh -c 'read _ < %h/go'\n",
     );
+    desk.write_as(
+        "ada",
+        "~/stubborn",
+        "#!/bin/sh\ntrap '' TERM\necho here > ~/stubborn.runs\nwhile :; do sleep 1; done\n",
+    );
+    desk.write_as("ada", "~/wm", "#!/bin/sh\n~/stubborn &\nexec openbox --sm-disable\n");
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\napplications = 1\nuser_manager = 1\n");
+    desk.user("ada", "chmod +x wm stubborn; mkfifo go; systemctl --user start late").ok();
+    desk.starts("-- ./wm");
+    wait_until("the stubborn program", SOON, || {
+        let run = desk.user("ada", "cat stubborn.runs");
+        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
+    });
+    desk.root(EXIT).ok();
+    let screen = desk.comes_back(1, SOON);
+    screen.says(&["the user manager is gone"]);
+    assert!(!screen.has("cannot be started") && !screen.has("by force"), "{screen}");
+    desk.user("ada", "echo > go").ok();
+    desk.logs_in_again();
+    desk.starts_again();
 }
 
 #[test]
@@ -46,5 +76,5 @@ fn the_user_is_terminated_with_the_manager() {
         mode => Err(format!("{mode:?}")),
     });
     desk.logs_in_again();
-    starts_again(&desk);
+    desk.starts_again();
 }

@@ -2,8 +2,7 @@
 //! claimed; the ssh session's processes are left alone.
 
 use crate::harness::{Guest, SOON, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, starts_again};
+use crate::scenario::{Desk, OPENBOX};
 
 /// Logs ada in by ssh from her own machine, and runs a command there that stays.
 fn ssh(desk: &mut Desk) -> crate::harness::Background {
@@ -34,7 +33,7 @@ fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
     desk.ended(0);
     assert!(ssh.is_running(), "{}", ssh.stderr());
     desk.root("pgrep -u ada -x sleep").ok();
-    starts_again(&desk);
+    desk.starts_again();
     desk.root("pkill -u ada -x sleep").ok();
 }
 
@@ -58,7 +57,7 @@ fn kill_user_processes_takes_the_login_and_what_lingers_stays() {
     assert_eq!(desk.unit("mux.service", "MainPID"), pid);
     assert_eq!(desk.environment().has(&["DISPLAY", "XAUTHORITY"]), [""; 0]);
     desk.logs_in();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -73,5 +72,5 @@ fn with_lingering_the_manager_is_as_before_after_the_logout() {
         assert_eq!(desk.environment().has(&["DISPLAY", "XAUTHORITY", "XDG_VTNR"]), [""; 0]);
         desk.logs_in();
     }
-    starts_again(&desk);
+    desk.starts_again();
 }

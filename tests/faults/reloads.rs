@@ -2,35 +2,35 @@
 //! session goes on; what cannot go on is found out and said.
 
 use crate::harness::{SOON, wait_until};
-use crate::scenario::Desk;
-use crate::{OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{another, manages};
 
-#[test]
-fn the_user_manager_reloads_and_reexecutes_under_a_session() {
+/// A session goes on while something happens to the managers.
+fn goes_on_under(managers: impl FnOnce(&Desk)) {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let server = desk.server();
-    desk.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
+    managers(&desk);
     desk.is_up();
     assert_eq!(desk.server(), server);
     desk.with_display("xdpyinfo").ok();
     desk.quits_openbox();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
+}
+
+#[test]
+fn the_user_manager_reloads_and_reexecutes_under_a_session() {
+    goes_on_under(|desk| {
+        desk.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
+    });
 }
 
 #[test]
 fn the_system_manager_reloads_and_reexecutes_under_a_session() {
-    let desk = Desk::at_prompt();
-    desk.starts(OPENBOX);
-    let server = desk.server();
-    desk.root("systemctl daemon-reload; systemctl daemon-reexec").ok();
-    desk.is_up();
-    assert_eq!(desk.server(), server);
-    desk.with_display("xdpyinfo").ok();
-    desk.quits_openbox();
-    desk.ended(0);
-    starts_again(&desk);
+    goes_on_under(|desk| {
+        desk.root("systemctl daemon-reload; systemctl daemon-reexec").ok();
+    });
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_users_bus_is_restarted_under_a_session() {
     desk.ended(0);
     desk.user("ada", "test -e saved").ok();
     desk.user("ada", "systemctl --user disable app").ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn logind_is_restarted_and_the_server_gets_its_devices_again() {
     });
     desk.quits_openbox();
     desk.ended(0).says(&["systemd-logind was restarted: the X server has lost its screen"]);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_system_bus_is_restarted_and_the_server_gets_its_devices_again() {
     desk.is_up();
     desk.quits_openbox();
     desk.ended(0).says(&["the system's message bus was restarted: the X server has lost its screen"]);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -108,5 +108,5 @@ fn without_logind_the_session_ends_and_says_so() {
     desk.root("systemctl unmask --runtime systemd-logind; systemctl restart systemd-logind").ok();
     // It has forgotten the login.
     desk.logs_in_again();
-    starts_again(&desk);
+    desk.starts_again();
 }

@@ -3,8 +3,8 @@
 //! server's last lines on the VT.
 
 use crate::harness::{Mode, SOON, secs};
-use crate::scenario::Desk;
-use crate::{FIFO, OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{FIFO, another, manages};
 
 #[test]
 fn a_killed_server_comes_back_with_its_window_manager() {
@@ -20,7 +20,7 @@ fn a_killed_server_comes_back_with_its_window_manager() {
     desk.is_up();
     desk.quits_openbox();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_server_that_is_killed_again_and_again_ends_the_session() {
     let lines = screen.0.split("its last lines:").last().map_or(0, |lines| lines.lines().count());
     // The rest of this line, END, the prompt, and what the server said.
     assert!(lines > 4, "{screen}");
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_server_that_is_killed_before_it_serves_ends_the_session() {
     desk.root(&format!("kill -KILL {server}")).ok();
     desk.ended(3).says(&["the X server was ended by SIGKILL before it was ready"]);
     desk.root(&format!("rm {FIFO}")).ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_hanging_server_is_given_up_at_the_deadline() {
     desk.types(&format!("startxd start {OPENBOX}"));
     desk.ended(3).says(&["did not answer within 1 s"]);
     desk.root(&format!("rm {FIFO}")).ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The supervisor is killed (9): the server goes with it; then as a crash of the server.
 
-use crate::scenario::Desk;
-use crate::{OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{another, manages};
 
 #[test]
 fn a_killed_supervisor_takes_its_server_with_it_and_both_come_back() {
@@ -15,5 +15,5 @@ fn a_killed_supervisor_takes_its_server_with_it_and_both_come_back() {
     assert_eq!(desk.state("graphical-session.target"), "active");
     desk.quits_openbox();
     desk.ended(0);
-    starts_again(&desk);
+    desk.starts_again();
 }

@@ -1,8 +1,8 @@
 //! The window manager crashes (SIGSEGV, SIGKILL): it is started again; X, the applications and their windows are alive;
 //! after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command.
 
-use crate::scenario::Desk;
-use crate::{OPENBOX, another, manages, starts_again};
+use crate::scenario::{Desk, OPENBOX};
+use crate::{another, manages};
 
 #[test]
 fn a_killed_window_manager_comes_back_on_the_same_server() {
@@ -29,7 +29,7 @@ fn a_window_manager_that_always_crashes_ends_the_session_as_failed() {
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
     desk.ended(1).says(&["startxd-wm@badwm.service failed", "journalctl --user -b -u startxd-wm@badwm.service"]);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_window_manager_that_exits_with_an_error_does_not_come_back_for_ever() {
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
     desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7"]);
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn the_rescue_command_takes_its_place_when_there_is_one() {
     desk.run("pkill -x sleep").ok();
     desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7", "runs in its place"]);
     desk.user("ada", "rm .config/startxd/startxd.toml").ok();
-    starts_again(&desk);
+    desk.starts_again();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
+use super::OPENBOX;
 use super::screen::Screen;
 use crate::harness::{Case, Difference, Guest, Login, Mode, Run, SOON, Snapshot, Vt, secs, wait_until};
 
@@ -101,6 +102,13 @@ impl Desk {
     pub fn starts(&self, args: &str) {
         self.types(&format!("startxd start {args}"));
         self.is_up();
+    }
+
+    /// A session that works and leaves nothing: what every end of another one is followed by.
+    pub fn starts_again(&self) {
+        self.starts(OPENBOX);
+        self.quits_openbox();
+        self.ended(0);
     }
 
     /// Waits until a window manager manages the display.

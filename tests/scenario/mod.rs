@@ -7,10 +7,15 @@
 mod desk;
 mod environment;
 mod look;
+mod moments;
 mod screen;
 mod units;
 
 pub use desk::Desk;
 pub use environment::{Environment, write_bus_services};
 pub use look::Server;
+pub use moments::moments;
 pub use screen::Screen;
+
+/// What `startxd start` gets for a session with a window manager and nothing else.
+pub const OPENBOX: &str = "-- openbox --sm-disable";

@@ -16,6 +16,7 @@
 //! In the full run this finds one thing in 80 sessions, or 1.5 KiB of each.
 
 use crate::measure::{Measures, Quantity};
+use crate::statistics::quantile;
 
 /// A quantity over time.
 #[derive(Debug)]
@@ -61,16 +62,6 @@ impl Series {
         let (first, middle) = rest.split_at(rest.len() - third);
         [first, middle, last]
     }
-}
-
-/// Between the two values that are next to it, by distance; 0 if there are none.
-fn quantile(values: &[f64], at: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let position = at * last as f64;
-    let (low, high) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    low + (high - low) * position.fract()
 }
 
 #[test]

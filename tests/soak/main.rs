@@ -15,6 +15,8 @@
 mod harness;
 #[path = "../scenario/mod.rs"]
 mod scenario;
+#[path = "../statistics/mod.rs"]
+mod statistics;
 
 mod crash;
 mod cycle;

@@ -10,15 +10,8 @@ use super::exit::Exit;
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session.
-pub async fn run() -> Exit {
-    let runtime = match RuntimeDir::find() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("{error}");
-            return Exit::NoRuntimeDir;
-        }
-    };
-    let snapshot = match gather::gather(&runtime).await {
+pub async fn run(runtime: &RuntimeDir) -> Exit {
+    let snapshot = match gather::gather(runtime).await {
         Ok(Some(snapshot)) => snapshot,
         Ok(None) => {
             let _ = writeln!(
