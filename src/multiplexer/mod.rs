@@ -26,6 +26,7 @@ mod remembered;
 pub mod screen;
 pub mod service;
 mod sockets;
+pub mod survey;
 pub mod tell;
 pub mod tmux;
 pub mod variables;

@@ -65,7 +65,7 @@ pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
         _ => Some(Name::or_default(kind, name)?),
     };
     let Some(socket) = socket(kind, name.as_ref()) else { return Ok(()) };
-    let place = place(&socket);
+    let place = place(kind, &socket);
     Err(match name {
         None => Failed::OtherServer { place, socket: crate::text::path(&socket) },
         Some(name) => Failed::OtherSession { kind, name, place },
@@ -74,10 +74,15 @@ pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
 
 /// Where the process is that listens on a socket, to be put behind "runs already".
 #[must_use]
-pub fn place(socket: &Path) -> String {
-    // A screen's is in the name of its socket; connecting would be a message to it.
+pub fn place(kind: Kind, socket: &Path) -> String {
     let in_name = || socket.file_name()?.to_str()?.split_once('.')?.0.parse().ok().map(Pid::from_raw);
-    let Some(pid) = in_name().or_else(|| sockets::listener(socket).ok()) else { return String::new() };
+    let pid = match kind {
+        Kind::Tmux => sockets::listener(socket).ok(),
+        // To these connecting would be a message.
+        Kind::Screen => in_name(),
+        Kind::Zellij => None,
+    };
+    let Some(pid) = pid else { return String::new() };
     match unit_of(pid) {
         Some(unit) => format!(" (pid {pid}, in {unit})"),
         None => format!(" (pid {pid})"),

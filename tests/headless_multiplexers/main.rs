@@ -5,5 +5,7 @@ mod harness;
 
 mod ada;
 mod enable;
+mod terminal;
 mod units;
+mod variables;
 mod wiki;
