@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, timeout_at};
 
 use crate::os::{self, Pid};
+use crate::text::one_line;
 
 /// More than this none of them says.
 const TOO_MUCH: usize = 4 << 20;
@@ -18,35 +19,40 @@ const TOO_MUCH: usize = 4 << 20;
 /// By these a program would take itself for one that runs inside of a multiplexer.
 const INSIDE: [&str; 6] = ["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME"];
 
-/// What a program said, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Whether it exited with status 0.
-    pub success: bool,
-    /// What it wrote to standard output and standard error.
-    pub text: String,
-}
+/// How often a program is run that has ended without a word.
+const TRIES: u32 = 3;
 
-impl Output {
-    /// The text of a program that succeeded.
-    ///
-    /// # Errors
-    /// What it said, if it failed.
-    pub fn text(self) -> io::Result<String> {
-        if self.success { Ok(self.text) } else { Err(io::Error::other(crate::text::one_line(self.text.trim()))) }
-    }
-}
-
-/// Runs a program of `$PATH` to its end, with nothing to read. `environment` is added to ours.
+/// Runs a program of `$PATH` to its end, with nothing to read, and returns what it wrote. `environment` is added to ours.
+///
+/// When a login is ended, everything in it gets signals, in one sweep, and so may a program that was started just
+/// before. It fails without a word then, as no refusal does, and is run again.
 ///
 /// # Errors
-/// It cannot be run; or it is not done by the deadline, and was killed.
+/// It cannot be run; it failed, with what it said; or it is not done by the deadline, and was killed.
 pub async fn run(
     program: &str,
     arguments: &[impl AsRef<OsStr>],
     environment: &[(&str, &OsStr)],
     deadline: Instant,
-) -> io::Result<Output> {
+) -> io::Result<String> {
+    for _ in 0..TRIES {
+        let (status, text) = run_once(program, arguments, environment, deadline).await?;
+        if status.success() {
+            return Ok(text);
+        }
+        if !text.trim().is_empty() {
+            return Err(io::Error::other(one_line(text.trim())));
+        }
+    }
+    Err(io::Error::other(format!("{program} fails without a word")))
+}
+
+async fn run_once(
+    program: &str,
+    arguments: &[impl AsRef<OsStr>],
+    environment: &[(&str, &OsStr)],
+    deadline: Instant,
+) -> io::Result<(ExitStatus, String)> {
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(program);
     command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
@@ -69,7 +75,7 @@ pub async fn run(
         let _ = killpg(pid, Signal::SIGKILL);
     }
     let status = child.wait()?;
-    Ok(Output { success: status.success(), text: String::from_utf8_lossy(&outcome?).into_owned() })
+    Ok((status, String::from_utf8_lossy(&outcome?).into_owned()))
 }
 
 async fn read(reader: PipeReader) -> io::Result<Vec<u8>> {
@@ -95,9 +101,10 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Output, run};
+    use super::run;
+    use crate::test_dir::TestDir;
 
-    fn sh(script: &str, seconds: f64) -> std::io::Result<Output> {
+    fn sh(script: &str, seconds: f64) -> std::io::Result<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let environment = [("T_A", OsStr::new("a b"))];
         runtime.block_on(async {
@@ -108,9 +115,19 @@ mod tests {
 
     #[test]
     fn what_it_says_and_how_it_ends() {
-        assert_eq!(sh("echo $T_A; echo x >&2", 60.0).unwrap().text().unwrap(), "a b\nx\n");
-        assert_eq!(sh("echo why; exit 3", 60.0).unwrap().text().unwrap_err().to_string(), "why");
-        assert!(!sh("kill -9 $$", 60.0).unwrap().success);
+        assert_eq!(sh("echo $T_A; echo x >&2", 60.0).unwrap(), "a b\nx\n");
+        assert_eq!(sh("echo why; exit 3", 60.0).unwrap_err().to_string(), "why");
+        assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a word");
+    }
+
+    #[test]
+    fn one_that_a_signal_has_ended_is_run_again() {
+        let directory = TestDir::new();
+        let file = directory.path("tried").display().to_string();
+        assert_eq!(
+            sh(&format!("[ -e {file} ] && echo done && exit; : > {file}; kill -HUP $$"), 60.0).unwrap(),
+            "done\n"
+        );
     }
 
     #[test]

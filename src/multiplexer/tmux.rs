@@ -74,7 +74,7 @@ impl Server {
         let socket = self.socket.as_os_str();
         let first = ["-N", "-u", "-S"].map(OsStr::new);
         let words: Vec<&OsStr> = first.into_iter().chain([socket]).chain(arguments.iter().map(AsRef::as_ref)).collect();
-        command::run("tmux", &words, &[], self.deadline).await?.text()
+        command::run("tmux", &words, &[], self.deadline).await
     }
 
     /// Its sessions.

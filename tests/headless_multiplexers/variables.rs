@@ -5,15 +5,19 @@ use crate::ada::Ada;
 use crate::harness::{Background, SOON, wait_until};
 
 /// A display that something else has started.
-struct Display {
-    _server: Background,
-}
+struct Display(Background);
 
 impl Display {
     fn starts(ada: &Ada) -> Self {
         let server = ada.spawn("ada", "exec Xvfb :7 -displayfd 1");
         wait_until("Xvfb", SOON, || if server.stdout().contains('7') { Ok(()) } else { Err(server.stderr()) });
-        Self { _server: server }
+        Self(server)
+    }
+
+    /// Ends it. The server has left the process group that it was started in.
+    fn goes(self, ada: &Ada) {
+        ada.does("pkill -x Xvfb").ok();
+        self.0.wait(SOON);
     }
 }
 
@@ -63,7 +67,7 @@ fn a_display_is_told_and_taken_back() {
         }
         // And a session that is newer than the display.
         ada.does("DISPLAY=:7 tmux new-session -d -s new").ok();
-        drop(display);
+        display.goes(&ada);
         ada.becomes("systemctl --user is-active startxd-attached", "inactive");
         assert_eq!(["-g", "-t work", "-t other"].map(|which| has(&ada, which)), before);
         assert!(!has(&ada, "-t new").contains(":7"), "{}", has(&ada, "-t new"));
@@ -86,7 +90,7 @@ fn what_somebody_else_has_set_meanwhile_is_theirs() {
     ada.does("startxd detach").ok();
     assert_eq!(has(&ada, "-t work"), "-XAUTHORITY DISPLAY=localhost:10.0");
     assert_eq!(has(&ada, "-g"), "");
-    drop(display);
+    display.goes(&ada);
     ada.does("systemctl --user stop tmux").ok();
 }
 
@@ -106,7 +110,7 @@ fn one_that_hangs_holds_up_nobody() {
     let detach = ada.does("startxd detach").ok();
     assert!(detach.took.as_secs() < 8, "{detach}");
     ada.does(second).fails();
-    drop(display);
+    display.goes(&ada);
     ada.does(&format!("kill -CONT {stopped}")).ok();
     ada.does("tmux -L second kill-server; systemctl --user stop tmux screen@work").ok();
     ada.becomes("pgrep -u ada tmux | wc -l", "0");
@@ -122,7 +126,7 @@ fn other_peoples_sockets_are_left_alone() {
     let trap = "tmux -S /tmp/tmux-1000/default show-environment -g DISPLAY";
     ada.user("eve", trap).fails();
     ada.does("startxd detach").ok();
-    drop(display);
+    display.goes(&ada);
     ada.user("eve", "tmux -S /tmp/tmux-1000/default kill-server").ok();
 }
 

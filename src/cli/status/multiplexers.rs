@@ -9,7 +9,9 @@ use crate::multiplexer::survey::Multiplexers;
 #[must_use]
 pub fn render(found: &Multiplexers) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, content: &str| drop(writeln!(text, "{label:>9}  {}", harmless(content)));
+    let mut line = |label: &str, content: &str| {
+        let _ = writeln!(text, "{label:>9}  {}", harmless(content));
+    };
     for (session, place) in &found.sessions {
         let attached = match session.attached {
             None => String::new(),
