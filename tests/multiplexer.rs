@@ -27,7 +27,9 @@ impl Multiplexers {
 
 /// The display in tmux's global environment and in that of its session.
 fn display(desk: &Desk) -> String {
-    let of = |which: &str| desk.user("ada", &format!("tmux show-environment {which} | grep DISPLAY")).stdout;
+    let of = |which: &str| {
+        desk.user("ada", &format!("tmux show-environment {which} | grep -x -e DISPLAY=.* -e -DISPLAY")).stdout
+    };
     format!("{}{}", of("-g"), of("-t work"))
 }
 
@@ -82,7 +84,7 @@ fn through_a_crash_of_the_server_and_one_of_the_host() {
     desk.root(&format!("kill -9 {server}")).ok();
     wait_until("another server", SOON, || {
         let now = desk.root("pgrep -u ada -x Xorg").stdout;
-        if now.trim().is_empty() || now.trim() == server.to_string() { Err(now) } else { Ok(()) }
+        if now.trim().is_empty() || now.trim() == server { Err(now) } else { Ok(()) }
     });
     desk.is_up();
     windows_find_the_display(&desk);

@@ -20,12 +20,13 @@ const TOO_MUCH: usize = 4 << 20;
 const INSIDE: [&str; 6] = ["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME"];
 
 /// How often a program is run that has ended without a word.
-const TRIES: u32 = 3;
+const TRIES: u32 = 10;
 
 /// Runs a program of `$PATH` to its end, with nothing to read, and returns what it wrote. `environment` is added to ours.
 ///
 /// When a login is ended, everything in it gets signals, in one sweep, and so may a program that was started just
-/// before. It fails without a word then, as no refusal does, and is run again.
+/// before. It fails without a word then, as no refusal does, or does not say all that it should, as `is_whole` finds;
+/// and it is run again.
 ///
 /// # Errors
 /// It cannot be run; it failed, with what it said; or it is not done by the deadline, and was killed.
@@ -34,13 +35,14 @@ pub async fn run(
     arguments: &[impl AsRef<OsStr>],
     environment: &[(&str, &OsStr)],
     deadline: Instant,
+    is_whole: impl Fn(&str) -> bool,
 ) -> io::Result<String> {
     for _ in 0..TRIES {
         let (status, text) = run_once(program, arguments, environment, deadline).await?;
-        if status.success() {
+        if status.success() && is_whole(&text) {
             return Ok(text);
         }
-        if !text.trim().is_empty() {
+        if !status.success() && !text.trim().is_empty() {
             return Err(io::Error::other(one_line(text.trim())));
         }
     }
@@ -109,7 +111,7 @@ mod tests {
         let environment = [("T_A", OsStr::new("a b"))];
         runtime.block_on(async {
             let deadline = Instant::now() + Duration::from_secs_f64(seconds);
-            run("sh", &["-c", script], &environment, deadline).await
+            run("sh", &["-c", script], &environment, deadline, |text| text != "part\n").await
         })
     }
 
@@ -117,6 +119,7 @@ mod tests {
     fn what_it_says_and_how_it_ends() {
         assert_eq!(sh("echo $T_A; echo x >&2", 60.0).unwrap(), "a b\nx\n");
         assert_eq!(sh("echo why; exit 3", 60.0).unwrap_err().to_string(), "why");
+        assert_eq!(sh("echo part", 60.0).unwrap_err().to_string(), "sh fails without a word");
         assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a word");
     }
 
@@ -136,7 +139,7 @@ mod tests {
             assert_eq!(sh(script, 0.2).unwrap_err().kind(), ErrorKind::TimedOut, "{script}");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let missing = runtime.block_on(run("startxd-none", &[""], &[], Instant::now()));
+        let missing = runtime.block_on(run("startxd-none", &[""], &[], Instant::now(), |_| true));
         assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -97,7 +97,7 @@ impl Screen {
         let directory = [("SCREENDIR", self.directory.as_os_str())];
         // Not where it is built in: screen refuses one that it would have chosen itself on some distributions.
         let environment: &[(&str, &OsStr)] = if self.directory.ends_with(".screen") { &directory } else { &[] };
-        command::run("screen", &words, environment, deadline).await.map(drop)
+        command::run("screen", &words, environment, deadline, |_| true).await.map(drop)
     }
 }
 

@@ -125,7 +125,7 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
         // Its configuration is read before the first client is answered.
         if kind == Kind::Tmux {
             let server = Server::new(tmux::default_socket(), Instant::now() + waited);
-            let _ = server.tell(&["show-options", "-s", "exit-empty"]).await;
+            let _ = server.tell(&["show-options", "-s", "buffer-limit"]).await;
         }
     };
     tokio::select! {

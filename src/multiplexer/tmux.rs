@@ -73,8 +73,12 @@ impl Server {
     pub async fn tell(&self, arguments: &[impl AsRef<OsStr>]) -> io::Result<String> {
         let socket = self.socket.as_os_str();
         let first = ["-N", "-u", "-S"].map(OsStr::new);
-        let words: Vec<&OsStr> = first.into_iter().chain([socket]).chain(arguments.iter().map(AsRef::as_ref)).collect();
-        command::run("tmux", &words, &[], self.deadline).await
+        // A client that a signal ends says nothing and exits with 0: so each is to say something last.
+        let last = [";", "show-options", "-s", LAST].map(OsStr::new);
+        let words = first.into_iter().chain([socket]).chain(arguments.iter().map(AsRef::as_ref)).chain(last);
+        let words: Vec<&OsStr> = words.collect();
+        let text = command::run("tmux", &words, &[], self.deadline, |text| said(text).is_some()).await?;
+        Ok(said(&text).unwrap_or_default().to_owned())
     }
 
     /// Its sessions.
@@ -103,6 +107,16 @@ impl Server {
     }
 }
 
+/// The option that is asked for last, because every server has it.
+const LAST: &str = "exit-empty";
+
+/// What a client said before the last thing; `None` if it did not come so far.
+fn said(text: &str) -> Option<&str> {
+    let text = text.strip_suffix('\n')?;
+    let start = text.rfind('\n').map_or(0, |at| at + 1);
+    text[start..].starts_with(LAST).then(|| &text[..start])
+}
+
 /// A line of `list-sessions` in our format.
 fn session(line: &str) -> Option<Session> {
     let mut fields = line.splitn(4, ' ');
@@ -125,7 +139,7 @@ pub fn launcher(description: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Session, directories, launcher, session};
+    use super::{Session, directories, launcher, said, session};
 
     #[test]
     fn where_sockets_are() {
@@ -140,6 +154,11 @@ mod tests {
 
     #[test]
     fn what_a_server_says() {
+        assert_eq!(said("a\nb\nexit-empty on\n"), Some("a\nb\n"));
+        assert_eq!(said("exit-empty off\n"), Some(""));
+        for text in ["", "a\n", "exit-empty on", "exit-empty on\na\n"] {
+            assert_eq!(said(text), None, "{text:?}");
+        }
         let expected = Session { id: "$3".into(), attached: 1, windows: 2, name: "a b".into() };
         assert_eq!(session("$3 1 2 a b"), Some(expected));
         for line in ["", "$3 1 2", "3 1 2 a", "$ 1 2 a", "$x 1 2 a", "$3 -1 2 a", "no server running on /tmp/x"] {

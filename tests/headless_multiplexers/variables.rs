@@ -23,7 +23,7 @@ impl Display {
 
 /// The variables of a tmux environment that are a display's.
 fn has(ada: &Ada, which: &str) -> String {
-    ada.says(&format!("tmux show-environment {which} | grep -e DISPLAY -e XAUTHORITY | sort | xargs"))
+    ada.says(&format!("tmux show-environment {which} | grep -x -e DISPLAY=.* -e -DISPLAY -e XAUTHORITY=.* -e -XAUTHORITY | sort | xargs"))
 }
 
 /// Runs a command in a new window of tmux's session, and returns what it says.
