@@ -54,6 +54,14 @@ fn windows_find_the_display(desk: &Desk) {
         assert!(says.contains("name of display:    :0"), "{new}: {says}");
     }
     desk.user("ada", "rm said").ok();
+    // The windows, and the scope that tmux has put its one into, are gone a moment after their programs.
+    wait_until("the windows to be gone", SOON, || {
+        let scopes = "systemctl --user list-units --plain --no-legend 'tmux-spawn-*'";
+        let run = desk.user("ada", &format!("tmux list-panes -a; {scopes}; pgrep -u ada -af '[s]aid.new'"));
+        let more_than_one = |word| run.stdout.matches(word).count() > 1;
+        let gone = !run.stdout.contains("said.new") && !more_than_one("work:") && !more_than_one("tmux-spawn-");
+        if gone { Ok(()) } else { Err(run.to_string()) }
+    });
 }
 
 #[test]
