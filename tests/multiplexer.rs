@@ -54,12 +54,15 @@ fn windows_find_the_display(desk: &Desk) {
         assert!(says.contains("name of display:    :0"), "{new}: {says}");
     }
     desk.user("ada", "rm said").ok();
-    // The windows, and the scope that tmux has put its one into, are gone a moment after their programs.
+    // The windows, and the scope that tmux has put its one into, are gone a moment after their programs. tmux 3.3a may
+    // miss the end of a program until the next one ends, so there is one.
     wait_until("the windows to be gone", SOON, || {
         let scopes = "systemctl --user list-units --plain --no-legend 'tmux-spawn-*'";
-        let run = desk.user("ada", &format!("tmux list-panes -a; {scopes}; pgrep -u ada -af '[s]aid.new'"));
+        let processes = "pgrep -u ada -af '[s]aid.new'; ps -u ada -o args= | grep defunct";
+        let run = desk.user("ada", &format!("tmux run-shell true && tmux list-panes -a && {scopes}; {processes}"));
         let more_than_one = |word| run.stdout.matches(word).count() > 1;
-        let gone = !run.stdout.contains("said.new") && !more_than_one("work:") && !more_than_one("tmux-spawn-");
+        let over = !run.stdout.contains("said.new") && !run.stdout.contains("<defunct>");
+        let gone = over && run.stdout.contains("work:") && !more_than_one("work:") && !more_than_one("tmux-spawn-");
         if gone { Ok(()) } else { Err(run.to_string()) }
     });
 }
