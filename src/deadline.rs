@@ -7,6 +7,10 @@ use thiserror::Error;
 /// The longest deadline that can be configured. Who waits for more wants no deadline, and there is none without one.
 pub const MAX: Duration = Duration::from_secs(3600);
 
+/// A session that stood for so long begins a new row of failures if it then fails (`startxd start --backoff`). Above what
+/// a server that crashes again and again needs to be given up.
+pub const STEADY: Duration = Duration::from_secs(120);
+
 /// One deadline, for the configuration and the manual.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -76,6 +80,8 @@ deadlines! {
     server_stop: 10,
     /// For the VT to be back in text mode after the X server is gone.
     text_mode: 5,
+    /// For the next attempt, at most, after sessions of a system unit that failed: 1, 2, 4, 8 seconds and so on.
+    next_attempt: 60,
 }
 
 /// Why a number is no deadline.

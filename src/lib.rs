@@ -14,7 +14,7 @@
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
 //! | [`multiplexer`] | tmux, screen and zellij as units, and what they learn of a display |
-//! | [`logind`] | seat, session and VT |
+//! | [`logind`], [`seat`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
 //! | [`attach`] | a display that something else has started |
 //! | [`autologin`] | a getty that logs a user in: the one thing done as root |
@@ -40,6 +40,7 @@ pub mod multiplexer;
 pub mod os;
 pub mod record;
 pub mod runtime_dir;
+pub mod seat;
 pub mod select;
 pub mod session;
 pub mod session_bus;

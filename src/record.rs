@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::environment::block::Block;
 use crate::files;
+use crate::seat::Seat;
 use crate::x11::display::Display;
 
 /// The form of the record; another one is not read.
@@ -26,10 +27,9 @@ pub struct Record {
     version: u32,
     /// logind's id of the session.
     pub session: String,
-    /// The seat's id.
-    pub seat: String,
-    /// The number of the virtual terminal.
-    pub vt: u32,
+    /// Its place.
+    #[serde(flatten)]
+    pub seat: Seat,
     /// The display.
     pub display: Display,
     /// The host's pid.
@@ -60,13 +60,12 @@ pub enum Unreadable {
 impl Record {
     /// A record of this version.
     #[must_use]
-    pub fn new(session: &crate::logind::Session, seat: &str, vt: u32, display: Display, what: String) -> Self {
+    pub fn new(session: &crate::logind::Session, seat: Seat, display: Display, what: String) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             version: VERSION,
             session: session.id.clone(),
-            seat: seat.to_owned(),
-            vt,
+            seat,
             display,
             host: nix::unistd::getpid().as_raw(),
             started: now.map_or(0, |time| time.as_secs()),
@@ -135,6 +134,7 @@ mod tests {
 
     use super::Record;
     use crate::environment::block::Block;
+    use crate::seat::Seat;
     use crate::test_dir::TestDir;
     use crate::x11::display::Display;
 
@@ -142,8 +142,7 @@ mod tests {
         Record {
             version: super::VERSION,
             session: "c1".into(),
-            seat: "seat0".into(),
-            vt: 1,
+            seat: Seat::new("seat0".into(), Some(1)).unwrap(),
             display: Display::parse(":3").unwrap(),
             host: 42,
             started: 1,
@@ -164,6 +163,8 @@ mod tests {
         assert!(Record::read(&path).unwrap().is_none());
         record().write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), Some(record()));
+        let elsewhere = Record { seat: Seat::new("seat1".into(), None).unwrap(), ..record() };
+        assert_eq!(Record::parse(&elsewhere.render().unwrap()).unwrap(), elsewhere);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(directory.path("")).unwrap().count(), 1);
     }

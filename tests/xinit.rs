@@ -39,6 +39,12 @@ fn is_attached(desk: &Desk) {
         environment.values(["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"]),
         [Some(":0"), Some("/home/ada/.Xauthority"), Some("x11")]
     );
+    let status = desk.user("ada", "startxd status").text();
+    assert!(status.contains("display :0, watched by startxd-attached.service, active"), "{status}");
+    assert!(status.contains("manager  Openbox") && status.ends_with("nothing is wrong"), "{status}");
+    let json = "startxd status --json | python3 -c 'import json,sys; s=json.load(sys.stdin); print(s[\"state\"], \
+        s[\"display\"][\"name\"], s[\"window_manager\"][\"name\"], s[\"units\"][0][\"state\"], s[\"findings\"])'";
+    assert_eq!(desk.user("ada", json).text(), "attached :0 Openbox active []");
 }
 
 /// Expects all of it to be gone, at this moment.
@@ -46,6 +52,8 @@ fn is_detached(desk: &Desk) {
     let units = ["portal.service", "graphical-session.target", "xorg.target", "startxd-attached.service"];
     assert_eq!(desk.states(&units), units.map(|unit| format!("{unit} inactive")));
     assert_eq!(desk.environment().has(&["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"]), [""; 0]);
+    let status = desk.user("ada", "startxd status --json");
+    assert!(status.code() == 4 && status.stdout.contains("\"state\":\"none\""), "{status}");
 }
 
 #[test]

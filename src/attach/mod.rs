@@ -265,7 +265,7 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAt
     let session = Record::read(&runtime.record()).ok().flatten();
     Err(match (up, session) {
         (None, None) => return Ok(()),
-        (_, Some(session)) => Refusal::AlreadyUp { vt: session.vt, display: session.display }.into(),
+        (_, Some(session)) => Refusal::AlreadyUp { place: session.seat.name(), display: session.display }.into(),
         (Some((unit, state)), None) => match record(runtime) {
             Some(attached) => Refusal::Attached { display: attached.display }.into(),
             None => Refusal::OtherGraphical { unit: (*unit).to_owned(), state: state.active.clone() }.into(),

@@ -64,7 +64,7 @@ pub fn read_profile(path: &Path) -> io::Result<String> {
 /// Replaces the text of a profile, behind a link the file that it leads to. The mode stays; a new file gets 0644.
 ///
 /// # Errors
-/// As [`replace`].
+/// As [`replace_durably`].
 pub fn write_profile(path: &Path, text: &str) -> io::Result<()> {
     match fs::canonicalize(path) {
         Ok(real) => {

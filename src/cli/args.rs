@@ -24,7 +24,11 @@ pub enum Command {
     #[command(subcommand)]
     Restart(Part),
     /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
-    Status,
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask on this terminal which session, and start it
     Select(Select),
     /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
@@ -128,6 +132,10 @@ pub struct Start {
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
+    /// For a system unit: wait before the next session after one that failed, longer each time, and give up after so many
+    /// in a row (exit status 7); 0 for never
+    #[arg(long, value_name = "TIMES")]
+    pub backoff: Option<u32>,
     /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
     #[arg(long, value_enum, value_name = "MULTIPLEXER")]
     pub multiplexer: Option<Kind>,

@@ -11,9 +11,8 @@ pub async fn may_start(activate: bool, verbose: bool) -> Exit {
     match checks::may_start(&super::configuration().deadlines, background).await {
         Ok(clearance) => {
             if verbose {
-                let (session, vt) = (clearance.session.id, clearance.vt);
-                let seat = clearance.seat;
-                let _ = writeln!(std::io::stdout(), "a session may start: session {session} on {seat}, tty{vt}");
+                let (session, seat) = (clearance.session.id, clearance.seat);
+                let _ = writeln!(std::io::stdout(), "a session may start: session {session} on {seat}");
             }
             Exit::Success
         }

@@ -19,6 +19,7 @@ _startxd_and_sessions() {
     _startxd "$@"
     if [[ ${COMP_WORDS[1]} == start && $word != -* ]]; then
         while IFS= read -r session; do
+            printf -v session %q "$session"
             if [[ $session == "$word"* ]]; then COMPREPLY+=("$session"); fi
         done < <(startxd completions sessions 2>/dev/null)
     fi
@@ -26,6 +27,21 @@ _startxd_and_sessions() {
 complete -F _startxd_and_sessions -o nosort -o bashdefault -o default startxd 2>/dev/null ||
     complete -F _startxd_and_sessions -o bashdefault -o default startxd
 "#;
+/// In the place of zsh's own for [`ZSH_WORDS`], which knows commands and their arguments.
+const SESSIONS_IN_ZSH: &str = r#"
+(( $+functions[_startxd_sessions] )) ||
+_startxd_sessions() {
+    if (( CURRENT > 1 )); then
+        _cmdambivalent
+        return
+    fi
+    local -a sessions
+    sessions=(${(f)"$(_call_program sessions startxd completions sessions 2>/dev/null)"})
+    _alternative 'sessions:session:compadd -a sessions' 'commands:command:_command_names -e'
+}
+"#;
+/// What clap has zsh complete the words of SESSION with.
+const ZSH_WORDS: &str = ":_cmdambivalent'";
 const SESSIONS_IN_FISH: &str = r#"
 complete -c startxd -n "__fish_startxd_using_subcommand start" -a "(startxd completions sessions 2>/dev/null)" -d Session
 "#;
@@ -35,7 +51,7 @@ pub async fn run(what: Completions) -> Exit {
     let text = match what {
         Completions::Sessions => sessions().await,
         Completions::Bash => [script(Shell::Bash), SESSIONS_IN_BASH.into()].concat(),
-        Completions::Zsh => script(Shell::Zsh),
+        Completions::Zsh => zsh(),
         Completions::Fish => [script(Shell::Fish), SESSIONS_IN_FISH.into()].concat(),
     };
     match std::io::stdout().write_all(&text) {
@@ -50,6 +66,14 @@ async fn sessions() -> Vec<u8> {
     let ready =
         offers.into_iter().filter(|offer| offer.state == State::Ready && !offer.session.contains(char::is_control));
     ready.map(|offer| offer.session + "\n").collect::<String>().into_bytes()
+}
+
+/// zsh takes the first line for a directive, and what stands last for the call.
+fn zsh() -> Vec<u8> {
+    let script = String::from_utf8(script(Shell::Zsh)).unwrap_or_default();
+    let script = script.replacen(ZSH_WORDS, ":_startxd_sessions'", 1);
+    let (directive, functions) = script.split_once('\n').unwrap_or((&script, ""));
+    [directive, "\n", SESSIONS_IN_ZSH, functions].concat().into_bytes()
 }
 
 fn script(shell: Shell) -> Vec<u8> {
@@ -72,7 +96,16 @@ fn command() -> Command {
 mod tests {
     use clap_complete::Shell;
 
-    use super::{command, script};
+    use super::{ZSH_WORDS, command, script, zsh};
+
+    #[test]
+    fn zsh_asks_for_sessions_in_one_place() {
+        let script = |bytes| String::from_utf8(bytes).unwrap();
+        assert_eq!(script(super::script(Shell::Zsh)).matches(ZSH_WORDS).count(), 1);
+        let zsh = script(zsh());
+        assert!(zsh.starts_with("#compdef startxd\n") && zsh.ends_with("compdef _startxd startxd\nfi\n"), "{zsh}");
+        assert!(zsh.contains(":_startxd_sessions'") && !zsh.contains(ZSH_WORDS), "{zsh}");
+    }
 
     #[test]
     fn each_shell_knows_every_command_and_option() {

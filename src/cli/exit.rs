@@ -27,6 +27,8 @@ pub enum Exit {
     Degraded = 5,
     /// The system refused something that it should not.
     System = 6,
+    /// `start --backoff`: as many sessions in a row failed as may, this one included.
+    GivenUp = 7,
     /// Run as root.
     Root = 10,
     /// `XDG_RUNTIME_DIR` is unset, not ours or not usable.
@@ -89,7 +91,7 @@ impl From<&Refusal> for Exit {
             Refusal::Remote { .. } => Self::Remote,
             Refusal::NoSeat { .. } => Self::NoSeat,
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
-            Refusal::NotActive { .. } => Self::NotActive,
+            Refusal::NotActive { .. } | Refusal::NotActiveOnSeat { .. } => Self::NotActive,
             Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
             Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,
@@ -166,6 +168,7 @@ mod tests {
             (Exit::Usage, 2),
             (Exit::ServerFailed, 3),
             (Exit::NotRunning, 4),
+            (Exit::GivenUp, 7),
             (Exit::Root, 10),
             (Exit::AlreadyUp, 19),
             (Exit::NoDisplay, 24),

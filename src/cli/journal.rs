@@ -5,6 +5,7 @@
 //! warnings up to the person at the terminal.
 
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 
 use tracing::{Level, Metadata};
@@ -25,8 +26,16 @@ pub fn begin(supervisor: bool) {
     if supervisor {
         format.with_writer(Prefixed).init();
     } else {
-        format.with_writer(Journal { socket: UnixDatagram::unbound().ok() }).init();
+        format.with_writer(Journal { socket: UnixDatagram::unbound().ok(), terminal: !is_journal() }).init();
     }
+}
+
+/// Whether standard error ends in the journal too, as systemd.exec(5) says under `$JOURNAL_STREAM`: in a unit without a
+/// terminal everything would be there twice.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    // Of the device that is behind the link.
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }
 
 /// The level as syslog(3) counts.
@@ -57,6 +66,8 @@ impl<'a> MakeWriter<'a> for Prefixed {
 /// Writes to the journal and to the terminal.
 struct Journal {
     socket: Option<UnixDatagram>,
+    /// Whether there is somebody to read standard error.
+    terminal: bool,
 }
 
 impl<'a> MakeWriter<'a> for Journal {
@@ -102,7 +113,7 @@ impl Drop for Message<'_> {
                 }
             }
             Some(journal) => {
-                if self.level <= Level::WARN {
+                if journal.terminal && self.level <= Level::WARN {
                     // Carriage returns: the server may have left the terminal raw.
                     let text = String::from_utf8_lossy(text).replace('\n', "\r\n");
                     let _ = io::stderr().write_all(format!("startxd: {text}\r\n").as_bytes());

@@ -57,7 +57,7 @@ pub fn run() -> Exit {
             Command::Start(start) => start::run(start).await,
             Command::Stop => with_runtime(stop::run).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
-            Command::Status => with_runtime(status::run).await,
+            Command::Status { json } => with_runtime(async |runtime| status::run(runtime, json).await).await,
             Command::Select(select) => select::run(select).await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,

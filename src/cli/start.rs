@@ -4,8 +4,10 @@ use std::ffi::OsString;
 
 use super::args::Start;
 use super::exit::Exit;
+use crate::config::Config;
+use crate::host::backoff::Backoff;
 use crate::host::checks::Background;
-use crate::host::{self, Options};
+use crate::host::{self, Failure, Options};
 use crate::session::{Request, Surroundings};
 
 /// Runs a session and returns how it ended.
@@ -25,16 +27,42 @@ pub async fn run(start: Start) -> Exit {
     let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
     let background = if start.activate { Background::Activate } else { Background::Wait };
     let options = Options { session, background };
-    match host::run(&options, &config).await {
-        Ok(why) => {
-            tracing::debug!("the session is over: {why}");
+    let Some(limit) = start.backoff else {
+        return match once(&options, &config).await {
+            Ok(()) => Exit::Success,
+            Err(failure) => Exit::from(&failure),
+        };
+    };
+    let mut backoff = match Backoff::read(limit) {
+        Ok(backoff) => backoff,
+        Err(why) => {
+            tracing::error!("{why}");
+            return Exit::Usage;
+        }
+    };
+    if backoff.is_exhausted() {
+        return Exit::GivenUp;
+    }
+    backoff.pause(config.deadlines.next_attempt).await;
+    backoff.begin();
+    match once(&options, &config).await {
+        Ok(()) => {
+            backoff.succeeded();
             Exit::Success
         }
-        Err(failure) => {
-            tracing::error!("{failure}");
-            Exit::from(&failure)
-        }
+        Err(failure) if backoff.failed(&failure.to_string()) => Exit::GivenUp,
+        Err(failure) => Exit::from(&failure),
     }
+}
+
+/// Runs a session, and says why it failed.
+async fn once(options: &Options, config: &Config) -> Result<(), Failure> {
+    let ended = host::run(options, config).await;
+    match &ended {
+        Ok(why) => tracing::debug!("the session is over: {why}"),
+        Err(failure) => tracing::error!("{failure}"),
+    }
+    ended.map(|_| ())
 }
 
 /// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--` stands

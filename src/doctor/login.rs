@@ -13,6 +13,7 @@ use super::catalogue::{
 use crate::host::checks::outside_hint;
 use crate::logind::{self, Session};
 use crate::os;
+use crate::seat::Seat;
 
 /// Why there is no session to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +99,12 @@ impl Facts {
         if session.remote {
             return Some(LOGIN_REMOTE.found(format!("session {id} comes from another machine"), elsewhere));
         }
-        let (Some(seat), Some(vt)) = (&session.seat, session.vt) else {
+        let Some(seat) = session.seat.clone().and_then(|seat| Seat::new(seat, session.vt)) else {
             return Some(LOGIN_NO_SCREEN.found(format!("session {id} has no virtual terminal"), elsewhere));
         };
-        if self.terminal != Some(vt) {
+        if let Some(vt) = seat.vt
+            && self.terminal != Some(vt)
+        {
             return Some(LOGIN_NO_SCREEN.found(
                 format!("this shell is not on tty{vt} itself but in a terminal emulator or a multiplexer"),
                 format!("to start a session, run startxd start from the login shell on tty{vt}"),
@@ -110,13 +113,15 @@ impl Facts {
         if kind == "x11" {
             return None;
         }
-        Some(LOGIN_TYPE.found(
-            format!("session {id} on {seat} has type {kind:?} in logind, not \"x11\""),
-            format!(
+        let remedy = match seat.vt {
+            Some(vt) => format!(
                 "sudo systemctl edit getty@tty{vt}.service, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (of \
                  another login than getty's, in the unit that opens it)"
             ),
-        ))
+            None => "in the unit that opens it: [Service] Environment=XDG_SESSION_TYPE=x11".to_owned(),
+        };
+        let what = format!("session {id} on {} has type {kind:?} in logind, not \"x11\"", seat.id);
+        Some(LOGIN_TYPE.found(what, remedy))
     }
 }
 
@@ -149,6 +154,7 @@ mod tests {
     fn a_login_on_a_terminal_is_healthy() {
         assert_eq!(said(1000, Some(1), Ok(healthy())), []);
         assert_eq!(said(1000, Some(1), Ok(Session { class: "user-early".into(), ..healthy() })), []);
+        assert_eq!(said(1000, None, Ok(Session { seat: Some("seat1".into()), vt: None, ..healthy() })), []);
     }
 
     #[test]

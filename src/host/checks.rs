@@ -16,6 +16,7 @@ use crate::logind::{self, Session};
 use crate::manager::{Manager, UnitState, names};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::seat::{SEAT0, Seat};
 use crate::{attach, os, session_bus};
 
 /// Why a session may not start. One sentence each, with the remedy.
@@ -63,12 +64,17 @@ pub enum Refusal {
          Ctrl+Alt+F{vt}) and try again", seconds(*waited)
     )]
     NotActive { vt: u32, waited: Duration },
+    #[error(
+        "session {session} is not in the foreground of {seat} (waited {}): the server gets no devices there; bring it \
+         there (loginctl activate {session}) and try again", seconds(*waited)
+    )]
+    NotActiveOnSeat { session: String, seat: String, waited: Duration },
     #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
     NoManager { uid: u32, why: String },
     #[error("the user's message bus does not answer ({why}); see: systemctl --user status dbus.socket dbus")]
     NoBus { why: String },
-    #[error("a session of startxd is up already, on tty{vt}, display {display}; end it first: startxd stop")]
-    AlreadyUp { vt: u32, display: crate::x11::display::Display },
+    #[error("a session of startxd is up already, on {place}, display {display}; end it first: startxd stop")]
+    AlreadyUp { place: String, display: crate::x11::display::Display },
     #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
     Attached { display: crate::x11::display::Display },
     #[error(
@@ -111,10 +117,8 @@ pub struct Clearance {
     pub session: Session,
     /// A connection to the system bus, where logind is.
     pub system_bus: Connection,
-    /// The session's seat.
-    pub seat: String,
-    /// The session's virtual terminal.
-    pub vt: u32,
+    /// The session's place.
+    pub seat: Seat,
     /// The user manager.
     pub manager: Manager,
     /// startxd's own units, and whether they are there: their names and load states.
@@ -156,15 +160,17 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
     };
     let ((session, connection), manager) = tokio::try_join!(session, manager)?;
     let runtime = runtime?;
-    let (seat, vt) = on_a_vt(&session)?;
+    let seat = on_a_screen(&session)?;
     home()?;
     if !session.active && background != Background::Accept {
-        if background == Background::Activate {
+        if background == Background::Activate
+            && let Some(vt) = seat.vt
+        {
             bring_forward(vt);
         }
         let active = logind::wait_active(&connection, &session.path, deadlines.vt_active).await;
         if !active.map_err(|error| Refusal::NoLogind(error.to_string()))? {
-            return Err(Refusal::NotActive { vt, waited: deadlines.vt_active });
+            return Err(not_active(session, seat, deadlines.vt_active));
         }
     }
     let Some((manager, states)) = manager.transpose()? else { return Err(NoRuntimeDir::Unset.into()) };
@@ -172,7 +178,7 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
     // The first two are systemd's.
     let installed = loads.skip(2).collect();
     nothing_up(&runtime, &manager, states, deadlines.going_down).await?;
-    Ok(Clearance { runtime, session, system_bus: connection, seat, vt, manager, installed })
+    Ok(Clearance { runtime, session, system_bus: connection, seat, manager, installed })
 }
 
 /// The logind session of this process, if it is one of ours.
@@ -200,6 +206,9 @@ pub fn outside_hint() -> &'static str {
         " (this ssh login was made without PAM)"
     } else if set("SUDO_USER") {
         " (sudo does not make one)"
+    } else if !set("XDG_SESSION_ID") && std::env::var_os("XDG_SEAT").is_some_and(|seat| seat != SEAT0) {
+        // A seat is there only once udev has told logind of its devices.
+        " (logind does not know the seat that XDG_SEAT names; see: loginctl list-seats)"
     } else if set("INVOCATION_ID") && os::controlling_vt().ok().flatten().is_none() {
         // On a VT it is the getty's, passed on by a login that keeps the environment.
         " but in a service of the user manager"
@@ -208,8 +217,8 @@ pub fn outside_hint() -> &'static str {
     }
 }
 
-/// Class, place, seat and VT, and that the VT is this process's controlling terminal.
-fn on_a_vt(session: &Session) -> Result<(String, u32), Refusal> {
+/// Class, place and seat, and that the VT, if the seat has any, is this process's controlling terminal.
+fn on_a_screen(session: &Session) -> Result<Seat, Refusal> {
     let id = session.id.clone();
     // user-early (systemd 256) is a person's login before the machine is fully up, the same to us.
     if !matches!(session.class.as_str(), "user" | "user-early") {
@@ -221,13 +230,20 @@ fn on_a_vt(session: &Session) -> Result<(String, u32), Refusal> {
     let Some(seat) = session.seat.clone() else {
         return Err(Refusal::NoSeat { session: id });
     };
-    let Some(vt) = session.vt else {
+    let Some(seat) = Seat::new(seat, session.vt) else {
         return Err(Refusal::NoVt { session: id });
     };
-    if os::controlling_vt().ok().flatten() != Some(vt) {
-        return Err(Refusal::NotOnVt { vt });
+    match seat.vt {
+        Some(vt) if os::controlling_vt().ok().flatten() != Some(vt) => Err(Refusal::NotOnVt { vt }),
+        _ => Ok(seat),
     }
-    Ok((seat, vt))
+}
+
+fn not_active(session: Session, seat: Seat, waited: Duration) -> Refusal {
+    match seat.vt {
+        Some(vt) => Refusal::NotActive { vt, waited },
+        None => Refusal::NotActiveOnSeat { session: session.id, seat: seat.id, waited },
+    }
 }
 
 /// Switches to our terminal. If that fails, the wait for it tells so.
@@ -328,7 +344,7 @@ fn going_down(states: &[UnitState]) -> bool {
 
 fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
     match Record::read(&runtime.record()) {
-        Ok(Some(record)) => Refusal::AlreadyUp { vt: record.vt, display: record.display },
+        Ok(Some(record)) => Refusal::AlreadyUp { place: record.seat.name(), display: record.display },
         _ if let Some(attached) = attach::record(runtime) => Refusal::Attached { display: attached.display },
         _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
     }

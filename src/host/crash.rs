@@ -35,6 +35,7 @@ impl Life {
     pub(super) async fn server_ended(&mut self, ending: Ending) -> Option<Why> {
         let pid = self.server.take().map(|server| server.pid);
         self.sights = None;
+        self.lost_server = true;
         self.revived.clear();
         // Whatever it lacked, the next one is another.
         self.needs_new_server = false;

@@ -26,17 +26,27 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
         Some(manager) => take_down(life, &manager, deadline).await,
         None => true,
     };
-    // The units of a manager that exits stop before itself does, the window manager or xorg.target first.
-    if let Some(lost) = life.lost.take()
-        && matches!(why, Why::LoggedOut | Why::TargetStopped)
-    {
-        why = lost;
+    // The units of a manager that exits stop before itself does, the window manager or xorg.target first. It takes the
+    // environment with it, and the next session needs another login.
+    if matches!(why, Why::LoggedOut | Why::TargetStopped) && manager_exits(life).await {
+        why = life.lost.take().unwrap_or_else(|| life.manager_is_lost("it exits"));
     }
     if !down {
         force(life).await;
     }
     stop_server(life).await;
     if down || !why.is_clean() { why } else { Why::Stuck { waited: life.config.deadlines.stop } }
+}
+
+/// Whether the manager is gone or on its way out, which is what stopped its units then.
+async fn manager_exits(life: &mut Life) -> bool {
+    while let Some(manager) = life.manager.clone() {
+        match manager.is_stopping().await {
+            Err(error) if error.is_disconnect() => drop(life.connect_again().await),
+            stopping => return stopping.unwrap_or(false),
+        }
+    }
+    true
 }
 
 /// Stops the units in order. Returns whether all went down in time.

@@ -130,6 +130,8 @@ pub(super) struct Life {
     pub(super) telling: Option<Telling>,
     /// Whether `wm-ready.target` was started.
     pub(super) ready: bool,
+    /// Whether a server of this session has ended: programs that were on it may notice that late.
+    pub(super) lost_server: bool,
     /// The units that were started again because their display was gone, since the last server ended.
     pub(super) revived: Vec<String>,
     /// The units whose crash was said already, so that it is said once.
@@ -193,6 +195,7 @@ impl Life {
             rescue_service: None,
             telling: None,
             ready: false,
+            lost_server: false,
             revived: Vec::new(),
             restarting: Vec::new(),
             ending: false,

@@ -43,6 +43,11 @@
 //! ([`crate::supervisor`]). If both die, the record on disk tells what to put back to whoever comes first ([`repair`]):
 //! `startxd-repair.service`, which systemd starts when a supervisor has failed, the next start, or `startxd stop`.
 //!
+//! # Another seat
+//!
+//! Only seat0 has virtual terminals ([`crate::seat`]). Elsewhere there is nothing to switch, to come back to in text mode
+//! or to be controlled by: the checks and the end pass over it, and the server opens no console.
+//!
 //! # What goes on in between
 //!
 //! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
@@ -51,6 +56,7 @@
 //! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]). Terminal
 //! multiplexers learn the display when the first server answers, and forget it while the end goes on ([`multiplexers`]).
 
+pub mod backoff;
 pub mod checks;
 mod clients;
 mod crash;
@@ -128,7 +134,8 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
-    let terminal = terminal::Terminal::open()?;
+    // A seat without terminals has no text mode to come back to.
+    let terminal = clearance.seat.vt.map(|_| terminal::Terminal::open()).transpose()?;
     let (prepared, events, manager_process) = tokio::join!(
         prepare::prepare(&clearance, config, &choice),
         // Before the first job is queued, or its end could be missed.
@@ -148,7 +155,6 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let plan = server::Plan {
         program,
         display: prepared.display,
-        vt: clearance.vt,
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
@@ -167,7 +173,9 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         signals,
     });
     let (why, prepared, manager) = life.await;
-    terminal.restore(config.deadlines.text_mode).await;
+    if let Some(terminal) = terminal {
+        terminal.restore(config.deadlines.text_mode).await;
+    }
     prepared.undo(manager.as_ref()).await;
     if why.is_clean() { Ok(why) } else { Err(Failure::Ended(why)) }
 }

@@ -107,7 +107,7 @@ async fn record(
     // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
     let cookie =
         xauthority::ensure(authority, display, &hostname_bytes()).map_err(|error| write_error(authority, error))?;
-    let mut record = Record::new(&clearance.session, &clearance.seat, clearance.vt, display, choice.describe());
+    let mut record = Record::new(&clearance.session, clearance.seat.clone(), display, choice.describe());
     record.units = choice.units();
     record.exported = exported.set.keys().cloned().collect();
     record.before = before;

@@ -13,6 +13,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::launch::Ending;
 use crate::os::{self, Image, Pid};
+use crate::seat::Seat;
 use crate::x11::display::Display;
 use crate::x11::server;
 
@@ -22,10 +23,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// The display.
     pub display: Display,
-    /// The virtual terminal's number.
-    pub vt: u32,
-    /// The seat's id.
-    pub seat: String,
+    /// Where its screen is.
+    pub seat: Seat,
     /// The cookie's file.
     pub authority: PathBuf,
     /// Configured arguments.
@@ -71,7 +70,7 @@ impl Plan {
     /// # Errors
     /// The program could not be executed.
     pub fn launch(&self, listeners: &[OwnedFd], output: &OwnedFd) -> io::Result<Server> {
-        let arguments = server::arguments(self.display, self.vt, &self.seat, &self.authority, &self.extra)?;
+        let arguments = server::arguments(self.display, &self.seat, &self.authority, &self.extra)?;
         let environment: Vec<CString> = std::env::vars_os()
             .filter(|(name, _)| !NOT_FOR_THE_SERVER.iter().any(|not| name == not))
             .filter_map(|(name, value)| {

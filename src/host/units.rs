@@ -89,7 +89,7 @@ impl Life {
             return None;
         }
         // Once for each server: what fails then by itself would else be started again and again.
-        if self.is_without_display() && !self.revived.iter().any(|revived| revived == unit) {
+        if self.is_end_of_its_display(&verdict) && !self.revived.iter().any(|revived| revived == unit) {
             self.revived.push(unit.to_owned());
             // Not its own doing: its display is gone. It starts again at once, whatever pause its own policy makes, and
             // also if it took the loss for a reason to exit with 0. Nor does this count for its start limit: how often
@@ -106,6 +106,16 @@ impl Life {
             return None;
         }
         self.decide(&manager, unit, verdict).await
+    }
+
+    /// Whether a unit has ended because its display is gone.
+    ///
+    /// Any other client may be quicker to notice that than a window manager on a busy machine, and what it connects to
+    /// is the next server already, by the time that this unit fails with the one before. Only if it fails: what exits
+    /// with 0 while there is a display was left by its user.
+    fn is_end_of_its_display(&self, verdict: &Verdict) -> bool {
+        let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
+        self.is_without_display() || (self.lost_server && failed)
     }
 
     /// Makes a transient unit of this session once more.

@@ -14,7 +14,6 @@ pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
 const SERVICE: &str = "org.freedesktop.login1";
 const SESSION: &str = "org.freedesktop.login1.Session";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const MANAGER: Target<'_> =
     Target { destination: SERVICE, path: "/org/freedesktop/login1", interface: "org.freedesktop.login1.Manager" };
 
@@ -142,7 +141,7 @@ pub async fn session_by_id(connection: &Connection, id: &str) -> Result<Session,
 /// # Errors
 /// It has ended.
 pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<Session, CallError> {
-    let target = Target { destination: SERVICE, path: path.as_str(), interface: PROPERTIES };
+    let target = Target { destination: SERVICE, path: path.as_str(), interface: dbus::PROPERTIES };
     let reply = target.call(connection, "GetAll", &(SESSION,)).await?;
     let properties: Properties = dbus::body("GetAll", &reply)?;
     Ok(Session {
@@ -177,7 +176,7 @@ pub async fn wait_active(
     let rule = MatchRule::builder()
         .msg_type(zbus::message::Type::Signal)
         .path(session_path.as_ref())
-        .interface(PROPERTIES)
+        .interface(dbus::PROPERTIES)
         .member("PropertiesChanged")
         .build()
         .map_err(local)?;

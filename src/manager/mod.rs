@@ -30,10 +30,8 @@ const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const MANAGER: Target<'_> =
     Target { destination: SERVICE, path: "/org/freedesktop/systemd1", interface: MANAGER_INTERFACE };
-const MANAGER_PROPERTIES: Target<'_> = Target { interface: PROPERTIES, ..MANAGER };
 
 /// How a job relates to jobs that are queued already (systemctl(1), `--job-mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,10 +376,7 @@ impl Manager {
     /// # Errors
     /// The manager is gone.
     pub async fn environment(&self) -> Result<Block, CallError> {
-        let reply = MANAGER_PROPERTIES.call(&self.connection, "Get", &(MANAGER_INTERFACE, "Environment")).await?;
-        let value: OwnedVariant = dbus::body("Environment", &reply)?;
-        let entries =
-            Vec::<String>::try_from(value).map_err(|error| CallError::Local { method: "Environment", error })?;
+        let entries: Vec<String> = dbus::property(&self.connection, MANAGER, "Environment").await?;
         Ok(block::parse(&entries))
     }
 
@@ -407,8 +402,15 @@ impl Manager {
     /// # Errors
     /// The manager does not answer.
     pub async fn version(&self) -> Result<String, CallError> {
-        let reply = MANAGER_PROPERTIES.call(&self.connection, "Get", &(MANAGER_INTERFACE, "Version")).await?;
-        let value: OwnedVariant = dbus::body("Version", &reply)?;
-        String::try_from(value).map_err(|error| CallError::Local { method: "Version", error })
+        dbus::property(&self.connection, MANAGER, "Version").await
+    }
+
+    /// Whether the manager is on its way out (`SystemState`, org.freedesktop.systemd1(5)).
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn is_stopping(&self) -> Result<bool, CallError> {
+        let state: String = dbus::property(&self.connection, MANAGER, "SystemState").await?;
+        Ok(state == "stopping")
     }
 }

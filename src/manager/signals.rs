@@ -40,7 +40,7 @@ impl Signals {
         let from_manager = || MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(super::SERVICE);
         let jobs = from_manager().interface(super::MANAGER_INTERFACE).member("JobRemoved").build()?;
         let changes = from_manager()
-            .interface(super::PROPERTIES)
+            .interface(crate::dbus::PROPERTIES)
             .member("PropertiesChanged")
             .path_namespace(names::UNIT_NAMESPACE)
             .arg(0, super::UNIT_INTERFACE)

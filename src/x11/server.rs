@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::seat::{SEAT0, Seat};
 use crate::x11::display::Display;
 
 /// Where distributions keep the server itself: Debian, Arch, Fedora, and where there is no wrapper.
@@ -73,28 +74,32 @@ fn usable(path: &Path) -> Result<(), &'static str> {
 
 /// The server's arguments, its name first (Xserver(1), Xorg(1)).
 ///
-/// - `vtN -keeptty`: without the number an unprivileged server cannot find its VT, and without `-keeptty` it neither
-///   uses logind nor keeps the controlling terminal (linux_parse_vt_settings, systemd_logind_init);
+/// - `vtN -keeptty` where there is a VT: without the number an unprivileged server cannot find it, and without
+///   `-keeptty` it neither uses logind nor keeps the controlling terminal (linux_parse_vt_settings,
+///   systemd_logind_init);
 /// - `-noreset`: a reset closes the listening socket that it was handed, for good (libxtrans,
 ///   SocketUNIXResetListener);
 /// - `-auth`: the path of the cookie's file, never the cookie;
-/// - `-seat` only for others than seat0, which is the server's default.
+/// - `-seat` only for others than seat0, which is the server's default; it then opens no console at all, and uses
+///   logind in any case (InitOutput, `ServerIsNotSeat0`).
 ///
 /// # Errors
 /// An argument contains a NUL byte.
 pub fn arguments(
     display: Display,
-    vt: u32,
-    seat: &str,
+    seat: &Seat,
     authority: &Path,
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
-    let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into(), format!("vt{vt}").into()];
-    arguments.extend(["-keeptty", "-noreset", "-nolisten", "tcp", "-auth"].map(OsString::from));
-    arguments.push(authority.into());
-    if seat != "seat0" {
-        arguments.extend(["-seat".into(), seat.into()]);
+    let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into()];
+    if let Some(vt) = seat.vt {
+        arguments.extend([format!("vt{vt}").into(), "-keeptty".into()]);
     }
+    if seat.id != SEAT0 {
+        arguments.extend(["-seat".into(), OsString::from(&seat.id)]);
+    }
+    arguments.extend(["-noreset", "-nolisten", "tcp", "-auth"].map(OsString::from));
+    arguments.push(authority.into());
     arguments.extend(extra.iter().map(OsString::from));
     arguments.iter().map(|argument| CString::new(OsStr::as_bytes(argument))).collect()
 }
@@ -105,18 +110,20 @@ mod tests {
     use std::path::Path;
 
     use super::{NoServer, arguments, find};
+    use crate::seat::Seat;
     use crate::x11::display::Display;
 
     #[test]
     fn arguments_are_the_settled_ones() {
         let display = Display::parse(":1").unwrap();
         let extra = ["-dpi".to_owned(), "96".to_owned()];
-        let line = |seat| {
-            let arguments = arguments(display, 7, seat, Path::new("/run/a"), &extra).unwrap();
+        let line = |seat: &str, vt| {
+            let seat = Seat::new(seat.to_owned(), vt).unwrap();
+            let arguments = arguments(display, &seat, Path::new("/run/a"), &extra).unwrap();
             arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("seat0"), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
-        assert_eq!(line("seat1"), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -seat seat1 -dpi 96");
+        assert_eq!(line("seat0", Some(7)), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
+        assert_eq!(line("seat1", None), "Xorg :1 -seat seat1 -noreset -nolisten tcp -auth /run/a -dpi 96");
     }
 
     #[test]

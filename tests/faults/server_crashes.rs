@@ -24,6 +24,27 @@ fn a_killed_server_comes_back_with_its_window_manager() {
 }
 
 #[test]
+fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
+    let desk = Desk::at_prompt();
+    // Nothing but the host would start this one again.
+    desk.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+    desk.starts("");
+    let first = desk.server();
+    let openbox = desk.root("pgrep -x openbox").text();
+    desk.root(&format!("kill -STOP {openbox}; kill -KILL {}", first.pid)).ok();
+    // Another client has the next server started meanwhile.
+    desk.unit_becomes("xorg@0.service", "failed");
+    desk.with_display("xdpyinfo").ok();
+    another(&desk, "Xorg", &first.pid);
+    desk.root(&format!("kill -CONT {openbox}")).ok();
+    another(&desk, "openbox", &openbox);
+    manages(&desk);
+    desk.is_up();
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
 fn a_server_that_is_killed_again_and_again_ends_the_session() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);

@@ -21,6 +21,7 @@ mod command;
 mod guest;
 mod login;
 mod report;
+mod seat;
 mod snapshot;
 mod sys;
 mod vt;

@@ -12,6 +12,8 @@ use crate::os::Pid;
 use crate::record::{Record, Unreadable};
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::client::Client;
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
 use crate::x11::managed::{Watch, WindowManager};
 use crate::x11::xauthority;
 
@@ -109,7 +111,7 @@ pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathere
     let states = manager.states(&units).await.map_err(|error| failed(&error))?;
     // Not asked of a socket with no server behind it: that would start one.
     let display = if server_state.active == "active" {
-        ask_display(runtime, &record, &manager).await
+        ask_display(record.display, cookie(runtime, record.display), &manager).await
     } else {
         DisplayState::Down
     };
@@ -146,13 +148,16 @@ async fn find_server(manager: &Manager, unit: &str) -> Option<ServerProcess> {
     Some(ServerProcess { pid, program: field("Name:")?.trim().to_owned(), uid })
 }
 
-async fn ask_display(runtime: &RuntimeDir, record: &Record, manager: &Manager) -> DisplayState {
-    let cookie = std::fs::read(runtime.authority(record.display)).ok().and_then(|bytes| {
-        let entries = xauthority::decode(&bytes).ok()?;
-        xauthority::find_cookie(&entries, record.display, b"")
-    });
+/// The cookie of a display of ours.
+fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
+    let entries = xauthority::decode(&std::fs::read(runtime.authority(display)).ok()?).ok()?;
+    xauthority::find_cookie(&entries, display, b"")
+}
+
+/// Asks a display that has a server who manages it.
+pub(super) async fn ask_display(display: Display, cookie: Option<Cookie>, manager: &Manager) -> DisplayState {
     let Some(cookie) = cookie else { return DisplayState::Unwell("its cookie is missing".to_owned()) };
-    let look = async { Watch::new(Client::connect(record.display, &cookie).await?).await?.look_harder().await };
+    let look = async { Watch::new(Client::connect(display, &cookie).await?).await?.look_harder().await };
     let manager_window = match tokio::time::timeout(DISPLAY_DEADLINE, look).await {
         Ok(Ok(window_manager)) => window_manager,
         Ok(Err(error)) => return DisplayState::Unwell(error.to_string()),

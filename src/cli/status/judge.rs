@@ -1,7 +1,9 @@
 //! What is wrong, and what to do about it; pure.
 
 use super::gather::{DisplayState, Snapshot};
-use crate::manager::names;
+use crate::environment::block::Block;
+use crate::manager::{UnitState, names};
+use crate::x11::display::Display;
 
 /// How much something matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +26,24 @@ pub struct Finding {
 /// Judges a session.
 #[must_use]
 pub fn judge(snapshot: &Snapshot) -> Vec<Finding> {
-    let mut findings = Findings(Vec::new());
+    let mut findings = Findings::default();
     findings.host(snapshot);
     findings.server(snapshot);
     findings.window_manager(snapshot);
-    findings.environment(snapshot);
-    findings.0
+    findings.environment(snapshot.record.display, &snapshot.authority, &snapshot.environment);
+    findings.into_list()
 }
 
-struct Findings(Vec<Finding>);
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn problem(&mut self, text: String) {
+    pub(super) fn into_list(self) -> Vec<Finding> {
+        self.0
+    }
+
+    pub(super) fn problem(&mut self, text: String) {
         self.0.push(Finding { severity: Severity::Problem, text });
     }
 
@@ -55,8 +63,9 @@ impl Findings {
             None => self.problem(format!("the login session {} has ended", record.session)),
             Some(session) if session.kind != "x11" => self.note(format!(
                 "logind knows the session as type {:?}, so programs may not take it for a graphical one; put \
-                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it (getty@tty{}.service)",
-                session.kind, record.vt
+                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{}",
+                session.kind,
+                record.seat.vt.map_or_else(String::new, |vt| format!(" (getty@tty{vt}.service)"))
             )),
             Some(_) => {}
         }
@@ -70,9 +79,6 @@ impl Findings {
         if let Some(server) = snapshot.server.as_ref().filter(|server| server.uid == 0) {
             self.problem(format!("the server (pid {}) runs as root; check server.binary in startxd.toml", server.pid));
         }
-        if let DisplayState::Unwell(why) = &snapshot.display {
-            self.problem(format!("display {} is not well: {why}", snapshot.record.display));
-        }
     }
 
     fn window_manager(&mut self, snapshot: &Snapshot) {
@@ -81,12 +87,23 @@ impl Findings {
                 self.problem(format!("{unit} has failed; see: journalctl --user -b -u {unit}"));
             }
         }
-        if snapshot.display == DisplayState::Up(None) {
-            self.problem(format!("no window manager manages display {}", snapshot.record.display));
-        }
+        self.display(snapshot.record.display, &snapshot.display);
         let at = super::gather::TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
-        let reached = at.and_then(|at| snapshot.targets.get(at)).is_some_and(|state| state.active == "active");
-        if !reached && matches!(snapshot.display, DisplayState::Up(Some(_))) {
+        self.graphical_session(&snapshot.display, at.and_then(|at| snapshot.targets.get(at)));
+    }
+
+    pub(super) fn display(&mut self, display: Display, state: &DisplayState) {
+        match state {
+            DisplayState::Unwell(why) => self.problem(format!("display {display} is not well: {why}")),
+            DisplayState::Up(None) => self.problem(format!("no window manager manages display {display}")),
+            DisplayState::Down | DisplayState::Up(Some(_)) => {}
+        }
+    }
+
+    /// That `graphical-session.target`, whose state this is, has come with the window manager.
+    pub(super) fn graphical_session(&mut self, display: &DisplayState, state: Option<&UnitState>) {
+        let reached = state.is_some_and(|state| state.active == "active");
+        if !reached && matches!(display, DisplayState::Up(Some(_))) {
             let target = names::GRAPHICAL_SESSION;
             self.problem(format!(
                 "{target} is not active, so portals and its services are not; see: systemctl --user status {target}"
@@ -94,10 +111,10 @@ impl Findings {
         }
     }
 
-    fn environment(&mut self, snapshot: &Snapshot) {
-        let expected = [("DISPLAY", snapshot.record.display.to_string()), ("XAUTHORITY", snapshot.authority.clone())];
+    pub(super) fn environment(&mut self, display: Display, authority: &str, environment: &Block) {
+        let expected = [("DISPLAY", display.to_string()), ("XAUTHORITY", authority.to_owned())];
         for (name, value) in expected {
-            match snapshot.environment.get(name) {
+            match environment.get(name) {
                 Some(found) if *found == value => {}
                 Some(found) => self.problem(format!(
                     "the user manager has {name}={found}, but this session's is {value}: new programs go astray; \

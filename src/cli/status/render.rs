@@ -5,21 +5,30 @@ use std::time::{Duration, SystemTime};
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
 use super::judge::{Finding, Severity};
+use crate::environment::block::Block;
 use crate::manager::UnitState;
 use crate::x11::managed::Sign;
 
-/// The text of `startxd status`, with a line end behind every line.
+/// What is shown, line by line or more, behind its labels.
+pub type Rows = Vec<(&'static str, String)>;
+
+/// The rows of a session.
 #[must_use]
-pub fn render(snapshot: &Snapshot, findings: &[Finding]) -> String {
-    let rows = [
+pub fn rows(snapshot: &Snapshot) -> Rows {
+    vec![
         ("session", session(snapshot)),
         ("display", display(snapshot)),
         ("server", server(snapshot)),
-        ("manager", window_manager(snapshot)),
+        ("manager", window_manager(&snapshot.display)),
         ("units", units(snapshot)),
-        ("targets", targets(snapshot)),
-        ("exported", exported(snapshot)),
-    ];
+        ("targets", targets(&TARGETS, &snapshot.targets)),
+        ("exported", exported(&snapshot.environment, &snapshot.record.exported)),
+    ]
+}
+
+/// The text of `startxd status`, with a line end behind every line.
+#[must_use]
+pub fn render(rows: Rows, findings: &[Finding]) -> String {
     let mut text = String::new();
     for (label, content) in rows {
         for (index, line) in content.lines().enumerate() {
@@ -50,7 +59,7 @@ fn session(snapshot: &Snapshot) -> String {
         None => "ended".to_owned(),
     };
     let host = snapshot.host.map_or_else(|| "host gone".to_owned(), |pid| format!("host pid {pid}"));
-    format!("{} on {}, tty{}, {state}, {host}", record.session, record.seat, record.vt)
+    format!("{} on {}, {state}, {host}", record.session, record.seat)
 }
 
 fn display(snapshot: &Snapshot) -> String {
@@ -67,8 +76,9 @@ fn server(snapshot: &Snapshot) -> String {
     format!("{} pid {}, {rootless}, {unit} {} for {up}", server.program, server.pid, state.active)
 }
 
-fn window_manager(snapshot: &Snapshot) -> String {
-    match &snapshot.display {
+/// Who manages a display.
+pub fn window_manager(display: &DisplayState) -> String {
+    match display {
         DisplayState::Down => "no display".to_owned(),
         DisplayState::Unwell(why) => format!("unknown: {why}"),
         DisplayState::Up(None) => "none".to_owned(),
@@ -91,9 +101,9 @@ fn units(snapshot: &Snapshot) -> String {
     lines.join("\n")
 }
 
-fn targets(snapshot: &Snapshot) -> String {
-    let names = TARGETS.iter().zip(&snapshot.targets);
-    let each = names.map(|(target, state)| {
+/// Targets by their names, with the state where it is another than it should be.
+pub fn targets(names: &[&str], states: &[UnitState]) -> String {
+    let each = names.iter().zip(states).map(|(target, state)| {
         let name = target.strip_suffix(".target").unwrap_or(target);
         if state.active == "active" { name.to_owned() } else { format!("{name} ({})", describe(state)) }
     });
@@ -107,14 +117,14 @@ pub(super) fn describe(state: &UnitState) -> String {
     }
 }
 
-fn exported(snapshot: &Snapshot) -> String {
+/// What was exported, as it is in the user manager now.
+pub fn exported(environment: &Block, names: &[String]) -> String {
     // The values of these few are worth seeing; of the login's variables the names are.
     let shown =
         ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE", "XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION"];
-    let value = |name: &&str| snapshot.environment.get(*name).map(|value| format!("{name}={value}"));
+    let value = |name: &&str| environment.get(*name).map(|value| format!("{name}={value}"));
     let mut line = shown.iter().filter_map(value).collect::<Vec<_>>().join(" ");
-    let others: Vec<&str> =
-        snapshot.record.exported.iter().map(String::as_str).filter(|name| !shown.contains(name)).collect();
+    let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| !shown.contains(name)).collect();
     if !others.is_empty() {
         let _ = write!(line, "\nfrom the login: {}", others.join(" "));
     }
@@ -135,16 +145,18 @@ fn since(then: SystemTime) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::super::gather::{DisplayState, ServerProcess, Snapshot};
-    use super::render;
+    use super::{render, rows};
     use crate::environment::block::Block;
     use crate::logind::Session;
     use crate::manager::UnitState;
     use crate::os::Pid;
     use crate::record::Record;
+    use crate::seat::Seat;
     use crate::x11::display::Display;
     use crate::x11::managed::{Sign, WindowManager};
 
-    fn active() -> UnitState {
+    /// A unit that is up.
+    pub fn active() -> UnitState {
         UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into(), job: None }
     }
 
@@ -162,7 +174,8 @@ pub mod tests {
             active: true,
             state: "active".into(),
         };
-        let mut record = Record::new(&session, "seat0", 1, Display::parse(":0").unwrap(), "openbox".into());
+        let seat = Seat::new("seat0".into(), Some(1)).unwrap();
+        let mut record = Record::new(&session, seat, Display::parse(":0").unwrap(), "openbox".into());
         record.units = vec!["startxd-wm@openbox.service".into()];
         record.exported = vec!["DISPLAY".into(), "PATH".into()];
         let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: Some(Pid::from_raw(30)) };
@@ -186,7 +199,7 @@ pub mod tests {
 
     #[test]
     fn a_healthy_session_reads_like_this() {
-        let text = render(&healthy(), &[]);
+        let text = render(rows(&healthy()), &[]);
         for line in [
             "  session  c1 on seat0, tty1, in the foreground, host pid 10\n",
             "   server  Xorg pid 20, rootless (uid 1000), xorg@0.service active for ",
@@ -205,7 +218,7 @@ pub mod tests {
         snapshot.record.what = "wm\u{1b}[2J".into();
         snapshot.environment.insert("DISPLAY".into(), ":0\r\u{9b}1A".into());
         snapshot.display = DisplayState::Unwell("\u{7}".into());
-        let text = render(&snapshot, &[]);
+        let text = render(rows(&snapshot), &[]);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(text.contains("wm?[2J") && text.contains("DISPLAY=:0??1A"), "{text}");
     }

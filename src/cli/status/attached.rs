@@ -1,0 +1,148 @@
+//! A display that something else has started, and that `startxd attach` has given to the user manager.
+
+use super::gather::{self, DisplayState, NotGathered};
+use super::judge::{Finding, Findings};
+use super::render::{self, Rows};
+use crate::attach;
+use crate::cli::json::Json;
+use crate::environment::block::Block;
+use crate::manager::{Manager, UnitState, names};
+use crate::runtime_dir::RuntimeDir;
+use crate::small_file;
+use crate::x11::display::Display;
+use crate::x11::xauthority;
+
+/// The targets that come with it, in the order in which they are reached.
+const TARGETS: [&str; 4] =
+    [names::XORG_TARGET, names::GRAPHICAL_SESSION_PRE, names::GRAPHICAL_SESSION, names::WM_READY_TARGET];
+
+/// Everything that is shown.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The display.
+    display: Display,
+    /// Its authority file.
+    authority: String,
+    /// The names that were exported for it.
+    exported: Vec<String>,
+    /// What watches it.
+    watch: UnitState,
+    /// What it says itself.
+    state: DisplayState,
+    /// The states of [`TARGETS`].
+    targets: Vec<UnitState>,
+    /// The manager's environment.
+    environment: Block,
+}
+
+/// Gathers everything; `None` if nothing is attached.
+///
+/// # Errors
+/// [`NotGathered::Manager`].
+pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathered> {
+    let Some(attached) = attach::record(runtime) else { return Ok(None) };
+    let failed = |error: &dyn std::fmt::Display| NotGathered::Manager(error.to_string());
+    let manager = Manager::connect(runtime).await.map_err(|error| failed(&error))?;
+    let (environment, targets, watch) =
+        tokio::join!(manager.environment(), manager.states(&TARGETS), manager.state(names::ATTACHED));
+    let cookie = small_file::read(&attached.authority).ok().and_then(|bytes| {
+        let hostname = crate::host::prepare::hostname_bytes();
+        xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, attached.display, &hostname)
+    });
+    Ok(Some(Snapshot {
+        state: gather::ask_display(attached.display, cookie, &manager).await,
+        display: attached.display,
+        authority: attached.authority.display().to_string(),
+        exported: attached.exported,
+        watch: watch.map_err(|error| failed(&error))?,
+        targets: targets.map_err(|error| failed(&error))?,
+        environment: environment.map_err(|error| failed(&error))?,
+    }))
+}
+
+impl Snapshot {
+    /// What is wrong with it.
+    #[must_use]
+    pub fn judge(&self) -> Vec<Finding> {
+        let mut findings = Findings::default();
+        if self.watch.active != "active" {
+            findings.problem(format!(
+                "{unit} is {}, so nobody sees the end of display {}; see: systemctl --user status {unit}, and let go of \
+                 it: startxd detach",
+                self.watch.active,
+                self.display,
+                unit = names::ATTACHED
+            ));
+        }
+        findings.display(self.display, &self.state);
+        let at = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
+        findings.graphical_session(&self.state, at.and_then(|at| self.targets.get(at)));
+        findings.environment(self.display, &self.authority, &self.environment);
+        findings.into_list()
+    }
+
+    /// The rows of `startxd status`.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        vec![
+            ("attached", format!("display {}, watched by {}, {}", self.display, names::ATTACHED, self.watch.active)),
+            ("manager", render::window_manager(&self.state)),
+            ("targets", render::targets(&TARGETS, &self.targets)),
+            ("exported", render::exported(&self.environment, &self.exported)),
+        ]
+    }
+
+    /// The members of `startxd status --json`.
+    #[must_use]
+    pub fn members(&self) -> Vec<(&'static str, Json)> {
+        vec![
+            ("display", super::json::display(self.display, &self.state)),
+            ("window_manager", super::json::window_manager(&self.state)),
+            ("units", super::json::units(&[(names::ATTACHED.to_owned(), self.watch.clone())])),
+            ("targets", super::json::targets(&TARGETS, &self.targets)),
+            ("exported", super::json::exported(&self.environment, &self.exported)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DisplayState, Snapshot, TARGETS};
+    use crate::cli::status::render::tests::active;
+    use crate::environment;
+    use crate::x11::display::Display;
+    use crate::x11::managed::{Sign, WindowManager};
+
+    fn healthy() -> Snapshot {
+        let (display, authority) = (Display::parse(":0").unwrap(), "/home/ada/.Xauthority");
+        let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: None };
+        Snapshot {
+            display,
+            authority: authority.into(),
+            exported: vec!["DISPLAY".into()],
+            watch: active(),
+            state: DisplayState::Up(Some((manager, None))),
+            targets: vec![active(); TARGETS.len()],
+            environment: environment::of_display(display, authority.as_ref()),
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        type Fault = fn(&mut Snapshot);
+        let faults: [(Fault, &str); 5] = [
+            (|s| s.watch.active = "failed".into(), "startxd-attached.service is failed"),
+            (|s| s.state = DisplayState::Unwell("it does not answer".into()), "display :0 is not well"),
+            (|s| s.state = DisplayState::Up(None), "no window manager"),
+            (|s| s.targets[2].active = "inactive".into(), "graphical-session.target is not active"),
+            (|s| drop(s.environment.remove("XAUTHORITY")), "lost XAUTHORITY"),
+        ];
+        assert_eq!(healthy().judge(), []);
+        for (fault, words) in faults {
+            let mut snapshot = healthy();
+            fault(&mut snapshot);
+            let findings = snapshot.judge();
+            assert!(findings.len() == 1 && findings[0].text.contains(words), "{words}: {findings:?}");
+        }
+    }
+}

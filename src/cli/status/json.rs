@@ -1,0 +1,151 @@
+//! How it is written for programs; pure. startxd(1) has the members.
+
+use super::gather::{DisplayState, Snapshot, TARGETS};
+use super::judge::{Finding, Severity};
+use crate::cli::json::Json;
+use crate::environment::block::Block;
+use crate::manager::UnitState;
+use crate::x11::display::Display;
+use crate::x11::managed::Sign;
+
+/// Grows when a member changes its meaning or goes.
+const FORMAT: f64 = 1.0;
+
+/// One object on one line: what there is, its members, and what is wrong with it.
+#[must_use]
+pub fn report(state: &'static str, members: Vec<(&'static str, Json)>, findings: &[Finding]) -> String {
+    let each = findings.iter().map(|finding| {
+        let severity = if finding.severity == Severity::Problem { "problem" } else { "note" };
+        Json::Object(vec![("severity", Json::text(severity)), ("text", Json::text(&finding.text))])
+    });
+    let mut all = vec![
+        ("format", Json::Number(FORMAT)),
+        ("version", Json::text(env!("CARGO_PKG_VERSION"))),
+        ("state", Json::text(state)),
+    ];
+    all.extend(members);
+    all.push(("findings", Json::List(each.collect())));
+    format!("{}\n", Json::Object(all))
+}
+
+/// The members of a session.
+#[must_use]
+pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
+    let record = &snapshot.record;
+    let login = Json::Object(vec![
+        ("id", Json::text(&record.session)),
+        ("seat", Json::text(&record.seat.id)),
+        ("vt", number(record.seat.vt)),
+        ("state", Json::optional(snapshot.session.as_ref().map(|session| &session.state))),
+        ("type", Json::optional(snapshot.session.as_ref().map(|session| &session.kind))),
+    ]);
+    let (unit, unit_state) = &snapshot.server_unit;
+    let server = snapshot.server.as_ref();
+    let server = Json::Object(vec![
+        ("pid", number(server.map(|server| server.pid.as_raw()))),
+        ("program", Json::optional(server.map(|server| &server.program))),
+        ("uid", number(server.map(|server| server.uid))),
+        ("unit", Json::text(unit)),
+        ("state", Json::text(&unit_state.active)),
+    ]);
+    vec![
+        ("login", login),
+        ("host", number(snapshot.host.map(nix::unistd::Pid::as_raw))),
+        ("what", Json::text(&record.what)),
+        ("started", Json::Number(seconds(record.started))),
+        ("server", server),
+        ("display", display(record.display, &snapshot.display)),
+        ("window_manager", window_manager(&snapshot.display)),
+        ("units", units(&snapshot.units)),
+        ("targets", targets(&TARGETS, &snapshot.targets)),
+        ("exported", exported(&snapshot.environment, &record.exported)),
+    ]
+}
+
+fn number<T: Into<f64>>(value: Option<T>) -> Json {
+    value.map_or(Json::Null, |value| Json::Number(value.into()))
+}
+
+/// Whole seconds are exact in a double for longer than the sun will shine.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+fn seconds(value: u64) -> f64 {
+    value as f64
+}
+
+/// The display's name, and what it says.
+pub fn display(display: Display, state: &DisplayState) -> Json {
+    let (state, why) = match state {
+        DisplayState::Down => ("down", None),
+        DisplayState::Up(_) => ("up", None),
+        DisplayState::Unwell(why) => ("unwell", Some(why)),
+    };
+    let name = Json::text(display.to_string());
+    Json::Object(vec![("name", name), ("state", Json::text(state)), ("why", Json::optional(why))])
+}
+
+/// Who manages the display, if anybody does.
+pub fn window_manager(state: &DisplayState) -> Json {
+    let DisplayState::Up(Some((manager, unit))) = state else { return Json::Null };
+    let sign = match manager.sign {
+        Sign::Ewmh => "ewmh",
+        Sign::Selection => "wm_s0",
+        Sign::Redirect => "redirect",
+    };
+    Json::Object(vec![
+        ("name", Json::optional(manager.name.as_ref())),
+        ("pid", number(manager.pid.map(nix::unistd::Pid::as_raw))),
+        ("unit", Json::optional(unit.as_ref())),
+        ("sign", Json::text(sign)),
+    ])
+}
+
+fn unit(name: &str, state: &UnitState) -> Json {
+    Json::Object(vec![
+        ("unit", Json::text(name)),
+        ("state", Json::text(&state.active)),
+        ("job", Json::optional(state.job.as_ref())),
+    ])
+}
+
+/// Units and their states.
+pub fn units(units: &[(String, UnitState)]) -> Json {
+    Json::List(units.iter().map(|(name, state)| unit(name, state)).collect())
+}
+
+/// Targets and their states.
+pub fn targets(names: &[&str], states: &[UnitState]) -> Json {
+    Json::List(names.iter().zip(states).map(|(name, state)| unit(name, state)).collect())
+}
+
+/// The exported variables, with what they are in the user manager now.
+pub fn exported(environment: &Block, names: &[String]) -> Json {
+    let variable = |name: &String| {
+        Json::Object(vec![("name", Json::text(name)), ("value", Json::optional(environment.get(name)))])
+    };
+    Json::List(names.iter().map(variable).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{members, report};
+    use crate::cli::status::judge::{Finding, Severity};
+    use crate::cli::status::render::tests::healthy;
+
+    #[test]
+    fn a_session_reads_like_this() {
+        let finding = Finding { severity: Severity::Note, text: "so \"it\" is".into() };
+        let report = report("session", members(&healthy()), &[finding]);
+        for part in [
+            r#"{"format":1,"version":""#,
+            r#""state":"session","login":{"id":"c1","seat":"seat0","vt":1,"state":"active","type":"x11"},"host":10,"#,
+            r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active"}"#,
+            r#""display":{"name":":0","state":"up","why":null},"window_manager":{"name":"Openbox","pid":30,"#,
+            r#""units":[{"unit":"startxd-wm@openbox.service","state":"active","job":null}]"#,
+            r#""exported":[{"name":"DISPLAY","value":":0"},{"name":"PATH","value":null}]"#,
+            r#""findings":[{"severity":"note","text":"so \"it\" is"}]}"#,
+        ] {
+            assert!(report.contains(part), "{part} is not in\n{report}");
+        }
+        assert_eq!(report.lines().count(), 1);
+    }
+}

@@ -1,0 +1,247 @@
+//! Pauses between sessions that fail, for a host that a system unit starts again and again: `startxd start --backoff`.
+//!
+//! systemd starts the next one after a second, whatever became of the last one, and could not tell a failure from a
+//! logout (`RestartSteps=` of systemd 254 counts both, and never forgets). So the host counts, in a file that outlives
+//! it: in the directory that systemd makes for the unit (`RuntimeDirectory=`) and keeps only from one start to an
+//! automatic next (`RuntimeDirectoryPreserve=restart`). A unit that is stopped, or started by hand, begins anew.
+//!
+//! A session counts as failed from its beginning until it has ended otherwise, so that one whose host was killed is
+//! counted, too.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::deadline::STEADY;
+use crate::{files, small_file};
+
+/// The file's name in the directory.
+const NAME: &str = "failed.toml";
+
+/// The first pause, which doubles with each further failure.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// There is no place to count in.
+#[derive(Debug, Error)]
+#[error(
+    "--backoff is for a system unit with RuntimeDirectory= and RuntimeDirectoryPreserve=restart, and this is none \
+     (RUNTIME_DIRECTORY is not set); leave it away here"
+)]
+pub struct NoDirectory;
+
+/// Sessions that failed one after the other, as they are on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Row {
+    /// How many.
+    failed: u32,
+    /// When the last of them began, seconds since the epoch.
+    began: u64,
+    /// Why it failed, in a line, if its host lived to say so.
+    why: Option<String>,
+}
+
+impl Row {
+    /// The row as it counts at `now`: who stood for long has begun a new one.
+    fn at(self, now: u64) -> Self {
+        // A clock that was set back makes a row longer than it is, which is the smaller evil.
+        let lasted = Duration::from_secs(now.saturating_sub(self.began));
+        Self { failed: if lasted > STEADY { self.failed.min(1) } else { self.failed }, ..self }
+    }
+
+    /// The pause after it; `most` is the longest.
+    fn pause(&self, most: Duration) -> Duration {
+        match self.failed {
+            0 => Duration::ZERO,
+            failed => FIRST.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
+        }
+    }
+
+    fn why(&self) -> &str {
+        self.why.as_deref().unwrap_or("it was killed")
+    }
+}
+
+/// The count of a unit, for the time of one session.
+#[derive(Debug)]
+pub struct Backoff {
+    path: PathBuf,
+    limit: u32,
+    row: Row,
+}
+
+impl Backoff {
+    /// Reads the count; after `limit` failures in a row there is to be no next session, or always one if it is 0.
+    ///
+    /// # Errors
+    /// systemd has given this process no directory (systemd.exec(5), `$RUNTIME_DIRECTORY`).
+    pub fn read(limit: u32) -> Result<Self, NoDirectory> {
+        let given = std::env::var_os("RUNTIME_DIRECTORY").ok_or(NoDirectory)?;
+        // More than one are separated by colons.
+        let directory = std::env::split_paths(&given).next().filter(|path| path.is_absolute()).ok_or(NoDirectory)?;
+        Ok(Self::in_directory(&directory, limit))
+    }
+
+    fn in_directory(directory: &Path, limit: u32) -> Self {
+        let path = directory.join(NAME);
+        // None, or one that is not ours to understand: nothing has failed.
+        let bytes = small_file::read(&path).unwrap_or_default();
+        let row: Row = std::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
+        Self { path, limit, row: row.at(now()) }
+    }
+
+    /// Says why and for how long there is a pause, and waits; returns at once if the last session did not fail.
+    ///
+    /// No signal is caught here: one that ends this process ends the wait.
+    pub async fn pause(&self, most: Duration) {
+        let pause = self.row.pause(most);
+        if !pause.is_zero() {
+            let times = times(self.row.failed);
+            tracing::warn!(
+                "the session failed {times} ({}); the next attempt is in {} s",
+                self.row.why(),
+                pause.as_secs_f32()
+            );
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// A session begins.
+    pub fn begin(&mut self) {
+        self.row = Row { failed: self.row.failed.saturating_add(1), began: now(), why: None };
+        self.write();
+    }
+
+    /// It has ended as sessions should.
+    pub fn succeeded(self) {
+        self.forget();
+    }
+
+    /// It has failed. Returns whether there is to be no next one, and says so then.
+    #[must_use]
+    pub fn failed(mut self, why: &str) -> bool {
+        self.row = Row { why: Some(in_a_line(why)), ..self.row }.at(now());
+        if self.is_exhausted() {
+            return true;
+        }
+        self.write();
+        false
+    }
+
+    /// Whether there is to be no next session, because as many failed in a row as may; says so then, and a start by
+    /// hand begins anew.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        let exhausted = self.limit > 0 && self.row.failed >= self.limit;
+        if exhausted {
+            let times = times(self.row.failed);
+            tracing::error!(
+                "the session failed {times} ({}), so there is no next attempt; start the unit again when that is mended",
+                self.row.why()
+            );
+            self.forget();
+        }
+        exhausted
+    }
+
+    /// A pause that is too short keeps nobody out, so a directory that cannot be written to does not either.
+    fn write(&self) {
+        let written = toml::to_string(&self.row).map_err(std::io::Error::other);
+        if let Err(error) = written.and_then(|text| files::replace(&self.path, &text, 0o600)) {
+            tracing::warn!("{} cannot be written, so failures are not counted: {error}", self.path.display());
+        }
+    }
+
+    fn forget(&self) {
+        if let Err(error) = std::fs::remove_file(&self.path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("{} cannot be removed: {error}", self.path.display());
+        }
+    }
+}
+
+fn times(failed: u32) -> String {
+    if failed == 1 { "once".to_owned() } else { format!("{failed} times in a row") }
+}
+
+/// The first line of a message, with nothing in it that moves a terminal's cursor.
+fn in_a_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::{Backoff, NAME, Row, in_a_line};
+    use crate::deadline::STEADY;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn pauses_grow() {
+        let most = Duration::from_secs(60);
+        let pause = |failed| Row { failed, ..Row::default() }.pause(most).as_secs();
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 6, 7, 32, 33, 34, u32::MAX].map(pause),
+            [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+        );
+    }
+
+    #[test]
+    fn a_session_that_stood_begins_a_new_row() {
+        let row = Row { failed: 4, began: 1000, why: None };
+        let failed = |now| row.clone().at(now).failed;
+        let long = 1000 + STEADY.as_secs();
+        assert_eq!([failed(1001), failed(long), failed(long + 1), failed(1)], [4, 4, 1, 4]);
+    }
+
+    #[test]
+    fn failures_are_counted_from_start_to_start() {
+        let directory = TestDir::new();
+        let next = |limit| Backoff::in_directory(&directory.path(""), limit);
+        for before in 0..2 {
+            let mut backoff = next(3);
+            assert_eq!(backoff.row.failed, before);
+            backoff.begin();
+            assert!(!backoff.failed("the X server ended\nand said so"), "{before}");
+        }
+        assert_eq!(next(3).row.why.as_deref(), Some("the X server ended"));
+        let path = directory.path(NAME);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // Killed, so nobody told.
+        next(3).begin();
+        assert_eq!(next(3).row.why(), "it was killed");
+        assert!(!next(0).is_exhausted() && !next(4).is_exhausted());
+        assert!(next(3).is_exhausted());
+        assert_eq!(next(3).row.failed, 0, "a start by hand begins anew");
+
+        let mut last = next(1);
+        last.begin();
+        assert!(last.failed("x") && directory.names().is_empty());
+        let mut fine = next(1);
+        fine.begin();
+        fine.succeeded();
+        assert!(directory.names().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_count_is_none() {
+        let directory = TestDir::new();
+        for text in ["", "failed = -1", "failed = 4294967296", "\0", "failed = 1"] {
+            std::fs::write(directory.path(NAME), text).unwrap();
+            assert_eq!(Backoff::in_directory(&directory.path(""), 3).row, Row::default(), "{text:?}");
+        }
+        std::fs::remove_file(directory.path(NAME)).unwrap();
+        nix::unistd::mkfifo(&directory.path(NAME), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(Backoff::in_directory(&directory.path(""), 3).row, Row::default());
+        assert_eq!(in_a_line("a\u{1b}[2J\nb"), "a?[2J");
+    }
+}
