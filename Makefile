@@ -62,8 +62,8 @@ try: ## boot a Debian in namespaces, show a session on it from login to logout, 
 check: ## every test, on every suite of SUITES, and a closing count (root)
 	@scripts/check
 
-bench: stage ## measure a start and an end against xinit and startx, in a guest (root)
-	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench -- --nocapture --ignored
+bench: stage ## measure a start and an end against xinit, startx and xvfb-run, in guests (root)
+	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench --test headless_bench -- --nocapture --ignored
 
 soak: stage ## a thousand starts and ends and two hundred crashes in one boot, and what grows by them (root)
 	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test soak -- --nocapture --ignored

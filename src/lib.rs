@@ -7,6 +7,7 @@
 //! | [`cli`] | the command line, its messages and exit statuses |
 //! | [`host`] | the session side: the one process that stays in the login session's scope |
 //! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
+//! | [`displays`] | displays without a screen: servers, commands and window managers on them |
 //! | [`launch`] | what those two say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
 //! | [`select`] | the menu that asks which session |
@@ -29,6 +30,7 @@ pub mod config;
 pub mod dbus;
 pub mod deadline;
 pub mod desktop_entry;
+pub mod displays;
 pub mod doctor;
 pub mod environment;
 pub mod files;

@@ -8,6 +8,9 @@
 //! | `multiplexers.toml` | what multiplexers had before they were told of the display | the host, or `attach` |
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
 //! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
+//! | `display-N.toml` | the claim to the number of a display without a screen, and its settings | who starts it |
+//! | `display-N.state` | what has become of it | its supervisor |
+//! | `vnc-N.sock` | where viewers reach such a display, if its server is a VNC server | that server |
 //!
 //! The directory is 0700 and every file 0600 from birth.
 
@@ -28,6 +31,12 @@ pub enum NoRuntimeDir {
          (su and sudo do not make a session)"
     )]
     Unset,
+    /// The variable is not set, and no user manager runs that would have a directory.
+    #[error(
+        "XDG_RUNTIME_DIR is not set and {0} is not there, so no user manager of yours runs; let it run without a login: \
+         sudo loginctl enable-linger {1}"
+    )]
+    NoManager(PathBuf, String),
     /// The variable leads to a directory of somebody else, as after `su` without `-`.
     #[error(
         "XDG_RUNTIME_DIR is {0}, which is not a directory of yours; log in on a virtual terminal (su and sudo do not \
@@ -59,6 +68,23 @@ impl RuntimeDir {
     pub fn find() -> Result<Self, NoRuntimeDir> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
         Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
+    }
+
+    /// As [`RuntimeDir::find`], but where the variable is not set, as in cron(8) and CI, the directory that logind makes
+    /// (pam_systemd(8)): for what needs the user manager alone, and no login.
+    ///
+    /// # Errors
+    /// As there; or there is none.
+    pub fn find_without_login() -> Result<Self, NoRuntimeDir> {
+        if std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|path| !path.is_empty()) {
+            return Self::find();
+        }
+        let uid = nix::unistd::geteuid();
+        let path = PathBuf::from(format!("/run/user/{uid}"));
+        Self::of(path.clone()).map_err(|_| {
+            let user = nix::unistd::User::from_uid(uid).ok().flatten();
+            NoRuntimeDir::NoManager(path, user.map_or_else(|| uid.to_string(), |user| user.name))
+        })
     }
 
     /// The directory at this path; nothing is made yet.
@@ -133,6 +159,24 @@ impl RuntimeDir {
     #[must_use]
     pub fn authority(&self, display: Display) -> PathBuf {
         self.ours.join(format!("Xauthority.{}", display.number()))
+    }
+
+    /// The claim to a display without a screen, with its settings.
+    #[must_use]
+    pub fn claim(&self, display: Display) -> PathBuf {
+        self.ours.join(format!("display-{}.toml", display.number()))
+    }
+
+    /// What has become of that display.
+    #[must_use]
+    pub fn display_state(&self, display: Display) -> PathBuf {
+        self.ours.join(format!("display-{}.state", display.number()))
+    }
+
+    /// Where viewers reach it.
+    #[must_use]
+    pub fn vnc_socket(&self, display: Display) -> PathBuf {
+        self.ours.join(format!("vnc-{}.sock", display.number()))
     }
 
     /// Where the user manager listens, as long as it lives (systemctl(1) comes by this way).

@@ -126,6 +126,8 @@ fn a_seat_that_appears_later_gets_its_session() {
             if told.matches(&format!("the next attempt is in {pause}\n")).count() == times { Ok(()) } else { Err(told) }
         });
     };
+    // Wanted by what is loaded: else systemd would forget the unit, and how it ended, at once.
+    case.root("systemctl add-wants multi-user.target startxd-seat@eve").ok();
     case.root("systemctl start startxd-seat@eve").ok();
     waits("1 s", 1);
     waits("2 s", 1);

@@ -79,6 +79,21 @@ pub enum Command {
     /// What the units of multiplexers call
     #[command(subcommand, hide = true)]
     Multiplexer(MultiplexerStep),
+    /// Displays without a screen: Xvfb, Xephyr, Xvnc, and what runs on them
+    #[command(subcommand)]
+    Display(DisplayCommand),
+    /// Serve a display without a screen, as startxd-display@N.service
+    #[command(hide = true)]
+    ServeDisplay {
+        /// The display's number
+        display: String,
+    },
+    /// Clean up after such a display, as startxd-display-repair@N.service
+    #[command(hide = true)]
+    RepairDisplay {
+        /// The display's number
+        display: String,
+    },
     /// Serve a display as the main process of xorg@N.service
     #[command(hide = true)]
     Serve {
@@ -204,6 +219,90 @@ pub enum ConfigCommand {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// What to do with displays without a screen.
+#[derive(Debug, Subcommand)]
+pub enum DisplayCommand {
+    /// Start one; returns, and prints its number, when it is ready
+    Start(DisplayStart),
+    /// Run a command on one, or on one of its own, which ends with it; with the exit status of the command
+    Run(DisplayRun),
+    /// List those that there are
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one, in order; returns when it is gone
+    Stop {
+        /// Which, as :7
+        #[arg(value_name = ":N", allow_hyphen_values = true, required_unless_present = "all")]
+        display: Option<String>,
+        /// All that there are
+        #[arg(long, conflicts_with = "display")]
+        all: bool,
+    },
+}
+
+/// Options of `display start`.
+#[derive(Debug, clap::Args)]
+pub struct DisplayStart {
+    /// The number, as :7; the first free one from :100 on if not given
+    #[arg(value_name = ":N", allow_hyphen_values = true)]
+    pub display: Option<String>,
+    #[command(flatten)]
+    pub settings: DisplaySettings,
+    /// Arguments for the server, after --
+    #[arg(value_name = "ARGUMENT", last = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Options of `display run`.
+#[derive(Debug, clap::Args)]
+pub struct DisplayRun {
+    /// Which, as :7; one of its own if not given
+    #[arg(value_name = ":N", allow_hyphen_values = true)]
+    pub display: Option<String>,
+    #[command(flatten)]
+    pub settings: DisplaySettings,
+    /// The command with its arguments, after --
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// What a display is to be.
+#[derive(Debug, Default, clap::Args)]
+pub struct DisplaySettings {
+    /// The server: xvfb, xephyr, xvnc, or the whole path of a program
+    #[arg(long, value_name = "SERVER")]
+    pub server: Option<String>,
+    /// The size in pixels, as 1920x1080
+    #[arg(long, value_name = "WIDTHxHEIGHT", allow_hyphen_values = true)]
+    pub size: Option<String>,
+    /// The depth in bits
+    #[arg(long, value_name = "BITS", allow_hyphen_values = true)]
+    pub depth: Option<String>,
+    /// An argument for the server; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub server_arg: Vec<String>,
+    /// What runs on it as its window manager: an entry of the xsessions directories, or a command; the display ends with it
+    #[arg(long, value_name = "SESSION")]
+    pub session: Option<String>,
+    /// When a session counts as up: when it manages the display, or when it is started
+    #[arg(long, value_name = "managed|started")]
+    pub ready: Option<String>,
+    /// One of the deadlines of startxd.toml, in seconds; may be repeated
+    #[arg(long, value_name = "NAME=SECONDS")]
+    pub deadline: Vec<String>,
+}
+
+impl DisplaySettings {
+    /// Whether one that says what the display is to be was given.
+    pub fn is_given(&self) -> bool {
+        let one = [&self.server, &self.size, &self.depth, &self.session, &self.ready];
+        one.iter().any(|option| option.is_some()) || !self.server_arg.is_empty()
+    }
 }
 
 /// What to restart.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::attach::NotAttached;
+use crate::displays;
 use crate::host::checks::Refusal;
 use crate::host::prepare::NotPrepared;
 use crate::host::{Failure, Why};
@@ -71,6 +72,10 @@ pub enum Exit {
     Warnings = 40,
     /// `doctor`: an error was found.
     Faults = 41,
+    /// `display run`: the command cannot be executed, as shells say it.
+    NotExecutable = 126,
+    /// `display run`: there is no such command, as shells say it.
+    NoCommand = 127,
 }
 
 impl From<Exit> for ExitCode {
@@ -155,6 +160,31 @@ impl From<&Failure> for Exit {
     }
 }
 
+impl From<&displays::Failure> for Exit {
+    fn from(failure: &displays::Failure) -> Self {
+        use displays::Failure;
+        match failure {
+            Failure::Usage(_) | Failure::SessionUnit(_) => Self::Usage,
+            Failure::NoRuntimeDir(_) | Failure::Write { .. } => Self::NoRuntimeDir,
+            Failure::NoProgram(_) | Failure::NoHostDisplay => Self::NoServer,
+            Failure::NoSession(_) => Self::NothingToRun,
+            Failure::SocketDir(_) | Failure::Taken { .. } | Failure::NoNumber(_) | Failure::NoSockets(..) => {
+                Self::NoDisplay
+            }
+            Failure::Yours(_) => Self::AlreadyUp,
+            Failure::Unknown(_) | Failure::NotReady(_) => Self::NotRunning,
+            Failure::NoManager(_) | Failure::Call(_) => Self::NoManager,
+            Failure::ServerFailed(_) | Failure::NotStarted { .. } => Self::ServerFailed,
+            Failure::NotManaged(..) | Failure::SessionFailed(_) | Failure::NotGone(..) => Self::SessionFailed,
+            Failure::Interrupted(_) | Failure::System(_) => Self::System,
+            Failure::NoCommand(_) => Self::NoCommand,
+            // As shells tell the two apart.
+            Failure::NotExecutable(_, error) if error.kind() == std::io::ErrorKind::NotFound => Self::NoCommand,
+            Failure::NotExecutable(..) => Self::NotExecutable,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Exit;
@@ -177,6 +207,8 @@ mod tests {
             (Exit::NotSetUp, 31),
             (Exit::Warnings, 40),
             (Exit::Faults, 41),
+            (Exit::NotExecutable, 126),
+            (Exit::NoCommand, 127),
         ];
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");

@@ -6,6 +6,7 @@ mod autologin;
 mod check;
 mod completions;
 mod config_show;
+mod display;
 mod doctor;
 pub mod exit;
 mod journal;
@@ -21,39 +22,54 @@ mod start;
 pub mod status;
 mod stop;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
-use args::{Args, CheckCommand, Command, ConfigCommand, Disable, Enable};
+use args::{Args, CheckCommand, Command, ConfigCommand, Disable, DisplayCommand, Enable};
 pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
 use crate::host::grace;
 use crate::runtime_dir::RuntimeDir;
 
-/// Runs the command line of this process and returns how it ended.
+/// Runs the command line of this process and returns how it ended: by an [`Exit`], or as the command of `display run`.
 #[must_use]
-pub fn run() -> Exit {
+pub fn run() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
             // Help and version are errors to clap, and go to standard output with a status of 0.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
     if matches!(&args.command, Command::Start(start) if start.multiplexer.is_none()) {
         grace::ask();
     }
-    journal::begin(matches!(args.command, Command::Serve { .. } | Command::Attached { .. } | Command::Multiplexer(_)));
+    journal::begin(matches!(
+        args.command,
+        Command::Serve { .. }
+            | Command::Attached { .. }
+            | Command::ServeDisplay { .. }
+            | Command::RepairDisplay { .. }
+            | Command::Multiplexer(_)
+    ));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("the kernel gives us no event queue: {error}");
-            return Exit::System;
+            return Exit::System.into();
         }
     };
     runtime.block_on(async {
-        match args.command {
+        let exit = match args.command {
+            Command::Display(DisplayCommand::Run(run)) => return display::run(run).await,
+            Command::Display(DisplayCommand::Start(start)) => display::start(start).await,
+            Command::Display(DisplayCommand::List { json }) => display::list(json).await,
+            Command::Display(DisplayCommand::Stop { display, .. }) => display::stop(display.as_deref()).await,
+            Command::ServeDisplay { display } => display::serve(&display).await,
+            Command::RepairDisplay { display } => display::repair(&display).await,
             Command::Start(start) => start::run(start).await,
             Command::Stop => with_runtime(stop::run).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
@@ -78,7 +94,8 @@ pub fn run() -> Exit {
             }
             Command::Disable(Disable::Multiplexer { kind, name }) => multiplexer::disable(kind, name.as_deref()).await,
             Command::Serve { display } => serve::run(&display).await,
-        }
+        };
+        exit.into()
     })
 }
 

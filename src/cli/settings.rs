@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::args::{Select, Settings};
+use super::args::{DisplaySettings, Select, Settings};
 use crate::config::{self, Config, Loaded, Override, Places};
 use crate::x11::display::Display;
 
@@ -61,18 +61,40 @@ impl Settings {
                 put(option, key, Value::from(given.clone()));
             }
         }
-        for given in &self.deadline {
-            let (name, seconds) = given
-                .split_once('=')
-                .ok_or_else(|| format!("--deadline: write NAME=SECONDS, as in stop=60, instead of {given:?}"))?;
-            put(
-                "--deadline",
-                &format!("deadlines.{}", name.strip_prefix("deadlines.").unwrap_or(name)),
-                number(seconds),
-            );
-        }
+        overrides.extend(deadlines(&self.deadline)?);
         Ok(overrides)
     }
+}
+
+impl DisplaySettings {
+    /// As [`Settings::configuration`].
+    ///
+    /// # Errors
+    /// What is wrong with an option.
+    pub fn configuration(&self) -> Result<Config, String> {
+        let mut overrides = deadlines(&self.deadline)?;
+        for (option, key, given) in [
+            ("--server", "displays.server", &self.server),
+            ("--size", "displays.size", &self.size),
+            ("--depth", "displays.depth", &self.depth),
+            ("--ready", "session.ready", &self.ready),
+        ] {
+            let value = |text: &String| if option == "--depth" { number(text) } else { Value::from(text.as_str()) };
+            overrides.extend(given.iter().map(|text| Override { option, key: key.to_owned(), value: value(text) }));
+        }
+        read(&overrides).map(|loaded| loaded.config)
+    }
+}
+
+fn deadlines(given: &[String]) -> Result<Vec<Override>, String> {
+    let one = |given: &String| {
+        let (name, seconds) = given
+            .split_once('=')
+            .ok_or_else(|| format!("--deadline: write NAME=SECONDS, as in stop=60, instead of {given:?}"))?;
+        let key = format!("deadlines.{}", name.strip_prefix("deadlines.").unwrap_or(name));
+        Ok(Override { option: "--deadline", key, value: number(seconds) })
+    };
+    given.iter().map(one).collect()
 }
 
 impl Select {

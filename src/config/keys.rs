@@ -7,6 +7,8 @@ use toml::de::DeValue;
 
 use super::{Config, Ready, server_args};
 use crate::deadline::{Deadlines, Field, from_seconds};
+use crate::displays::server;
+use crate::displays::size::{self, BadSize};
 use crate::environment::policy;
 use crate::x11::display::Display;
 
@@ -233,6 +235,48 @@ const PLAIN: &[Key] = &[
         },
     },
     Key {
+        name: "displays.server",
+        doc: "The server of displays without a screen.",
+        takes: "\"xvfb\", \"xephyr\", \"xvnc\", or an absolute path",
+        access: Access::Plain {
+            set: |config, value| {
+                let word = string(value)?;
+                let fits = server::is_word(word) && !word.contains('\0');
+                let why = || format!("write \"xvfb\", \"xephyr\", \"xvnc\" or a whole path instead of {word:?}");
+                config.displays.server = fits.then(|| word.to_owned()).ok_or_else(why)?;
+                Ok(())
+            },
+            show: |config| text(Some(config.displays.server.clone())),
+        },
+    },
+    Key {
+        name: "displays.size",
+        doc: "Their size in pixels.",
+        takes: "width and height, as \"1920x1080\"",
+        access: Access::Plain {
+            set: |config, value| {
+                config.displays.size = string(value)?.parse().map_err(|error: BadSize| error.to_string())?;
+                Ok(())
+            },
+            show: |config| text(Some(config.displays.size.to_string())),
+        },
+    },
+    Key {
+        name: "displays.depth",
+        doc: "Their depth.",
+        takes: "bits: 1, 4, 8, 15, 16, 24, 30 or 32",
+        access: Access::Plain {
+            set: |config, value| {
+                let DeValue::Integer(integer) = value else {
+                    return Err(format!("write a whole number instead of {}", article(value)));
+                };
+                config.displays.depth = size::depth(integer.as_str()).map_err(|error| error.to_string())?;
+                Ok(())
+            },
+            show: |config| integer(Some(config.displays.depth.into())),
+        },
+    },
+    Key {
         name: "select.timeout",
         doc: "After how long startxd select takes the choice of last time, where there is one. 0: never.",
         takes: "seconds, at most 3600, or 0",
@@ -347,6 +391,7 @@ fn article(value: &DeValue<'_>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Displays;
 
     #[test]
     fn names_are_unique_and_documented() {
@@ -372,6 +417,7 @@ mod tests {
         config.crash.pause = std::time::Duration::from_millis(10);
         config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
+        config.displays = Displays { server: "/opt/Xvfb".into(), size: "800x600".parse().unwrap(), depth: 16 };
         config.deadlines.stop = std::time::Duration::from_millis(2500);
         for given in [config, Config::default()] {
             let mut read = Config { display: Display::new(9), ..Config::default() };
@@ -399,6 +445,12 @@ mod tests {
             ("server.dpi", "-96", "from 0 to 1000"),
             ("server.ardelay", "2.5", "instead of a number with a fraction"),
             ("server.arinterval", "\"25\"", "instead of a string"),
+            ("displays.server", "\"Xvfb\"", "write \"xvfb\""),
+            ("displays.server", "\"\"", "write \"xvfb\""),
+            ("displays.size", "\"0x0\"", "from 1 to 32767"),
+            ("displays.size", "1920", "instead of an integer"),
+            ("displays.depth", "25", "write 24"),
+            ("displays.depth", "\"24\"", "instead of a string"),
             ("select.timeout", "-1", "above 0"),
             ("select.timeout", "3601", "at most 3600"),
             ("select.timeout", "\"x\"", "instead of a string"),

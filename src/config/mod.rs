@@ -20,6 +20,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
+use crate::displays::size::Size;
 use crate::text::one_line;
 use crate::x11::display::Display;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub session: Session,
     /// What becomes of crashes.
     pub crash: Crash,
+    /// Displays without a screen.
+    pub displays: Displays,
     /// The menu.
     pub select: Select,
     /// The environment that travels.
@@ -133,6 +136,23 @@ pub struct Environment {
     /// Variables of the login that stay behind beside those that always do. One that ends in `*` stands for all that
     /// begin so.
     pub never: Vec<String>,
+}
+
+/// Displays without a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Displays {
+    /// The server: one of the words that are known, or a whole path.
+    pub server: String,
+    /// The size.
+    pub size: Size,
+    /// The depth in bits.
+    pub depth: u8,
+}
+
+impl Default for Displays {
+    fn default() -> Self {
+        Displays { server: "xvfb".to_owned(), size: Size::USUAL, depth: 24 }
+    }
 }
 
 /// Where a key's value came from.

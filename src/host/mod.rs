@@ -69,15 +69,15 @@ mod life;
 mod multiplexers;
 mod orphan;
 mod peers;
-mod place;
+pub mod place;
 pub mod prepare;
 pub mod repair;
 mod rescue;
-mod server;
+pub mod server;
 mod terminal;
 mod units;
 mod variables;
-mod verdict;
+pub mod verdict;
 mod watch;
 mod why;
 

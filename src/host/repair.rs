@@ -76,7 +76,7 @@ fn is_ours(path: &Path, is_type: fn(&FileType) -> bool) -> bool {
 }
 
 /// Removes the lock file that a killed server has left: a file of ours that names no living process of ours.
-fn remove_lock(display: Display) {
+pub fn remove_lock(display: Display) {
     let path = display.lock_path();
     let holder = lock_holder_of(display);
     // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.

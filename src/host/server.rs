@@ -1,6 +1,6 @@
 //! The server's process: forked here, in the session, on the supervisor's behalf.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -71,30 +71,43 @@ impl Plan {
     /// The program could not be executed.
     pub fn launch(&self, listeners: &[OwnedFd], output: &OwnedFd) -> io::Result<Server> {
         let arguments = server::arguments(self.display, &self.seat, &self.authority, &self.extra)?;
-        let environment: Vec<CString> = std::env::vars_os()
-            .filter(|(name, _)| !NOT_FOR_THE_SERVER.iter().any(|not| name == not))
-            .filter_map(|(name, value)| {
-                let mut entry = name.into_vec();
-                entry.push(b'=');
-                entry.extend(value.into_vec());
-                CString::new(entry).ok()
-            })
-            .collect();
+        let environment = environment()?;
         let program = CString::new(self.program.as_os_str().as_bytes())?;
         let listeners: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
-        let pid = os::spawn(&Image {
+        Server::start(&Image {
             program: &program,
             arguments: &arguments,
             environment: &environment,
             output: output.as_fd(),
             listeners: &listeners,
-        })?;
-        let pidfd = os::watch(os::pidfd_open(pid)?)?;
-        Ok(Server { pid, pidfd })
+            ends_with_us: false,
+        })
     }
 }
 
+/// Our own environment, as far as it is for a server.
+///
+/// # Errors
+/// None in practice: a variable cannot hold a NUL.
+pub fn environment() -> io::Result<Vec<CString>> {
+    let ours = std::env::vars_os().filter(|(name, _)| !NOT_FOR_THE_SERVER.iter().any(|not| name == not));
+    let entry = |(name, value): (OsString, OsString)| {
+        CString::new([name.into_vec(), vec![b'='], value.into_vec()].concat()).map_err(io::Error::from)
+    };
+    ours.map(entry).collect()
+}
+
 impl Server {
+    /// Forks a server.
+    ///
+    /// # Errors
+    /// The program could not be executed.
+    pub fn start(image: &Image<'_>) -> io::Result<Self> {
+        let pid = os::spawn(image)?;
+        let pidfd = os::watch(os::pidfd_open(pid)?)?;
+        Ok(Self { pid, pidfd })
+    }
+
     /// A descriptor of the process, to hand on.
     #[must_use]
     pub fn pidfd(&self) -> &OwnedFd {

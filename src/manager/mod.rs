@@ -196,8 +196,20 @@ impl Manager {
         unit: &transient::Service,
         crash: &Crash,
     ) -> Result<OwnedObjectPath, CallError> {
+        self.start_transient_unit(&unit.name, unit.properties(crash)).await
+    }
+
+    /// As [`Manager::start_transient`], of any unit that can be made so.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_transient_unit(
+        &self,
+        name: &str,
+        properties: transient::Properties,
+    ) -> Result<OwnedObjectPath, CallError> {
         let auxiliary: Vec<(&str, Vec<(&str, OwnedVariant)>)> = Vec::new();
-        let body = (unit.name.as_str(), Mode::Replace.as_str(), unit.properties(crash), auxiliary);
+        let body = (name, Mode::Replace.as_str(), properties, auxiliary);
         dbus::body("StartTransientUnit", &MANAGER.call(&self.connection, "StartTransientUnit", &body).await?)
     }
 

@@ -77,13 +77,52 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The server of a display without a screen.
+#[must_use]
+pub fn display_service(display: crate::x11::display::Display) -> String {
+    format!("startxd-display@{}.service", display.number())
+}
+
+/// The server of a display that a command has of its own.
+#[must_use]
+pub fn display_scope(display: crate::x11::display::Display) -> String {
+    format!("startxd-display-{}.scope", display.number())
+}
+
+/// Its sockets.
+#[must_use]
+pub fn display_socket(display: crate::x11::display::Display) -> String {
+    format!("startxd-display@{}.socket", display.number())
+}
+
+/// Its window manager, or whatever session it has: a transient service.
+#[must_use]
+pub fn display_session(display: crate::x11::display::Display) -> String {
+    format!("{DISPLAY_SESSION}{}.service", display.number())
+}
+
+/// What cleans up after a supervisor of such a display that was killed.
+#[must_use]
+pub fn display_repair(display: crate::x11::display::Display) -> String {
+    format!("startxd-display-repair@{}.service", display.number())
+}
+
+/// A command on such a display, by its pid.
+#[must_use]
+pub fn display_command(display: crate::x11::display::Display, pid: nix::unistd::Pid) -> String {
+    format!("startxd-display-run-{}-{pid}.scope", display.number())
+}
+
 /// Before the name of the program in [`session_service`].
 const SESSION_SERVICE: &str = "startxd-wm@";
 
-/// Whether a unit is one that [`session_service`] named.
+/// Before the number of the display in [`display_session`].
+const DISPLAY_SESSION: &str = "startxd-display-session@";
+
+/// Whether a unit is one that [`session_service`] or [`display_session`] named.
 #[must_use]
 pub fn is_session_service(unit: &str) -> bool {
-    unit.starts_with(SESSION_SERVICE)
+    unit.starts_with(SESSION_SERVICE) || unit.starts_with(DISPLAY_SESSION)
 }
 
 /// The name of the transient service that runs a session given as a command: `startxd-wm@NAME.service`, where NAME is

@@ -1,10 +1,29 @@
-//! The transient service of a session that is given as a command (systemd.service(5), `StartTransientUnit`).
+//! Units that are made for one session or command and forgotten with it (org.freedesktop.systemd1(5),
+//! `StartTransientUnit`).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use nix::unistd::Pid;
 use zbus::{OwnedVariant, Variant};
 
 use crate::config::Crash;
+use crate::environment::block::Block;
+
+/// What the manager takes for a unit that it is to make, `a(sv)`.
+pub type Properties = Vec<(&'static str, OwnedVariant)>;
+
+/// Variables that lead a program to another display or login than the one that it is started on.
+pub const NOT_OF_THIS_DISPLAY: [&str; 8] = [
+    "WAYLAND_DISPLAY",
+    "WAYLAND_SOCKET",
+    "WINDOWID",
+    "XDG_SESSION_ID",
+    "XDG_SEAT",
+    "XDG_VTNR",
+    "DESKTOP_STARTUP_ID",
+    "XDG_ACTIVATION_TOKEN",
+];
 
 /// A service that is made for one session and forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,22 +54,43 @@ impl Service {
     /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
     /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
     #[must_use]
-    pub fn properties(&self, crash: &Crash) -> Vec<(&'static str, OwnedVariant)> {
-        let units = |names: &[&str]| value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    pub fn properties(&self, crash: &Crash) -> Properties {
+        let mut properties = self.common(crash);
+        properties.extend([
+            ("Requires", units(&["xorg.target"])),
+            ("After", units(&["xorg.target", "graphical-session-pre.target"])),
+            ("Before", units(&["wm.target"])),
+            // What the window manager has started is in its cgroup. The default would kill it all when the window
+            // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
+            ("KillMode", value("process".to_owned())),
+        ]);
+        properties
+    }
+
+    /// The properties where the service belongs to a display of its own, which `server` serves: bound to that, and with
+    /// these variables beside those of the manager, less the ones that are not this display's.
+    #[must_use]
+    pub fn properties_on(&self, server: &str, variables: &Block, crash: &Crash) -> Properties {
+        let assignments: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut properties = self.common(crash);
+        properties.extend([
+            ("BindsTo", units(&[server])),
+            ("After", units(&[server])),
+            ("Environment", value(assignments)),
+            ("UnsetEnvironment", units(&NOT_OF_THIS_DISPLAY)),
+        ]);
+        properties
+    }
+
+    fn common(&self, crash: &Crash) -> Properties {
         let mut properties = vec![
             ("Description", value(self.description.clone())),
             ("Type", value("exec".to_owned())),
             self.command(),
             ("Slice", value("session.slice".to_owned())),
-            ("Requires", units(&["xorg.target"])),
-            ("After", units(&["xorg.target", "graphical-session-pre.target"])),
-            ("Before", units(&["wm.target"])),
             // A transient unit is forgotten as soon as it is inactive, and with it how it ended. Like this it stays
             // "active (exited)" after a clean exit and "failed" after a crash, until the end of the session.
             ("RemainAfterExit", value(true)),
-            // What the window manager has started is in its cgroup. The default would kill it all when the window
-            // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
-            ("KillMode", value("process".to_owned())),
         ];
         properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
         if self.restart && crash.limit > 0 {
@@ -79,6 +119,28 @@ impl Service {
             ("ExecStart", value(vec![(program, arguments, false)]))
         }
     }
+}
+
+/// The properties of a scope around processes of ours.
+#[must_use]
+pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> Properties {
+    vec![
+        ("Description", value(description)),
+        ("PIDs", value(pids.iter().map(|pid| pid.as_raw().unsigned_abs()).collect::<Vec<u32>>())),
+        ("Slice", value(slice.to_owned())),
+        ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
+        ("CollectMode", value("inactive-or-failed".to_owned())),
+    ]
+}
+
+/// That a unit ends with another, and before it and some more.
+#[must_use]
+pub fn bound_to(other: &str, more: &[&str]) -> Properties {
+    vec![("BindsTo", units(&[other])), ("After", units(&[&[other], more].concat()))]
+}
+
+fn units(names: &[&str]) -> OwnedVariant {
+    value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
 }
 
 fn value(content: impl Into<Variant<'static>>) -> OwnedVariant {

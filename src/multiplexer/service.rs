@@ -1,5 +1,6 @@
 //! What the units call, `startxd multiplexer`: what systemd cannot know of a multiplexer by itself.
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,30 @@ pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
 /// Where the process is that listens on a socket, to be put behind "runs already".
 #[must_use]
 pub fn place(kind: Kind, socket: &Path) -> String {
+    whereabouts(kind, socket).map(|place| place.to_string()).unwrap_or_default()
+}
+
+/// A process, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The process.
+    pub pid: Pid,
+    /// The innermost unit of it.
+    pub unit: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.unit {
+            Some(unit) => write!(f, " (pid {}, in {unit})", self.pid),
+            None => write!(f, " (pid {})", self.pid),
+        }
+    }
+}
+
+/// The process that listens on a socket, if it can be told.
+#[must_use]
+pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
     let in_name = || socket.file_name()?.to_str()?.split_once('.')?.0.parse().ok().map(Pid::from_raw);
     let pid = match kind {
         Kind::Tmux => sockets::listener(socket).ok(),
@@ -82,11 +107,7 @@ pub fn place(kind: Kind, socket: &Path) -> String {
         Kind::Screen => in_name(),
         Kind::Zellij => None,
     };
-    let Some(pid) = pid else { return String::new() };
-    match unit_of(pid) {
-        Some(unit) => format!(" (pid {pid}, in {unit})"),
-        None => format!(" (pid {pid})"),
-    }
+    pid.map(|pid| Place { pid, unit: unit_of(pid) })
 }
 
 /// The innermost unit of a process, by its control group.

@@ -6,8 +6,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::name::{Kind, TARGET};
+use super::service::{self, Place};
 use super::tmux::{self, Server};
-use super::{screen, service, zellij};
+use super::{screen, zellij};
 use crate::manager::{Manager, UnitState};
 
 /// A session of a multiplexer.
@@ -26,8 +27,8 @@ pub struct Session {
 pub struct Multiplexers {
     /// The units that are loaded or enabled for `multiplexer.target`, with their states.
     pub units: Vec<(String, UnitState)>,
-    /// The sessions that run, and where their servers do, as "(pid 7, in tmux.service)".
-    pub sessions: Vec<(Session, String)>,
+    /// The sessions that run, and where their servers do, if that can be told.
+    pub sessions: Vec<(Session, Option<Place>)>,
     /// The servers that do not answer: where, and why.
     pub silent: Vec<String>,
 }
@@ -42,7 +43,7 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
     let mut tasks = JoinSet::new();
     for socket in tmux::sockets(&[&own], nix::unistd::geteuid().as_raw()) {
         tasks.spawn(async move {
-            let place = service::place(Kind::Tmux, &socket);
+            let place = service::whereabouts(Kind::Tmux, &socket);
             let name = crate::text::path(&socket);
             (name, place, Server::new(socket, Instant::now() + deadline).sessions().await)
         });
@@ -53,11 +54,14 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
                 let attached = Some(session.attached);
                 (Session { kind: Kind::Tmux, name: session.name, attached }, place.clone())
             })),
-            Err(error) => found.silent.push(format!("the tmux server on {socket}{place} does not answer ({error})")),
+            Err(error) => {
+                let place = place.map(|place| place.to_string()).unwrap_or_default();
+                found.silent.push(format!("the tmux server on {socket}{place} does not answer ({error})"));
+            }
         }
     }
     for screen in screen::sessions() {
-        let place = service::place(Kind::Screen, &screen.socket());
+        let place = service::whereabouts(Kind::Screen, &screen.socket());
         let attached = Some(u32::from(screen.attached));
         found.sessions.push((Session { kind: Kind::Screen, name: screen.name, attached }, place));
     }
@@ -65,7 +69,7 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
         let name = socket.file_name().unwrap_or_default().to_string_lossy().into_owned();
         found
             .sessions
-            .push((Session { kind: Kind::Zellij, name, attached: None }, service::place(Kind::Zellij, &socket)));
+            .push((Session { kind: Kind::Zellij, name, attached: None }, service::whereabouts(Kind::Zellij, &socket)));
     }
     found.sessions.sort_by(|(a, _), (b, _)| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     found

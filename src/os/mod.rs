@@ -5,15 +5,21 @@
 #![allow(unsafe_code)]
 
 mod fds;
+mod gate;
+mod janitor;
 mod pidfd;
 mod process;
+mod signals;
 mod spawn;
 mod vt;
 mod window;
 
 pub use fds::{inherited_listeners, receive, received_fd, watch};
+pub use gate::{Command, Held, hold};
+pub use janitor::{Janitor, janitor};
 pub use pidfd::{pidfd_open, pidfd_signal};
 pub use process::{controlling_vt, ignore_job_control, vt_of_stat};
+pub use signals::{Came, Taken};
 pub use spawn::{Image, spawn};
 pub use vt::{DisplayMode, VtMode, activate, display_mode};
 pub use window::window_size;

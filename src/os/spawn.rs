@@ -33,6 +33,8 @@ pub struct Image<'a> {
     pub output: BorrowedFd<'a>,
     /// Becomes descriptors 3, 4, … of the child.
     pub listeners: &'a [BorrowedFd<'a>],
+    /// Whether it gets SIGTERM when we end, however that happens (prctl(2), `PR_SET_PDEATHSIG`).
+    pub ends_with_us: bool,
 }
 
 /// Forks and execs `image`, in a process group of its own, with SIGTTIN and SIGTTOU ignored and every other signal at
@@ -71,13 +73,15 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
     // The parent waits for end-of-file on this pipe: no copy of the writing end may stay behind here.
     drop(report_low);
     let sources: Vec<RawFd> = listeners.iter().map(AsRawFd::as_raw_fd).collect();
+    let parent = nix::unistd::getpid().as_raw();
     let pid_digits = listen_pid.last_chunk_mut().ok_or(io::ErrorKind::InvalidInput)?;
 
     // SAFETY: between fork and exec the child calls async-signal-safe functions only (signal-safety(7)) and
     // allocates nothing; every pointer it uses points into memory that was laid out above and lives on here.
     match Errno::result(unsafe { libc::fork() })? {
         0 => {
-            let plan = Plan { stdin: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources };
+            let parent = image.ends_with_us.then_some(parent);
+            let plan = Plan { stdin: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources, parent };
             // SAFETY: this is the freshly forked child; the arrays are null-terminated, and `pid_digits` is the end of
             // one of the environment's strings.
             let errno = unsafe { become_image(&plan, image.program, &arguments, &environment, pid_digits) };
@@ -101,6 +105,8 @@ struct Plan<'a> {
     stdin: RawFd,
     output: RawFd,
     listeners: &'a [RawFd],
+    /// Whose end is the child's.
+    parent: Option<libc::pid_t>,
 }
 
 /// The child's part: never returns unless something failed, then with the errno.
@@ -119,6 +125,13 @@ unsafe fn become_image(
     unsafe {
         write_decimal(pid_digits, libc::getpid());
         libc::setpgid(0, 0);
+        if let Some(parent) = plan.parent {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+            // It may have ended before that.
+            if libc::getppid() != parent {
+                return libc::ESRCH;
+            }
+        }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         for signal in 1..=SIGNALS {
@@ -205,6 +218,7 @@ mod tests {
             environment: &environment,
             output: writer.as_fd(),
             listeners: &[listener.as_fd()],
+            ends_with_us: false,
         };
         let pid = spawn(&image).unwrap();
         drop(writer);
@@ -224,6 +238,7 @@ mod tests {
             environment: &[],
             output: writer.as_fd(),
             listeners: &[],
+            ends_with_us: false,
         };
         let error = spawn(&image).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::NotFound);

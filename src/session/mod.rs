@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 use crate::desktop_entry::Locale;
 use crate::manager::{Manager, names, transient};
 pub use error::NoSession;
+pub use named::named as choose_named;
 use named::named;
-use program::find;
-pub use program::is_executable;
+pub(crate) use program::find;
+pub(crate) use program::is_executable;
 pub use request::Request;
 pub use rescue::rescue;
 

@@ -11,7 +11,10 @@ use crate::manager::{Manager, names, transient};
 use crate::text;
 
 /// What was asked for by name. Directories are looked at only for a word that may be an entry's.
-pub(super) async fn named(request: &Request, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
+///
+/// # Errors
+/// See [`NoSession`].
+pub async fn named(request: &Request, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
     match request {
         Request::Unit(unit) => unit_by_name(unit, around, manager).await,
         Request::Name(name) => by_name(name, around),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{NoSession, Surroundings};
 
 /// The program that a shell would run for this word, by the login's `$PATH`.
-pub(super) fn find(name: &OsStr, around: &Surroundings) -> Option<PathBuf> {
+pub(crate) fn find(name: &OsStr, around: &Surroundings) -> Option<PathBuf> {
     let given = Path::new(name);
     if name.is_empty() {
         return None;

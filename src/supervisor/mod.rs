@@ -14,7 +14,7 @@
 //! environment afterwards.
 
 pub mod lines;
-mod relay;
+pub mod relay;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;

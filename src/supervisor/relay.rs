@@ -16,6 +16,7 @@ pub struct Relay {
     pipe: AsyncFd<OwnedFd>,
     lines: Lines,
     closed: bool,
+    say: fn(&str),
 }
 
 impl Relay {
@@ -24,11 +25,19 @@ impl Relay {
     /// # Errors
     /// Out of file descriptors.
     pub fn new() -> io::Result<(Self, OwnedFd)> {
+        Self::to(say)
+    }
+
+    /// As [`Relay::new`], with another place for the lines.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to(say: fn(&str)) -> io::Result<(Self, OwnedFd)> {
         let (reader, writer) = io::pipe()?;
         let reader = OwnedFd::from(reader);
         // Only our end: the server's must block, or its lines would be lost when we are slow.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let relay = Self { pipe: os::watch(reader)?, lines: Lines::default(), closed: false };
+        let relay = Self { pipe: os::watch(reader)?, lines: Lines::default(), closed: false, say };
         Ok((relay, writer.into()))
     }
 
@@ -47,7 +56,7 @@ impl Relay {
         /// What a dead server has written is in the pipe already.
         const LEFT: Duration = Duration::from_millis(50);
         while !self.closed && tokio::time::timeout(LEFT, self.step()).await.is_ok() {}
-        self.lines.finish(say);
+        self.lines.finish(self.say);
     }
 
     /// The server's last lines for a person ([`Lines::tail`]). The journal has them whole.
@@ -62,9 +71,9 @@ impl Relay {
         match read.await {
             Ok(0) | Err(_) => {
                 self.closed = true;
-                self.lines.finish(say);
+                self.lines.finish(self.say);
             }
-            Ok(count) => self.lines.take(&buffer[..count], say),
+            Ok(count) => self.lines.take(&buffer[..count], self.say),
         }
     }
 }

@@ -57,8 +57,10 @@ impl Ada {
         .stdout
     }
 
-    /// Lets ada log in by ssh from her own machine.
-    pub fn has_ssh(&self) {
+    /// Lets ada log in by ssh from her own machine. Some time after a login logind ends the user manager, also one that
+    /// a later case has started, so there is none in this guest.
+    pub fn has_ssh(&mut self) {
+        self.discard();
         self.root("mkdir -p /run/sshd; systemctl start ssh").ok();
         let key = "mkdir -pm 700 .ssh; ssh-keygen -qt ed25519 -N '' -f .ssh/id_ed25519; \
             cp .ssh/id_ed25519.pub .ssh/authorized_keys; echo 'StrictHostKeyChecking no' > .ssh/config";

@@ -5,8 +5,9 @@ use crate::harness::{SOON, wait_until};
 
 #[test]
 fn a_login_shows_it_and_leaving_it_ends_the_command() {
-    let ada = Ada::new();
+    let mut ada = Ada::new();
     ada.has_ssh();
+    ada.root("loginctl enable-linger ada").ok();
     let login = ada.on_terminal("startxd start --multiplexer tmux work");
     ada.becomes("tmux list-clients -F '#{session_name}'", "work");
     // The server is in its unit, not in the login.

@@ -146,6 +146,10 @@ fn status_shows_them() {
         told.stdout.contains("mux units  screen@work.service active, tmux.service active, tmux@work.service active"),
         "{told}"
     );
+    let json = ada.does("startxd status --json").stdout;
+    for part in [r#""kind":"tmux","name":"work","attached":0"#, r#""unit":"screen@work.service""#] {
+        assert!(json.contains(part), "{json}");
+    }
     ada.does("systemctl --user stop tmux screen@work").ok();
     let told = ada.does("startxd status");
     assert!(!told.stdout.contains("tmux"), "{told}");

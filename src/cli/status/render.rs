@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
 use super::judge::{Finding, Severity};
+use crate::displays::list::Listed;
 use crate::environment::block::Block;
 use crate::manager::UnitState;
 use crate::x11::managed::Sign;
@@ -42,6 +43,22 @@ pub fn render(rows: Rows, findings: &[Finding]) -> String {
     }
     if findings.is_empty() {
         let _ = writeln!(text, "{:>9}  nothing is wrong", "");
+    }
+    text
+}
+
+/// The displays without a screen, as rows below; nothing if there are none.
+#[must_use]
+pub fn displays(displays: &[Listed]) -> String {
+    let mut text = String::new();
+    for (index, display) in displays.iter().enumerate() {
+        let label = if index == 0 { "displays" } else { "" };
+        let settings = &display.settings;
+        let mut line = format!("{} without a screen, {} {}", settings.display, settings.server, settings.size);
+        if let Some(session) = &settings.session {
+            let _ = write!(line, ", {}", session.what);
+        }
+        let _ = writeln!(text, "{label:>9}  {}, {}", harmless(&line), describe(&display.unit));
     }
     text
 }

@@ -1,0 +1,230 @@
+//! The server as a child of ours, and the session beside it: what a supervisor and `startxd display run` both do.
+
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::claim::Settings;
+use crate::config::Crash;
+use crate::host::server::{self, Server};
+use crate::host::verdict::{Verdict, judge};
+use crate::launch::Ending;
+use crate::manager::transient::Service;
+use crate::manager::{self, Manager, names};
+use crate::os::{Image, Pid};
+use crate::runtime_dir::RuntimeDir;
+use crate::supervisor::relay::Relay;
+use crate::x11::client::{Client, ClientError};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+
+/// A server that is our child.
+pub(super) struct Child {
+    server: Server,
+    ending: Option<Ending>,
+}
+
+/// Why a server did not come up.
+#[derive(Debug, Error)]
+pub(super) enum NotReady {
+    /// It ended.
+    #[error("the server {0} before it was ready")]
+    Ended(Ending),
+    /// It does not answer.
+    #[error(
+        "the server did not answer within {} s (it took the connection and said nothing, or never listened); raise \
+         deadlines.server_ready in startxd.toml if the machine is that slow", .0.as_secs_f32()
+    )]
+    Silent(Duration),
+    /// It answers something else.
+    #[error("the server does not serve us: {0}")]
+    Handshake(ClientError),
+}
+
+impl Child {
+    /// Its process.
+    pub(super) fn pid(&self) -> Pid {
+        self.server.pid
+    }
+
+    /// A descriptor of its process.
+    pub(super) fn pidfd(&self) -> &OwnedFd {
+        self.server.pidfd()
+    }
+
+    /// Waits for its end, and reaps it; tells the same again afterwards. May be dropped while it waits.
+    pub(super) async fn ended(&mut self) -> Ending {
+        match self.ending {
+            Some(ending) => ending,
+            None => *self.ending.insert(self.server.ended().await),
+        }
+    }
+
+    /// Whether it is known to have ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Returns when it answers: the setup reply is readiness, and the connection is not kept.
+    pub(super) async fn ready(
+        &mut self,
+        display: Display,
+        cookie: &Cookie,
+        deadline: Duration,
+    ) -> Result<(), NotReady> {
+        /// A server that is ending closes its connections before it can be waited for.
+        const ENDING: Duration = Duration::from_secs(1);
+        let answered = tokio::select! {
+            biased;
+            answered = timeout(deadline, Client::connect(display, cookie)) => answered,
+            ending = self.ended() => return Err(NotReady::Ended(ending)),
+        };
+        match answered {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => match timeout(ENDING, self.ended()).await {
+                Ok(ending) => Err(NotReady::Ended(ending)),
+                Err(_) => Err(NotReady::Handshake(error)),
+            },
+            Err(_) => Err(NotReady::Silent(deadline)),
+        }
+    }
+}
+
+/// Forks the server with these sockets, and this end of a pipe for its output.
+///
+/// # Errors
+/// It cannot be executed.
+pub(super) fn start(
+    settings: &Settings,
+    listeners: &[OwnedFd],
+    output: &OwnedFd,
+    ends_with_us: bool,
+) -> io::Result<Child> {
+    let c_string = |text: &str| CString::new(text).map_err(io::Error::from);
+    let program = CString::new(settings.program.as_os_str().as_bytes())?;
+    let arguments = settings.arguments.iter().map(|argument| c_string(argument)).collect::<io::Result<Vec<_>>>()?;
+    let replaced = |entry: &CString| {
+        let name = entry.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
+        settings.environment.keys().any(|set| set.as_bytes() == name)
+    };
+    let mut environment = server::environment()?;
+    environment.retain(|entry| !replaced(entry));
+    for (name, value) in &settings.environment {
+        environment.push(c_string(&format!("{name}={value}"))?);
+    }
+    let listeners: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();
+    let image = Image {
+        program: &program,
+        arguments: &arguments,
+        environment: &environment,
+        output: output.as_fd(),
+        listeners: &listeners,
+        ends_with_us,
+    };
+    Ok(Child { server: Server::start(&image)?, ending: None })
+}
+
+/// Ends the server, if it has not: SIGTERM, and SIGKILL when its time is up. Relays its last words.
+pub(super) async fn kill(server: &mut Child, settings: &Settings, relay: &mut Relay) {
+    let ended = async {
+        if server.is_gone() {
+            return;
+        }
+        server.server.signal(Signal::SIGTERM);
+        if timeout(seconds(settings.server_stop), server.ended()).await.is_err() {
+            tracing::error!("the server does not end within {} s; killing it", settings.server_stop);
+            server.server.signal(Signal::SIGKILL);
+            server.ended().await;
+        }
+    };
+    tokio::select! {
+        () = ended => {}
+        () = relay.run() => unreachable!("the relay never returns"),
+    }
+    relay.drain().await;
+}
+
+/// A sentence about a server, with its last lines, or where they would be.
+pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, settings: &Settings) -> String {
+    match relay.tail() {
+        tail if tail.is_empty() => {
+            // What a command's own server says is passed on by us.
+            let (option, name) =
+                if settings.client.is_some() { ("-t", "startxd".to_owned()) } else { ("-u", settings.unit()) };
+            format!("{broken}; it said nothing; see: journalctl --user -b {option} {name}")
+        }
+        tail => format!("{broken}; its last lines:\n{tail}"),
+    }
+}
+
+/// A deadline of the settings.
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(crate::deadline::MAX)
+}
+
+/// Why a display ends with its session.
+pub(super) fn over(verdict: &Verdict, display: Display) -> String {
+    let unit = names::display_session(display);
+    match verdict {
+        Verdict::Failed(end) => format!(
+            "the session on display {display} has failed ({}, status {}); see its output: journalctl --user -b -u {unit}",
+            end.result, end.status
+        ),
+        _ => format!("the session on display {display} is over"),
+    }
+}
+
+/// Starts the display's session, if it is to have one, and returns when that is over.
+pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &Crash, deadline: Duration) -> Verdict {
+    let Some(wanted) = &settings.session else { return std::future::pending().await };
+    let unit = names::display_session(settings.display);
+    let watched = async {
+        let manager = timeout(deadline, Manager::connect(runtime)).await;
+        let manager = manager.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+        let mut signals = manager.signals().await.map_err(|error| error.to_string())?;
+        let service = Service {
+            name: unit.clone(),
+            description: format!("{}, on display {}", wanted.what, settings.display),
+            program: wanted.program.clone(),
+            arguments: wanted.arguments.clone(),
+            directory: wanted.directory.clone(),
+            restart: wanted.restart,
+        };
+        let server = settings.unit();
+        let properties = service.properties_on(&server, &wanted.environment, crash);
+        manager.start_transient_unit(&unit, properties).await.map_err(|error| error.to_string())?;
+        loop {
+            match signals.next().await {
+                manager::Signal::UnitChanged(changed) if changed == unit => {}
+                manager::Signal::JobDone { .. } => {}
+                manager::Signal::UnitChanged(_) => continue,
+                // The manager was executed anew, or is gone, and this unit with it.
+                manager::Signal::Lost => return Err("the connection to the user manager broke".to_owned()),
+            }
+            let state = manager.state(&unit).await.map_err(|error| error.to_string())?;
+            let end = if judge(&state, None) == Verdict::Up { None } else { manager.service_end(&unit).await.ok() };
+            match judge(&state, end.as_ref()) {
+                Verdict::Up | Verdict::Restarting => {}
+                // RemainAfterExit says the same of every exit.
+                Verdict::LoggedOut if end.as_ref().is_some_and(|end| !end.is_clean_exit() && end.code != 0) => {
+                    return Ok(end.map_or(Verdict::LoggedOut, Verdict::Failed));
+                }
+                verdict => return Ok(verdict),
+            }
+        }
+    };
+    match watched.await {
+        Ok(verdict) => verdict,
+        Err(why) => {
+            tracing::warn!("{unit} is not watched any more: {why}");
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Who has which number, and what is known of a display.
+//!
+//! The file `display-N.toml` is both: it holds the settings of display `:N`, and its name can be given once, so it is the
+//! claim of this user's to the number. (Between users, and against other servers, the kernel's bind(2) decides.) It
+//! appears whole and locked (flock(2)), and only who holds the lock removes it: so a claim that nobody has locked, and
+//! whose unit is down, is the trace of somebody who was killed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
+use nix::unistd::linkat;
+use serde::{Deserialize, Serialize};
+
+use super::size::Size;
+use crate::files;
+use crate::host::place;
+use crate::host::repair::{remove_lock, remove_socket};
+use crate::manager::names;
+use crate::runtime_dir::RuntimeDir;
+use crate::small_file;
+use crate::x11::display::Display;
+
+/// The form of the file; another one is not read.
+pub const VERSION: u32 = 1;
+
+/// What a display is to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The display.
+    pub display: Display,
+    /// What the server was asked for by.
+    pub server: String,
+    /// The server.
+    pub program: PathBuf,
+    /// Its arguments, the name first.
+    pub arguments: Vec<String>,
+    /// The size of its screen.
+    pub size: Size,
+    /// Its depth in bits.
+    pub depth: u8,
+    /// Where viewers reach it.
+    pub vnc: Option<PathBuf>,
+    /// The `startxd display run` that has the display for its command, if it is not for everybody.
+    pub client: Option<i32>,
+    /// For the server to answer, in seconds.
+    pub server_ready: f64,
+    /// For the server to end, in seconds.
+    pub server_stop: f64,
+    /// Variables for the server beside those of the user manager.
+    pub environment: BTreeMap<String, String>,
+    /// What is to run on it.
+    pub session: Option<Session>,
+}
+
+impl Settings {
+    /// The unit of the server: a scope if the display is a command's own, else a service.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        match self.client {
+            Some(_) => names::display_scope(self.display),
+            None => names::display_service(self.display),
+        }
+    }
+}
+
+/// The window manager of a display, or whatever it has in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// For people.
+    pub what: String,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments, the name first.
+    pub arguments: Vec<String>,
+    /// Where it starts.
+    pub directory: Option<String>,
+    /// Whether it is started again when it crashes.
+    pub restart: bool,
+    /// Its variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What has become of a display; written by its supervisor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The server's process.
+    pub server: Option<i32>,
+    /// When the server was ready, seconds since the epoch.
+    pub ready: Option<u64>,
+    /// Why it came to nothing, or to its end.
+    pub failed: Option<String>,
+}
+
+/// A claim, held.
+pub struct Claim {
+    file: Flock<File>,
+    display: Display,
+}
+
+impl Claim {
+    /// Claims the number that the settings name; `None` if it is claimed already.
+    ///
+    /// # Errors
+    /// The directory is full, or not writable.
+    pub fn make(runtime: &RuntimeDir, settings: &Settings) -> io::Result<Option<Self>> {
+        let text = toml::to_string(settings).map_err(io::Error::other)?;
+        let path = runtime.claim(settings.display);
+        // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_TMPFILE.bits())
+            .open(runtime.path())?;
+        let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+        file.write_all(text.as_bytes())?;
+        let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW) {
+            Ok(()) => Ok(Some(Self { file, display: settings.display })),
+            Err(Errno::EEXIST) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes hold of a claim that is there; `None` if there is none, or somebody holds it.
+    #[must_use]
+    pub fn hold(runtime: &RuntimeDir, display: Display) -> Option<Self> {
+        let path = runtime.claim(display);
+        let file = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path).ok()?;
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?;
+        // It may have been removed, and made anew by somebody else, before it was locked.
+        let same = is_at(&file, &path);
+        same.then_some(Self { file, display })
+    }
+
+    /// Whether somebody holds the claim to this display.
+    #[must_use]
+    pub fn is_held(runtime: &RuntimeDir, display: Display) -> bool {
+        let path = runtime.claim(display);
+        let Ok(file) = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) else {
+            return false;
+        };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    }
+
+    /// Gives the number back, with everything of the display that is on disk. Its server is gone.
+    pub fn remove(self, runtime: &RuntimeDir) {
+        self.remove_files(runtime);
+    }
+
+    /// As [`Claim::remove`], for a copy of this process.
+    pub fn remove_files(&self, runtime: &RuntimeDir) {
+        // Somebody else may have removed it, if the user manager's directory was emptied; then nothing is ours any more.
+        if is_at(&self.file, &runtime.claim(self.display)) {
+            remove_lock(self.display);
+            // The manager removes those of its socket units.
+            remove_socket(self.display);
+            place::remove(&runtime.authority(self.display));
+            place::remove(&runtime.vnc_socket(self.display));
+            place::remove(&runtime.display_state(self.display));
+            place::remove(&runtime.claim(self.display));
+        }
+        // Only if it is empty.
+        let _ = std::fs::remove_dir(runtime.path());
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (std::fs::symlink_metadata(path), file.metadata()) {
+        (Ok(there), Ok(here)) => there.ino() == here.ino() && there.dev() == here.dev(),
+        _ => false,
+    }
+}
+
+/// The settings of a display; `None` if it is not claimed.
+///
+/// # Errors
+/// They cannot be read.
+pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<Settings>> {
+    let bytes = match small_file::read(&runtime.claim(display)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let settings: Settings = toml::from_slice(&bytes).map_err(|error| io::Error::other(error.message().to_owned()))?;
+    if settings.version != VERSION || settings.display != display {
+        return Err(io::Error::other("they are those of another version of startxd, or of another display"));
+    }
+    Ok(Some(settings))
+}
+
+/// The displays that are claimed, by number.
+#[must_use]
+pub fn all(runtime: &RuntimeDir) -> Vec<Display> {
+    let Ok(entries) = std::fs::read_dir(runtime.path()) else { return Vec::new() };
+    let number = |name: &str| Display::from_canonical(name.strip_prefix("display-")?.strip_suffix(".toml")?);
+    let mut displays: Vec<Display> =
+        entries.flatten().filter_map(|entry| number(entry.file_name().to_str()?)).collect();
+    displays.sort_unstable();
+    displays
+}
+
+impl State {
+    /// Begins a display's state; once, so that no second supervisor serves it after the first was killed.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or the directory is full.
+    pub fn begin(runtime: &RuntimeDir, display: Display) -> io::Result<Self> {
+        File::options().write(true).create_new(true).mode(0o600).open(runtime.display_state(display))?;
+        Ok(Self::default())
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// The directory is full.
+    pub fn write(&self, runtime: &RuntimeDir, display: Display) -> io::Result<()> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        files::replace(&runtime.display_state(display), &text, 0o600)
+    }
+
+    /// Reads it; what cannot be read says nothing.
+    #[must_use]
+    pub fn read(runtime: &RuntimeDir, display: Display) -> Self {
+        let bytes = small_file::read(&runtime.display_state(display)).unwrap_or_default();
+        toml::from_slice(&bytes).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::test_dir::TestDir;
+
+    fn given(display: Display) -> Settings {
+        Settings {
+            version: VERSION,
+            display,
+            server: "xvfb".into(),
+            program: "/usr/bin/Xvfb".into(),
+            arguments: vec!["Xvfb".into(), ":7".into()],
+            size: Size::USUAL,
+            depth: 24,
+            vnc: None,
+            client: Some(42),
+            server_ready: 30.0,
+            server_stop: 0.5,
+            environment: BTreeMap::from([("A".into(), "b \"c\"".into())]),
+            session: None,
+        }
+    }
+
+    #[test]
+    fn a_number_is_given_once() {
+        let dir = TestDir::new();
+        let runtime = RuntimeDir::of(dir.path("")).unwrap();
+        runtime.create().unwrap();
+        let display = Display::new(7).unwrap();
+        assert_eq!(settings(&runtime, display).unwrap(), None);
+        let claim = Claim::make(&runtime, &given(display)).unwrap().unwrap();
+        assert!(Claim::make(&runtime, &given(display)).unwrap().is_none());
+        assert!(Claim::is_held(&runtime, display) && Claim::hold(&runtime, display).is_none());
+        assert_eq!(settings(&runtime, display).unwrap(), Some(given(display)));
+        assert_eq!(all(&runtime), [display]);
+        let mode = std::fs::metadata(runtime.claim(display)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        drop(claim);
+        assert!(!Claim::is_held(&runtime, display));
+        State::begin(&runtime, display).unwrap();
+        assert!(State::begin(&runtime, display).is_err());
+        Claim::hold(&runtime, display).unwrap().remove(&runtime);
+        assert!(!runtime.path().exists());
+    }
+
+    #[test]
+    fn many_at_once_get_a_number_each() {
+        let dir = TestDir::new();
+        let runtime = RuntimeDir::of(dir.path("")).unwrap();
+        runtime.create().unwrap();
+        let first = || (100..200).filter_map(Display::new).find_map(|n| Claim::make(&runtime, &given(n)).unwrap());
+        let claims: Vec<Claim> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(first)).collect();
+            all.into_iter().map(|one| one.join().unwrap().unwrap()).collect()
+        });
+        let mut numbers: Vec<u16> = claims.iter().map(|claim| claim.display.number()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (100..108).collect::<Vec<u16>>());
+    }
+
+    #[test]
+    fn an_old_claim_does_not_remove_a_new_one() {
+        let dir = TestDir::new();
+        let runtime = RuntimeDir::of(dir.path("")).unwrap();
+        runtime.create().unwrap();
+        let display = Display::new(7).unwrap();
+        let old = Claim::make(&runtime, &given(display)).unwrap().unwrap();
+        std::fs::remove_file(runtime.claim(display)).unwrap();
+        let _new = Claim::make(&runtime, &given(display)).unwrap().unwrap();
+        old.remove(&runtime);
+        assert!(runtime.claim(display).exists());
+    }
+}

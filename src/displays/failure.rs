@@ -1,0 +1,88 @@
+//! What can go wrong with a display, each in a sentence.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::server::NoProgram;
+use crate::dbus::CallError;
+use crate::runtime_dir::NoRuntimeDir;
+use crate::session::NoSession;
+use crate::x11::display::Display;
+use crate::x11::occupied::{SocketDirProblem, Taken};
+
+/// Why there is no display, or nothing runs on it. Nothing is left behind.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum Failure {
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    SocketDir(#[from] SocketDirProblem),
+    #[error("{0}")]
+    NoProgram(#[from] NoProgram),
+    #[error("{0}")]
+    NoSession(#[from] NoSession),
+    #[error(
+        "{0} is a unit of the user manager, whose programs have its one DISPLAY; give --session a command or the name of \
+         a session entry"
+    )]
+    SessionUnit(String),
+    #[error("Xephyr is a window on another display, and DISPLAY is not set here; run it on a display, or use xvfb")]
+    NoHostDisplay,
+    #[error("display {display} is taken: {taken}; leave the number away to get a free one")]
+    Taken { display: Display, taken: Taken },
+    #[error(
+        "display {0} is one of yours already; see: startxd display list, and end it with: startxd display stop {0}"
+    )]
+    Yours(Display),
+    #[error("no display number is free: {0}")]
+    NoNumber(io::Error),
+    #[error("display {0} is not one of startxd's; see: startxd display list")]
+    Unknown(Display),
+    #[error("display {0} is not ready; see: startxd display list")]
+    NotReady(Display),
+    #[error("cannot write to {path}: {error}; see whether there is space: df {path}")]
+    Write { path: String, error: io::Error },
+    #[error(
+        "the user manager does not answer ({0}); log in, or let it run without a login: sudo loginctl enable-linger $USER"
+    )]
+    NoManager(String),
+    #[error("the user manager did not take the order: {0}")]
+    Call(#[from] CallError),
+    #[error("{0}")]
+    ServerFailed(String),
+    #[error("the unit {unit} did not start ({result}); see: systemctl --user status {unit}")]
+    NotStarted { unit: String, result: String },
+    #[error(
+        "no window manager manages display {0} after {secs} s; see its output: journalctl --user -b -u {2}; or do not \
+         wait for one: --ready started", secs = .1.as_secs_f32()
+    )]
+    NotManaged(Display, Duration, String),
+    #[error("{0}")]
+    SessionFailed(String),
+    #[error("there is no command {0} in $PATH; check the spelling, or give its full path")]
+    NoCommand(String),
+    #[error("{0} cannot be executed: {1}; check the path and the mode: ls -l {0}")]
+    NotExecutable(String, io::Error),
+    #[error("display {0} has not gone down within {secs} s; see: systemctl --user list-jobs", secs = .1.as_secs_f32())]
+    NotGone(Display, Duration),
+    #[error("the sockets of display {0} cannot be made: {1}")]
+    NoSockets(Display, io::Error),
+    #[error("interrupted")]
+    Interrupted(i32),
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// Something could not be written there.
+    #[must_use]
+    pub fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write { path: path.display().to_string(), error }
+    }
+}

@@ -1,0 +1,39 @@
+//! The displays that there are.
+
+use super::claim::{self, Settings, State};
+use crate::dbus::CallError;
+use crate::manager::{Manager, UnitState};
+use crate::runtime_dir::RuntimeDir;
+
+/// A display as it is.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What it was made as.
+    pub settings: Settings,
+    /// What its supervisor says.
+    pub state: State,
+    /// Its server's unit.
+    pub unit: UnitState,
+}
+
+/// All of them, by number.
+///
+/// # Errors
+/// The user manager does not answer.
+pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<Listed>, CallError> {
+    // What cannot be read is no display of this version's; the next start cleans it up if it is dead.
+    let settings: Vec<Settings> = claim::all(runtime)
+        .into_iter()
+        .filter_map(|display| claim::settings(runtime, display).ok().flatten())
+        .collect();
+    if settings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let units: Vec<String> = settings.iter().map(Settings::unit).collect();
+    let states = manager.states(&units.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    let listed = |(settings, unit): (Settings, UnitState)| {
+        let state = State::read(runtime, settings.display);
+        Listed { settings, state, unit }
+    };
+    Ok(settings.into_iter().zip(states).map(listed).collect())
+}

@@ -1,0 +1,57 @@
+//! Displays without a screen: Xvfb, Xephyr, Xvnc, and the commands and window managers on them.
+//!
+//! No login session, no virtual terminal and no host are needed: the server is a child of its supervisor, in the unit.
+//!
+//! ```text
+//! startxd display start            claims the number, writes the cookie, starts the unit, waits until it is ready
+//!   startxd-display@N.socket       the sockets of display :N: abstract name and path
+//!   startxd-display@N.service      startxd serve-display N, the supervisor, and its child, the server
+//!   startxd-display-session@N.service   a window manager or the like, if one was asked for
+//!   startxd-display-run-N-PID.scope     startxd display run :N -- COMMAND
+//! ```
+//!
+//! - Settings are in the claim ([`claim`]), a file under `$XDG_RUNTIME_DIR/startxd`. Transient units would have done as
+//!   well; templates can be looked at before they run, and are what systemctl(1) knows after a reload.
+//! - `DISPLAY` and `XAUTHORITY` are each unit's own. The user manager's environment is the main session's, and is
+//!   neither read nor changed here.
+//! - Session and commands are bound to the server's unit and ordered after it. So whatever ends it, they end first, in
+//!   the order commands, session, server; and its sockets are part of it and go last.
+//! - The supervisor ends the display by asking the manager to stop the unit, so that the order holds, when the server has
+//!   crashed, when the session is over, and when the process is gone that the display was made for (`display run`).
+//! - When the supervisor is killed, the manager ends the rest, and starts `startxd-display-repair@N.service` for the files.
+
+mod child;
+pub mod claim;
+pub mod end;
+mod failure;
+pub mod list;
+mod own;
+pub mod run;
+pub mod server;
+pub mod size;
+pub mod start;
+pub mod supervisor;
+pub mod wish;
+
+pub use failure::Failure;
+
+use std::path::Path;
+
+use crate::environment::{self, Block};
+use crate::manager::transient::NOT_OF_THIS_DISPLAY;
+use crate::x11::display::Display;
+
+/// The first number that is taken for a display: below are those of people's sessions, and xvfb-run(1)'s :99.
+const FIRST: Display = Display::new(100).unwrap();
+
+/// The variables of a program on a display.
+#[must_use]
+pub fn variables(display: Display, authority: &Path) -> Block {
+    environment::of_display(display, authority)
+}
+
+/// Whether a variable of the caller's would lead a program away from the display.
+#[must_use]
+pub fn leads_away(name: &str) -> bool {
+    NOT_OF_THIS_DISPLAY.contains(&name)
+}

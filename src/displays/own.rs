@@ -1,0 +1,360 @@
+//! A display for the time of one command, as xvfb-run(1) has it: `startxd display run -- COMMAND`.
+//!
+//! The process that waits for the command is also the supervisor of the server. It binds the sockets and forks the server
+//! first of all, so that the server has its whole start while the user manager makes the units: scopes, as both processes
+//! exist. (A service would cost 20 ms more: systemd's executor and another process of ours come before the server.)
+//!
+//! ```text
+//! startxd display run -- COMMAND
+//!   |- Xvfb :100, and the janitor       startxd-display-100.scope
+//!   `- COMMAND                          startxd-display-run-100-PID.scope, bound to that and ordered after it
+//! ```
+//!
+//! If this process is killed, the kernel tells the server to end (`PR_SET_PDEATHSIG`), with the server's scope the manager
+//! ends the command's, and the janitor, a copy of this process that does nothing else, removes what is on disk.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::sys::stat::{Mode as FileMode, umask};
+use tokio::time::timeout;
+
+use super::child::{self, Child, NotReady};
+use super::claim::{Claim, Settings};
+use super::run::{Command, Waiting};
+use super::start::{connect, managed};
+use super::wish::{Wish, next};
+use super::{FIRST, Failure, end};
+use crate::config::Config;
+use crate::host::prepare::hostname_bytes;
+use crate::host::repair::remove_socket;
+use crate::launch::Ending;
+use crate::manager::{Manager, Mode, Signals, names, transient};
+use crate::os::{self, Janitor, Pid, Taken};
+use crate::runtime_dir::RuntimeDir;
+use crate::supervisor::relay::Relay;
+use crate::x11::cookie::Cookie;
+use crate::x11::display::{Display, SOCKET_DIR};
+use crate::x11::occupied;
+use crate::x11::xauthority;
+
+/// A display of our own.
+struct Own<'a> {
+    runtime: &'a RuntimeDir,
+    config: &'a Config,
+    settings: Settings,
+    cookie: Cookie,
+    server: Child,
+    relay: Relay,
+    // In this order at the end: the janitor holds the claim as well.
+    janitor: Option<Janitor>,
+    claim: Option<Claim>,
+    manager: Option<(Manager, Signals)>,
+}
+
+/// Runs a command on a display of its own. Returns its exit status as a shell counts.
+///
+/// # Errors
+/// [`Failure`]: it has not run, and nothing is left.
+pub async fn run(
+    runtime: &RuntimeDir,
+    wish: &Wish,
+    command: &Command,
+    taken: &Taken,
+    config: &Config,
+) -> Result<u8, Failure> {
+    occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
+    let mut from = FIRST;
+    loop {
+        let Some(mut own) = Own::start(runtime, wish, config, &mut from)? else { continue };
+        let display = own.settings.display;
+        let outcome = own.serve(wish, command, taken).await;
+        own.end().await;
+        // Somebody else's server was faster by a moment, and has the lock: then not this number, but the next.
+        let lost = matches!(outcome, Err(Failure::ServerFailed(_)))
+            && !occupied::look(display).is_ok_and(|taken| taken.is_free());
+        match next(display) {
+            Some(next) if lost => from = next,
+            _ => return outcome,
+        }
+    }
+}
+
+impl<'a> Own<'a> {
+    /// Claims a number, binds its sockets, and forks the server; `None` if the number was lost to somebody, and `from` is
+    /// the next then.
+    fn start(
+        runtime: &'a RuntimeDir,
+        wish: &Wish,
+        config: &'a Config,
+        from: &mut Display,
+    ) -> Result<Option<Self>, Failure> {
+        tracing::debug!("begun");
+        let (claim, settings) = wish.claim(runtime, &config.deadlines, *from)?;
+        let display = settings.display;
+        let undo = |claim: Claim, failure| {
+            claim.remove(runtime);
+            Err(failure)
+        };
+        let sockets = match listeners(display) {
+            Ok(sockets) => sockets,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && next(display).is_some() => {
+                claim.remove(runtime);
+                *from = next(display).unwrap_or(display);
+                return Ok(None);
+            }
+            Err(error) => return undo(claim, Failure::NoSockets(display, error)),
+        };
+        let authority = runtime.authority(display);
+        let cookie = match xauthority::ensure(&authority, display, &hostname_bytes()) {
+            Ok(cookie) => cookie,
+            Err(error) => {
+                drop(sockets);
+                return undo(claim, Failure::write(&authority, error));
+            }
+        };
+        occupied::remove_temporary_lock(display);
+        let started = Relay::to(to_journal).and_then(|(relay, output)| {
+            let server = child::start(&settings, &sockets, &output, true)?;
+            Ok((server, relay))
+        });
+        // Only the server has them now; and while they are open here, their path would not be taken for abandoned.
+        drop(sockets);
+        let (server, relay) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let text = format!("the server {} cannot be executed: {error}", settings.program.display());
+                return undo(claim, Failure::ServerFailed(text));
+            }
+        };
+        let mut own =
+            Self { runtime, config, settings, cookie, server, relay, janitor: None, claim: Some(claim), manager: None };
+        tracing::debug!("the server is forked");
+        own.janitor = own.janitor();
+        Ok(Some(own))
+    }
+
+    /// Who cleans up if we are killed; without one, the next display that is made does.
+    fn janitor(&self) -> Option<Janitor> {
+        let patience = child::seconds(self.settings.server_stop);
+        let (runtime, pidfd) = (self.runtime, self.server.pidfd());
+        // The kernel has told the server to end.
+        let work = || {
+            if !ends_within(pidfd, patience) {
+                let _ = os::pidfd_signal(pidfd, Signal::SIGKILL);
+                let _ = ends_within(pidfd, patience);
+            }
+            // The lock on the claim is the copy's as well.
+            if let Some(claim) = &self.claim {
+                claim.remove_files(runtime);
+            }
+        };
+        os::janitor(work).inspect_err(|error| tracing::warn!("no process can be made that cleans up: {error}")).ok()
+    }
+
+    /// Everything between the server's start and its end. Returns the command's exit status.
+    async fn serve(&mut self, wish: &Wish, command: &Command, taken: &Taken) -> Result<u8, Failure> {
+        let display = self.settings.display;
+        let held = command.hold(display, &self.runtime.authority(display), taken)?;
+        tokio::select! {
+            biased;
+            ready = self.bring_up(wish, command, held.pid) => ready?,
+            came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
+        }
+        tracing::debug!("letting the command go");
+        let pid = command.release(held)?;
+        self.wait(pid, taken).await
+    }
+
+    /// Makes the units, and returns when the server answers and the session, if there is one, is up.
+    async fn bring_up(&mut self, wish: &Wish, command: &Command, held: Pid) -> Result<(), Failure> {
+        let deadlines = &self.config.deadlines;
+        let (display, server) = (self.settings.display, self.settings.unit());
+        let manager = &mut self.manager;
+        let settings = &self.settings;
+        let pids: Vec<Pid> =
+            [self.server.pid()].into_iter().chain(self.janitor.as_ref().map(|janitor| janitor.pid)).collect();
+        let runtime = self.runtime;
+        let units = async {
+            let connected = connect(runtime, deadlines.user_manager).await?;
+            tracing::debug!("connected");
+            let signals = connected.signals().await?;
+            let (manager, signals) = manager.insert((connected, signals));
+            let description = format!("Server of display {display}, for one command");
+            let stop = deadlines.server_stop + Duration::from_secs(5);
+            let properties = transient::scope(description, &pids, "session.slice", stop);
+            // Polled in this order, so sent in this order, without waiting for each other's answer.
+            let (of_server, of_command) = tokio::try_join!(
+                async { Ok::<_, Failure>(manager.start_transient_unit(&server, properties).await?) },
+                async { Ok(command.scope(manager, settings, held, deadlines).await?) },
+            )?;
+            for (job, unit) in [(of_server, server.clone()), of_command] {
+                match signals.job_done(&job).await.as_deref() {
+                    Some("done") => {}
+                    Some(result) => return Err(Failure::NotStarted { unit, result: result.to_owned() }),
+                    None => return Err(Failure::NoManager("the connection broke".to_owned())),
+                }
+            }
+            tracing::debug!("the units are made");
+            // What others have left whose both processes were killed.
+            end::repair_all(runtime, manager).await;
+            Ok(())
+        };
+        let deadline = child::seconds(self.settings.server_ready);
+        let (child, cookie) = (&mut self.server, &self.cookie);
+        let answers = async {
+            child.ready(display, cookie, deadline).await.map_err(Unready::Server)?;
+            tracing::debug!("the server answers");
+            Ok(())
+        };
+        let units = async { units.await.map_err(Unready::Other) };
+        let ready = tokio::select! {
+            biased;
+            both = async { tokio::try_join!(units, answers) } => both,
+            () = self.relay.run() => unreachable!("the relay never returns"),
+        };
+        match ready {
+            Ok(_) => {}
+            Err(Unready::Other(failure)) => return Err(failure),
+            Err(Unready::Server(why)) => return Err(self.server_failed(&why).await),
+        }
+        if wish.session.is_none() {
+            return Ok(());
+        }
+        let session = child::session(self.runtime, &self.settings, &self.config.crash, deadlines.user_manager);
+        tokio::select! {
+            biased;
+            up = managed(display, &self.cookie, wish.ready, deadlines.window_manager) => up,
+            verdict = session => Err(Failure::SessionFailed(child::over(&verdict, display))),
+            ending = self.server.ended() => Err(self.server_failed(&NotReady::Ended(ending)).await),
+            () = self.relay.run() => unreachable!("the relay never returns"),
+        }
+    }
+
+    /// The failure of a server, with its last lines.
+    async fn server_failed(&mut self, why: &NotReady) -> Failure {
+        child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+        Failure::ServerFailed(child::with_last_lines(why, &self.relay, &self.settings))
+    }
+
+    /// Waits for the command's end, and hands on what we are told meanwhile.
+    async fn wait(&mut self, pid: Pid, taken: &Taken) -> Result<u8, Failure> {
+        let mut waiting = Waiting::new(pid)?;
+        let mut gone = false;
+        loop {
+            tokio::select! {
+                biased;
+                status = waiting.ended(taken) => return status,
+                ending = self.server.ended(), if !gone => {
+                    gone = true;
+                    self.relay.drain().await;
+                    // With status 0 it was told to end, by startxd display stop for one.
+                    if ending != Ending::Code(0) {
+                        let text = format!("the server of display {} {ending}", self.settings.display);
+                        tracing::error!("{}", child::with_last_lines(&text, &self.relay, &self.settings));
+                    }
+                    if let Some((manager, _)) = &self.manager {
+                        let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
+                        // Nothing holds that scope any more but the janitor, and its end is that of the command's.
+                        self.dismiss();
+                    }
+                }
+                () = self.relay.run() => unreachable!("the relay never returns"),
+            }
+        }
+    }
+
+    fn dismiss(&mut self) {
+        if let Some(janitor) = self.janitor.take() {
+            janitor.dismiss();
+        }
+    }
+
+    /// Ends what there is of it: what the command has left, the session, the server; and what is on disk.
+    async fn end(mut self) {
+        let deadlines = &self.config.deadlines;
+        let patience = deadlines.applications + deadlines.stop;
+        let unit = self.settings.unit();
+        let order = match &mut self.manager {
+            // The manager ends what is bound to the server's scope first. Fails if the scope was never made.
+            Some((manager, signals)) => {
+                let job = manager.stop(&unit, Mode::Replace).await.ok();
+                job.map(|job| (signals, job))
+            }
+            None => None,
+        };
+        if let Some((signals, job)) = order {
+            let done = async {
+                tokio::select! {
+                    biased;
+                    _ = self.server.ended() => false,
+                    _ = signals.job_done(&job) => true,
+                    () = self.relay.run() => unreachable!("the relay never returns"),
+                }
+            };
+            let done = timeout(patience, done).await.unwrap_or(true);
+            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+            if let Some(janitor) = self.janitor.take() {
+                janitor.dismiss();
+            }
+            if !done {
+                let _ = timeout(patience, signals.job_done(&job)).await;
+            }
+            if let Some((manager, _)) = self.manager.as_ref().filter(|_| self.settings.session.is_some()) {
+                let _ = manager.reset_failed(&names::display_session(self.settings.display)).await;
+            }
+        } else {
+            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+            self.dismiss();
+        }
+        if let Some(claim) = self.claim.take() {
+            claim.remove(self.runtime);
+        }
+    }
+}
+
+/// What keeps a display from being ready.
+enum Unready {
+    /// The server; its last lines belong to it.
+    Server(NotReady),
+    /// Something else.
+    Other(Failure),
+}
+
+/// The server's lines. Not for the person at the terminal, whose command may write there.
+fn to_journal(line: &str) {
+    tracing::info!("X server: {line}");
+}
+
+/// Whether the process ends within this time.
+fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
+    let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    matches!(poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], patience), Ok(1))
+}
+
+/// Binds the abstract name and the path of a display, 0600, and listens on both.
+///
+/// The name first: the kernel gives it once, and no server does without it. Who has that may replace a path that nobody
+/// listens on any more.
+fn listeners(display: Display) -> io::Result<[OwnedFd; 2]> {
+    let by_name = bound(&UnixAddr::new_abstract(display.abstract_name().as_bytes())?)?;
+    remove_socket(display);
+    let by_path = bound(&UnixAddr::new(&display.socket_path())?)?;
+    Ok([by_name, by_path])
+}
+
+fn bound(address: &UnixAddr) -> io::Result<OwnedFd> {
+    let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // The umask is the only way to give a socket its mode at birth (unix(7)); no other thread of ours makes files.
+    let before = umask(FileMode::from_bits_truncate(0o177));
+    let bound = bind(fd.as_raw_fd(), address);
+    umask(before);
+    bound?;
+    listen(&fd, Backlog::MAXCONN)?;
+    Ok(fd)
+}

@@ -1,0 +1,184 @@
+//! A command on a display, as xvfb-run(1) runs it: as a child of ours, with our terminal, directory, descriptors and
+//! environment, and with its exit status as ours; and as a unit, a scope, of the user manager.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use tokio::io::unix::AsyncFd;
+use zbus::OwnedObjectPath;
+
+use super::claim::Settings;
+use super::{Failure, claim, leads_away, variables};
+use crate::dbus::CallError;
+use crate::deadline::Deadlines;
+use crate::environment::Block;
+use crate::manager::{Manager, names, transient};
+use crate::os::{self, Came, Held, Pid, Taken};
+use crate::runtime_dir::RuntimeDir;
+use crate::session::{Surroundings, find};
+use crate::x11::display::Display;
+
+/// What we are told is for the command.
+const FORWARDED: [Signal; 6] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
+
+/// A command to run.
+pub struct Command {
+    program: CString,
+    arguments: Vec<CString>,
+    name: String,
+}
+
+impl Command {
+    /// Finds the program of a command, which is not empty.
+    ///
+    /// # Errors
+    /// [`Failure::NoCommand`], [`Failure::NotExecutable`].
+    pub fn find(words: &[OsString], around: &Surroundings) -> Result<Self, Failure> {
+        let word = words.first().map(OsString::as_os_str).unwrap_or_default();
+        let name = word.to_string_lossy().into_owned();
+        let path = if word.as_bytes().contains(&b'/') { Some(PathBuf::from(word)) } else { find(word, around) };
+        let path = path.ok_or_else(|| Failure::NoCommand(name.clone()))?;
+        let c_string = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
+        let arguments = words.iter().map(|word| c_string(word)).collect::<io::Result<Vec<_>>>()?;
+        Ok(Self { program: c_string(path.as_os_str())?, arguments, name })
+    }
+
+    /// Forks its process, which waits to be let go.
+    pub(super) fn hold(&self, display: Display, authority: &Path, taken: &Taken) -> io::Result<Held> {
+        let variables = variables(display, authority);
+        let command = os::Command {
+            program: &self.program,
+            arguments: &self.arguments,
+            environment: &environment(&variables),
+            mask: &taken.mask,
+        };
+        os::hold(&command)
+    }
+
+    /// Lets it go.
+    pub(super) fn release(&self, held: Held) -> Result<Pid, Failure> {
+        held.release().map_err(|error| Failure::NotExecutable(self.name.clone(), error))
+    }
+
+    /// Queues the scope around it; returns its job and its name.
+    pub(super) async fn scope(
+        &self,
+        manager: &Manager,
+        settings: &Settings,
+        pid: Pid,
+        deadlines: &Deadlines,
+    ) -> Result<(OwnedObjectPath, String), CallError> {
+        let display = settings.display;
+        let unit = names::display_command(display, pid);
+        let description = format!("{}, on display {display}", crate::text::one_line(&self.name));
+        let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications);
+        // The session may not be there yet; if there is one, it outlasts the command.
+        properties.extend(transient::bound_to(&settings.unit(), &[&names::display_session(display)]));
+        Ok((manager.start_transient_unit(&unit, properties).await?, unit))
+    }
+}
+
+/// Ours, with the display's variables in place of others.
+fn environment(variables: &Block) -> Vec<CString> {
+    let ours = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_none_or(|name| !variables.contains_key(name) && !leads_away(name)));
+    let display = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    let entry =
+        |(name, value): (OsString, OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok();
+    ours.chain(display).filter_map(entry).collect()
+}
+
+pub use super::own::run as on_its_own;
+
+/// Takes the signals that are for the command; to be called first of all.
+///
+/// # Errors
+/// Out of descriptors.
+pub fn take_signals() -> io::Result<Taken> {
+    Taken::take(&FORWARDED)
+}
+
+/// Runs a command on a display that is there already. Returns its exit status as a shell counts: 128 and the signal's
+/// number if it was killed.
+///
+/// # Errors
+/// [`Failure`]: it has not run.
+pub async fn on(
+    runtime: &RuntimeDir,
+    manager: &Manager,
+    display: Display,
+    command: &Command,
+    taken: &Taken,
+    deadlines: &Deadlines,
+) -> Result<u8, Failure> {
+    let settings = claim::settings(runtime, display)?.ok_or(Failure::Unknown(display))?;
+    // To a server that is not up the scope would be bound in vain, and a socket that is armed would start it.
+    let state = manager.state(&settings.unit()).await?;
+    if state.active != "active" || state.is_going_down() {
+        return Err(Failure::NotReady(display));
+    }
+    let held = command.hold(display, &runtime.authority(display), taken)?;
+    let pid = held.pid;
+    let job = async {
+        let mut signals = manager.signals().await?;
+        let (job, unit) = command.scope(manager, &settings, pid, deadlines).await?;
+        match signals.job_done(&job).await {
+            Some(result) if result == "done" => Ok(()),
+            Some(result) => Err(Failure::NotStarted { unit, result }),
+            None => Err(Failure::NoManager("the connection broke".to_owned())),
+        }
+    };
+    tokio::select! {
+        biased;
+        job = job => job?,
+        came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
+    }
+    let pid = command.release(held)?;
+    Waiting::new(pid)?.ended(taken).await
+}
+
+/// Waits for a command.
+pub(super) struct Waiting {
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Waiting {
+    pub(super) fn new(pid: Pid) -> io::Result<Self> {
+        Ok(Self { pid, pidfd: os::watch(os::pidfd_open(pid)?)? })
+    }
+
+    /// Waits for its end, and hands on what we are told meanwhile. Returns its status as a shell counts. May be dropped
+    /// while it waits.
+    pub(super) async fn ended(&mut self, taken: &Taken) -> Result<u8, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.pidfd.readable() => {}
+                came = taken.next() => forward(self.pid, came?),
+            }
+            match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, status)) => return Ok(u8::try_from(status).unwrap_or(u8::MAX)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => {
+                    return Ok(128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(u8::MAX)));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+    }
+}
+
+/// A key on the terminal has reached the command as well: it is in our process group.
+fn forward(pid: Pid, came: Came) {
+    if !came.from_terminal {
+        // Not waited for yet, so the pid is still its own; that it has ended is no error.
+        let _ = kill(pid, came.signal);
+    }
+}

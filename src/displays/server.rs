@@ -1,0 +1,244 @@
+//! The servers that need no screen, and their command lines.
+//!
+//! Debian's Xvfb, Xephyr and Xvnc (TigerVNC) all take the sockets that they are handed (sd_listen_fds(3), by libxtrans),
+//! as the Xorg does that they are built from: seen on Debian 12, 13 and sid. A server that does not take them would bind
+//! the names itself, fail, as they are taken, and say so.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::size::Size;
+use crate::session::{Surroundings, find};
+use crate::x11::display::Display;
+
+/// How a server is told its size, and what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Xvfb(1), and whatever else takes its arguments.
+    Xvfb,
+    /// Xephyr(1): a window on another display.
+    Xephyr,
+    /// Xvnc(1) of TigerVNC: seen by a viewer.
+    Xvnc,
+}
+
+/// A server to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// How it takes its arguments.
+    pub kind: Kind,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it was asked for by, for people.
+    pub word: String,
+}
+
+/// Why there is no server to run.
+#[derive(Debug, Error)]
+pub enum NoProgram {
+    /// The word is none that is known.
+    #[error("{0:?} is not a server: write xvfb, xephyr or xvnc, or the whole path of a program")]
+    Unknown(String),
+    /// It is not installed.
+    #[error("there is no {0} in $PATH; install it ({1}), or give its path: --server PATH")]
+    Missing(&'static str, &'static str),
+    /// The path leads to nothing that can be run.
+    #[error("the server {path} {1}; give the path of an X server: --server PATH", path = .0.display())]
+    Unusable(PathBuf, &'static str),
+}
+
+/// Words, the names that the programs have, and where they come from.
+const KNOWN: [(&str, Kind, &[&str], &str); 3] = [
+    ("xvfb", Kind::Xvfb, &["Xvfb"], "Debian: apt install xvfb, Arch: xorg-server-xvfb, Fedora: xorg-x11-server-Xvfb"),
+    (
+        "xephyr",
+        Kind::Xephyr,
+        &["Xephyr"],
+        "Debian: apt install xserver-xephyr, Arch: xorg-server-xephyr, Fedora: xorg-x11-server-Xephyr",
+    ),
+    (
+        "xvnc",
+        Kind::Xvnc,
+        &["Xvnc", "Xtigervnc"],
+        "Debian: apt install tigervnc-standalone-server, Arch: tigervnc, Fedora: tigervnc-server-minimal",
+    ),
+];
+
+/// Whether a word can be a server's: one of those that are known, or a whole path.
+#[must_use]
+pub fn is_word(word: &str) -> bool {
+    word.starts_with('/') || KNOWN.iter().any(|(known, ..)| *known == word)
+}
+
+/// Finds the server that a word means.
+///
+/// # Errors
+/// [`NoProgram`].
+pub fn program(word: &str, around: &Surroundings) -> Result<Program, NoProgram> {
+    let word = word.to_owned();
+    if word.starts_with('/') {
+        let path = PathBuf::from(&word);
+        if let Some(problem) = problem(&path) {
+            return Err(NoProgram::Unusable(path, problem));
+        }
+        return Ok(Program { kind: kind_of(&path), path, word });
+    }
+    let Some((_, kind, names, packages)) = KNOWN.iter().find(|(known, ..)| *known == word) else {
+        return Err(NoProgram::Unknown(word));
+    };
+    let found = names.iter().find_map(|name| find(OsStr::new(name), around));
+    let path = found.ok_or(NoProgram::Missing(names[0], packages))?;
+    Ok(Program { kind: *kind, path, word })
+}
+
+fn problem(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Err(_) => Some("does not exist"),
+        Ok(metadata) if !metadata.is_file() || metadata.mode() & 0o111 == 0 => Some("is not a program"),
+        // The kernel would empty what it is handed of meaning: another user's server is no server of ours.
+        Ok(metadata) if metadata.mode() & 0o6000 != 0 => Some("is setuid or setgid, which startxd never runs"),
+        Ok(_) => None,
+    }
+}
+
+/// By its name, where it is given by its path.
+fn kind_of(path: &Path) -> Kind {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if name.contains("vnc") {
+        Kind::Xvnc
+    } else if name.contains("xephyr") {
+        Kind::Xephyr
+    } else {
+        Kind::Xvfb
+    }
+}
+
+/// What the arguments of a server are made from.
+pub struct Line<'a> {
+    /// The display.
+    pub display: Display,
+    /// Its size.
+    pub size: Size,
+    /// Its depth in bits.
+    pub depth: u8,
+    /// The cookie's file.
+    pub authority: &'a Path,
+    /// Where a VNC server is to listen.
+    pub vnc: &'a Path,
+    /// Arguments of the person's; they come last, and so count over ours.
+    pub extra: &'a [String],
+}
+
+impl Line<'_> {
+    /// The arguments, the name first.
+    ///
+    /// `-noreset`, because a reset closes the sockets that the server is handed (x11/server.rs).
+    #[must_use]
+    pub fn arguments(&self, program: &Program) -> Vec<String> {
+        let name = program.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (size, depth) = (self.size, self.depth);
+        let mut arguments = vec![name, self.display.to_string()];
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
+        match program.kind {
+            Kind::Xvfb => add(&["-screen", "0", &format!("{size}x{depth}")]),
+            Kind::Xephyr => {
+                add(&["-screen", &format!("{size}x{depth}"), "-title", &format!("display {}", self.display)])
+            }
+            Kind::Xvnc => add(&["-geometry", &size.to_string(), "-depth", &depth.to_string()]),
+        }
+        add(&["-noreset", "-nolisten", "tcp", "-auth", &self.authority.display().to_string()]);
+        if self.is_by_socket(program) {
+            // Only the user can reach this socket, so viewers need not say who they are; and no TCP port is open. Who asks
+            // for a port gets the server's own default: viewers need a password.
+            let socket = self.vnc.display().to_string();
+            add(&["-rfbport", "-1", "-rfbunixpath", &socket, "-rfbunixmode", "0600", "-SecurityTypes", "None"]);
+        }
+        arguments.extend(self.extra.iter().cloned());
+        arguments
+    }
+
+    /// Whether viewers come by our socket: the server is a VNC server, and no port was asked for.
+    #[must_use]
+    pub fn is_by_socket(&self, program: &Program) -> bool {
+        // TigerVNC's parameters have no case, and are written "-rfbport 5900", "--rfbport=5900" or "rfbport=5900".
+        let asks = |argument: &String| {
+            let argument = argument.trim_start_matches('-').to_lowercase();
+            ["rfbport", "inetd", "interface"].iter().any(|name| argument.split('=').next() == Some(name))
+        };
+        program.kind == Kind::Xvnc && !self.extra.iter().any(asks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Kind, Line, Program, kind_of, program};
+    use crate::desktop_entry::Locale;
+    use crate::displays::size::Size;
+    use crate::session::Surroundings;
+    use crate::x11::display::Display;
+
+    fn line(kind: Kind, extra: &[&str]) -> String {
+        let program = Program { kind, path: "/usr/bin/X".into(), word: String::new() };
+        let extra: Vec<String> = extra.iter().map(|&argument| argument.to_owned()).collect();
+        let line = Line {
+            display: Display::new(7).unwrap(),
+            size: Size::USUAL,
+            depth: 24,
+            authority: Path::new("/a"),
+            vnc: Path::new("/v"),
+            extra: &extra,
+        };
+        line.arguments(&program).join(" ")
+    }
+
+    #[test]
+    fn command_lines() {
+        let common = "-noreset -nolisten tcp -auth /a";
+        assert_eq!(line(Kind::Xvfb, &["-ardelay", "9"]), format!("X :7 -screen 0 1280x1024x24 {common} -ardelay 9"));
+        assert_eq!(line(Kind::Xephyr, &[]), format!("X :7 -screen 1280x1024x24 -title display :7 {common}"));
+        let vnc = format!("X :7 -geometry 1280x1024 -depth 24 {common}");
+        let by_socket = "-rfbport -1 -rfbunixpath /v -rfbunixmode 0600 -SecurityTypes None";
+        assert_eq!(line(Kind::Xvnc, &["-AlwaysShared"]), format!("{vnc} {by_socket} -AlwaysShared"));
+    }
+
+    #[test]
+    fn a_port_is_never_open_without_a_password() {
+        for asked in [&["-rfbport", "5907"][..], &["rfbport=5907"], &["--RFBPort=5907"], &["-inetd"]] {
+            let line = line(Kind::Xvnc, asked);
+            assert!(!line.contains("SecurityTypes") && !line.contains("rfbunixpath"), "{line}");
+        }
+        assert!(line(Kind::Xvnc, &["-rfbportal"]).contains("-rfbport -1"));
+    }
+
+    #[test]
+    fn kinds_are_known_by_their_names() {
+        for (path, kind) in
+            [("/usr/bin/Xtigervnc", Kind::Xvnc), ("/opt/Xephyr", Kind::Xephyr), ("/opt/vnc/Xvfb", Kind::Xvfb)]
+        {
+            assert_eq!(kind_of(Path::new(path)), kind, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_server() {
+        let around = Surroundings { path: None, home: None, xsessions: Vec::new(), locale: Locale::default() };
+        for (word, part) in [
+            ("Xvfb", "write xvfb"),
+            ("./Xvfb", "whole path"),
+            ("", "write xvfb"),
+            ("xvnc", "apt install tigervnc-standalone-server"),
+            ("/nonexistent", "does not exist"),
+            ("/etc/passwd", "is not a program"),
+            ("/etc", "is not a program"),
+        ] {
+            let error = program(word, &around).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains('\n'), "{word}: {error}");
+        }
+        assert!(program("/bin/true", &around).is_ok());
+    }
+}

@@ -1,0 +1,164 @@
+//! The start of a display, as seen by who wants it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zbus::OwnedObjectPath;
+
+use super::claim::{Claim, State};
+use super::wish::{Wish, next};
+use super::{FIRST, Failure, end};
+use crate::config::Ready;
+use crate::deadline::Deadlines;
+use crate::host::prepare::hostname_bytes;
+use crate::manager::{Manager, Mode, Signal, Signals, names};
+use crate::runtime_dir::RuntimeDir;
+use crate::x11::client::Client;
+use crate::x11::cookie::Cookie;
+use crate::x11::display::{Display, SOCKET_DIR};
+use crate::x11::managed::Watch;
+use crate::x11::occupied;
+use crate::x11::xauthority;
+
+/// Brings up a display for somebody who holds it until it is up, or for good.
+pub struct Starter<'a> {
+    /// Our directories.
+    pub runtime: &'a RuntimeDir,
+    /// The user's manager.
+    pub manager: &'a Manager,
+    /// How long each thing may take.
+    pub deadlines: &'a Deadlines,
+    /// What is wanted.
+    pub wish: &'a Wish,
+    /// The claim to the number, as soon as there is one.
+    claim: Option<Claim>,
+    /// The number.
+    display: Option<Display>,
+}
+
+impl<'a> Starter<'a> {
+    /// Nothing is done yet.
+    #[must_use]
+    pub fn new(runtime: &'a RuntimeDir, manager: &'a Manager, deadlines: &'a Deadlines, wish: &'a Wish) -> Self {
+        Self { runtime, manager, deadlines, wish, claim: None, display: None }
+    }
+
+    /// Brings the display up. Returns its number when its server answers and, if it has a session, that manages it.
+    ///
+    /// # Errors
+    /// [`Failure`]; nothing is left behind then.
+    pub async fn bring_up(&mut self) -> Result<Display, Failure> {
+        occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
+        end::repair_all(self.runtime, self.manager).await;
+        let mut signals = self.manager.signals().await?;
+        let mut from = self.wish.display.unwrap_or(FIRST);
+        loop {
+            let (claim, settings) = self.wish.claim(self.runtime, self.deadlines, from)?;
+            let display = settings.display;
+            (self.claim, self.display) = (Some(claim), Some(display));
+            let outcome = self.attempt(display, &mut signals).await;
+            let Err(failure) = outcome else { return Ok(display) };
+            self.take_down().await;
+            // Somebody else's server, or another user's, was faster by a moment: then not this number, but the next.
+            let lost = self.wish.display.is_none() && !occupied::look(display).is_ok_and(|taken| taken.is_free());
+            match next(display) {
+                Some(next) if lost => from = next,
+                _ => return Err(failure),
+            }
+        }
+    }
+
+    /// Takes down what there is of it, however far it came. Returns when all is gone.
+    pub async fn take_down(&mut self) {
+        let Some(display) = self.display.take() else { return };
+        if let Err(error) = end::stop_units(self.manager, &end::units(display, false)).await {
+            let which = display;
+            tracing::warn!("display {which} cannot be taken down: {error}");
+        }
+        if let Some(claim) = self.claim.take() {
+            claim.remove(self.runtime);
+        }
+    }
+
+    /// Why the display came to its end, if it did so by itself.
+    #[must_use]
+    pub fn why(&self) -> Option<String> {
+        State::read(self.runtime, self.display?).failed
+    }
+
+    async fn attempt(&self, display: Display, signals: &mut Signals) -> Result<(), Failure> {
+        let authority = self.runtime.authority(display);
+        let written = xauthority::ensure(&authority, display, &hostname_bytes());
+        let cookie = written.map_err(|error| Failure::Write { path: authority.display().to_string(), error })?;
+        let service = names::display_service(display);
+        let job = self.manager.start(&service, Mode::Replace).await?;
+        // The supervisor has its own deadlines; this is for a manager that does not even start it.
+        let patience = self.deadlines.server_ready + self.deadlines.server_stop + self.deadlines.user_manager;
+        let done = timeout(patience, self.job_done(&job, &service, signals)).await;
+        done.map_err(|_| Failure::NotStarted { unit: service, result: "timeout".to_owned() })??;
+        if self.wish.session.is_some() {
+            self.session_is_up(display, &cookie, signals).await?;
+        }
+        Ok(())
+    }
+
+    async fn job_done(&self, job: &OwnedObjectPath, unit: &str, signals: &mut Signals) -> Result<(), Failure> {
+        let result = signals.job_done(job).await;
+        let result = result.ok_or_else(|| Failure::NoManager("the connection broke".to_owned()))?;
+        if result == "done" {
+            return Ok(());
+        }
+        Err(self.why().map_or(Failure::NotStarted { unit: unit.to_owned(), result }, Failure::ServerFailed))
+    }
+
+    /// Waits until the session manages the display, or is started if that is enough; or has ended.
+    async fn session_is_up(&self, display: Display, cookie: &Cookie, signals: &mut Signals) -> Result<(), Failure> {
+        let service = names::display_service(display);
+        let ended = async {
+            loop {
+                let server = self.manager.state(&service).await?;
+                if server.is_down() || server.is_going_down() {
+                    let why = self.why().unwrap_or_else(|| format!("the session on display {display} is over"));
+                    return Err(Failure::SessionFailed(why));
+                }
+                if signals.next().await == Signal::Lost {
+                    return Err(Failure::NoManager("the connection broke".to_owned()));
+                }
+            }
+        };
+        tokio::select! {
+            up = managed(display, cookie, self.wish.ready, self.deadlines.window_manager) => up,
+            ended = ended => ended,
+        }
+    }
+}
+
+/// Returns when somebody manages the display; at once where that is not asked for. Pending if the server ends.
+///
+/// # Errors
+/// [`Failure::NotManaged`].
+pub async fn managed(display: Display, cookie: &Cookie, ready: Ready, deadline: Duration) -> Result<(), Failure> {
+    if ready == Ready::Started {
+        return Ok(());
+    }
+    let managed = async {
+        let watch = async { Watch::new(Client::connect(display, cookie).await?).await?.managed().await };
+        if watch.await.is_err() {
+            // The server is going down, of which others tell.
+            std::future::pending::<()>().await;
+        }
+    };
+    let late = || Failure::NotManaged(display, deadline, names::display_session(display));
+    timeout(deadline, managed).await.map_err(|_| late())
+}
+
+/// Connects to the user manager; its absence is what is most likely wrong where nobody is logged in.
+///
+/// # Errors
+/// [`Failure::NoManager`].
+pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Manager, Failure> {
+    let connected = timeout(deadline, Manager::connect(runtime)).await;
+    let connected = connected.map_err(|_| Failure::NoManager("no answer".to_owned()))?;
+    connected.map_err(|error| Failure::NoManager(error.to_string()))
+}

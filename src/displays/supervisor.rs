@@ -1,0 +1,239 @@
+//! The supervisor: `startxd serve-display N`, the main process of `startxd-display@N.service`.
+//!
+//! As that of the main session ([`crate::supervisor`]), but with the server as its own child, born in the unit: nothing
+//! has to be moved, and the user manager is not asked for anything unless the display ends by itself or has a session.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::SystemTime;
+
+use sd_notify::NotifyState;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use super::child::{self, Child};
+use super::claim::{self, Claim, Settings, State};
+use crate::config::Crash;
+use crate::deadline::Deadlines;
+use crate::host::prepare::hostname_bytes;
+use crate::host::verdict::Verdict;
+use crate::launch::Ending;
+use crate::manager::{Manager, Mode, names};
+use crate::os;
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::supervisor::relay::Relay;
+use crate::x11::display::Display;
+use crate::x11::{occupied, xauthority};
+
+/// Why the unit fails.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum Broken {
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("startxd-display@N.service is started by systemd with two sockets, not {0}; use startxd display start")]
+    NoSockets(usize),
+    #[error("display {0} has no settings; this unit is for startxd display start to start")]
+    NoSettings(Display),
+    #[error("the settings of display {0} cannot be read: {1}; use startxd display start")]
+    Unreadable(Display, io::Error),
+    #[error("an earlier supervisor of display {0} was killed; end it with: startxd display stop {0}")]
+    Again(Display),
+    #[error("the server {0} cannot be executed: {1}")]
+    NotExecuted(String, io::Error),
+    #[error("{0}")]
+    NotReady(String),
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// Why a display that was up ends.
+enum End {
+    /// The unit is stopped.
+    Stopped,
+    /// The server crashed.
+    Crashed(Ending),
+    /// The session is over, well or not.
+    Over(Verdict),
+}
+
+/// Runs the supervisor of a display until it has ended.
+///
+/// # Errors
+/// [`Broken`]: the display was never there; whoever started it finds the reason in its state.
+pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Result<(), Broken> {
+    let runtime = RuntimeDir::find()?;
+    let listeners = os::inherited_listeners()?;
+    if listeners.len() != 2 {
+        return Err(Broken::NoSockets(listeners.len()));
+    }
+    let settings = claim::settings(&runtime, display).map_err(|error| Broken::Unreadable(display, error))?;
+    let settings = settings.ok_or(Broken::NoSettings(display))?;
+    let mut state = State::begin(&runtime, display).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Broken::Again(display),
+        _ => Broken::System(error),
+    })?;
+    let (mut relay, output) = Relay::new()?;
+    let brought_up = bring_up(&runtime, &settings, listeners, output, &mut relay, &mut state).await;
+    match brought_up {
+        Ok(Some(up)) => {
+            let life = Life { runtime: &runtime, settings: &settings, deadlines, crash, relay, state, up };
+            life.live().await;
+            Ok(())
+        }
+        // Told to stop before it was ready.
+        Ok(None) => {
+            clean(&runtime, display);
+            Ok(())
+        }
+        Err(broken) => {
+            state.failed = Some(child::with_last_lines(&broken, &relay, &settings));
+            let _ = state.write(&runtime, display);
+            Err(broken)
+        }
+    }
+}
+
+/// A display that is up.
+struct Up {
+    server: Child,
+    stop: tokio::signal::unix::Signal,
+}
+
+/// Starts the server, and returns when it is ready; `None` if it was told to stop before.
+async fn bring_up(
+    runtime: &RuntimeDir,
+    settings: &Settings,
+    listeners: Vec<OwnedFd>,
+    output: OwnedFd,
+    relay: &mut Relay,
+    state: &mut State,
+) -> Result<Option<Up>, Broken> {
+    let display = settings.display;
+    let mut stop = signal(SignalKind::terminate())?;
+    let cookie = xauthority::ensure(&runtime.authority(display), display, &hostname_bytes())?;
+    occupied::remove_temporary_lock(display);
+    let mut server = child::start(settings, &listeners, &output, false)
+        .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
+    // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
+    drop((listeners, output));
+    let deadline = child::seconds(settings.server_ready);
+    let ready = tokio::select! {
+        biased;
+        ready = server.ready(display, &cookie, deadline) => Some(ready),
+        _ = stop.recv() => None,
+        () = relay.run() => unreachable!("the relay never returns"),
+    };
+    match ready {
+        Some(Ok(())) => {}
+        Some(Err(why)) => {
+            child::kill(&mut server, settings, relay).await;
+            return Err(Broken::NotReady(why.to_string()));
+        }
+        None => {
+            child::kill(&mut server, settings, relay).await;
+            return Ok(None);
+        }
+    }
+    state.server = Some(server.pid().as_raw());
+    state.ready = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
+    // For others to look at; that it cannot be written is no reason to end the display.
+    if let Err(error) = state.write(runtime, display) {
+        let which = display;
+        tracing::warn!("the state of display {which} cannot be written: {error}");
+    }
+    let status = format!("Serving display {display} by {}, pid {}", settings.server, server.pid());
+    sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)])?;
+    Ok(Some(Up { server, stop }))
+}
+
+/// Removes what is on disk, unless somebody holds the claim, who does it then.
+fn clean(runtime: &RuntimeDir, display: Display) {
+    if let Some(claim) = Claim::hold(runtime, display) {
+        claim.remove(runtime);
+    }
+}
+
+struct Life<'a> {
+    runtime: &'a RuntimeDir,
+    settings: &'a Settings,
+    deadlines: &'a Deadlines,
+    crash: &'a Crash,
+    relay: Relay,
+    state: State,
+    up: Up,
+}
+
+impl Life<'_> {
+    async fn live(mut self) {
+        let display = self.settings.display;
+        let session = child::session(self.runtime, self.settings, self.crash, self.deadlines.user_manager);
+        let end = tokio::select! {
+            biased;
+            ending = self.up.server.ended() => End::Crashed(ending),
+            _ = self.up.stop.recv() => End::Stopped,
+            verdict = session => End::Over(verdict),
+            () = self.relay.run() => unreachable!("the relay never returns"),
+        };
+        if let End::Crashed(_) = end {
+            self.relay.drain().await;
+        }
+        let failed = match &end {
+            End::Stopped | End::Over(Verdict::LoggedOut) => None,
+            End::Crashed(ending) => {
+                let text = format!("the server of display {display} {ending}");
+                Some(child::with_last_lines(&text, &self.relay, self.settings))
+            }
+            End::Over(verdict) => Some(child::over(verdict, display)),
+        };
+        if let Some(failed) = failed {
+            tracing::error!("{failed}; ending the display");
+            self.state.failed = Some(failed);
+            let _ = self.state.write(self.runtime, display);
+        }
+        if !matches!(end, End::Stopped) {
+            self.ask_for_stop().await;
+        }
+        child::kill(&mut self.up.server, self.settings, &mut self.relay).await;
+        self.forget_session().await;
+        clean(self.runtime, display);
+    }
+
+    /// Has the manager forget how the session ended, which has been told, so that no failed unit is left.
+    async fn forget_session(&self) {
+        if self.settings.session.is_none() {
+            return;
+        }
+        let unit = names::display_session(self.settings.display);
+        let forget = async {
+            let manager = Manager::connect(self.runtime).await.ok()?;
+            manager.reset_failed(&unit).await.ok()
+        };
+        let _ = timeout(self.deadlines.user_manager, forget).await;
+    }
+
+    /// Has the manager stop this unit, and with it all that is bound to it, in order; returns when it is our turn.
+    async fn ask_for_stop(&mut self) {
+        let unit = names::display_service(self.settings.display);
+        let asked = async {
+            let manager = timeout(self.deadlines.user_manager, Manager::connect(self.runtime)).await;
+            let manager = manager.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+            manager.stop(&unit, Mode::Replace).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(())
+        };
+        let asked = tokio::select! {
+            asked = asked => asked,
+            () = self.relay.run() => unreachable!("the relay never returns"),
+        };
+        if let Err(why) = asked {
+            // Then this unit's end is all that tells the manager; what is bound to it ends with it.
+            tracing::error!("the user manager does not take the order to stop {unit}: {why}");
+            return;
+        }
+        tokio::select! {
+            _ = timeout(self.deadlines.stop, self.up.stop.recv()) => {}
+            () = self.relay.run() => unreachable!("the relay never returns"),
+        }
+    }
+}

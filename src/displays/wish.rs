@@ -1,0 +1,127 @@
+//! What is asked for, and how it becomes a claim with settings.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use super::claim::{self, Claim, Session, Settings, VERSION};
+use super::server::{Kind, Line, Program};
+use super::size::Size;
+use super::{Failure, variables};
+use crate::config::Ready;
+use crate::deadline::Deadlines;
+use crate::environment::Block;
+use crate::os::Pid;
+use crate::runtime_dir::RuntimeDir;
+use crate::session::Choice;
+use crate::x11::display::Display;
+use crate::x11::occupied::{self, Taken};
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The display; a free one if `None`.
+    pub display: Option<Display>,
+    /// The server.
+    pub program: Program,
+    /// The size of its screen.
+    pub size: Size,
+    /// Its depth in bits.
+    pub depth: u8,
+    /// Arguments of the person's for it.
+    pub extra: Vec<String>,
+    /// What is to run on it.
+    pub session: Option<Choice>,
+    /// When a session counts as up.
+    pub ready: Ready,
+    /// The process whose end is the display's.
+    pub client: Option<Pid>,
+}
+
+impl Wish {
+    /// Claims the asked-for number, or the first free one from `from` on.
+    ///
+    /// # Errors
+    /// The number is taken, or there is none, or no place for it.
+    pub fn claim(
+        &self,
+        runtime: &RuntimeDir,
+        deadlines: &Deadlines,
+        mut from: Display,
+    ) -> Result<(Claim, Settings), Failure> {
+        loop {
+            let display = match self.display {
+                Some(asked) if claim::all(runtime).contains(&asked) => return Err(Failure::Yours(asked)),
+                Some(asked) => match occupied::look(asked).map_err(Failure::NoNumber)? {
+                    Taken::Free => asked,
+                    taken => return Err(Failure::Taken { display: asked, taken }),
+                },
+                None => occupied::first_free(from).map_err(Failure::NoNumber)?,
+            };
+            runtime.create()?;
+            let settings = self.settings(runtime, deadlines, display);
+            match Claim::make(runtime, &settings) {
+                Ok(Some(claim)) => return Ok((claim, settings)),
+                Ok(None) if self.display.is_some() => return Err(Failure::Yours(display)),
+                Ok(None) => from = next(display).ok_or_else(|| Failure::NoNumber(io::ErrorKind::AddrInUse.into()))?,
+                // The directory went between the two, with the last display of somebody else.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Failure::write(&runtime.claim(display), error)),
+            }
+        }
+    }
+
+    fn settings(&self, runtime: &RuntimeDir, deadlines: &Deadlines, display: Display) -> Settings {
+        let (authority, vnc) = (runtime.authority(display), runtime.vnc_socket(display));
+        let (size, depth) = (self.size, self.depth);
+        let line = Line { display, size, depth, authority: &authority, vnc: &vnc, extra: &self.extra };
+        let (arguments, by_socket) = (line.arguments(&self.program), line.is_by_socket(&self.program));
+        let mut environment = BTreeMap::new();
+        if self.program.kind == Kind::Xephyr {
+            let ours = ["DISPLAY", "XAUTHORITY"].map(|name| (name.to_owned(), std::env::var(name).ok()));
+            environment.extend(ours.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        }
+        Settings {
+            version: VERSION,
+            display,
+            server: self.program.word.clone(),
+            program: self.program.path.clone(),
+            arguments,
+            size,
+            depth,
+            vnc: by_socket.then_some(vnc),
+            client: self.client.map(Pid::as_raw),
+            server_ready: deadlines.server_ready.as_secs_f64(),
+            server_stop: deadlines.server_stop.as_secs_f64(),
+            environment,
+            session: self.session.as_ref().and_then(|choice| session(choice, display, &authority)),
+        }
+    }
+}
+
+/// The number after this one.
+#[must_use]
+pub fn next(display: Display) -> Option<Display> {
+    display.number().checked_add(1).and_then(Display::new)
+}
+
+/// The session that a choice is on a display; `None` for what has no program of its own.
+fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Session> {
+    let service = choice.service()?;
+    let mut environment: Block = variables(display, authority);
+    if let Some(desktop) = choice.desktop() {
+        environment.insert("XDG_CURRENT_DESKTOP".to_owned(), desktop.names.join(":"));
+        environment.extend(desktop.names.first().map(|name| ("XDG_SESSION_DESKTOP".to_owned(), name.clone())));
+        environment.insert("DESKTOP_SESSION".to_owned(), desktop.session);
+    }
+    // Where its programs are found as it was found itself.
+    environment.extend(std::env::var("PATH").ok().map(|path| ("PATH".to_owned(), path)));
+    Some(Session {
+        what: choice.describe(),
+        program: service.program.clone(),
+        arguments: service.arguments.clone(),
+        directory: service.directory.clone(),
+        restart: service.restart,
+        environment,
+    })
+}

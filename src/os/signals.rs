@@ -1,0 +1,62 @@
+//! Signals as they come, with who sent them: from a process, or from the kernel for a key on the terminal.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::watch;
+
+/// `siginfo.si_code` of what the kernel sends by itself (asm-generic/siginfo.h, `SI_KERNEL`).
+const SI_KERNEL: i32 = 0x80;
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Came {
+    /// Which.
+    pub signal: Signal,
+    /// Whether the kernel has sent it, to the whole foreground process group at once: Ctrl+C, or the terminal's end.
+    pub from_terminal: bool,
+}
+
+/// Signals that are taken one by one, instead of what they do by default (signalfd(2)).
+pub struct Taken {
+    fd: AsyncFd<OwnedFd>,
+    /// What was blocked before, for programs that are executed.
+    pub mask: SigSet,
+}
+
+impl Taken {
+    /// Takes these from now on. Must be called while this process has one thread, as only that thread's mask is set.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn take(signals: &[Signal]) -> io::Result<Self> {
+        let set: SigSet = signals.iter().copied().collect();
+        let mut mask = SigSet::empty();
+        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut mask))?;
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Self { fd: watch(fd.into())?, mask })
+    }
+
+    /// The next one. May be dropped while it waits.
+    ///
+    /// # Errors
+    /// The kernel's event queue fails.
+    pub async fn next(&self) -> io::Result<Came> {
+        loop {
+            // `struct signalfd_siginfo`: ssi_signo, ssi_errno and ssi_code are its first three words.
+            let mut info = [0_u8; 128];
+            let read = self.fd.async_io(Interest::READABLE, |fd| Ok(nix::unistd::read(fd, &mut info)?)).await?;
+            let word = |at: usize| info[at..].first_chunk().copied().map(i32::from_ne_bytes).unwrap_or_default();
+            if read == info.len()
+                && let Ok(signal) = Signal::try_from(word(0))
+            {
+                return Ok(Came { signal, from_terminal: word(8) == SI_KERNEL });
+            }
+        }
+    }
+}
