@@ -68,6 +68,12 @@ deadlines! {
     window_manager: 30,
     /// For what the window manager has started to end after SIGTERM, first of all at the end; then it is killed.
     applications: 30,
+    /// For running multiplexers to take over the display's variables, or to give them back.
+    multiplexers: 2,
+    /// For a multiplexer to answer after its start.
+    multiplexer_ready: 10,
+    /// For what runs in a multiplexer's panes to end after SIGTERM and SIGHUP; then it is killed.
+    multiplexer_stop: 20,
     /// For applications and window manager to stop; a little above systemd's 90 seconds, so that systemd decides.
     stop: 100,
     /// For the X server to exit after SIGTERM; then it is killed.

@@ -14,6 +14,7 @@
 //! | [`desktop_entry`] | the entries of xsessions directories, as the specification has them |
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
+//! | [`multiplexer`] | tmux, screen and zellij as units, and what they learn of a display |
 //! | [`logind`], [`seat`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
 //! | [`attach`] | a display that something else has started |
@@ -37,6 +38,7 @@ pub mod host;
 pub mod launch;
 pub mod logind;
 pub mod manager;
+pub mod multiplexer;
 pub mod os;
 pub mod record;
 pub mod runtime_dir;

@@ -5,6 +5,7 @@
 //! | `host.sock` | the launch socket | the host |
 //! | `session.toml` | what the session is, and the environment to put back | the host |
 //! | `attached.toml` | the display that `startxd attach` was given, and the environment to put back | `attach` |
+//! | `multiplexers.toml` | what multiplexers had before they were told of the display | the host, or `attach` |
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
 //! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
 //! | `display-N.toml` | the claim to the number of a display without a screen, and its settings | who starts it |
@@ -140,6 +141,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn attached(&self) -> PathBuf {
         self.ours.join("attached.toml")
+    }
+
+    /// The record of what multiplexers had before they were told of the display.
+    #[must_use]
+    pub fn multiplexers(&self) -> PathBuf {
+        self.ours.join("multiplexers.toml")
     }
 
     /// The lock that the host holds.

@@ -25,6 +25,7 @@ use crate::environment::block::Block;
 use crate::host::checks::Refusal;
 use crate::host::prepare::hostname_bytes;
 use crate::manager::{Manager, Mode, names, restore};
+use crate::multiplexer::tell::{self, Told};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::small_file;
@@ -94,11 +95,13 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let variables = variables(config, display, &authority, &before);
     runtime.create()?;
     let path = runtime.attached();
+    let told = Told::new(&variables, &before);
     let attached = Attached::new(display, authority, variables.keys().cloned().collect(), before);
     attached.write(&path).map_err(|error| NotAttached::Write { path, error })?;
     let started = async {
         restore::export(&manager, &variables, &[]).await?;
-        start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready).await
+        let start = start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready);
+        tokio::join!(start, tell::tell(&runtime, told, deadlines.multiplexers)).0
     };
     let started = started.await;
     if started.is_err() {
@@ -171,6 +174,7 @@ pub async fn restore() -> Result<(), NotAttached> {
 
 /// Puts the environment back and removes the record, if there is one.
 async fn put_back(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
+    tell::take_back(runtime, Deadlines::default().multiplexers).await;
     if let Some(attached) = record(runtime) {
         restore::restore(manager, &attached.before, &attached.exported).await?;
     }

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, value_parser};
 
 use crate::autologin::VTS;
+use crate::multiplexer::Kind;
 
 /// startx, done by systemd: Xorg and a window manager as user units on this virtual terminal.
 #[derive(Debug, Parser)]
@@ -69,12 +70,15 @@ pub enum Command {
         #[arg(long)]
         restore: bool,
     },
-    /// Set up a way into a session (as root)
+    /// Set up a way into a session: autologins as root, multiplexers as the user
     #[command(subcommand)]
     Enable(Enable),
-    /// Take back what enable has set up (as root)
+    /// Take back what enable has set up
     #[command(subcommand)]
     Disable(Disable),
+    /// What the units of multiplexers call
+    #[command(subcommand, hide = true)]
+    Multiplexer(MultiplexerStep),
     /// Displays without a screen: Xvfb, Xephyr, Xvnc, and what runs on them
     #[command(subcommand)]
     Display(DisplayCommand),
@@ -96,6 +100,32 @@ pub enum Command {
         /// The display's number
         display: String,
     },
+}
+
+/// A step in the life of a multiplexer's unit.
+#[derive(Debug, Subcommand)]
+pub enum MultiplexerStep {
+    /// Before its start: that no other one runs
+    Check(MultiplexerName),
+    /// After its start: that it answers
+    Ready(MultiplexerName),
+    /// Make a session of a server
+    Open(MultiplexerName),
+    /// End a session of a server
+    Close(MultiplexerName),
+    /// After the end of a server: end what it has left
+    Ended(MultiplexerName),
+}
+
+/// A multiplexer, and a session of it.
+#[derive(Debug, clap::Args)]
+pub struct MultiplexerName {
+    /// Which
+    #[arg(value_enum)]
+    pub kind: Kind,
+    /// The name of the session; "main" if not given
+    #[arg(value_name = "NAME", allow_hyphen_values = true)]
+    pub name: Option<String>,
 }
 
 /// What is completed.
@@ -121,6 +151,9 @@ pub struct Start {
     /// in a row (exit status 7); 0 for never
     #[arg(long, value_name = "TIMES")]
     pub backoff: Option<u32>,
+    /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
+    #[arg(long, value_enum, value_name = "MULTIPLEXER")]
+    pub multiplexer: Option<Kind>,
     #[command(flatten)]
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
@@ -313,6 +346,18 @@ pub enum Enable {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Have a session of a terminal multiplexer from the boot on, whoever is logged in; as the user whose it is
+    Multiplexer {
+        /// Which
+        #[arg(value_enum)]
+        kind: Kind,
+        /// The name of the session; "main" if not given
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: Option<String>,
+        /// Show what would be set, and set nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What to take back.
@@ -326,5 +371,14 @@ pub enum Disable {
         /// Only that of this virtual terminal
         #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
         vt: Option<u8>,
+    },
+    /// Take back multiplexers that enable has set up; all of them if nothing is given
+    Multiplexer {
+        /// Only those of this one
+        #[arg(value_enum)]
+        kind: Option<Kind>,
+        /// Only the session of this name
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: Option<String>,
     },
 }

@@ -7,6 +7,8 @@ use crate::displays;
 use crate::host::checks::Refusal;
 use crate::host::prepare::NotPrepared;
 use crate::host::{Failure, Why};
+use crate::multiplexer::attach as attaching;
+use crate::multiplexer::enable::NotEnabled;
 
 /// How the program ends. The numbers are an interface: scripts compare them, and the manual page lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,32 @@ impl From<&NotAttached> for Exit {
             NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
             NotAttached::NotStarted { .. } | NotAttached::NotStopped { .. } => Self::SessionFailed,
             NotAttached::Nothing => Self::NotRunning,
+        }
+    }
+}
+
+impl From<&NotEnabled> for Exit {
+    fn from(failure: &NotEnabled) -> Self {
+        match failure {
+            NotEnabled::Root => Self::Root,
+            NotEnabled::Name(_) => Self::Usage,
+            NotEnabled::NoRuntimeDir(_) => Self::NoRuntimeDir,
+            NotEnabled::NoManager { .. } => Self::NoManager,
+            NotEnabled::NoHome => Self::NoHome,
+            _ => Self::NotSetUp,
+        }
+    }
+}
+
+impl From<&attaching::NotAttached> for Exit {
+    fn from(failure: &attaching::NotAttached) -> Self {
+        match failure {
+            attaching::NotAttached::NotUsable(NotEnabled::NotInstalled(_)) => Self::NothingToRun,
+            attaching::NotAttached::NotUsable(failure) => failure.into(),
+            attaching::NotAttached::Inside(_) => Self::AlreadyUp,
+            attaching::NotAttached::NoTerminal => Self::NoVt,
+            attaching::NotAttached::NotStarted { .. } => Self::SessionFailed,
+            attaching::NotAttached::NotRun { .. } => Self::NothingToRun,
         }
     }
 }

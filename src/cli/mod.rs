@@ -12,6 +12,7 @@ pub mod exit;
 mod journal;
 pub mod json;
 mod list;
+mod multiplexer;
 mod repair;
 mod restart;
 mod select;
@@ -43,12 +44,16 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
-    if matches!(args.command, Command::Start(_)) {
+    if matches!(&args.command, Command::Start(start) if start.multiplexer.is_none()) {
         grace::ask();
     }
     journal::begin(matches!(
         args.command,
-        Command::Serve { .. } | Command::Attached { .. } | Command::ServeDisplay { .. } | Command::RepairDisplay { .. }
+        Command::Serve { .. }
+            | Command::Attached { .. }
+            | Command::ServeDisplay { .. }
+            | Command::RepairDisplay { .. }
+            | Command::Multiplexer(_)
     ));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -83,6 +88,11 @@ pub fn run() -> ExitCode {
                 autologin::enable(&user, vt, profile, dry_run).await
             }
             Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
+            Command::Multiplexer(step) => multiplexer::step(step).await,
+            Command::Enable(Enable::Multiplexer { kind, name, dry_run }) => {
+                multiplexer::enable(kind, name.as_deref(), dry_run).await
+            }
+            Command::Disable(Disable::Multiplexer { kind, name }) => multiplexer::disable(kind, name.as_deref()).await,
             Command::Serve { display } => serve::run(&display).await,
         };
         exit.into()

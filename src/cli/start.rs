@@ -19,6 +19,9 @@ pub async fn run(start: Start) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Some(kind) = start.multiplexer {
+        return super::multiplexer::attach(kind, &start.session, &config.deadlines).await;
+    }
     let home = Surroundings::from_env().home;
     let argv: Vec<OsString> = std::env::args_os().collect();
     let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());

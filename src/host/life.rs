@@ -11,6 +11,7 @@ use super::end;
 use super::ground::{Control, ManagerProcess};
 use super::jobs::Job;
 use super::launch::Launch;
+use super::multiplexers::Telling;
 use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
 use super::server::{Plan, Server};
@@ -125,6 +126,8 @@ pub(super) struct Life {
     pub(super) rescued: Option<Why>,
     /// That command as a service.
     pub(super) rescue_service: Option<Service>,
+    /// The multiplexers that were told of the display.
+    pub(super) telling: Option<Telling>,
     /// Whether `wm-ready.target` was started.
     pub(super) ready: bool,
     /// Whether a server of this session has ended: programs that were on it may notice that late.
@@ -190,6 +193,7 @@ impl Life {
             queued: false,
             rescued: None,
             rescue_service: None,
+            telling: None,
             ready: false,
             lost_server: false,
             revived: Vec::new(),
@@ -202,7 +206,12 @@ impl Life {
             Ok(()) => life.live().await,
             Err(why) => why,
         };
+        let taken_back = life.take_back_from_multiplexers();
         let why = end::end(&mut life, why).await;
+        if let Some(taken_back) = taken_back {
+            // As a rule long since done.
+            let _ = taken_back.await;
+        }
         (why, life.prepared, life.manager)
     }
 

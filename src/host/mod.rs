@@ -53,7 +53,8 @@
 //! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
 //! starts a supervisor, and that one asks for a server. Here it may have to wait ([`launch`], [`crash`]). A window
 //! manager that does not stay up makes place for the rescue command ([`rescue`]). The ground under all of it is watched
-//! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]).
+//! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]). Terminal
+//! multiplexers learn the display when the first server answers, and forget it while the end goes on ([`multiplexers`]).
 
 pub mod backoff;
 pub mod checks;
@@ -65,6 +66,7 @@ mod ground;
 mod jobs;
 mod launch;
 mod life;
+mod multiplexers;
 mod orphan;
 mod peers;
 pub mod place;

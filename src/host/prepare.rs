@@ -15,6 +15,7 @@ use super::repair::{remove_socket, repair, undo_environment};
 use super::variables::{self, Exported};
 use crate::config::Config;
 use crate::dbus::CallError;
+use crate::environment::Block;
 use crate::manager::{Manager, names, restore};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -147,6 +148,12 @@ impl Prepared {
         // After everything that it tells how to undo: until here the next start would repair.
         remove(&runtime.record());
         self.place.leave();
+    }
+
+    /// The variables that are exported.
+    #[must_use]
+    pub fn exported(&self) -> &Block {
+        &self.exported.set
     }
 
     /// Where the session's files are.

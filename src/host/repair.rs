@@ -14,6 +14,7 @@ use super::place::{self, Place, is_free, remove};
 use super::prepare::NotPrepared;
 use crate::deadline::Deadlines;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
+use crate::multiplexer::tell;
 use crate::os::Pid;
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
@@ -52,6 +53,7 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
             // Stopping a window manager ends its main process alone, and one that was killed has left all the others.
             applications::end(manager, &record.units, deadlines.applications).await;
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
+            tell::take_back(runtime, deadlines.multiplexers).await;
             undo_environment(manager, &record).await;
             remove_lock(record.display);
             remove_socket(record.display);
@@ -62,6 +64,7 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
             let path = runtime.record();
             tracing::warn!("{} is left from an earlier session and cannot be read ({error}); removed", path.display());
             remove(&path);
+            tell::take_back(runtime, deadlines.multiplexers).await;
         }
     }
 }

@@ -15,6 +15,7 @@ impl Life {
         match sight {
             Some(Sight::Served) => {
                 self.served = true;
+                self.tell_multiplexers();
                 return self.replace_server().await;
             }
             Some(Sight::Managed(manager)) => {

@@ -1,5 +1,6 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
+pub mod linger;
 mod survey;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@
 //! and is what systemctl(1) uses, but the manager signs what it sends there with a well-known name (dbus.c,
 //! `bus_on_connection`), which the specification does not allow as a sender and zbus refuses to read.
 
+mod files;
 pub mod names;
 pub mod restore;
 pub mod signals;
@@ -22,6 +23,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
 
+pub use files::Listed;
 pub use signals::{Signal, Signals};
 
 const SERVICE: &str = "org.freedesktop.systemd1";

@@ -27,7 +27,7 @@ pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";
 const UNIT_PREFIX: &str = "/org/freedesktop/systemd1/unit/";
 
 /// Longest unit name in bytes (`UNIT_NAME_MAX`, systemd's unit-def.h), without the final NUL.
-const UNIT_NAME_MAX: usize = 255;
+pub const UNIT_NAME_MAX: usize = 255;
 
 /// The object path of a unit, as systemd makes it (`unit_dbus_path_from_name`, `bus_label_escape`): every byte that is
 /// not a letter or a digit, and a leading digit, becomes `_` and two hexadecimal digits.

@@ -20,7 +20,7 @@ pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
 pub(crate) use program::find;
-use program::is_executable;
+pub(crate) use program::is_executable;
 pub use request::Request;
 pub use rescue::rescue;
 

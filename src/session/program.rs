@@ -25,7 +25,7 @@ pub(crate) fn find(name: &OsStr, around: &Surroundings) -> Option<PathBuf> {
 }
 
 /// Whether a path leads to a file that somebody may execute.
-pub(super) fn is_executable(path: &Path) -> bool {
+pub fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 

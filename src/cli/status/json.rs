@@ -62,7 +62,8 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
     ]
 }
 
-fn number<T: Into<f64>>(value: Option<T>) -> Json {
+/// A number, or nothing.
+pub fn number<T: Into<f64>>(value: Option<T>) -> Json {
     value.map_or(Json::Null, |value| Json::Number(value.into()))
 }
 

@@ -4,6 +4,7 @@ mod attached;
 mod gather;
 mod json;
 mod judge;
+mod multiplexers;
 mod render;
 
 use std::io::Write;
@@ -12,13 +13,16 @@ use gather::NotGathered;
 use judge::{Finding, Severity};
 
 use super::exit::Exit;
+use crate::cli::json::Json;
 use crate::displays::{claim, list};
 use crate::manager::Manager;
+use crate::multiplexer::survey::{self, Multiplexers};
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session, or of the display that is attached in its place.
 pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
-    let found = match find(runtime).await {
+    let (found, multiplexers) = tokio::join!(find(runtime), look(runtime));
+    let found = match found {
         Ok(found) => found,
         Err(error) => {
             tracing::error!("{error}");
@@ -26,7 +30,11 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         }
     };
     let findings = found.judge();
-    let text = if as_json { found.json(&findings) } else { found.text(&findings) + &displays().await };
+    let text = if as_json {
+        found.json(&findings, &multiplexers)
+    } else {
+        found.text(&findings) + &multiplexers::render(&multiplexers) + &displays().await
+    };
     let _ = std::io::stdout().write_all(text.as_bytes());
     if matches!(found, Found::Nothing) {
         Exit::NotRunning
@@ -46,6 +54,13 @@ async fn displays() -> String {
     }
     let Ok(manager) = Manager::connect(&runtime).await else { return String::new() };
     render::displays(&list::list(&runtime, &manager).await.unwrap_or_default())
+}
+
+/// The multiplexers, which are there with a session and without.
+async fn look(runtime: &RuntimeDir) -> Multiplexers {
+    let deadline = super::configuration().deadlines.multiplexers;
+    let manager = Manager::connect(runtime).await.ok();
+    survey::look(manager.as_ref(), deadline).await
 }
 
 /// What there is.
@@ -79,12 +94,14 @@ impl Found {
         }
     }
 
-    fn json(&self, findings: &[Finding]) -> String {
-        match self {
-            Self::Session(snapshot) => json::report("session", json::members(snapshot), findings),
-            Self::Attached(snapshot) => json::report("attached", snapshot.members(), findings),
-            Self::Nothing => json::report("none", Vec::new(), findings),
-        }
+    fn json(&self, findings: &[Finding], multiplexers: &Multiplexers) -> String {
+        let (state, mut members): (_, Vec<(&'static str, Json)>) = match self {
+            Self::Session(snapshot) => ("session", json::members(snapshot)),
+            Self::Attached(snapshot) => ("attached", snapshot.members()),
+            Self::Nothing => ("none", Vec::new()),
+        };
+        members.push(("multiplexers", multiplexers::json(multiplexers)));
+        json::report(state, members, findings)
     }
 }
 

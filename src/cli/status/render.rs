@@ -64,7 +64,7 @@ pub fn displays(displays: &[Listed]) -> String {
 }
 
 /// Commands, names of processes and values of variables may hold what moves a terminal's cursor.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
@@ -127,7 +127,7 @@ pub fn targets(names: &[&str], states: &[UnitState]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-fn describe(state: &UnitState) -> String {
+pub(super) fn describe(state: &UnitState) -> String {
     match &state.job {
         Some(job) => format!("{}, {job} queued", state.active),
         None => state.active.clone(),

@@ -1,0 +1,153 @@
+//! `startxd enable multiplexer`, `startxd disable multiplexer`, `startxd start --multiplexer`, and what the units call.
+
+use std::io::Write;
+
+use super::args::{MultiplexerName, MultiplexerStep};
+use super::exit::Exit;
+use crate::deadline::Deadlines;
+use crate::multiplexer::enable::{Plan, TakenBack};
+use crate::multiplexer::name::TARGET;
+use crate::multiplexer::service::{self, Failed};
+use crate::multiplexer::{Kind, attach as attaching, enable as enabling};
+use crate::os::Pid;
+
+/// Has a session from the boot on.
+pub async fn enable(kind: Kind, name: Option<&str>, dry_run: bool) -> Exit {
+    let deadlines = super::configuration().deadlines;
+    let plan = match enabling::plan(kind, name, &deadlines).await {
+        Ok(plan) if dry_run => {
+            say(&would(&plan));
+            return Exit::Success;
+        }
+        Ok(plan) => plan.apply(&deadlines).await,
+        Err(error) => Err(error),
+    };
+    match plan {
+        Ok(plan) => {
+            say(&done(&plan));
+            Exit::Success
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::from(&error)
+        }
+    }
+}
+
+/// Takes it back.
+pub async fn disable(kind: Option<Kind>, name: Option<&str>) -> Exit {
+    match enabling::disable(kind, name, &super::configuration().deadlines).await {
+        Ok(taken) => {
+            say(&taken_back(&taken));
+            match taken.linger {
+                Some(Err(why)) => {
+                    let user = &taken.user;
+                    tracing::error!(
+                        "{user} goes on lingering ({why}), which startxd had turned on; run this as root: loginctl \
+                         disable-linger {user}"
+                    );
+                    Exit::NotSetUp
+                }
+                _ => Exit::Success,
+            }
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            Exit::from(&error)
+        }
+    }
+}
+
+/// Shows a session on this terminal: returns only if that fails. `words` are what was given as SESSION.
+pub async fn attach(kind: Kind, words: &[String], deadlines: &Deadlines) -> Exit {
+    let name = match words {
+        [] => None,
+        [name] => Some(name.as_str()),
+        _ => {
+            tracing::error!("{} words are no name of a {kind} session; write it as one, in quotes", words.len());
+            return Exit::Usage;
+        }
+    };
+    let error = attaching::attach(kind, name, deadlines).await;
+    tracing::error!("{error}");
+    Exit::from(&error)
+}
+
+/// What `--dry-run` shows.
+fn would(plan: &Plan) -> String {
+    let mut text: String = plan.enable.iter().map(|unit| format!("would enable the user unit {unit}\n")).collect();
+    if plan.linger {
+        text += &format!("would let {} linger: the user manager starts at boot, and stays\n", plan.user);
+    }
+    text + &format!("would start {}\n", plan.unit)
+}
+
+/// What is said when it is done.
+fn done(plan: &Plan) -> String {
+    let Plan { user, unit, .. } = plan;
+    let linger = if plan.linger {
+        format!(
+            "{user} lingers from now on: the user manager, and what it runs, starts at boot and stays after a logout\n"
+        )
+    } else {
+        format!("{user} lingers already, so it stays after a logout\n")
+    };
+    format!(
+        "{unit} runs, and does from the next boot on\n{linger}to get there: {}\n",
+        plan.kind.attach_command(&plan.name)
+    )
+}
+
+/// What is said when it is taken back.
+fn taken_back(taken: &TakenBack) -> String {
+    let mut text: String = taken.units.iter().map(|unit| format!("{unit} is no longer started at boot\n")).collect();
+    for unit in &taken.running {
+        text += &format!("it runs on; to end it, and what runs in it: systemctl --user stop '{unit}'\n");
+    }
+    if taken.target {
+        text += &format!("{TARGET} is no longer enabled\n");
+    }
+    if taken.linger == Some(Ok(())) {
+        text += &format!("{} no longer lingers: the user manager ends with the last login\n", taken.user);
+    }
+    text
+}
+
+fn say(text: &str) {
+    // Somebody who closed the pipe does not want to read it.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Does one step.
+pub async fn step(step: MultiplexerStep) -> Exit {
+    let deadlines = super::configuration().deadlines;
+    let done = match step {
+        MultiplexerStep::Check(MultiplexerName { kind, name }) => service::check(kind, name.as_deref()),
+        MultiplexerStep::Ready(MultiplexerName { kind, name }) => {
+            service::ready(kind, name.as_deref(), main_pid(), &deadlines).await
+        }
+        MultiplexerStep::Open(MultiplexerName { name, .. }) => {
+            service::open(&name.unwrap_or_default(), &deadlines).await
+        }
+        MultiplexerStep::Close(MultiplexerName { kind, name }) => {
+            service::close(kind, &name.unwrap_or_default(), main_pid(), &deadlines).await
+        }
+        MultiplexerStep::Ended(_) => service::ended(&deadlines).await,
+    };
+    ended(done)
+}
+
+/// The unit's main process (systemd.exec(5), `$MAINPID`).
+fn main_pid() -> Option<Pid> {
+    std::env::var("MAINPID").ok()?.parse().ok().map(Pid::from_raw)
+}
+
+fn ended(done: Result<(), Failed>) -> Exit {
+    match done {
+        Ok(()) => Exit::Success,
+        Err(failure) => {
+            tracing::error!("{failure}");
+            Exit::SessionFailed
+        }
+    }
+}

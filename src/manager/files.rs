@@ -1,0 +1,69 @@
+//! Unit files: which are enabled, and lists of units (org.freedesktop.systemd1(5)).
+
+use super::{MANAGER, Manager, SERVICE_INTERFACE, UnitRow, UnitState};
+use crate::dbus::{self, CallError};
+
+/// A unit in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// Its states.
+    pub state: UnitState,
+}
+
+impl Manager {
+    /// Whether a unit is "enabled", "disabled", "static", "masked" and more (`GetUnitFileState`).
+    ///
+    /// # Errors
+    /// There is no such unit.
+    pub async fn unit_file_state(&self, unit: &str) -> Result<String, CallError> {
+        dbus::body("GetUnitFileState", &MANAGER.call(&self.connection, "GetUnitFileState", &(unit,)).await?)
+    }
+
+    /// Enables units for good (`EnableUnitFiles`), and has the manager read its files again.
+    ///
+    /// # Errors
+    /// There is no such unit, or its links cannot be made.
+    pub async fn enable(&self, units: &[&str]) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "EnableUnitFiles", &(units, false, false)).await?;
+        self.reload().await
+    }
+
+    /// Takes that back (`DisableUnitFiles`).
+    ///
+    /// # Errors
+    /// The links cannot be removed.
+    pub async fn disable(&self, units: &[&str]) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "DisableUnitFiles", &(units, false)).await?;
+        self.reload().await
+    }
+
+    /// The units that are loaded and whose names fit one of the patterns (glob(7)), sorted (`ListUnitsByPatterns`).
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn units_like(&self, patterns: &[&str]) -> Result<Vec<Listed>, CallError> {
+        let states: [&str; 0] = [];
+        let reply = MANAGER.call(&self.connection, "ListUnitsByPatterns", &(&states[..], patterns)).await?;
+        let rows: Vec<UnitRow> = dbus::body("ListUnitsByPatterns", &reply)?;
+        let listed = |(name, description, load, active, sub, _, _, job, job_type, _): UnitRow| Listed {
+            name,
+            description,
+            state: UnitState { load, active, sub, job: (job != 0).then_some(job_type) },
+        };
+        let mut units: Vec<Listed> = rows.into_iter().map(listed).collect();
+        units.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(units)
+    }
+
+    /// The main process that a service has, or had last; 0 if it had none (`ExecMainPID`).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn last_main_pid(&self, unit: &str) -> Result<u32, CallError> {
+        self.property(unit, SERVICE_INTERFACE, "ExecMainPID").await
+    }
+}

@@ -1,0 +1,114 @@
+//! `startxd start --multiplexer`: this terminal for a session of a multiplexer, in place of X.
+
+use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::enable::{self, NotEnabled};
+use super::name::{Kind, Name, TMUX_SERVER};
+use super::service;
+use crate::deadline::Deadlines;
+use crate::manager::Mode;
+use crate::multiplexer::tmux::{self, Server};
+
+/// Why this terminal was not given to a multiplexer.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum NotAttached {
+    #[error("{0}")]
+    NotUsable(#[from] NotEnabled),
+    #[error("this shell is inside of {0} already; leave it first (detach), or make another session in it")]
+    Inside(Kind),
+    #[error("this is no terminal, which a multiplexer needs; run this in a login shell")]
+    NoTerminal,
+    #[error("{unit} could not be started ({why}); see: journalctl --user -b -u {unit}")]
+    NotStarted { unit: String, why: String },
+    #[error("{kind} cannot be run: {error}")]
+    NotRun { kind: Kind, error: std::io::Error },
+}
+
+/// The multiplexer that this process is in, by what each sets in its panes.
+fn inside() -> Option<Kind> {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    [(Kind::Tmux, "TMUX"), (Kind::Screen, "STY"), (Kind::Zellij, "ZELLIJ")]
+        .into_iter()
+        .find_map(|(kind, name)| set(name).then_some(kind))
+}
+
+/// Has the session there, and becomes the client that shows it: returns only if that fails.
+///
+/// # Errors
+/// [`NotAttached`].
+pub async fn attach(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> NotAttached {
+    match ready(kind, name, deadlines).await {
+        Ok(name) => NotAttached::NotRun { kind, error: client(kind, &name).exec() },
+        Err(error) => error,
+    }
+}
+
+/// The command that shows a session on this terminal. Somebody else who looks at it stays.
+fn client(kind: Kind, name: &Name) -> Command {
+    let mut command = Command::new(kind.program());
+    match kind {
+        Kind::Tmux => command.arg("attach-session").arg("-t").arg(format!("={name}")),
+        Kind::Screen => command.arg("-x").arg(name.as_str()),
+        Kind::Zellij => command.arg("attach").arg(name.as_str()),
+    };
+    command
+}
+
+async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<Name, NotAttached> {
+    if nix::unistd::geteuid().is_root() {
+        return Err(NotEnabled::Root.into());
+    }
+    let name = Name::or_default(kind, name).map_err(NotEnabled::from)?;
+    if let Some(kind) = inside() {
+        return Err(NotAttached::Inside(kind));
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(NotAttached::NoTerminal);
+    }
+    if !enable::is_installed(kind) {
+        return Err(NotEnabled::NotInstalled(kind).into());
+    }
+    let manager = enable::manager(deadlines).await?;
+    let unit = kind.unit(&name);
+    let server = if kind == Kind::Tmux { TMUX_SERVER } else { unit.as_str() };
+    if manager.state(server).await.is_ok_and(|state| state.active != "active") {
+        service::check(kind, Some(name.as_str())).map_err(NotEnabled::from)?;
+    }
+    let not_started = |why: String| NotAttached::NotStarted { unit: unit.clone(), why };
+    // A session of tmux may have ended while its unit stays.
+    let gone = kind == Kind::Tmux && {
+        let end = tokio::time::Instant::now() + deadlines.multiplexer_ready;
+        !Server::new(tmux::default_socket(), end).has(&name).await
+    };
+    let job = async { if gone { manager.restart(&unit).await } else { manager.start(&unit, Mode::Replace).await } };
+    let started = timeout(deadlines.stop, manager.until_done(job)).await;
+    match started
+        .map_err(|_| not_started("it takes too long".into()))?
+        .map_err(|error| not_started(error.to_string()))?
+    {
+        Some(result) if result == "done" => Ok(name),
+        result => Err(not_started(result.unwrap_or_else(|| "the user manager is gone".to_owned()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Name, client};
+
+    #[test]
+    fn clients() {
+        for (kind, line) in [
+            (Kind::Tmux, r#""tmux" "attach-session" "-t" "=a b""#),
+            (Kind::Screen, r#""screen" "-x" "a b""#),
+            (Kind::Zellij, r#""zellij" "attach" "a b""#),
+        ] {
+            assert_eq!(format!("{:?}", client(kind, &Name::parse(kind, "a b").unwrap())), line);
+        }
+    }
+}

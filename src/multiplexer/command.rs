@@ -1,0 +1,145 @@
+//! Running a multiplexer's own program, under a deadline.
+
+use std::ffi::OsStr;
+use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, timeout_at};
+
+use crate::os::{self, Pid};
+use crate::text::one_line;
+
+/// More than this none of them says.
+const TOO_MUCH: usize = 4 << 20;
+
+/// By these a program would take itself for one that runs inside of a multiplexer.
+const INSIDE: [&str; 6] = ["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME"];
+
+/// How often a program is run that has ended without a word.
+const TRIES: u32 = 10;
+
+/// Runs a program of `$PATH` to its end, with nothing to read, and returns what it wrote. `environment` is added to ours.
+///
+/// When a login is ended, everything in it gets signals, in one sweep, and so may a program that was started just
+/// before. It fails without a word then, as no refusal does, or does not say all that it should, as `is_whole` finds;
+/// and it is run again.
+///
+/// # Errors
+/// It cannot be run; it failed, with what it said; or it is not done by the deadline, and was killed.
+pub async fn run(
+    program: &str,
+    arguments: &[impl AsRef<OsStr>],
+    environment: &[(&str, &OsStr)],
+    deadline: Instant,
+    is_whole: impl Fn(&str) -> bool,
+) -> io::Result<String> {
+    for _ in 0..TRIES {
+        let (status, text) = run_once(program, arguments, environment, deadline).await?;
+        if status.success() && is_whole(&text) {
+            return Ok(text);
+        }
+        if !status.success() && !text.trim().is_empty() {
+            return Err(io::Error::other(one_line(text.trim())));
+        }
+    }
+    Err(io::Error::other(format!("{program} fails without a word")))
+}
+
+async fn run_once(
+    program: &str,
+    arguments: &[impl AsRef<OsStr>],
+    environment: &[(&str, &OsStr)],
+    deadline: Instant,
+) -> io::Result<(ExitStatus, String)> {
+    let (reader, writer) = io::pipe()?;
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+    command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
+    for name in INSIDE {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn()?;
+    // It holds the pipe's other end.
+    drop(command);
+    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    let attended = async {
+        let text = read(reader).await?;
+        os::watch(os::pidfd_open(pid)?)?.readable().await.map(drop)?;
+        Ok::<_, io::Error>(text)
+    };
+    let outcome = timeout_at(deadline, attended).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    if outcome.is_err() {
+        // Not reaped yet, so the number of the group is still its own.
+        let _ = killpg(pid, Signal::SIGKILL);
+    }
+    let status = child.wait()?;
+    Ok((status, String::from_utf8_lossy(&outcome?).into_owned()))
+}
+
+async fn read(reader: PipeReader) -> io::Result<Vec<u8>> {
+    let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+    let (mut output, mut buffer) = (Vec::new(), [0; 8192]);
+    loop {
+        pipe.readable().await?;
+        match pipe.try_read(&mut buffer) {
+            Ok(0) => return Ok(output),
+            Ok(_) if output.len() > TOO_MUCH => return Err(io::ErrorKind::FileTooLarge.into()),
+            Ok(length) => output.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::run;
+    use crate::test_dir::TestDir;
+
+    fn sh(script: &str, seconds: f64) -> std::io::Result<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let environment = [("T_A", OsStr::new("a b"))];
+        runtime.block_on(async {
+            let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+            run("sh", &["-c", script], &environment, deadline, |text| text != "part\n").await
+        })
+    }
+
+    #[test]
+    fn what_it_says_and_how_it_ends() {
+        assert_eq!(sh("echo $T_A; echo x >&2", 60.0).unwrap(), "a b\nx\n");
+        assert_eq!(sh("echo why; exit 3", 60.0).unwrap_err().to_string(), "why");
+        assert_eq!(sh("echo part", 60.0).unwrap_err().to_string(), "sh fails without a word");
+        assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a word");
+    }
+
+    #[test]
+    fn one_that_a_signal_has_ended_is_run_again() {
+        let directory = TestDir::new();
+        let file = directory.path("tried").display().to_string();
+        assert_eq!(
+            sh(&format!("[ -e {file} ] && echo done && exit; : > {file}; kill -HUP $$"), 60.0).unwrap(),
+            "done\n"
+        );
+    }
+
+    #[test]
+    fn one_that_hangs_is_ended() {
+        for script in ["exec sleep 600", "trap '' TERM; exec >&- 2>&-; while :; do :; done"] {
+            assert_eq!(sh(script, 0.2).unwrap_err().kind(), ErrorKind::TimedOut, "{script}");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let missing = runtime.block_on(run("startxd-none", &[""], &[], Instant::now(), |_| true));
+        assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,231 @@
+//! The names of sessions, and the units that run them; pure.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use thiserror::Error;
+
+use crate::manager::names::{self, UNIT_NAME_MAX};
+
+/// A multiplexer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// tmux(1)
+    Tmux,
+    /// screen(1)
+    Screen,
+    /// zellij
+    Zellij,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tmux, Self::Screen, Self::Zellij];
+
+    /// The program, which is also the name of the unit's template.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Tmux => "tmux",
+            Self::Screen => "screen",
+            Self::Zellij => "zellij",
+        }
+    }
+
+    /// The command by which a person gets to a session.
+    #[must_use]
+    pub fn attach_command(self, name: &Name) -> String {
+        let name = quoted(name.as_str());
+        match self {
+            Self::Tmux => format!("tmux attach -t {name}"),
+            Self::Screen => format!("screen -r {name}"),
+            Self::Zellij => format!("zellij attach {name}"),
+        }
+    }
+
+    /// The unit of a session.
+    #[must_use]
+    pub fn unit(self, name: &Name) -> String {
+        format!("{}@{}.service", self.program(), names::escape(name.as_str()))
+    }
+
+    /// What a name cannot have in it, and why.
+    fn forbidden(self) -> &'static [(char, &'static str)] {
+        match self {
+            Self::Tmux => &[
+                (':', "separates a session from its windows"),
+                ('.', "separates a window from its panes"),
+                ('$', "begins the number of a session"),
+                ('#', "begins a format"),
+                (';', "separates commands"),
+                ('\\', "escapes"),
+            ],
+            Self::Screen | Self::Zellij => &[('/', "cannot be in the name of its socket")],
+        }
+    }
+
+    /// How long a name may be, in bytes: it becomes a unit's name, or part of a socket's (unix(7): 107 bytes with the
+    /// directory).
+    const fn longest(self) -> usize {
+        match self {
+            Self::Tmux => UNIT_NAME_MAX - "tmux@.service".len(),
+            Self::Screen | Self::Zellij => 50,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program())
+    }
+}
+
+/// A word of a shell's.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_.@%+/:".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// Why a text is no name of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum BadName {
+    #[error("the name of the {0} session is empty; give one, or leave it away for \"main\"")]
+    Empty(Kind),
+    #[error(
+        "{name:?} cannot be the name of a {kind} session: {kind} would take it for an option; begin it with a letter"
+    )]
+    Option { kind: Kind, name: String },
+    #[error("{name:?} cannot be the name of a {kind} session: in {kind}, {character:?} {why}; leave it out")]
+    Character { kind: Kind, name: String, character: char, why: &'static str },
+    #[error("{name:?} cannot be the name of a {kind} session: it has control characters; leave them out")]
+    Control { kind: Kind, name: String },
+    #[error("{name:?} cannot be the name of a {kind} session: that is a directory's; choose another")]
+    Dots { kind: Kind, name: String },
+    #[error(
+        "{name:?} is too long for the name of a {kind} session: {length} bytes as it is written in the name of its unit or \
+         socket, and there is room for {longest}; choose a shorter one"
+    )]
+    TooLong { kind: Kind, name: String, length: usize, longest: usize },
+}
+
+/// The name of a session, which its multiplexer takes as it is and which makes the name of a unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// What a session is called that nobody has named.
+    pub const DEFAULT: &'static str = "main";
+
+    /// Takes a text and returns it as a name.
+    ///
+    /// # Errors
+    /// [`BadName`].
+    pub fn parse(kind: Kind, text: &str) -> Result<Self, BadName> {
+        let name = text.to_owned();
+        if text.is_empty() {
+            return Err(BadName::Empty(kind));
+        }
+        if text.starts_with('-') {
+            return Err(BadName::Option { kind, name });
+        }
+        if text.chars().any(char::is_control) {
+            return Err(BadName::Control { kind, name });
+        }
+        if let Some(&(character, why)) = kind.forbidden().iter().find(|(character, _)| text.contains(*character)) {
+            return Err(BadName::Character { kind, name, character, why });
+        }
+        if matches!(text, "." | "..") {
+            return Err(BadName::Dots { kind, name });
+        }
+        let length = if kind == Kind::Tmux { names::escape(text).len() } else { text.len() };
+        if length > kind.longest() {
+            return Err(BadName::TooLong { kind, name: shortened(text), length, longest: kind.longest() });
+        }
+        Ok(Self(name))
+    }
+
+    /// As [`parse`](Self::parse), or the name of those that nobody has named.
+    ///
+    /// # Errors
+    /// [`BadName`].
+    pub fn or_default(kind: Kind, text: Option<&str>) -> Result<Self, BadName> {
+        Self::parse(kind, text.unwrap_or(Self::DEFAULT))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The beginning of a text that is too long to be shown.
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(30);
+    format!("{}...", &text[..end])
+}
+
+/// The unit of tmux's server.
+pub const TMUX_SERVER: &str = "tmux.service";
+
+/// The target of the multiplexers' units.
+pub const TARGET: &str = "multiplexer.target";
+
+#[cfg(test)]
+mod tests {
+    use super::{BadName, Kind, Name};
+
+    #[test]
+    fn names_that_become_units() {
+        for (kind, name, unit) in [
+            (Kind::Tmux, "main", "tmux@main.service"),
+            (Kind::Tmux, "a-b c/d", r"tmux@a\x2db\x20c-d.service"),
+            (Kind::Screen, "a.b:c", "screen@a.b:c.service"),
+            (Kind::Zellij, "ü", r"zellij@\xc3\xbc.service"),
+        ] {
+            let name = Name::parse(kind, name).unwrap();
+            assert_eq!(kind.unit(&name), unit);
+            assert!(unit.len() <= 255);
+        }
+        let longest = Name::parse(Kind::Tmux, &"a".repeat(242)).unwrap();
+        assert_eq!(Kind::Tmux.unit(&longest).len(), 255);
+        assert_eq!(Name::or_default(Kind::Tmux, None).unwrap().as_str(), "main");
+    }
+
+    #[test]
+    fn names_that_do_not() {
+        let error = |kind, text: &str| Name::parse(kind, text).unwrap_err().to_string();
+        for (kind, text, part) in [
+            (Kind::Tmux, "", "is empty"),
+            (Kind::Tmux, "a.b", "'.' separates"),
+            (Kind::Tmux, "a:b", "':' separates"),
+            (Kind::Tmux, "#(reboot)", "'#' begins"),
+            (Kind::Tmux, "$1", "'$' begins"),
+            (Kind::Tmux, "a;b", "';' separates"),
+            (Kind::Tmux, "-a", "an option"),
+            (Kind::Tmux, "a\nb", "control characters"),
+            (Kind::Screen, "a/b", "'/' cannot be"),
+            (Kind::Screen, "..", "a directory's"),
+            (Kind::Zellij, &"a".repeat(51), "51 bytes"),
+            (Kind::Tmux, &"é-".repeat(64), "768 bytes"),
+        ] {
+            assert!(error(kind, text).contains(part), "{kind} {text:?}: {}", error(kind, text));
+        }
+        assert!(matches!(Name::parse(Kind::Tmux, &"a".repeat(256)), Err(BadName::TooLong { .. })));
+    }
+
+    #[test]
+    fn how_people_get_there() {
+        let attach = |kind: Kind, name| kind.attach_command(&Name::parse(kind, name).unwrap());
+        assert_eq!(attach(Kind::Tmux, "work"), "tmux attach -t work");
+        assert_eq!(attach(Kind::Screen, "it's mine"), r"screen -r 'it'\''s mine'");
+        assert_eq!(attach(Kind::Zellij, "a"), "zellij attach a");
+    }
+}

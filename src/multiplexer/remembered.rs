@@ -1,0 +1,87 @@
+//! What `startxd enable multiplexer` has set, `$XDG_STATE_HOME/startxd/multiplexers.toml`: what `disable` may take back.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{files, small_file};
+
+/// The form of the file; another one is not read.
+const VERSION: u32 = 1;
+
+/// What was set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    version: u32,
+    /// The units that were enabled and were not before.
+    pub units: Vec<String>,
+    /// Whether `multiplexer.target` was.
+    pub target: bool,
+    /// Whether lingering was turned on.
+    pub linger: bool,
+}
+
+/// Where it is kept (XDG Base Directory Specification); `None` without a home.
+#[must_use]
+pub fn path() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
+    let home = || Some(std::env::home_dir().and_then(absolute)?.join(".local/state"));
+    Some(state.or_else(home)?.join("startxd/multiplexers.toml"))
+}
+
+impl Remembered {
+    /// Reads it; nothing if there is no file.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let bytes = match small_file::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            bytes => bytes?,
+        };
+        let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+        let read: Self = toml::from_str(&text).map_err(|error| io::Error::other(error.message().to_owned()))?;
+        if read.version == VERSION { Ok(read) } else { Err(io::Error::other("it is of another version of startxd")) }
+    }
+
+    /// Writes it for good, or removes it when there is nothing to remember.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if self.units.is_empty() && !self.target && !self.linger {
+            return match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        let text = toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)?;
+        files::replace_durably(path, &text, 0o600)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Remembered;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let directory = TestDir::new();
+        let path = directory.path("state/startxd/multiplexers.toml");
+        assert_eq!(Remembered::read(&path).unwrap(), Remembered::default());
+        let set = Remembered { version: 1, units: vec!["tmux@a.service".into()], target: true, linger: false };
+        set.write(&path).unwrap();
+        assert_eq!(Remembered::read(&path).unwrap(), set);
+        std::fs::write(&path, "version = 2").unwrap();
+        assert!(Remembered::read(&path).is_err());
+        Remembered::default().write(&path).unwrap();
+        assert!(!path.exists());
+        Remembered::default().write(&path).unwrap();
+    }
+}

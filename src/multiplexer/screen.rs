@@ -1,0 +1,117 @@
+//! screen(1): its sessions, each a process with a socket, `PID.NAME`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::time::Instant;
+
+use super::{command, sockets};
+use crate::environment::Block;
+use crate::os::Pid;
+
+/// The directories where screens have their sockets: `$SCREENDIR`, those that distributions have built in, and
+/// `~/.screen`, where it goes if those cannot be used.
+#[must_use]
+pub fn directories() -> Vec<PathBuf> {
+    let given = std::env::var_os("SCREENDIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    // By what is there and not by the user's name: to look that up may take a while.
+    let built_in = ["/run/screen", "/run/screens", "/tmp/screens", "/tmp/uscreens"].into_iter().flat_map(|directory| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let is_users = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"S-"));
+        entries.map(|entry| entry.path()).filter(is_users).collect::<Vec<_>>()
+    });
+    let home = std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".screen"));
+    given.into_iter().chain(built_in).chain(home).collect()
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    /// Its socket's directory.
+    pub directory: PathBuf,
+    /// Its process.
+    pub pid: Pid,
+    /// Its name.
+    pub name: String,
+    /// Whether somebody looks at it: screen marks its socket so.
+    pub attached: bool,
+}
+
+/// The sessions of this user.
+#[must_use]
+pub fn sessions() -> Vec<Screen> {
+    let uid = nix::unistd::geteuid().as_raw();
+    let of = |directory: PathBuf| {
+        let sockets = sockets::in_directory(&directory, uid).into_iter().filter(|path| sockets::is_listening(path));
+        sockets.filter_map(|path| screen(&path)).collect::<Vec<_>>()
+    };
+    directories().into_iter().flat_map(of).collect()
+}
+
+/// The session behind a socket.
+fn screen(path: &Path) -> Option<Screen> {
+    use std::os::unix::fs::MetadataExt;
+    let (pid, name) = path.file_name()?.to_str()?.split_once('.')?;
+    let pid: i32 = pid.parse().ok().filter(|&pid| pid > 0)?;
+    // socket.c, `MakeServerSocket`: executable by its owner while it is attached.
+    let attached = std::fs::symlink_metadata(path).is_ok_and(|it| it.mode() & 0o100 != 0);
+    Some(Screen { directory: path.parent()?.to_owned(), pid: Pid::from_raw(pid), name: name.to_owned(), attached })
+}
+
+impl Screen {
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join(format!("{}.{}", self.pid, self.name))
+    }
+
+    /// The environment that it was started with (proc_pid_environ(5)); it cannot be asked for the one that it has.
+    #[must_use]
+    pub fn first_environment(&self) -> Block {
+        let bytes = std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        let entries = bytes.split(|&byte| byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+        let pairs = entries.filter_map(|entry| entry.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Sets a variable for the windows that it opens from now on, or unsets it.
+    ///
+    /// # Errors
+    /// There is no such session any more, or it does not answer in time.
+    pub async fn set(&self, variable: &str, value: Option<&str>, deadline: Instant) -> io::Result<()> {
+        match value {
+            Some(value) => self.tell(&["setenv", variable, value], deadline).await,
+            None => self.tell(&["unsetenv", variable], deadline).await,
+        }
+    }
+
+    /// Gives a command.
+    ///
+    /// # Errors
+    /// There is no such session any more, or it does not answer in time.
+    pub async fn tell(&self, command: &[&str], deadline: Instant) -> io::Result<()> {
+        let session = format!("{}.{}", self.pid, self.name);
+        let mut words = vec!["-S", &session, "-X"];
+        words.extend(command);
+        let directory = [("SCREENDIR", self.directory.as_os_str())];
+        // Not where it is built in: screen refuses one that it would have chosen itself on some distributions.
+        let environment: &[(&str, &OsStr)] = if self.directory.ends_with(".screen") { &directory } else { &[] };
+        command::run("screen", &words, environment, deadline, |_| true).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::screen;
+
+    #[test]
+    fn names_of_sockets() {
+        let found = screen("/run/screen/S-ada/127.a.b c".as_ref()).unwrap();
+        assert_eq!((found.pid.as_raw(), found.name.as_str(), found.attached), (127, "a.b c", false));
+        assert_eq!(found.socket().to_str(), Some("/run/screen/S-ada/127.a.b c"));
+        for name in ["work", "x.work", "-1.work", "0.work"] {
+            assert_eq!(screen(format!("/run/screen/S-ada/{name}").as_ref()), None, "{name}");
+        }
+    }
+}

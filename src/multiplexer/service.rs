@@ -1,0 +1,284 @@
+//! What the units call, `startxd multiplexer`: what systemd cannot know of a multiplexer by itself.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use thiserror::Error;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
+use super::tmux::{self, Server};
+use super::{screen, sockets, zellij};
+use crate::deadline::Deadlines;
+use crate::manager::{Manager, Mode};
+use crate::os::{self, Pid};
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+
+/// Pause between two looks: nobody tells that a socket is listened on.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Why a unit cannot go on.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum Failed {
+    #[error("{0}")]
+    Name(#[from] BadName),
+    #[error(
+        "a tmux server of yours runs already{place} on {socket}, and would be taken for this unit's; end it (tmux \
+         kill-server) and start this unit again"
+    )]
+    OtherServer { place: String, socket: String },
+    #[error("a {kind} session {name} runs already{place}, and this unit would make another; end that one first")]
+    OtherSession { kind: Kind, name: Name, place: String },
+    #[error("{what} has ended instead of answering; its configuration may be why: start it by hand to see")]
+    Ended { what: String },
+    #[error("{what} does not answer (waited {} s); see whether it hangs in its configuration", waited.as_secs_f32())]
+    Late { what: String, waited: Duration },
+    #[error("tmux says: {0}")]
+    Tmux(io::Error),
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("the user manager does not answer ({0})")]
+    Manager(String),
+}
+
+/// Where a session's or server's socket is, if somebody listens on it.
+fn socket(kind: Kind, name: Option<&Name>) -> Option<PathBuf> {
+    let name = name.map_or("", Name::as_str);
+    match kind {
+        Kind::Tmux => Some(tmux::default_socket()).filter(|path| sockets::is_listening(path)),
+        Kind::Screen => screen::sessions().iter().find(|screen| screen.name == name).map(screen::Screen::socket),
+        Kind::Zellij => zellij::sessions().into_iter().find(|path| path.file_name().is_some_and(|it| it == name)),
+    }
+}
+
+/// Before the start: that no other one would be taken for the one that is to be started.
+///
+/// # Errors
+/// There is one.
+pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
+    let name = match kind {
+        Kind::Tmux => None,
+        _ => Some(Name::or_default(kind, name)?),
+    };
+    let Some(socket) = socket(kind, name.as_ref()) else { return Ok(()) };
+    let place = place(kind, &socket);
+    Err(match name {
+        None => Failed::OtherServer { place, socket: crate::text::path(&socket) },
+        Some(name) => Failed::OtherSession { kind, name, place },
+    })
+}
+
+/// Where the process is that listens on a socket, to be put behind "runs already".
+#[must_use]
+pub fn place(kind: Kind, socket: &Path) -> String {
+    whereabouts(kind, socket).map(|place| place.to_string()).unwrap_or_default()
+}
+
+/// A process, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The process.
+    pub pid: Pid,
+    /// The innermost unit of it.
+    pub unit: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.unit {
+            Some(unit) => write!(f, " (pid {}, in {unit})", self.pid),
+            None => write!(f, " (pid {})", self.pid),
+        }
+    }
+}
+
+/// The process that listens on a socket, if it can be told.
+#[must_use]
+pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
+    let in_name = || socket.file_name()?.to_str()?.split_once('.')?.0.parse().ok().map(Pid::from_raw);
+    let pid = match kind {
+        Kind::Tmux => sockets::listener(socket).ok(),
+        // To these connecting would be a message.
+        Kind::Screen => in_name(),
+        Kind::Zellij => None,
+    };
+    pid.map(|pid| Place { pid, unit: unit_of(pid) })
+}
+
+/// The innermost unit of a process, by its control group.
+fn unit_of(pid: Pid) -> Option<String> {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let unit = path.rsplit('/').find(|part| part.ends_with(".scope") || part.ends_with(".service"))?;
+    Some(crate::text::one_line(unit))
+}
+
+/// After the start: waits until clients are answered. `main` is the unit's main process, if it has one.
+///
+/// # Errors
+/// It has ended, or does not answer by its deadline.
+pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines: &Deadlines) -> Result<(), Failed> {
+    let name = match kind {
+        Kind::Tmux => None,
+        _ => Some(Name::or_default(kind, name)?),
+    };
+    let what = name.as_ref().map_or_else(|| kind.to_string(), |name| format!("the {kind} session {name}"));
+    let main: Option<OwnedFd> = match main.map(os::pidfd_open) {
+        Some(Err(_)) => return Err(Failed::Ended { what }),
+        main => main.and_then(Result::ok),
+    };
+    let ended = async {
+        match main.map(os::watch) {
+            Some(Ok(main)) => drop(main.readable().await),
+            _ => std::future::pending().await,
+        }
+    };
+    let waited = deadlines.multiplexer_ready;
+    let answers = async {
+        while socket(kind, name.as_ref()).is_none() {
+            sleep(LOOK_AGAIN).await;
+        }
+        // Its configuration is read before the first client is answered.
+        if kind == Kind::Tmux {
+            let server = Server::new(tmux::default_socket(), Instant::now() + waited);
+            let _ = server.tell(&["show-options", "-s", "buffer-limit"]).await;
+        }
+    };
+    tokio::select! {
+        answered = timeout(waited, answers) => answered.map_err(|_| Failed::Late { what, waited })?,
+        () = ended => return Err(Failed::Ended { what }),
+    }
+    if kind == Kind::Tmux {
+        start_sessions().await;
+    }
+    Ok(())
+}
+
+/// Queues the sessions that are enabled: they fell with a server that has crashed, and it comes back alone.
+async fn start_sessions() {
+    let start = async {
+        let manager = manager().await?;
+        let refused = |error: crate::dbus::CallError| Failed::Manager(error.to_string());
+        if manager.state(TARGET).await.map_err(refused)?.active == "active" {
+            let wanted = manager.wanted_by(TARGET).await.map_err(refused)?;
+            for unit in wanted.iter().filter(|unit| unit.starts_with("tmux@")) {
+                // They wait for the server's unit, so nobody can wait for them here.
+                manager.start(unit, Mode::Replace).await.map_err(refused)?;
+            }
+        }
+        Ok::<_, Failed>(())
+    };
+    if let Err(error) = start.await {
+        tracing::warn!("the sessions of the server that ended are not started again: {error}");
+    }
+}
+
+fn server(deadlines: &Deadlines) -> Server {
+    Server::new(tmux::default_socket(), Instant::now() + deadlines.multiplexer_ready)
+}
+
+/// Makes a session of tmux's server, unless it has it.
+///
+/// # Errors
+/// There is no server, or it refuses.
+pub async fn open(name: &str, deadlines: &Deadlines) -> Result<(), Failed> {
+    let name = Name::parse(Kind::Tmux, name)?;
+    let server = server(deadlines);
+    if !server.has(&name).await {
+        server.tell(&["new-session", "-d", "-s", name.as_str()]).await.map_err(Failed::Tmux)?;
+    }
+    Ok(())
+}
+
+/// Ends a session, `main` being the unit's main process. What is left of it in the unit is for systemd to end.
+///
+/// # Errors
+/// The user manager does not answer.
+pub async fn close(kind: Kind, name: &str, main: Option<Pid>, deadlines: &Deadlines) -> Result<(), Failed> {
+    let name = Name::parse(kind, name)?;
+    if kind == Kind::Tmux {
+        return close_tmux(&name, deadlines).await;
+    }
+    let Some(screen) = screen::sessions().into_iter().find(|it| Some(it.pid) == main) else { return Ok(()) };
+    let quit = async {
+        let process = os::watch(os::pidfd_open(screen.pid)?)?;
+        screen.tell(&["quit"], Instant::now() + deadlines.multiplexer_stop).await?;
+        // When this returns, systemd sends signals to whatever is left.
+        process.readable().await.map(drop)
+    };
+    if let Err(error) = timeout(deadlines.multiplexer_stop, quit).await.unwrap_or_else(|late| Err(late.into())) {
+        tracing::warn!("screen has not ended its session {name}: {error}");
+    }
+    Ok(())
+}
+
+/// Ends a session of tmux's server, and what it leaves of its panes.
+async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
+    let server = server(deadlines);
+    // One that is gone already has nothing to end.
+    let Ok(panes) = server.panes(name).await else { return Ok(()) };
+    let manager = manager().await?;
+    let mut scopes = Vec::new();
+    for pane in panes {
+        if let Ok(Some(unit)) = manager.unit_of_pid(pane).await
+            && unit.ends_with(".scope")
+        {
+            scopes.push(unit);
+        }
+    }
+    if let Err(error) = server.tell(&["kill-session", "-t", &format!("={name}")]).await {
+        tracing::warn!("tmux has not ended its session {name}: {error}");
+    }
+    end_scopes(&manager, scopes, deadlines.multiplexer_stop).await;
+    Ok(())
+}
+
+/// After the end of tmux's server, however that came: ends what is left in its panes.
+///
+/// # Errors
+/// The user manager does not answer.
+pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
+    let manager = manager().await?;
+    let refused = |error: crate::dbus::CallError| Failed::Manager(error.to_string());
+    let server = manager.last_main_pid(TMUX_SERVER).await.map_err(refused)?;
+    let scopes = manager.units_like(&[tmux::PANE_SCOPES]).await.map_err(refused)?;
+    let ours = |unit: &crate::manager::Listed| tmux::launcher(&unit.description) == Some(server);
+    let scopes = scopes.into_iter().filter(ours).map(|unit| unit.name).collect();
+    end_scopes(&manager, scopes, deadlines.multiplexer_stop).await;
+    Ok(())
+}
+
+/// Ends what is in scopes, all at once, by SIGTERM and SIGHUP; then by SIGKILL.
+///
+/// Not by stopping them: tmux 3.6 and later order them before the server's unit, so their stop jobs would wait for the end of
+/// the unit that waits here.
+async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for scope in scopes {
+        let manager = manager.clone();
+        tasks.spawn(async move {
+            // Both fail for a scope that has just ended.
+            let _ = manager.kill(&scope, Signal::SIGTERM).await;
+            let _ = manager.kill(&scope, Signal::SIGHUP).await;
+            let empty = async {
+                while manager.processes(&scope).await.is_ok_and(|processes| !processes.is_empty()) {
+                    sleep(LOOK_AGAIN).await;
+                }
+            };
+            if timeout(deadline, empty).await.is_err() {
+                tracing::warn!("what runs in {scope} does not end; it is killed");
+                let _ = manager.kill(&scope, Signal::SIGKILL).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+async fn manager() -> Result<Manager, Failed> {
+    Manager::connect(&RuntimeDir::find()?).await.map_err(|error| Failed::Manager(error.to_string()))
+}

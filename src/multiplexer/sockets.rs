@@ -1,0 +1,110 @@
+//! The sockets by which multiplexers are found, in directories where others could have put what they like.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// What is in a directory that belongs to `uid` and that nobody else can write to: its sockets and FIFOs of the same
+/// user, sorted. Nothing of a directory that is somebody else's.
+#[must_use]
+pub fn in_directory(directory: &Path, uid: u32) -> Vec<PathBuf> {
+    /// Writable by group or others.
+    const WRITABLE: u32 = 0o022;
+    // No link: /tmp is everybody's.
+    let ours = std::fs::symlink_metadata(directory)
+        .is_ok_and(|it| it.is_dir() && it.uid() == uid && it.mode() & WRITABLE == 0);
+    let Some(entries) = ours.then(|| std::fs::read_dir(directory).ok()).flatten() else { return Vec::new() };
+    let is_socket = |path: &PathBuf| {
+        std::fs::symlink_metadata(path)
+            .is_ok_and(|it| it.uid() == uid && (it.file_type().is_socket() || it.file_type().is_fifo()))
+    };
+    let mut sockets: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_socket).collect();
+    sockets.sort();
+    sockets
+}
+
+/// Whether somebody listens on a socket, by the kernel's list (proc_net(5), `unix`): asking by connecting would be a
+/// message to some of them. A FIFO counts as listened on.
+#[must_use]
+pub fn is_listening(path: &Path) -> bool {
+    if std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_fifo()) {
+        return true;
+    }
+    let Some(path) = path.to_str() else { return false };
+    std::fs::read_to_string("/proc/net/unix").is_ok_and(|list| listens(&list, path))
+}
+
+fn listens(list: &str, path: &str) -> bool {
+    /// `__SO_ACCEPTCON`.
+    const LISTENING: &str = "00010000";
+    list.lines().any(|line| {
+        // Num RefCount Protocol Flags Type St Inode Path; spaces in the path are its own.
+        let mut rest = line;
+        let mut fields = Vec::new();
+        for _ in 0..7 {
+            let field = rest.trim_start();
+            let end = field.find(' ').unwrap_or(field.len());
+            fields.push(&field[..end]);
+            rest = &field[end..];
+        }
+        fields.get(3) == Some(&LISTENING) && rest.strip_prefix(' ') == Some(path)
+    })
+}
+
+/// The process that listens on a socket, as the kernel remembers it.
+///
+/// # Errors
+/// Nobody listens.
+pub fn listener(path: &Path) -> io::Result<crate::os::Pid> {
+    let stream = std::os::unix::net::UnixStream::connect(path)?;
+    let peer = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)?;
+    Ok(crate::os::Pid::from_raw(peer.pid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::{in_directory, is_listening, listener, listens};
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn only_what_is_ours() {
+        let directory = TestDir::new();
+        let ours = directory.path("ours");
+        std::fs::create_dir(&ours).unwrap();
+        let uid = nix::unistd::geteuid().as_raw();
+        let socket = UnixListener::bind(ours.join("b c")).unwrap();
+        std::fs::write(ours.join("file"), "").unwrap();
+        symlink(ours.join("b c"), ours.join("link")).unwrap();
+        nix::unistd::mkfifo(&ours.join("a"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mode = |mode| std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o755);
+        assert_eq!(in_directory(&ours, uid), [ours.join("a"), ours.join("b c")]);
+        assert_eq!(in_directory(&ours, uid + 1), [""; 0].map(std::path::PathBuf::from));
+        mode(0o777);
+        assert!(in_directory(&ours, uid).is_empty());
+        mode(0o700);
+        symlink(&ours, directory.path("link")).unwrap();
+        assert!(in_directory(&directory.path("link"), uid).is_empty());
+        assert!(in_directory(&directory.path("none"), uid).is_empty());
+
+        assert!(is_listening(&ours.join("b c")) && is_listening(&ours.join("a")) && !is_listening(&ours.join("file")));
+        assert_eq!(listener(&ours.join("b c")).unwrap(), nix::unistd::getpid());
+        drop(socket);
+        assert!(!is_listening(&ours.join("b c")) && listener(&ours.join("b c")).is_err());
+    }
+
+    #[test]
+    fn the_kernels_list() {
+        let list = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+                    0000000000000000: 00000002 00000000 00010000 0001 01 14826 /tmp/a b\n\
+                    0000000000000000: 00000003 00000000 00000000 0001 03 14827 /tmp/c\n\
+                    0000000000000000: 00000003 00000000 00010000 0001 01 14828\n";
+        assert!(listens(list, "/tmp/a b"));
+        for path in ["/tmp/c", "/tmp/a", "", "b"] {
+            assert!(!listens(list, path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What runs, for `startxd status`.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::name::{Kind, TARGET};
+use super::service::{self, Place};
+use super::tmux::{self, Server};
+use super::{screen, zellij};
+use crate::manager::{Manager, UnitState};
+
+/// A session of a multiplexer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Of which.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// How many look at it; `None` if that is not told.
+    pub attached: Option<u32>,
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Multiplexers {
+    /// The units that are loaded or enabled for `multiplexer.target`, with their states.
+    pub units: Vec<(String, UnitState)>,
+    /// The sessions that run, and where their servers do, if that can be told.
+    pub sessions: Vec<(Session, Option<Place>)>,
+    /// The servers that do not answer: where, and why.
+    pub silent: Vec<String>,
+}
+
+/// Looks at everything of this user, for at most as long as `deadline`. Without a manager there are no units.
+pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers {
+    let mut found = Multiplexers::default();
+    if let Some(manager) = manager {
+        found.units = units(manager).await;
+    }
+    let own = std::env::var("TMUX_TMPDIR").unwrap_or_default();
+    let mut tasks = JoinSet::new();
+    for socket in tmux::sockets(&[&own], nix::unistd::geteuid().as_raw()) {
+        tasks.spawn(async move {
+            let place = service::whereabouts(Kind::Tmux, &socket);
+            let name = crate::text::path(&socket);
+            (name, place, Server::new(socket, Instant::now() + deadline).sessions().await)
+        });
+    }
+    for (socket, place, sessions) in tasks.join_all().await {
+        match sessions {
+            Ok(sessions) => found.sessions.extend(sessions.into_iter().map(|session| {
+                let attached = Some(session.attached);
+                (Session { kind: Kind::Tmux, name: session.name, attached }, place.clone())
+            })),
+            Err(error) => {
+                let place = place.map(|place| place.to_string()).unwrap_or_default();
+                found.silent.push(format!("the tmux server on {socket}{place} does not answer ({error})"));
+            }
+        }
+    }
+    for screen in screen::sessions() {
+        let place = service::whereabouts(Kind::Screen, &screen.socket());
+        let attached = Some(u32::from(screen.attached));
+        found.sessions.push((Session { kind: Kind::Screen, name: screen.name, attached }, place));
+    }
+    for socket in zellij::sessions() {
+        let name = socket.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found
+            .sessions
+            .push((Session { kind: Kind::Zellij, name, attached: None }, service::whereabouts(Kind::Zellij, &socket)));
+    }
+    found.sessions.sort_by(|(a, _), (b, _)| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    found
+}
+
+/// The units, and their states. Of those that do not answer there are none.
+async fn units(manager: &Manager) -> Vec<(String, UnitState)> {
+    let patterns = ["tmux.service", "tmux@*.service", "screen@*.service", "zellij@*.service"];
+    let loaded = manager.units_like(&patterns).await.unwrap_or_default();
+    let mut units: Vec<(String, UnitState)> = loaded.into_iter().map(|unit| (unit.name, unit.state)).collect();
+    let mut wanted = manager.wanted_by(TARGET).await.unwrap_or_default();
+    wanted.retain(|unit| unit.ends_with(".service") && units.iter().all(|(known, _)| known != unit));
+    let names: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    if !names.is_empty() {
+        let states = manager.states(&names).await.unwrap_or_default();
+        units.extend(wanted.into_iter().zip(states));
+    }
+    // Loaded only because somebody has asked for them.
+    units.retain(|(_, state)| state.load == "loaded");
+    units.sort_by(|(a, _), (b, _)| a.cmp(b));
+    units
+}

@@ -1,0 +1,236 @@
+//! A display's variables for the multiplexers that run, when it comes up, and back again, when it goes.
+//!
+//! What was there before is written down first, in `$XDG_RUNTIME_DIR/startxd/multiplexers.toml`, so that whoever repairs
+//! after a session that ended badly can put it back. All are told at once, under one deadline: one that hangs holds up
+//! nobody.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::screen::{self, Screen};
+use super::tmux::{self, Server};
+use super::variables::{self, Scope, TOLD};
+use crate::environment::Block;
+use crate::files;
+use crate::runtime_dir::RuntimeDir;
+use crate::small_file;
+
+/// The form of the record; another one is not read.
+const VERSION: u32 = 1;
+
+/// What was told, and what was there before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    version: u32,
+    /// The names of those that mean nothing without the display.
+    ending: Vec<String>,
+    /// The variables.
+    variables: Block,
+    /// The directories that `$TMUX_TMPDIR` names.
+    temporary: Vec<String>,
+    /// What each server of tmux had: by its socket, and then by the session's id, which is empty for the global one.
+    tmux: BTreeMap<String, BTreeMap<String, Scope>>,
+}
+
+impl Told {
+    /// What to tell: of what the session exports and of what the manager has anyway, `before`.
+    #[must_use]
+    pub fn new(exported: &Block, before: &Block) -> Self {
+        let value = |name: &str| exported.get(name).or_else(|| before.get(name)).filter(|value| is_plain(value));
+        let variables: Block =
+            TOLD.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?.clone()))).collect();
+        let ends = |name: &&String| before.get(*name) != variables.get(*name);
+        let ending = variables.keys().filter(ends).cloned().collect();
+        let own = std::env::var("TMUX_TMPDIR").ok();
+        let temporary = own.into_iter().chain(before.get("TMUX_TMPDIR").cloned()).collect();
+        Self { version: VERSION, ending, variables, temporary, tmux: BTreeMap::new() }
+    }
+
+    fn servers(&self, deadline: Instant) -> Vec<(String, Server)> {
+        let temporary: Vec<&str> = self.temporary.iter().map(String::as_str).collect();
+        let sockets = tmux::sockets(&temporary, nix::unistd::geteuid().as_raw());
+        let named = |socket: PathBuf| Some((socket.to_str()?.to_owned(), Server::new(socket, deadline)));
+        sockets.into_iter().filter_map(named).collect()
+    }
+
+    fn read(runtime: &RuntimeDir) -> Option<Self> {
+        let text = String::from_utf8(small_file::read(&runtime.multiplexers()).ok()?).ok()?;
+        toml::from_str(&text).ok().filter(|told: &Self| told.version == VERSION)
+    }
+
+    fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
+        files::replace(&runtime.multiplexers(), &toml::to_string(self).map_err(io::Error::other)?, 0o600)
+    }
+}
+
+/// Neither lines nor control characters: what would be read back as something else.
+fn is_plain(value: &str) -> bool {
+    !value.is_empty() && !value.chars().any(char::is_control)
+}
+
+/// Tells all of them. What cannot be told is logged: a session works without.
+pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
+    // Half of it for each step, so that one that hangs in the first leaves time to the others.
+    let (half, deadline) = halves(deadline);
+    let scopes = ask(&told, half).await;
+    for (socket, scopes) in &scopes {
+        told.tmux.insert(socket.clone(), scopes.clone());
+    }
+    if let Err(error) = told.write(runtime) {
+        let path = runtime.multiplexers();
+        tracing::warn!("multiplexers are not told of the display: cannot write {}: {error}", path.display());
+        return;
+    }
+    let mut tasks = JoinSet::new();
+    for (socket, server) in told.servers(deadline) {
+        let scopes = scopes.get(&socket).cloned().unwrap_or_default();
+        let ours = told.variables.clone();
+        tasks.spawn(async move {
+            for (session, has) in &scopes {
+                let changes = variables::to_set(has, &ours);
+                let changes = changes.iter().map(|(name, had)| (name, Some(had)));
+                change(&socket, &server, session, variables::commands(id(session), changes)).await;
+            }
+        });
+    }
+    for screen in screen::sessions() {
+        let ours = told.variables.clone();
+        tasks.spawn(async move {
+            for (name, value) in &ours {
+                set(&screen, name, Some(value), deadline).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+/// Takes it back from all of them, if there is a record, and removes that.
+pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
+    let path = runtime.multiplexers();
+    let Some(told) = Told::read(runtime) else {
+        // None, or none of ours.
+        let _ = std::fs::remove_file(&path);
+        return;
+    };
+    let (half, deadline) = halves(deadline);
+    let now = ask(&told, half).await;
+    let mut tasks = JoinSet::new();
+    for (socket, server) in told.servers(deadline) {
+        let scopes = now.get(&socket).cloned().unwrap_or_default();
+        let before = told.tmux.get(&socket).cloned().unwrap_or_default();
+        let (ours, ending) = (told.variables.clone(), told.ending.clone());
+        tasks.spawn(async move {
+            for (session, has) in &scopes {
+                let changes = variables::to_give_back(has, &ours, before.get(session), &ending);
+                let changes = changes.iter().map(|(name, had)| (name, had.as_ref()));
+                change(&socket, &server, session, variables::commands(id(session), changes)).await;
+            }
+        });
+    }
+    for screen in screen::sessions() {
+        let (ours, ending) = (told.variables.clone(), told.ending.clone());
+        tasks.spawn(async move {
+            let first = screen.first_environment();
+            for (name, value) in ours.iter().filter(|(name, _)| ending.contains(name)) {
+                // One that was started on this display has had it from the beginning.
+                let before = first.get(name).filter(|before| *before != value);
+                set(&screen, name, before.map(String::as_str), deadline).await;
+            }
+        });
+    }
+    tasks.join_all().await;
+    let _ = std::fs::remove_file(&path);
+}
+
+fn halves(deadline: Duration) -> (Instant, Instant) {
+    let now = Instant::now();
+    (now + deadline / 2, now + deadline)
+}
+
+/// What each server has, as far as it answers: the global environment, and that of each session.
+async fn ask(told: &Told, deadline: Instant) -> BTreeMap<String, BTreeMap<String, Scope>> {
+    let mut tasks = JoinSet::new();
+    for (socket, server) in told.servers(deadline) {
+        tasks.spawn(async move {
+            let scopes = async {
+                let mut scopes = BTreeMap::new();
+                let global = server.tell(&["show-environment", "-g"]).await?;
+                scopes.insert(String::new(), variables::parse(&global));
+                for session in server.sessions().await? {
+                    // One that has just ended has nothing to be told.
+                    if let Ok(text) = server.tell(&["show-environment", "-t", &session.id]).await {
+                        scopes.insert(session.id, variables::parse(&text));
+                    }
+                }
+                Ok::<_, io::Error>(scopes)
+            };
+            let scopes = timeout_at(deadline, scopes).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            (socket, scopes)
+        });
+    }
+    let mut all = BTreeMap::new();
+    for (socket, scopes) in tasks.join_all().await {
+        match scopes {
+            Ok(scopes) => drop(all.insert(socket, scopes)),
+            Err(error) => {
+                tracing::warn!("the tmux server on {socket} does not say what it has ({error}); tmux -S {socket} ls")
+            }
+        }
+    }
+    all
+}
+
+fn id(session: &str) -> Option<&str> {
+    (!session.is_empty()).then_some(session)
+}
+
+async fn change(socket: &str, server: &Server, session: &str, commands: Vec<String>) {
+    if commands.is_empty() {
+        return;
+    }
+    if let Err(error) = server.tell(&commands).await {
+        tracing::warn!("the tmux server on {socket} has not taken the display's variables ({session} {error})");
+    }
+}
+
+async fn set(screen: &Screen, name: &str, value: Option<&str>, deadline: Instant) {
+    if let Err(error) = screen.set(name, value, deadline).await {
+        let screen = crate::text::one_line(&format!("{}.{}", screen.pid, screen.name));
+        tracing::warn!("the screen {screen} has not taken {name} ({error})");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Told;
+    use crate::environment::Block;
+
+    fn block(pairs: &[(&str, &str)]) -> Block {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_told() {
+        let before = block(&[("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus"), ("SSH_AUTH_SOCK", "/old"), ("LANG", "C")]);
+        let exported =
+            block(&[("DISPLAY", ":0"), ("XAUTHORITY", "/x\ny"), ("SSH_AUTH_SOCK", "/new"), ("PATH", "/bin")]);
+        let told = Told::new(&exported, &before);
+        let expected = [("DISPLAY", ":0"), ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/bus"), ("SSH_AUTH_SOCK", "/new")];
+        assert_eq!(told.variables, block(&expected));
+        assert_eq!(told.ending, ["DISPLAY", "SSH_AUTH_SOCK"]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut told = Told::new(&block(&[("DISPLAY", ":0")]), &Block::new());
+        let scope = super::variables::parse("-DISPLAY\nXAUTHORITY=/x");
+        told.tmux.insert("/tmp/tmux-1/default".into(), [("".into(), scope.clone()), ("$0".into(), scope)].into());
+        assert_eq!(toml::from_str::<Told>(&toml::to_string(&told).unwrap()).unwrap(), told);
+    }
+}

@@ -1,0 +1,11 @@
+//! Multiplexers on a machine without a screen: units, lingering, and the boot after which they are there.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod ada;
+mod enable;
+mod terminal;
+mod units;
+mod variables;
+mod wiki;

@@ -1,0 +1,168 @@
+//! Multiplexers and a session on a terminal: one in place of the other, and one that outlives the other.
+//!
+//! What needs no terminal is in `tests/headless_multiplexers`.
+
+mod harness;
+mod scenario;
+
+use harness::{Guest, SOON, secs, wait_until};
+use scenario::Desk;
+
+const OPENBOX: &str = "-- openbox --sm-disable";
+
+/// The multiplexers of a case. They are to be ended by it: nothing else does.
+struct Multiplexers;
+
+impl Multiplexers {
+    fn start(desk: &mut Desk) -> Self {
+        desk.user("ada", "systemctl --user start tmux@work screen@work").ok();
+        desk.settles();
+        Self
+    }
+
+    fn end(self, desk: &Desk) {
+        desk.user("ada", "systemctl --user stop tmux screen@work").ok();
+    }
+}
+
+/// The display in tmux's global environment and in that of its session.
+fn display(desk: &Desk) -> String {
+    let of = |which: &str| {
+        desk.user("ada", &format!("tmux show-environment {which} | grep -x -e DISPLAY=.* -e -DISPLAY")).stdout
+    };
+    format!("{}{}", of("-g"), of("-t work"))
+}
+
+const TOLD: &str = "DISPLAY=:0\nDISPLAY=:0\n";
+const FORGOTTEN: &str = "-DISPLAY\n";
+
+fn display_becomes(desk: &Desk, expected: &str) {
+    wait_until(&format!("tmux to have {expected:?}"), SOON, || {
+        let has = display(desk);
+        if has == expected { Ok(()) } else { Err(has) }
+    });
+}
+
+/// Runs a client of the display in a new window of each, and expects that it finds it.
+fn windows_find_the_display(desk: &Desk) {
+    for new in ["tmux new-window -d -t work: ", "screen -S work -X screen sh -c "] {
+        desk.user("ada", &format!("rm -f said; {new} 'xdpyinfo > said.new 2>&1; mv said.new said'")).ok();
+        let says = wait_until("xdpyinfo in a window", SOON, || {
+            let run = desk.user("ada", "cat said");
+            if run.status.success() { Ok(run.stdout) } else { Err(run.to_string()) }
+        });
+        assert!(says.contains("name of display:    :0"), "{new}: {says}");
+    }
+    desk.user("ada", "rm said").ok();
+    // The windows, and the scope that tmux has put its one into, are gone a moment after their programs. tmux 3.3a may
+    // miss the end of a program until the next one ends, so there is one.
+    wait_until("the windows to be gone", SOON, || {
+        let scopes = "systemctl --user list-units --plain --no-legend 'tmux-spawn-*'";
+        let processes = "pgrep -u ada -af '[s]aid.new'; ps -u ada -o args= | grep defunct";
+        let run = desk.user("ada", &format!("tmux run-shell true && tmux list-panes -a && {scopes}; {processes}"));
+        let more_than_one = |word| run.stdout.matches(word).count() > 1;
+        let over = !run.stdout.contains("said.new") && !run.stdout.contains("<defunct>");
+        let gone = over && run.stdout.contains("work:") && !more_than_one("work:") && !more_than_one("tmux-spawn-");
+        if gone { Ok(()) } else { Err(run.to_string()) }
+    });
+}
+
+#[test]
+fn they_learn_the_display_and_outlive_it() {
+    let mut desk = Desk::at_prompt();
+    let multiplexers = Multiplexers::start(&mut desk);
+    let pids = [desk.unit("tmux.service", "MainPID"), desk.unit("screen@work.service", "MainPID")];
+    for _ in 0..2 {
+        desk.starts(OPENBOX);
+        display_becomes(&desk, TOLD);
+        windows_find_the_display(&desk);
+        desk.quits_openbox();
+        desk.ended(0);
+        // At that very moment.
+        assert_eq!(display(&desk), FORGOTTEN);
+    }
+    assert_eq!([desk.unit("tmux.service", "MainPID"), desk.unit("screen@work.service", "MainPID")], pids);
+    multiplexers.end(&desk);
+}
+
+#[test]
+fn through_a_crash_of_the_server_and_one_of_the_host() {
+    let mut desk = Desk::at_prompt();
+    let multiplexers = Multiplexers::start(&mut desk);
+    desk.starts(OPENBOX);
+    display_becomes(&desk, TOLD);
+    let server = desk.server().pid;
+    desk.root(&format!("kill -9 {server}")).ok();
+    wait_until("another server", SOON, || {
+        let now = desk.root("pgrep -u ada -x Xorg").stdout;
+        if now.trim().is_empty() || now.trim() == server { Err(now) } else { Ok(()) }
+    });
+    desk.is_up();
+    windows_find_the_display(&desk);
+    // Both are killed, so that only the repair is left to take it back.
+    desk.root("pkill -9 -u ada -x startxd").ok();
+    display_becomes(&desk, FORGOTTEN);
+    wait_until("nothing of the session to be left", SOON, || {
+        let left = desk.what_is_left();
+        if left.is_empty() { Ok(()) } else { Err(left.to_string()) }
+    });
+    multiplexers.end(&desk);
+}
+
+#[test]
+fn one_that_hangs_holds_up_neither_start_nor_end() {
+    let mut desk = Desk::at_prompt();
+    let multiplexers = Multiplexers::start(&mut desk);
+    let pid = desk.unit("tmux.service", "MainPID");
+    desk.root(&format!("kill -STOP {pid}")).ok();
+    desk.starts(OPENBOX);
+    desk.quits_openbox();
+    // The deadline of multiplexers is 2 s, for each of both.
+    desk.ended_within(0, secs(8));
+    desk.root(&format!("kill -CONT {pid}")).ok();
+    multiplexers.end(&desk);
+}
+
+#[test]
+fn they_stay_after_the_logout_of_one_who_lingers() {
+    let case = Guest::get();
+    case.root("loginctl enable-linger ada").ok();
+    let mut desk = Desk::at_prompt_in(case);
+    let multiplexers = Multiplexers::start(&mut desk);
+    desk.starts(OPENBOX);
+    display_becomes(&desk, TOLD);
+    desk.root(&format!("loginctl terminate-session {}", desk.login.session)).ok();
+    desk.is_logged_out();
+    assert_eq!(display(&desk), FORGOTTEN);
+    multiplexers.end(&desk);
+}
+
+#[test]
+fn on_a_terminal_in_place_of_x() {
+    let mut case = Guest::get();
+    case.discard();
+    case.write_profile("ada", "startxd check may-start && startxd start --multiplexer tmux && exit\n");
+    let login = case.login(&harness::Autologin::default());
+    let clients = |expected: &str| {
+        wait_until("tmux to have its client", SOON, || {
+            let run = case.user("ada", "tmux list-clients -F '#{client_tty} #{session_name}'");
+            if run.stdout.trim() == expected { Ok(()) } else { Err(run.to_string()) }
+        });
+    };
+    clients("/dev/tty1 main");
+    let server = case.user("ada", "tmux display-message -p '#{pid}'").text();
+    assert_eq!(case.user("ada", "systemctl --user show --value -p MainPID tmux").text(), server);
+    // Typed on the terminal, it arrives in the pane.
+    login.vt.type_line("echo $((6 * 7)) > typed");
+    wait_until("what was typed", SOON, || {
+        let run = case.user("ada", "cat typed");
+        if run.stdout.trim() == "42" { Ok(()) } else { Err(run.to_string()) }
+    });
+    // Leaving it ends the login; the getty makes the next one, which shows it again.
+    case.user("ada", "tmux detach-client -s main").ok();
+    case.wait_session_gone(&login, SOON);
+    clients("/dev/tty1 main");
+    assert_eq!(case.user("ada", "tmux display-message -p '#{pid}'").text(), server);
+    assert!(case.user("ada", "tmux capture-pane -p -t main:").text().contains("> typed"));
+    case.root("systemctl stop getty@tty1").ok();
+}
