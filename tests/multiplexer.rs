@@ -57,12 +57,13 @@ fn windows_find_the_display(desk: &Desk) {
     // The windows, and the scope that tmux has put its one into, are gone a moment after their programs. tmux 3.3a may
     // miss the end of a program until the next one ends, so there is one.
     wait_until("the windows to be gone", SOON, || {
-        let scopes = "systemctl --user list-units --plain --no-legend 'tmux-spawn-*'";
-        let processes = "pgrep -u ada -af '[s]aid.new'; ps -u ada -o args= | grep defunct";
-        let run = desk.user("ada", &format!("tmux run-shell true && tmux list-panes -a && {scopes}; {processes}"));
-        let more_than_one = |word| run.stdout.matches(word).count() > 1;
-        let over = !run.stdout.contains("said.new") && !run.stdout.contains("<defunct>");
-        let gone = over && run.stdout.contains("work:") && !more_than_one("work:") && !more_than_one("tmux-spawn-");
+        let windows = "tmux run-shell true && tmux list-panes -a | wc -l; screen -S work -Q windows | wc -w";
+        let scopes = "systemctl --user list-units --plain --no-legend 'tmux-spawn-*' | wc -l";
+        let zombies = "ps -u ada -o stat=,comm= | grep -c ^Z";
+        let run = desk.user("ada", &format!("{windows}; {scopes}; {zombies}"));
+        // screen names its windows by two words each.
+        let counts: Vec<&str> = run.stdout.lines().collect();
+        let gone = matches!(counts[..], ["1", "2", "0" | "1", "0"]);
         if gone { Ok(()) } else { Err(run.to_string()) }
     });
 }

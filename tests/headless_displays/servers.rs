@@ -6,7 +6,10 @@ use crate::place::Place;
 #[test]
 fn xvfb_from_start_to_stop() {
     let place = Place::new();
+    let doctor = place.user("ada", "startxd doctor").stdout;
     assert_eq!(place.line("startxd display start --size 800x600"), ":100");
+    // It is nothing that a doctor would have to know of.
+    assert_eq!(place.user("ada", "startxd doctor").stdout, doctor);
     assert_eq!(place.property("startxd-display@100.service", "ActiveState"), "active");
     assert_eq!(place.line("stat -c %a /tmp/.X11-unix/X100"), "600");
     assert_eq!(place.line("stat -c %a /run/user/1000/startxd/Xauthority.100"), "600");

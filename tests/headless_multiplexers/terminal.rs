@@ -47,7 +47,12 @@ fn what_cannot_be_is_refused() {
         ("startxd start --multiplexer tmux a.b", 2, "separates"),
         ("startxd start --multiplexer tmux a b", 2, "2 words"),
         ("startxd start --multiplexer byobu", 2, "invalid value"),
-        ("script -qec 'startxd start --multiplexer zellij' /dev/null", 23, "zellij is not installed"),
+        (
+            "python3 -c \"import os, pty; exit(os.waitstatus_to_exitcode(pty.spawn('startxd start --multiplexer \
+             zellij'.split())))\"",
+            23,
+            "zellij is not installed",
+        ),
     ] {
         let told = ada.does(command);
         assert_eq!(told.code(), code, "{told}");

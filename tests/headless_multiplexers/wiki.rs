@@ -24,7 +24,6 @@ fn the_wikis_units_work_as_they_are() {
     );
     // tmux(1), start-server: without one of its sessions the server would end at once.
     ada.write_as("ada", "~/.tmux.conf", "new-session -d -s wiki\n");
-    // The file has to be there when the unit is loaded into a job, as systemd.exec(5) has it: the agent writes it first.
     ada.does("systemctl --user daemon-reload; systemctl --user enable tmux.service multiplexer.target").ok();
     ada.does("systemctl --user start multiplexer.target").ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "wiki");
@@ -38,7 +37,7 @@ fn the_wikis_units_work_as_they_are() {
     // Sessions of ours are in that server, too.
     ada.does("systemctl --user start tmux@ours; tmux has-session -t ours").ok();
     // As the user's default target, that is from the start of the user manager on.
-    ada.root("systemctl restart user@1000; rm -f /tmp/gpg-agent-info").ok();
+    ada.root("systemctl stop user@1000; rm -f /tmp/gpg-agent-info; systemctl start user@1000").ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "wiki");
     ada.does("systemctl --user stop tmux").ok();
     ada.becomes("pgrep -u ada tmux | wc -l", "0");
