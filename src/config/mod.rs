@@ -10,6 +10,7 @@ mod mend;
 mod read;
 pub mod server_args;
 pub mod suggest;
+mod value;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;

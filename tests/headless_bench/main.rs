@@ -7,7 +7,8 @@
 //!   it.
 //!
 //! Both run the same server with the same arguments as far as they are the launcher's choice. A round of each is discarded,
-//! so that everything is in the page cache. `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset.
+//! so that everything is in the page cache. `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset; `_MANY` and
+//! `_DISPLAYS` stand for twenty and fifty.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -33,7 +34,8 @@ fn full() {
     let rounds = env::var("STARTXD_BENCH_ROUNDS").map_or(ROUNDS, |text| {
         text.parse().ok().filter(|&rounds| rounds > 0).expect("STARTXD_BENCH_ROUNDS is a number above 0")
     });
-    print(&report(&measure(rounds, 20, 50)));
+    let at = |name, usual| env::var(name).map_or(usual, |text| text.parse().expect("a number"));
+    print(&report(&measure(rounds, at("STARTXD_BENCH_MANY", 20), at("STARTXD_BENCH_DISPLAYS", 50))));
 }
 
 /// The same with one round of few, and no thresholds, so that the benchmark cannot rot.
