@@ -274,6 +274,8 @@ async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) 
                 tracing::warn!("what runs in {scope} does not end; it is killed");
                 let _ = manager.kill(&scope, Signal::SIGKILL).await;
             }
+            // systemd misses the end of a scope whose program was shorter than the scope's start. Nobody waits for this.
+            let _ = manager.stop(&scope, Mode::Replace).await;
         });
     }
     tasks.join_all().await;
