@@ -6,9 +6,7 @@ mod harness;
 mod scenario;
 
 use harness::{Guest, SOON, secs, wait_until};
-use scenario::Desk;
-
-const OPENBOX: &str = "-- openbox --sm-disable";
+use scenario::{Desk, OPENBOX};
 
 /// The multiplexers of a case. They are to be ended by it: nothing else does.
 struct Multiplexers;
@@ -166,4 +164,34 @@ fn on_a_terminal_in_place_of_x() {
     assert_eq!(case.user("ada", "tmux display-message -p '#{pid}'").text(), server);
     assert!(case.user("ada", "tmux capture-pane -p -t main:").text().contains("> typed"));
     case.root("systemctl stop getty@tty1").ok();
+}
+
+#[test]
+fn on_a_terminal_of_its_own_by_the_system_unit() {
+    let mut case = Guest::get();
+    case.discard();
+    // As startxd-login(7) has it.
+    let drop_in = "[Service]\nExecStart=\nExecStart=/usr/bin/startxd start --activate --multiplexer tmux\n\
+        SuccessExitStatus=1\n";
+    case.write("/etc/systemd/system/startxd@ada.service.d/tmux.conf", drop_in);
+    case.root("systemctl daemon-reload; systemctl start startxd@ada").ok();
+    let vt = case.vt(7);
+    let login = case.wait_session("ada", &vt, SOON);
+    vt.wait_text("[main]", SOON);
+    let server = || case.user("ada", "tmux display-message -p '#{pid}'").text();
+    let first = server();
+    vt.type_line("echo $((6 * 7)) > typed");
+    wait_until("what was typed", SOON, || {
+        let run = case.user("ada", "cat typed");
+        if run.stdout.trim() == "42" { Ok(()) } else { Err(run.to_string()) }
+    });
+    // Leaving it is a logout, which the next login follows.
+    case.user("ada", "tmux detach-client -s main").ok();
+    case.wait_session_gone(&login, SOON);
+    let next = case.wait_session("ada", &vt, SOON);
+    vt.wait_text("[main]", SOON);
+    assert_eq!(server(), first);
+    case.root("systemctl stop startxd@ada").ok();
+    case.wait_session_gone(&next, SOON);
+    assert_eq!(case.root("systemctl is-failed startxd@ada").stdout.trim(), "inactive");
 }

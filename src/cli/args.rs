@@ -149,7 +149,7 @@ pub struct Start {
     pub activate: bool,
     /// For a system unit: wait before the next session after one that failed, longer each time, and give up after so many
     /// in a row (exit status 7); 0 for never
-    #[arg(long, value_name = "TIMES")]
+    #[arg(long, value_name = "TIMES", conflicts_with = "multiplexer")]
     pub backoff: Option<u32>,
     /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
     #[arg(long, value_enum, value_name = "MULTIPLEXER")]

@@ -6,8 +6,9 @@ use super::args::Start;
 use super::exit::Exit;
 use crate::config::Config;
 use crate::host::backoff::Backoff;
-use crate::host::checks::Background;
+use crate::host::checks::{self, Background};
 use crate::host::{self, Failure, Options};
+use crate::os;
 use crate::session::{Request, Surroundings};
 
 /// Runs a session and returns how it ended.
@@ -20,6 +21,11 @@ pub async fn run(start: Start) -> Exit {
         }
     };
     if let Some(kind) = start.multiplexer {
+        if start.activate
+            && let Ok(Some(vt)) = os::controlling_vt()
+        {
+            checks::bring_forward(vt);
+        }
         return super::multiplexer::attach(kind, &start.session, &config.deadlines).await;
     }
     let home = Surroundings::from_env().home;

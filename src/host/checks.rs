@@ -246,8 +246,8 @@ fn not_active(session: Session, seat: Seat, waited: Duration) -> Refusal {
     }
 }
 
-/// Switches to our terminal. If that fails, the wait for it tells so.
-fn bring_forward(vt: u32) {
+/// Switches to our terminal, which is virtual terminal `vt`. If that fails, it stays in the background.
+pub fn bring_forward(vt: u32) {
     let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty");
     if let Err(error) = terminal.and_then(|terminal| os::activate(&terminal, vt)) {
         tracing::warn!("cannot switch to tty{vt}: {error}");
