@@ -93,7 +93,16 @@ fn from_the_installation_to_the_purge() {
     }
     desk.with_display("xdpyinfo").ok();
     desk.user("ada", "startxd status").ok();
-    desk.user("ada", "startxd restart wm").ok();
+    // openbox notes a signal that comes between its look at its list of signals and its wait for events, and acts on it at
+    // the next event: there is one, as from a person who moves the mouse.
+    let restart = desk.spawn("ada", "startxd restart wm");
+    wait_until("another openbox", SOON, || {
+        let run = desk.with_display("xsetroot -name poke; pgrep -u ada -x openbox");
+        let pid = run.stdout.trim();
+        let old = before.lines().any(|line| line.split(' ').next() == Some(pid));
+        if pid.is_empty() || old { Err(run.to_string()) } else { Ok(()) }
+    });
+    restart.wait(SOON).ok();
     desk.is_up();
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);

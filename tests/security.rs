@@ -30,18 +30,21 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     // Not -f: the server has to be a child of the host alone.
     desk.types(&format!("strace -o trace -e trace=%file,umask,bind startxd start {OPENBOX}"));
     desk.is_up();
-    let ours = desk.root("find /run/user/1000/startxd /tmp/.X11-unix/X0 -printf '%m %u %y %p\n' | sort -k 4").text();
-    assert_eq!(
-        ours.lines().collect::<Vec<_>>(),
-        [
-            "700 ada d /run/user/1000/startxd",
-            "600 ada f /run/user/1000/startxd/Xauthority.0",
-            "600 ada s /run/user/1000/startxd/host.sock",
-            "600 ada f /run/user/1000/startxd/lock",
-            "600 ada f /run/user/1000/startxd/session.toml",
-            "600 ada s /tmp/.X11-unix/X0",
-        ]
-    );
+    let expected = [
+        "700 ada d /run/user/1000/startxd",
+        "600 ada f /run/user/1000/startxd/Xauthority.0",
+        "600 ada s /run/user/1000/startxd/host.sock",
+        "600 ada f /run/user/1000/startxd/lock",
+        "600 ada f /run/user/1000/startxd/multiplexers.toml",
+        "600 ada f /run/user/1000/startxd/session.toml",
+        "600 ada s /tmp/.X11-unix/X0",
+    ];
+    // Multiplexers are told beside the start, which does not wait for that.
+    wait_until("what there is of ours", SOON, || {
+        let find = "find /run/user/1000/startxd /tmp/.X11-unix/X0 -printf '%m %u %y %p\n' | sort -k 4";
+        let ours = desk.root(find).text();
+        if ours.lines().eq(expected) { Ok(()) } else { Err(ours) }
+    });
     assert_eq!(desk.root(elsewhere).text(), before, "files of ours elsewhere");
     stops(&desk);
 
