@@ -7,7 +7,7 @@ mod hostile;
 use std::path::PathBuf;
 
 use harness::{Case, Guest, Login, Mode, Options, SOON, wait_until};
-use hostile::{Told, wait_up};
+use hostile::{Told, logs_out_of_openbox, wait_up};
 
 /// The tree of the tests has an autologin of its own.
 const AS_SHIPPED: &str = "rm -r /etc/systemd/system/getty@tty1.service.d && systemctl daemon-reload";
@@ -42,18 +42,6 @@ fn desktop(case: &Case, vt: u8, earlier: &str) -> Login {
     login
 }
 
-/// Logs out of openbox, which forgets a request that comes before its main loop.
-fn log_out(case: &Case, login: &Login) {
-    wait_until("the logout", SOON, || {
-        let exit = "systemd-run --user --quiet --collect --wait --pipe timeout 1 openbox --exit";
-        case.user("ada", exit);
-        match case.session(&login.session) {
-            None => Ok(()),
-            Some(session) => Err(format!("{session:?}")),
-        }
-    });
-}
-
 #[test]
 fn each_shell_goes_from_boot_to_desktop_to_logout_to_the_next_login() {
     let (mut case, upper) = guest("shells");
@@ -70,7 +58,7 @@ fn each_shell_goes_from_boot_to_desktop_to_logout_to_the_next_login() {
         case.reboot();
 
         let login = desktop(&case, 1, "");
-        log_out(&case, &login);
+        logs_out_of_openbox(&case, "ada", &login.session);
         let next = desktop(&case, 1, &login.session);
 
         run(&case, "startxd disable autologin ada")
@@ -95,7 +83,7 @@ fn a_terminal_in_the_background_comes_forward() {
     case.root("systemctl start getty@tty4").ok();
     let login = desktop(&case, 4, "");
     run(&case, "startxd disable autologin --vt 4").says(0, &["ada is no longer logged in on tty4"]);
-    log_out(&case, &login);
+    logs_out_of_openbox(&case, "ada", &login.session);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod harness;
 mod hostile;
 
 use harness::{Case, Guest, Login, Mode, SOON, Vt, wait_until};
-use hostile::wait_up;
+use hostile::{logs_out_of_openbox, wait_up};
 
 /// A greeter that asks on its terminal for a user and a command with the environment in front, as tuigreet puts them
 /// together, and asks greetd for that (greetd-ipc(7)).
@@ -50,16 +50,9 @@ fn desktop(case: &Case, vt: &Vt, kind: &str) -> Login {
     login
 }
 
-/// Logs out of openbox, which forgets a request that comes before its main loop, and waits for the greeter.
+/// Logs out of openbox, and waits for the greeter.
 fn log_out(case: &Case, login: &Login, prompt: &str) {
-    wait_until("the logout", SOON, || {
-        let exit = "systemd-run --user --quiet --collect --wait --pipe timeout 1 openbox --exit";
-        case.user("ada", exit);
-        match case.session(&login.session) {
-            None => Ok(()),
-            Some(session) => Err(format!("{session:?}")),
-        }
-    });
+    logs_out_of_openbox(case, "ada", &login.session);
     login.vt.wait_mode(Mode::Text, SOON);
     wait_until("the greeter", SOON, || match login.vt.cursor_line() {
         line if line.contains(prompt) => Ok(()),

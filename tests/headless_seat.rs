@@ -6,7 +6,7 @@ mod hostile;
 use std::path::PathBuf;
 
 use harness::{Case, Guest, Options, SOON, Session, wait_until};
-use hostile::{Told, wait_up};
+use hostile::{Told, logs_out_of_openbox, wait_up};
 
 const XINITRC: &str = "exec openbox --sm-disable\n";
 
@@ -26,17 +26,6 @@ fn desktop(case: &Case, earlier: &str) -> Session {
     });
     wait_up(case, "eve");
     case.session(&session["Id"]).expect("the session that was there")
-}
-
-fn log_out(case: &Case, session: &Session) {
-    wait_until("the logout", SOON, || {
-        let exit = "systemd-run --user --quiet --collect --wait --pipe timeout 1 openbox --exit";
-        case.user("eve", exit);
-        match case.session(&session["Id"]) {
-            None => Ok(()),
-            Some(session) => Err(format!("{session:?}")),
-        }
-    });
 }
 
 fn property(case: &Case, name: &str) -> String {
@@ -99,7 +88,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
         if run.code() == 0 && pids.trim() != crashed { Ok(()) } else { Err(run.to_string()) }
     });
 
-    log_out(&case, &session);
+    logs_out_of_openbox(&case, "eve", &session["Id"]);
     let next = desktop(&case, &session["Id"]);
     stops(&case);
     wait_until("the end of the session", SOON, || match case.session(&next["Id"]) {

@@ -4,7 +4,7 @@ mod harness;
 mod hostile;
 
 use harness::{Case, Guest, Login, Mode, Options, SOON, secs, wait_until};
-use hostile::{Told, wait_up};
+use hostile::{Told, logs_out_of_openbox, wait_up};
 
 const XINITRC: &str = "exec openbox --sm-disable\n";
 
@@ -18,18 +18,6 @@ fn desktop(case: &Case, vt: u8, earlier: &str) -> Login {
     wait_up(case, "ada");
     login.vt.wait_mode(Mode::Graphics, SOON);
     login
-}
-
-/// Logs out of openbox, which forgets a request that comes before its main loop.
-fn log_out(case: &Case, login: &Login) {
-    wait_until("the logout", SOON, || {
-        let exit = "systemd-run --user --quiet --collect --wait --pipe timeout 1 openbox --exit";
-        case.user("ada", exit);
-        match case.session(&login.session) {
-            None => Ok(()),
-            Some(session) => Err(format!("{session:?}")),
-        }
-    });
 }
 
 fn property(case: &Case, name: &str) -> String {
@@ -70,7 +58,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
     assert!(path.starts_with("PATH=/home/ada/bin:"), "{path}");
     assert_eq!(case.user("ada", "startxd status | head -n 1").text().split(", ").nth(1), Some("tty7"));
 
-    log_out(&case, &login);
+    logs_out_of_openbox(&case, "ada", &login.session);
     let next = desktop(&case, 7, &login.session);
     let told = case.root("journalctl -b -t startxd -o cat").stdout;
     assert!(!told.contains("next attempt"), "a logout is no failure: {told}");
