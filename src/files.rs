@@ -1,9 +1,18 @@
-//! Files that are there as a whole or not at all.
+//! Files that are there as a whole or not at all, and where those of ours are kept that outlive the boot.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where a file of ours is kept that outlives the boot, `$XDG_STATE_HOME/startxd/NAME` (XDG Base Directory
+/// Specification); `None` without a home.
+#[must_use]
+pub fn in_state_home(state_home: Option<OsString>, home: Option<&Path>, name: &str) -> Option<PathBuf> {
+    let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(state_home.or_else(|| Some(home?.join(".local/state")))?.join("startxd").join(name))
+}
 
 /// Replaces a file: writes a new one beside it, 0600 from birth, gives it its mode, and renames it.
 ///

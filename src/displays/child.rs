@@ -186,8 +186,7 @@ pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &C
     let Some(wanted) = &settings.session else { return std::future::pending().await };
     let unit = names::display_session(settings.display);
     let watched = async {
-        let manager = timeout(deadline, Manager::connect(runtime)).await;
-        let manager = manager.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+        let manager = Manager::connect_within(runtime, deadline).await?;
         let mut signals = manager.signals().await.map_err(|error| error.to_string())?;
         let service = Service {
             name: unit.clone(),

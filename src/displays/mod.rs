@@ -35,23 +35,7 @@ pub mod wish;
 
 pub use failure::Failure;
 
-use std::path::Path;
-
-use crate::environment::{self, Block};
-use crate::manager::transient::NOT_OF_THIS_DISPLAY;
 use crate::x11::display::Display;
 
 /// The first number that is taken for a display: below are those of people's sessions, and xvfb-run(1)'s :99.
 const FIRST: Display = Display::new(100).unwrap();
-
-/// The variables of a program on a display.
-#[must_use]
-pub fn variables(display: Display, authority: &Path) -> Block {
-    environment::of_display(display, authority)
-}
-
-/// Whether a variable of the caller's would lead a program away from the display.
-#[must_use]
-pub fn leads_away(name: &str) -> bool {
-    NOT_OF_THIS_DISPLAY.contains(&name)
-}

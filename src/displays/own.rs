@@ -103,12 +103,15 @@ impl<'a> Own<'a> {
         };
         let sockets = match listeners(display) {
             Ok(sockets) => sockets,
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && next(display).is_some() => {
+            Err(error) => {
+                let taken = error.kind() == io::ErrorKind::AddrInUse;
+                let Some(next) = next(display).filter(|_| taken) else {
+                    return undo(claim, Failure::NoSockets(display, error));
+                };
                 claim.remove(runtime);
-                *from = next(display).unwrap_or(display);
+                *from = next;
                 return Ok(None);
             }
-            Err(error) => return undo(claim, Failure::NoSockets(display, error)),
         };
         let authority = runtime.authority(display);
         let cookie = match xauthority::ensure(&authority, display, &hostname_bytes()) {

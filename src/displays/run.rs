@@ -13,10 +13,11 @@ use tokio::io::unix::AsyncFd;
 use zbus::OwnedObjectPath;
 
 use super::claim::Settings;
-use super::{Failure, claim, leads_away, variables};
+use super::{Failure, claim};
 use crate::dbus::CallError;
 use crate::deadline::Deadlines;
-use crate::environment::Block;
+use crate::environment::{Block, of_display};
+use crate::manager::transient::NOT_OF_THIS_DISPLAY;
 use crate::manager::{Manager, names, transient};
 use crate::os::{self, Came, Held, Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
@@ -51,7 +52,7 @@ impl Command {
 
     /// Forks its process, which waits to be let go.
     pub(super) fn hold(&self, display: Display, authority: &Path, taken: &Taken) -> io::Result<Held> {
-        let variables = variables(display, authority);
+        let variables = of_display(display, authority);
         let command = os::Command {
             program: &self.program,
             arguments: &self.arguments,
@@ -86,8 +87,9 @@ impl Command {
 
 /// Ours, with the display's variables in place of others.
 fn environment(variables: &Block) -> Vec<CString> {
-    let ours = std::env::vars_os()
-        .filter(|(name, _)| name.to_str().is_none_or(|name| !variables.contains_key(name) && !leads_away(name)));
+    let ours = std::env::vars_os().filter(|(name, _)| {
+        name.to_str().is_none_or(|name| !variables.contains_key(name) && !NOT_OF_THIS_DISPLAY.contains(&name))
+    });
     let display = variables.iter().map(|(name, value)| (name.into(), value.into()));
     let entry =
         |(name, value): (OsString, OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok();

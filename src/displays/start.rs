@@ -158,7 +158,5 @@ pub async fn managed(display: Display, cookie: &Cookie, ready: Ready, deadline: 
 /// # Errors
 /// [`Failure::NoManager`].
 pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Manager, Failure> {
-    let connected = timeout(deadline, Manager::connect(runtime)).await;
-    let connected = connected.map_err(|_| Failure::NoManager("no answer".to_owned()))?;
-    connected.map_err(|error| Failure::NoManager(error.to_string()))
+    Manager::connect_within(runtime, deadline).await.map_err(Failure::NoManager)
 }

@@ -217,8 +217,7 @@ impl Life<'_> {
     async fn ask_for_stop(&mut self) {
         let unit = names::display_service(self.settings.display);
         let asked = async {
-            let manager = timeout(self.deadlines.user_manager, Manager::connect(self.runtime)).await;
-            let manager = manager.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+            let manager = Manager::connect_within(self.runtime, self.deadlines.user_manager).await?;
             manager.stop(&unit, Mode::Replace).await.map_err(|error| error.to_string())?;
             Ok::<_, String>(())
         };

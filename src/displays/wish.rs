@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::Failure;
 use super::claim::{self, Claim, Session, Settings, VERSION};
 use super::server::{Kind, Line, Program};
 use super::size::Size;
-use super::{Failure, variables};
 use crate::config::Ready;
 use crate::deadline::Deadlines;
-use crate::environment::Block;
+use crate::environment::{Block, of_display};
 use crate::os::Pid;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
@@ -108,7 +108,7 @@ pub fn next(display: Display) -> Option<Display> {
 /// The session that a choice is on a display; `None` for what has no program of its own.
 fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Session> {
     let service = choice.service()?;
-    let mut environment: Block = variables(display, authority);
+    let mut environment: Block = of_display(display, authority);
     if let Some(desktop) = choice.desktop() {
         environment.insert("XDG_CURRENT_DESKTOP".to_owned(), desktop.names.join(":"));
         environment.extend(desktop.names.first().map(|name| ("XDG_SESSION_DESKTOP".to_owned(), name.clone())));

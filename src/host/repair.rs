@@ -180,8 +180,7 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
     if place::is_served(runtime) {
         return Found::Alive;
     }
-    let connected = timeout(deadlines.user_manager, Manager::connect(runtime)).await;
-    let manager = match connected.map_err(|_| "no answer".to_owned()).and_then(|it| it.map_err(|it| it.to_string())) {
+    let manager = match Manager::connect_within(runtime, deadlines.user_manager).await {
         Ok(manager) => manager,
         Err(error) => {
             tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");

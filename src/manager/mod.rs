@@ -119,6 +119,15 @@ impl Manager {
         Ok(Self::new(session_bus::connect(runtime).await?))
     }
 
+    /// As [`Manager::connect`], for no longer than `deadline`.
+    ///
+    /// # Errors
+    /// There is no bus, or it does not answer; in words that go behind "does not answer".
+    pub async fn connect_within(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, String> {
+        let connected = timeout(deadline, Self::connect(runtime)).await.map_err(|_| "no answer".to_owned())?;
+        connected.map_err(|error| error.to_string())
+    }
+
     /// The manager at the other end of a connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {

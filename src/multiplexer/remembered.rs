@@ -27,10 +27,8 @@ pub struct Remembered {
 /// Where it is kept (XDG Base Directory Specification); `None` without a home.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
-    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
-    let home = || Some(std::env::home_dir().and_then(absolute)?.join(".local/state"));
-    Some(state.or_else(home)?.join("startxd/multiplexers.toml"))
+    let home = std::env::home_dir().filter(|path| path.is_absolute());
+    files::in_state_home(std::env::var_os("XDG_STATE_HOME"), home.as_deref(), "multiplexers.toml")
 }
 
 impl Remembered {

@@ -11,8 +11,7 @@ use crate::files;
 /// Where it is kept (XDG Base Directory Specification); `None` without a home.
 #[must_use]
 pub fn path(state_home: Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
-    let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(state_home.or_else(|| Some(home?.join(".local/state")))?.join("startxd/selected"))
+    files::in_state_home(state_home, home, "selected")
 }
 
 /// The choice of last time; `None` if there is none, or none that can be read.
