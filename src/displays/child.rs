@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::claim::Settings;
 use crate::config::Crash;
+use crate::deadline;
 use crate::host::server::{self, Server};
 use crate::host::verdict::{Verdict, judge};
 use crate::launch::Ending;
@@ -79,8 +80,6 @@ impl Child {
         cookie: &Cookie,
         deadline: Duration,
     ) -> Result<(), NotReady> {
-        /// A server that is ending closes its connections before it can be waited for.
-        const ENDING: Duration = Duration::from_secs(1);
         let answered = tokio::select! {
             biased;
             answered = timeout(deadline, Client::connect(display, cookie)) => answered,
@@ -88,7 +87,7 @@ impl Child {
         };
         match answered {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => match timeout(ENDING, self.ended()).await {
+            Ok(Err(error)) => match timeout(deadline::CLOSED, self.ended()).await {
                 Ok(ending) => Err(NotReady::Ended(ending)),
                 Err(_) => Err(NotReady::Handshake(error)),
             },
@@ -166,7 +165,7 @@ pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, setting
 
 /// A deadline of the settings.
 pub(super) fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(crate::deadline::MAX)
+    Duration::try_from_secs_f64(seconds).unwrap_or(deadline::MAX)
 }
 
 /// Why a display ends with its session.

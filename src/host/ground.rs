@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use zbus::Connection;
 
+use crate::deadline::TRY_AGAIN;
 use crate::logind::{self, Restarts};
 use crate::manager::Manager;
 use crate::os;
@@ -56,9 +57,6 @@ pub enum Control {
     /// logind does not come back; what it, or the bus, said last.
     Gone(String),
 }
-
-/// Pause between two tries to reach logind: a bus that is being restarted has nothing to wait on.
-const TRY_AGAIN: Duration = Duration::from_millis(250);
 
 /// Watches the system bus and logind on it, in a task of its own.
 ///
