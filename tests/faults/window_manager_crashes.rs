@@ -123,3 +123,54 @@ fn a_person_may_restart_it_more_often_than_it_may_crash() {
     desk.quits_openbox();
     desk.ended(0);
 }
+
+/// The unit of a window manager that README shows, which says nothing of restarts.
+fn readme_unit() -> &'static str {
+    let unit = include_str!("../../README.md").split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+    unit.expect("a unit in README.md")
+}
+
+#[test]
+fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
+    let mut desk = Desk::at_prompt();
+    desk.expect_crash();
+    assert!(!readme_unit().contains("Restart="), "{}", readme_unit());
+    desk.writes_unit("openbox.service", readme_unit());
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 2\n");
+    desk.user("ada", "systemctl --user enable openbox").ok();
+    desk.starts("");
+    let server = desk.server();
+    desk.run("systemd-run --user --quiet --collect --unit=app -p PartOf=graphical-session.target xterm -T stays").ok();
+    desk.sees_window("stays");
+    let app = desk.unit("app.service", "MainPID");
+    let mut manager = another(&desk, "openbox", "");
+    for signal in ["SEGV", "KILL"] {
+        desk.root(&format!("kill -{signal} {manager}")).ok();
+        manager = another(&desk, "openbox", &manager);
+        manages(&desk);
+    }
+    assert_eq!((desk.server(), desk.unit("app.service", "MainPID")), (server, app));
+    assert_eq!(desk.state("graphical-session.target"), "active");
+    desk.root(&format!("kill -KILL {manager}")).ok();
+    desk.ended(1).says(&["openbox.service crashed and is being started again", "openbox.service failed", "SIGKILL"]);
+    desk.user("ada", "rm .config/startxd/startxd.toml; systemctl --user disable openbox").ok();
+    desk.starts_again();
+}
+
+#[test]
+fn what_a_unit_of_ones_own_has_started_lives_through_its_crash_and_ends_with_the_session() {
+    let desk = Desk::at_prompt();
+    assert!(readme_unit().contains("KillMode=process"), "{}", readme_unit());
+    desk.write_as("ada", "~/wm", "#!/bin/sh\nsetsid sleep 1111 &\nexec openbox --sm-disable\n");
+    desk.writes_unit("openbox.service", &readme_unit().replace("/usr/bin/openbox", "%h/wm"));
+    desk.user("ada", "chmod +x wm; systemctl --user enable openbox").ok();
+    desk.starts("");
+    let (manager, started) = (another(&desk, "openbox", ""), another(&desk, "sleep", ""));
+    desk.root(&format!("kill -KILL {manager}")).ok();
+    another(&desk, "openbox", &manager);
+    manages(&desk);
+    desk.root(&format!("kill -0 {started}")).ok();
+    desk.quits_openbox();
+    // At this very moment nothing of it is left.
+    desk.ended(0);
+}
