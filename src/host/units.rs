@@ -172,8 +172,8 @@ impl Life {
     async fn start_again(&self, manager: &Manager, unit: &str) {
         let _ = manager.reset_failed(unit).await;
         let restarted = match manager.restart(unit).await {
-            // A transient unit that is not failed any more may be forgotten.
-            Err(error) if error.is(names::NO_SUCH_UNIT) => self.start_anew(manager, unit).await,
+            // A transient unit that is not failed any more may be forgotten, or cannot be read.
+            Err(_) if names::is_session_service(unit) => self.start_anew(manager, unit).await,
             restarted => restarted.map(|_| ()),
         };
         if let Err(error) = restarted {
@@ -220,20 +220,28 @@ impl Life {
 }
 
 impl Life {
-    /// Whether a window manager that has crashed is ours to start again: a unit of the person's own that says nothing of
-    /// restarts (`Restart=no`, the default), while the session bears it. How often one comes back that has a policy is
-    /// systemd's matter, and a script whose end is the session's is none of theirs.
+    /// Whether a window manager that has crashed is ours to start again, and the session bears it once more.
     async fn comes_back_by_us(&mut self, manager: &Manager, unit: &str, end: &ServiceEnd) -> bool {
-        let own = unit.ends_with(".service") && !names::is_session_service(unit);
-        if !own || !end.is_crash() || !self.units.is_window_manager(unit) {
-            return false;
-        }
-        if !manager.never_restarts(unit).await.unwrap_or(false) {
+        if !end.is_crash() || !self.units.is_window_manager(unit) || !self.is_ours_to_restart(manager, unit).await {
             return false;
         }
         let policy = &self.config.crash;
         let count = self.units.crashes.add(Instant::now(), policy.window);
         u32::try_from(count).is_ok_and(|count| count <= policy.limit)
+    }
+
+    /// Whether systemd does not start a unit again that should be.
+    ///
+    /// One of the person's own that says nothing of restarts (`Restart=no`, the default). And a command that systemd cannot
+    /// start again although it was told to: 252 does not read what it has written itself if there is a `$` in the command
+    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end is the session's is none
+    /// of these.
+    async fn is_ours_to_restart(&self, manager: &Manager, unit: &str) -> bool {
+        if let Some(service) = self.choice.service().filter(|service| service.name == unit) {
+            return service.restart && manager.state(unit).await.is_ok_and(|state| state.load != "loaded");
+        }
+        let own = unit.ends_with(".service") && !names::is_session_service(unit);
+        own && manager.never_restarts(unit).await.unwrap_or(false)
     }
 
     /// Says that a unit is on its way back, once for each time.

@@ -27,6 +27,28 @@ fn the_user_manager_reloads_and_reexecutes_under_a_session() {
 }
 
 #[test]
+fn a_window_manager_comes_back_after_a_reload_whatever_is_in_its_command() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/wm", "#!/bin/sh\necho \"$1\" > given\nexec openbox --sm-disable\n");
+    desk.user("ada", "chmod +x wm").ok();
+    // systemd 252 writes a command with a `$` into the unit's file so that it cannot read it again.
+    desk.starts("-- ./wm '$HOME %h $$'");
+    let server = desk.server();
+    let mut manager = another(&desk, "openbox", "");
+    for _ in 0..2 {
+        desk.user("ada", "systemctl --user daemon-reload; rm given").ok();
+        desk.root(&format!("kill -KILL {manager}")).ok();
+        manager = another(&desk, "openbox", &manager);
+        manages(&desk);
+        assert_eq!(desk.read("/home/ada/given"), "$HOME %h $$\n");
+    }
+    assert_eq!(desk.server(), server);
+    desk.quits_openbox();
+    desk.ended(0);
+    desk.starts_again();
+}
+
+#[test]
 fn the_system_manager_reloads_and_reexecutes_under_a_session() {
     goes_on_under(|desk| {
         desk.root("systemctl daemon-reload; systemctl daemon-reexec").ok();

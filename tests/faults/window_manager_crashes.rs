@@ -140,7 +140,7 @@ fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
     desk.user("ada", "systemctl --user enable openbox").ok();
     desk.starts("");
     let server = desk.server();
-    desk.run("systemd-run --user --quiet --collect --unit=app -p PartOf=graphical-session.target xterm -T stays").ok();
+    desk.run("systemd-run --user --quiet --collect --unit=app -p PartOf=graphical-session.target xterm -T stays -e sleep 600").ok();
     desk.sees_window("stays");
     let app = desk.unit("app.service", "MainPID");
     let mut manager = another(&desk, "openbox", "");
