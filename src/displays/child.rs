@@ -202,7 +202,7 @@ pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &C
             match signals.next().await {
                 manager::Signal::UnitChanged(changed) if changed == unit => {}
                 manager::Signal::JobDone { .. } => {}
-                manager::Signal::UnitChanged(_) => continue,
+                manager::Signal::UnitChanged(_) | manager::Signal::Restarts { .. } => continue,
                 // The manager was executed anew, or is gone, and this unit with it.
                 manager::Signal::Lost => return Err("the connection to the user manager broke".to_owned()),
             }

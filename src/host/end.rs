@@ -28,7 +28,7 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
     };
     // The units of a manager that exits stop before itself does, the window manager or xorg.target first. It takes the
     // environment with it, and the next session needs another login.
-    if matches!(why, Why::LoggedOut | Why::TargetStopped) && manager_exits(life).await {
+    if matches!(why, Why::LoggedOut | Why::TargetStopped(_)) && manager_exits(life).await {
         why = life.link.exits();
     }
     if !down {

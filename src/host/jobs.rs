@@ -34,7 +34,14 @@ impl Life {
     /// small machine, and the kernel's lock on moving processes between cgroups, are better left to what the server
     /// waits for, the supervisor. Not later either: its own start overlaps with the server's.
     pub(super) async fn queue_session(&mut self) -> Result<(), Why> {
-        let Some(manager) = self.link.manager().filter(|_| !self.units.queued) else { return Ok(()) };
+        if self.units.queued {
+            return Ok(());
+        }
+        // Those of the person's own: ours are not started again after a clean exit. Before they are started, of course; if
+        // that cannot be done, the connection is gone, and the start says so.
+        let own = self.units.names.iter().filter(|unit| unit.ends_with(".service") && !names::is_session_service(unit));
+        let _ = self.link.watch(own.cloned().collect()).await;
+        let Some(manager) = self.link.manager() else { return Ok(()) };
         // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached
         // without them.
         let alone = !matches!(self.choice, Choice::Wanted(_));

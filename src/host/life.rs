@@ -15,6 +15,7 @@ use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
 use super::server::Plan;
 use super::serving::Serving;
+use super::targets::Targets;
 use super::units::Units;
 use super::watch::Sight;
 use super::why::Why;
@@ -72,6 +73,7 @@ pub(super) struct Life {
     pub(super) serving: Serving,
     pub(super) devices: Devices,
     pub(super) units: Units,
+    pub(super) targets: Targets,
     /// The multiplexers that were told of the display.
     pub(super) telling: Option<Telling>,
     /// Set once the session goes down; no server is launched any more.
@@ -125,6 +127,7 @@ impl Life {
             serving: Serving::default(),
             devices: Devices::default(),
             units,
+            targets: Targets::default(),
             telling: None,
             ending: false,
             asked: None,
@@ -152,6 +155,7 @@ impl Life {
                     self.job_done(&job, &result).await
                 }
                 Event::Manager(News::Told(manager::Signal::UnitChanged(unit))) => self.review(&unit).await,
+                Event::Manager(News::Told(manager::Signal::Restarts { unit, end })) => self.restarts(&unit, end).await,
                 Event::Manager(News::Told(manager::Signal::Lost)) => self.reconnect().await.err(),
                 Event::Manager(News::Ended) => Some(self.link.has_ended()),
                 Event::Control(control) => self.control_changed(control).await,

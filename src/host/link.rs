@@ -28,13 +28,15 @@ pub(super) struct Link {
     /// Why it is gone.
     lost: Option<Why>,
     signals: Signals,
+    /// The services whose restarts are told.
+    watched: Vec<String>,
     process: ManagerProcess,
 }
 
 impl Link {
     /// A connection that is open, what comes over it, and the process at its other end.
     pub(super) const fn new(manager: Manager, signals: Signals, process: ManagerProcess) -> Self {
-        Self { manager: Some(manager), lost: None, signals, process }
+        Self { manager: Some(manager), lost: None, signals, watched: Vec::new(), process }
     }
 
     /// The manager; `None` once it is gone.
@@ -56,6 +58,20 @@ impl Link {
         }
     }
 
+    /// From now on is told when one of these services ends by itself and is started again.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(super) async fn watch(&mut self, units: Vec<String>) -> Result<(), CallError> {
+        self.watched.extend(units);
+        if let Some(manager) = &self.manager {
+            for unit in &self.watched {
+                manager.watch_restarts(&self.signals, unit).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Connects again: the bus was restarted, or the manager re-executed, or it is gone.
     ///
     /// # Errors
@@ -70,6 +86,8 @@ impl Link {
         match connected {
             Ok((manager, signals)) => {
                 (self.manager, self.signals) = (Some(manager), signals);
+                // If it is gone already, that is told.
+                let _ = self.watch(Vec::new()).await;
                 Ok(())
             }
             Err(why) => Err(self.lose(&why)),

@@ -52,7 +52,7 @@
 //!
 //! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
 //! starts a supervisor, and that one asks for a server ([`serving`]). Here it may have to wait ([`launch`], [`crash`]). A window
-//! manager that does not stay up makes place for the rescue command ([`units`], [`rescue`]). The ground under all of it is
+//! manager that does not stay up makes place for the rescue command ([`units`], [`comeback`], [`rescue`]). The ground under all of it is
 //! watched too: the user manager with its process ([`link`]), and logind's word that the server has its devices
 //! ([`ground`], [`devices`]). Terminal
 //! multiplexers learn the display when the first server answers, and forget it while the end goes on ([`multiplexers`]).
@@ -60,6 +60,7 @@
 pub mod backoff;
 pub mod checks;
 mod clients;
+mod comeback;
 mod crash;
 mod devices;
 mod end;
@@ -78,6 +79,7 @@ pub mod repair;
 mod rescue;
 pub mod server;
 mod serving;
+mod targets;
 mod terminal;
 mod units;
 mod variables;

@@ -1,17 +1,15 @@
 //! The session's units, and the window manager among them.
 
-use tokio::time::Instant;
-
 use super::crash::Crashes;
 use super::jobs::Job;
 use super::life::Life;
 use super::rescue::Rescue;
+use super::targets::TARGETS;
 use super::verdict::{Verdict, judge};
 use super::watch::Sight;
 use super::why::Why;
 use crate::config::Ready;
-use crate::dbus::CallError;
-use crate::manager::{Manager, Mode, ServiceEnd, names};
+use crate::manager::{Manager, ServiceEnd};
 use crate::os::Pid;
 
 /// The units that are the session's own, and what has become of them.
@@ -27,14 +25,12 @@ pub(super) struct Units {
     pub queued: bool,
     /// What runs in the window manager's place, since that has failed.
     pub rescue: Option<Rescue>,
-    /// Whether `wm-ready.target` was started.
-    ready: bool,
     /// Those that were started again because their display was gone, since the last server ended.
     revived: Vec<String>,
     /// Those whose crash was said already, so that it is said once.
-    restarting: Vec<String>,
+    pub restarting: Vec<String>,
     /// When the window manager has crashed, where it is ours to start it again.
-    crashes: Crashes,
+    pub crashes: Crashes,
 }
 
 impl Units {
@@ -54,7 +50,7 @@ impl Units {
     }
 
     /// Whether this is the window manager's unit, as far as that is known: it is, or there is no other.
-    fn is_window_manager(&self, unit: &str) -> bool {
+    pub(super) fn is_window_manager(&self, unit: &str) -> bool {
         match &self.wm {
             Some(wm) => wm == unit,
             None => self.names.len() == 1,
@@ -103,15 +99,6 @@ impl Life {
         None
     }
 
-    /// Starts what waits for a window manager, once.
-    async fn wm_ready(&mut self) {
-        let Some(manager) = self.link.manager().filter(|_| !self.units.ready) else { return };
-        self.units.ready = true;
-        if let Err(error) = manager.start(names::WM_READY_TARGET, Mode::Replace).await {
-            tracing::error!("{} cannot be started: {error}", names::WM_READY_TARGET);
-        }
-    }
-
     /// Finds out which of the session's units the window manager's process is in.
     async fn find_wm_unit(&mut self, pid: Option<Pid>) {
         let (Some(manager), Some(pid)) = (self.link.manager(), pid) else { return };
@@ -129,23 +116,30 @@ impl Life {
                 return Some(why);
             }
         }
-        self.review(names::XORG_TARGET).await
+        for target in TARGETS {
+            if let Some(why) = self.review(target).await {
+                return Some(why);
+            }
+        }
+        None
     }
 
     /// Looks at a unit that has changed; `Some` if the session ends with it.
     pub(super) async fn review(&mut self, unit: &str) -> Option<Why> {
-        let manager = self.link.manager()?.clone();
-        if unit == names::XORG_TARGET {
-            let state = manager.state(unit).await.ok()?;
-            return (state.is_down() || state.is_going_down()).then_some(Why::TargetStopped);
+        if let Some(target) = TARGETS.into_iter().find(|&target| target == unit) {
+            return self.review_target(target).await;
         }
+        let manager = self.link.manager()?.clone();
         if !self.units.count(unit) {
             return None;
         }
         let verdict = verdict_on(&manager, unit).await?;
         if verdict == Verdict::Up {
             self.units.restarting.retain(|said| said != unit);
-            if self.config.session.ready == Ready::Started && !self.units.ready && is_started(&manager, unit).await {
+            if self.config.session.ready == Ready::Started
+                && !self.targets.is_ready()
+                && is_started(&manager, unit).await
+            {
                 self.wm_ready().await;
             }
             return None;
@@ -157,37 +151,15 @@ impl Life {
         self.decide(&manager, unit, verdict).await
     }
 
-    /// Whether a unit has ended because its display is gone.
-    ///
-    /// Any other client may be quicker to notice that than a window manager on a busy machine, and what it connects to
-    /// is the next server already, by the time that this unit fails with the one before. Only if it fails: what exits
-    /// with 0 while there is a display was left by its user.
-    fn is_end_of_its_display(&self, verdict: &Verdict) -> bool {
-        let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
-        self.serving.is_without_display() || (self.serving.has_ended && failed)
-    }
-
-    /// Starts a unit at once, whatever pause its own policy makes. This does not count for its start limit: how often it
-    /// happens is bounded here, by the server's crashes if it was the loss of its display, and else by its own.
-    async fn start_again(&self, manager: &Manager, unit: &str) {
-        let _ = manager.reset_failed(unit).await;
-        let restarted = match manager.restart(unit).await {
-            // A transient unit that is not failed any more may be forgotten, or cannot be read.
-            Err(_) if names::is_session_service(unit) => self.start_anew(manager, unit).await,
-            restarted => restarted.map(|_| ()),
-        };
-        if let Err(error) = restarted {
-            tracing::warn!("{unit} cannot be started again: {error}");
+    /// A unit has ended by itself, and its own policy starts it again. `Some` if the session ends with that: `Restart=always`,
+    /// as in the wiki's units, would start a window manager again that its user has left.
+    pub(super) async fn restarts(&mut self, unit: &str, end: ServiceEnd) -> Option<Why> {
+        let verdict = if end.is_clean_exit() { Verdict::LoggedOut } else { Verdict::Restarting };
+        if !self.units.count(unit) || self.is_end_of_its_display(&verdict) {
+            return None;
         }
-    }
-
-    /// Makes a transient unit of this session once more.
-    async fn start_anew(&self, manager: &Manager, unit: &str) -> Result<(), CallError> {
-        let rescue = self.units.rescue.as_ref().map(|rescue| &rescue.service);
-        match self.choice.service().into_iter().chain(rescue).find(|service| service.name == unit) {
-            Some(service) => manager.start_transient(service, &self.config.crash).await.map(|_| ()),
-            None => manager.start(unit, Mode::Replace).await.map(|_| ()),
-        }
+        let manager = self.link.manager()?.clone();
+        self.decide(&manager, unit, verdict).await
     }
 
     /// What a unit's end means: the session's end if it is the window manager's, or nobody knows whose and it is the
@@ -210,46 +182,12 @@ impl Life {
         if let Some(wm) = &self.units.wm {
             return if wm == unit { self.rescue(why).await } else { None };
         }
-        for other in &self.units.names {
+        for other in self.units.names.iter().filter(|other| *other != unit) {
             if matches!(verdict_on(manager, other).await, Some(Verdict::Up | Verdict::Restarting)) {
                 return None;
             }
         }
         self.rescue(why).await
-    }
-}
-
-impl Life {
-    /// Whether a window manager that has crashed is ours to start again, and the session bears it once more.
-    async fn comes_back_by_us(&mut self, manager: &Manager, unit: &str, end: &ServiceEnd) -> bool {
-        if !end.is_crash() || !self.units.is_window_manager(unit) || !self.is_ours_to_restart(manager, unit).await {
-            return false;
-        }
-        let policy = &self.config.crash;
-        let count = self.units.crashes.add(Instant::now(), policy.window);
-        u32::try_from(count).is_ok_and(|count| count <= policy.limit)
-    }
-
-    /// Whether systemd does not start a unit again that should be.
-    ///
-    /// One of the person's own that says nothing of restarts (`Restart=no`, the default). And a command that systemd cannot
-    /// start again although it was told to: 252 does not read what it has written itself if there is a `$` in the command
-    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end is the session's is none
-    /// of these.
-    async fn is_ours_to_restart(&self, manager: &Manager, unit: &str) -> bool {
-        if let Some(service) = self.choice.service().filter(|service| service.name == unit) {
-            return service.restart && manager.state(unit).await.is_ok_and(|state| state.load != "loaded");
-        }
-        let own = unit.ends_with(".service") && !names::is_session_service(unit);
-        own && manager.never_restarts(unit).await.unwrap_or(false)
-    }
-
-    /// Says that a unit is on its way back, once for each time.
-    fn say_restarting(&mut self, unit: &str) {
-        if !self.units.restarting.iter().any(|said| said == unit) {
-            tracing::warn!("{unit} crashed and is being started again");
-            self.units.restarting.push(unit.to_owned());
-        }
     }
 }
 

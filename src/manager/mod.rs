@@ -165,6 +165,15 @@ impl Manager {
         }
     }
 
+    /// Has `signals` tell when this service ends by itself and is started again.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn watch_restarts(&self, signals: &Signals, unit: &str) -> Result<(), CallError> {
+        let failed = |error| CallError::Local { method: "AddMatch", error };
+        signals.watch(&self.connection, unit).await.map_err(failed)
+    }
+
     /// Queues a job and waits for its end. Returns its result, `None` if the connection was lost.
     ///
     /// # Errors
