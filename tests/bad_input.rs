@@ -6,7 +6,7 @@ mod hostile;
 
 use std::time::Instant;
 
-use harness::{Case, Guest, Login, SOON, secs, wait_until};
+use harness::{Case, Guest, Login, secs};
 use hostile::*;
 
 #[test]
@@ -258,70 +258,4 @@ fn a_server_that_ignores_sigterm_is_killed_after_its_deadline() {
     guest.assert_clean();
     configure(&guest, "");
     a_session_works(&guest, &login);
-}
-
-#[test]
-fn a_directory_of_sockets_that_is_not_safe_is_explained_and_not_touched() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let remedy = "systemd-tmpfiles --create --boot --prefix=/tmp/.X11-unix x11.conf";
-    for (spoil, word) in [
-        ("rmdir /tmp/.X11-unix", "is missing"),
-        ("chown ada /tmp/.X11-unix", "belongs to user 1000"),
-        ("chmod 0777 /tmp/.X11-unix", "has mode 0777 instead of 1777"),
-        ("chmod 0755 /tmp/.X11-unix", "has mode 0755 instead of 1777"),
-        ("rmdir /tmp/.X11-unix; mkdir -m 1777 /tmp/x; ln -s x /tmp/.X11-unix", "is not a directory"),
-        ("rmdir /tmp/.X11-unix; touch /tmp/.X11-unix", "is not a directory"),
-    ] {
-        guest.root(spoil).ok();
-        let facts = guest.root("stat -c '%F %U %a %i' /tmp/.X11-unix").stdout;
-        at(&login, START).says(24, &["/tmp/.X11-unix", word, remedy]).in_journal(&guest);
-        assert_eq!(guest.root("stat -c '%F %U %a %i' /tmp/.X11-unix").stdout, facts, "it is touched");
-        guest.root(&format!("[ -d /tmp/.X11-unix ] && [ ! -L /tmp/.X11-unix ] || rm -f /tmp/.X11-unix; {remedy}")).ok();
-        guest.assert_clean();
-        a_session_works(&guest, &login);
-    }
-}
-
-/// The display of ada's session.
-fn display(guest: &Guest) -> String {
-    guest.user("ada", "systemctl --user show-environment | sed -n 's/^DISPLAY=//p'").text()
-}
-
-#[test]
-fn a_display_that_somebody_else_has_is_stepped_around() {
-    let mut guest = Guest::get();
-    let login = prompt(&mut guest);
-    let server = guest.spawn("eve", "printf '%10d\\n' $$ > /tmp/.X0-lock; echo here; exec sleep 600");
-    wait_output(&server, "here");
-    guest.user("eve", "printf '%10d\\n' 4194305 > /tmp/.X1-lock").ok();
-    guest.user("ada", "echo nonsense > /tmp/.X2-lock; mkfifo /tmp/.X3-lock; ln -s /etc/passwd /tmp/.X4-lock").ok();
-    let listener = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('/tmp/.X11-unix/X5'); s.listen(); \
-        print('here', flush=True); time.sleep(600)";
-    let listener = guest.spawn("eve", &format!("exec python3 -c \"{listener}\""));
-    wait_output(&listener, "here");
-    guest.set_baseline();
-
-    let taken = ["leave --display away", "display :"];
-    for (number, words) in [
-        (0, "holds its lock"),
-        (1, "user 1001 left a lock file that only they or root can remove"),
-        (2, "/tmp/.X2-lock is in the way: remove it"),
-        (3, "/tmp/.X3-lock is in the way: remove it"),
-        (4, "/tmp/.X4-lock is in the way: remove it"),
-        (5, "a process listens on its socket"),
-    ] {
-        let command = format!("startxd start --display :{number} -- openbox");
-        at(&login, &command).says(24, &[taken[0], &format!("{}{number} is taken", taken[1]), words]).in_journal(&guest);
-        guest.assert_clean();
-    }
-    let session = type_at(&login, START);
-    wait_until("graphical-session.target", SOON, || {
-        let run = guest.user("ada", "systemctl --user is-active graphical-session.target xorg@6.service");
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
-    });
-    assert_eq!(display(&guest), ":6");
-    stop(&guest, &login, &session).says(0, &[]);
-    guest.assert_clean();
-    guest.root("rm -f /tmp/.X[0-4]-lock /tmp/.X11-unix/X5").ok();
 }

@@ -3,13 +3,10 @@
 mod harness;
 mod scenario;
 
-use harness::{Mode, SOON, wait_until};
+use harness::{Mode, SOON};
 use scenario::{Desk, OPENBOX};
 
 const COOKIE: &str = include_str!("scenario/cookie.py");
-
-/// An X server of eve's on display 0.
-const XVFB: &str = "exec Xvfb :0 -nolisten tcp";
 
 /// A configuration that the server does not get to the end of, until somebody has written to it.
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
@@ -17,27 +14,6 @@ const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
 fn quits(desk: &Desk) {
     desk.quits_openbox();
     desk.ended(0);
-}
-
-#[test]
-fn a_taken_display_is_passed_over_unless_it_was_asked_for() {
-    let mut desk = Desk::at_prompt();
-    let _server = desk.spawn("eve", XVFB);
-    wait_until("eve's server", SOON, || {
-        let run = desk.user("eve", "DISPLAY=:0 xdpyinfo");
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
-    });
-    desk.settles();
-    desk.types("startxd start --display :0 -- openbox");
-    desk.ended(24).says(&["display :0 is taken"]);
-
-    desk.starts(OPENBOX);
-    assert_eq!(desk.environment().get("DISPLAY"), Some(":1"));
-    assert_eq!(desk.state("xorg@1.service"), "active");
-    assert!(desk.run("xdpyinfo").ok().stdout.contains("name of display:    :1"));
-    quits(&desk);
-    desk.user("eve", "DISPLAY=:0 xdpyinfo").ok();
-    desk.root("pkill -u eve -x Xvfb").ok();
 }
 
 #[test]
@@ -50,27 +26,6 @@ fn a_display_that_is_asked_for_is_the_one() {
         ["xorg@5.service active", "xorg@0.service inactive"]
     );
     quits(&desk);
-}
-
-#[test]
-fn a_lock_of_a_dead_server_is_no_obstacle() {
-    let desk = Desk::at_prompt();
-    // A pid that nobody has: the kernel's are below 2^22.
-    desk.user("ada", "printf '%10d\\n' 4194303 > /tmp/.X0-lock").ok();
-    desk.starts(OPENBOX);
-    assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
-    quits(&desk);
-}
-
-#[test]
-fn a_dead_lock_that_cannot_be_removed_takes_the_display() {
-    let mut desk = Desk::at_prompt();
-    desk.user("eve", "printf '%10d\\n' 4194303 > /tmp/.X0-lock").ok();
-    desk.settles();
-    desk.starts(OPENBOX);
-    assert_eq!(desk.environment().get("DISPLAY"), Some(":1"));
-    quits(&desk);
-    desk.user("eve", "rm /tmp/.X0-lock").ok();
 }
 
 #[test]
@@ -129,25 +84,6 @@ fn the_cookie_is_nobody_elses_business() {
     assert_eq!(desk.root("python3 /run/cookie.py leaks").text(), "looked at the\nlooked at cmdline");
     quits(&desk);
     assert_eq!(desk.root("ls /run/user/1000").text().lines().filter(|name| *name == "startxd").count(), 0);
-}
-
-#[test]
-fn without_the_cookie_nobody_is_served_whoever_they_are() {
-    let desk = Desk::at_prompt();
-    desk.write("/run/cookie.py", COOKIE);
-    desk.starts(OPENBOX);
-    let knocks = |user: &str| {
-        let script = "python3 /run/cookie.py knocks";
-        let run = if user == "root" { desk.root(script) } else { desk.user(user, script) };
-        run.text().lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (refused, closed) = (["refused"; 3], ["no permission"; 3]);
-    assert_eq!(knocks("ada"), [refused, refused].concat());
-    assert_eq!(knocks("root"), [refused, refused].concat());
-    assert_eq!(knocks("eve"), [closed, refused].concat());
-    assert_eq!(desk.user("ada", "python3 /run/cookie.py good").text(), "served\nserved");
-    desk.user("ada", "env -u XAUTHORITY DISPLAY=:0 xdpyinfo").fails();
-    quits(&desk);
 }
 
 #[test]

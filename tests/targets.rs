@@ -16,25 +16,6 @@ const TARGETS: [&str; 6] = [
     "xdg-desktop-autostart.target",
 ];
 
-/// Writes down who is there: `record NAME`. Without a server the display's socket still listens, and a client waits for
-/// its end: no longer than `ended` allows an end to take.
-const RECORD: &str = r#"#!/bin/bash
-running() { if pgrep -u ada -x "$1" > /dev/null; then echo yes; else echo no; fi; }
-answers() { if timeout 2 "$@" > /dev/null 2>&1; then echo yes; else echo no; fi; }
-exported() { systemctl --user show-environment | sed -n s/^DISPLAY=//p; }
-echo "$1: wm $(running openbox), display $(answers xdpyinfo), manager has ${XAUTHORITY:+a cookie for }$(exported)" >> ~/record.log
-"#;
-
-fn records(desk: &Desk) -> Vec<String> {
-    let text = desk.user("ada", "cat record.log 2>/dev/null").stdout;
-    text.lines().map(str::to_owned).collect()
-}
-
-fn writes_record(desk: &Desk) {
-    desk.write_as("ada", "~/record", RECORD);
-    desk.user("ada", "chmod +x record").ok();
-}
-
 #[test]
 fn they_come_and_go_with_the_session() {
     let desk = Desk::at_prompt();
@@ -80,7 +61,7 @@ fn the_graphical_session_begins_when_a_window_manager_manages() {
 #[test]
 fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     let desk = Desk::at_prompt();
-    writes_record(&desk);
+    desk.writes_record();
     // systemd signals everything in the unit until nothing new is in it, the handler's children too.
     let program = "#!/bin/bash\ntrap 'trap \"\" TERM; ~/record stopped; exit 0' TERM\n~/record started\n\
                    while :; do sleep infinity & wait; done\n";
@@ -91,7 +72,7 @@ fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     desk.user("ada", "systemctl --user daemon-reload").ok();
 
     desk.starts(OPENBOX);
-    wait_until("the program's record", SOON, || match records(&desk) {
+    wait_until("the program's record", SOON, || match desk.records() {
         lines if lines.is_empty() => Err(desk.states(&TARGETS).join(", ")),
         _ => Ok(()),
     });
@@ -99,56 +80,5 @@ fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
     let there = "wm yes, display yes, manager has a cookie for :0";
-    assert_eq!(records(&desk), [format!("started: {there}"), format!("stopped: {there}")]);
-}
-
-#[test]
-fn the_end_is_applications_then_window_manager_then_server_then_environment() {
-    let desk = Desk::at_prompt();
-    writes_record(&desk);
-    desk.writes_unit(
-        "app.service",
-        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
-         [Service]\nExecStart=sleep infinity\nExecStartPost=%h/record app\nExecStop=%h/record app\n\
-         [Install]\nWantedBy=graphical-session.target\n",
-    );
-    desk.writes_unit(
-        "mywm.service",
-        "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n\
-         [Service]\nExecStart=openbox --sm-disable\nExecStop=%h/record wm-stops\nExecStopPost=%h/record wm-stopped\n\
-         [Install]\nWantedBy=wm.target\n",
-    );
-    desk.writes_unit("xorg@.service.d/record.conf", "[Service]\nExecStopPost=%h/record x-stopped\n");
-    desk.user("ada", "systemctl --user enable app mywm").ok();
-    let (all, no_wm, no_display) = (
-        "wm yes, display yes, manager has a cookie for :0",
-        "wm no, display yes, manager has a cookie for :0",
-        "wm no, display no, manager has a cookie for :0",
-    );
-
-    desk.starts("");
-    desk.unit_becomes("app.service", "active");
-    desk.user("ada", "startxd stop").ok();
-    desk.ended(0);
-    assert_eq!(
-        records(&desk),
-        [
-            format!("app: {all}"),
-            format!("app: {all}"),
-            format!("wm-stops: {all}"),
-            format!("wm-stopped: {no_wm}"),
-            format!("x-stopped: {no_display}"),
-        ]
-    );
-
-    // When the window manager goes first, which is how people log out, the rest is the same.
-    desk.user("ada", "rm record.log").ok();
-    desk.starts("");
-    desk.unit_becomes("app.service", "active");
-    desk.quits_openbox();
-    desk.ended(0);
-    let lines = records(&desk);
-    assert_eq!(lines.first(), Some(&format!("app: {all}")));
-    assert!(lines.contains(&format!("app: {no_wm}")), "{lines:?}");
-    assert_eq!(lines.last(), Some(&format!("x-stopped: {no_display}")));
+    assert_eq!(desk.records(), [format!("started: {there}"), format!("stopped: {there}")]);
 }

@@ -3,7 +3,8 @@
 
 use std::thread::sleep;
 
-use crate::harness::{Background, SOON, wait_until};
+use crate::another;
+use crate::harness::{Autologin, Background, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX, moments};
 
 /// Everything of startxd, the server, and the window manager.
@@ -77,4 +78,27 @@ fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
     desk.user("ada", "systemctl --user unmask --runtime startxd-repair.service").ok();
     desk.quits_openbox();
     desk.ended(0).says(&["ended without cleaning up"]);
+}
+
+#[test]
+fn every_process_of_the_user_with_her_manager_her_bus_and_her_shell() {
+    let case = Guest::get();
+    case.write_profile("ada", "startxd check may-start && exec startxd start -- openbox --sm-disable\n");
+    let login = case.login(&Autologin::default());
+    let mut desk = Desk::logged_in(case, login);
+    desk.is_up();
+    for _ in 0..3 {
+        let server = desk.server();
+        // What they leave in /tmp outlives them all; the getty logs her in again at once.
+        desk.root("pkill -KILL -u ada").ok();
+        another(&desk, "Xorg", &server.pid);
+        desk.is_up();
+        assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
+    }
+    desk.write_profile("ada", "");
+    desk.quits_openbox();
+    desk.vt().wait_prompt(SOON);
+    desk.root("ls /tmp/.X0-lock /tmp/.X11-unix/X0 2>/dev/null").fails();
+    desk.logs_in_again();
+    desk.starts_again();
 }
