@@ -74,6 +74,7 @@ impl Life {
             self.serving.not_before = None;
             tracing::info!("the X server was stopped; it comes back with the window manager");
         }
+        self.ask_for_devices();
         self.review_all().await
     }
 

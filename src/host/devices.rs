@@ -27,6 +27,13 @@ impl Devices {
 }
 
 impl Life {
+    /// A server is to come back: not before it would get its devices, which may be gone meanwhile, or in the background.
+    /// That is asked for while the window manager is on its way back, so that as a rule nobody waits for the answer.
+    pub(super) fn ask_for_devices(&mut self) {
+        self.devices.withheld = true;
+        self.ground.ask();
+    }
+
     /// The server's control of the login session has changed. `Some` if that ends the session.
     pub(super) async fn control_changed(&mut self, control: Control) -> Option<Why> {
         match control {

@@ -4,11 +4,10 @@ use std::io;
 
 use nix::sys::signal::Signal as Signo;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::devices::Devices;
-use super::ground::Control;
+use super::ground::{Control, Ground};
 use super::link::{Link, News};
 use super::multiplexers::Telling;
 use super::peers::{Peer, PeerEvent, Peers};
@@ -69,7 +68,7 @@ pub(super) struct Life {
     pub(super) peers: Peers,
     interrupts: Interrupts,
     /// What happens to the server's control of the login session.
-    control: mpsc::UnboundedReceiver<Control>,
+    pub(super) ground: Ground,
     pub(super) serving: Serving,
     pub(super) devices: Devices,
     pub(super) units: Units,
@@ -87,7 +86,7 @@ pub(super) struct Life {
 /// What a life begins with.
 pub(super) struct Parts {
     pub link: Link,
-    pub control: mpsc::UnboundedReceiver<Control>,
+    pub ground: Ground,
     pub choice: Choice,
     pub config: Config,
     pub plan: Plan,
@@ -112,7 +111,7 @@ impl Life {
     /// Lives a session from its first job to its last, and returns why it ended, and what is left to put back: the
     /// manager is `None` if it is gone.
     pub(super) async fn begin(parts: Parts) -> (Why, Prepared, Option<Manager>) {
-        let Parts { link, control, choice, config, plan, prepared, listener, signals } = parts;
+        let Parts { link, ground, choice, config, plan, prepared, listener, signals } = parts;
         let peers = Peers::serve(listener, config.deadlines.launch);
         let units = Units::new(choice.units());
         let mut life = Self {
@@ -123,7 +122,7 @@ impl Life {
             plan,
             peers,
             interrupts: signals,
-            control,
+            ground,
             serving: Serving::default(),
             devices: Devices::default(),
             units,
@@ -189,7 +188,7 @@ impl Life {
             event = self.peers.next() => Event::Peer(event),
             sight = serving::seen(sights) => Event::Sight(sight),
             news = self.link.next() => Event::Manager(news),
-            Some(control) = self.control.recv() => Event::Control(control),
+            control = self.ground.next() => Event::Control(control),
             () = launch_due => Event::LaunchDue,
         }
     }

@@ -165,10 +165,10 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
     };
-    let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
+    let ground = ground::Ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {
         link: link::Link::new(clearance.manager, events, manager_process),
-        control,
+        ground,
         choice,
         config: config.clone(),
         plan,

@@ -1,8 +1,10 @@
 //! `KillUserProcesses=yes`, lingering on, an ssh session of the same user beside: as documented; the right session is
 //! claimed; the ssh session's processes are left alone.
 
-use crate::harness::{Guest, SOON, wait_until};
+use crate::harness::{Guest, Mode, SOON, active_vt, wait_until};
+use crate::hostile::{START, log_in_second, stop, type_at, wait_up};
 use crate::scenario::{Desk, OPENBOX};
+use crate::{another, manages};
 
 /// Logs ada in by ssh from her own machine, and runs a command there that stays.
 fn ssh(desk: &mut Desk) -> crate::harness::Background {
@@ -35,6 +37,39 @@ fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
     desk.root("pgrep -u ada -x sleep").ok();
     desk.starts_again();
     desk.root("pkill -u ada -x sleep").ok();
+}
+
+#[test]
+fn somebody_else_on_the_next_terminal_is_not_disturbed() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let server = desk.server();
+    let eve = log_in_second(&desk, "eve");
+    let session = type_at(&eve, START);
+    wait_up(&desk, "eve");
+    eve.vt.wait_mode(Mode::Graphics, SOON);
+    assert!(desk.user("eve", "startxd status").text().contains("display  :1, "));
+    let servers = desk.root("pgrep -u eve -x Xorg").text();
+    assert_eq!(desk.server(), server);
+
+    // Whatever becomes of the one in the background, the terminal in front stays where it is.
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    desk.reads("tty1 is in the background");
+    desk.unit_becomes("xorg@0.service", "activating");
+    assert_eq!(active_vt(), 2);
+    desk.vt().switch();
+    another(&desk, "Xorg", &server.pid);
+    manages(&desk);
+    desk.is_up();
+    eve.vt.switch();
+    desk.user("ada", "startxd stop").ok();
+    desk.comes_back(0, SOON);
+    assert_eq!((active_vt(), eve.vt.mode()), (2, Mode::Graphics));
+    assert_eq!(desk.root("pgrep -u eve -x Xorg").text(), servers);
+    stop(&desk, &eve, &session).says(0, &[]);
+    desk.logout(&eve);
+    desk.vt().switch();
+    desk.starts_again();
 }
 
 #[test]

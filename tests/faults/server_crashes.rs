@@ -2,7 +2,7 @@
 //! `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the
 //! server's last lines on the VT.
 
-use crate::harness::{Mode, SOON, secs};
+use crate::harness::{Guest, Mode, SOON, active_vt, secs};
 use crate::scenario::{Desk, OPENBOX};
 use crate::{FIFO, another, manages};
 
@@ -93,6 +93,37 @@ fn it_comes_back_after_a_pause_with_the_terminal_in_text_mode_meanwhile() {
     desk.unit_becomes("xorg@0.service", "activating");
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
+}
+
+#[test]
+fn one_that_is_killed_in_the_background_comes_back_with_its_terminal() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let server = desk.server();
+    let other = Guest::vt(&desk, 2);
+    other.switch();
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    // Its supervisor is there, and waits: a server would get no devices, and switch terminals under whoever works there.
+    desk.reads("it comes back with the window manager (1 of 3)");
+    desk.unit_becomes("xorg@0.service", "activating");
+    desk.reads("tty1 is in the background: the X server comes back when you switch to it");
+    assert_eq!((active_vt(), desk.vt().mode()), (2, Mode::Text));
+    desk.vt().switch();
+    another(&desk, "Xorg", &server.pid);
+    manages(&desk);
+    desk.is_up();
+    // A restart that is asked for meanwhile is no other, and an end does not wait for it.
+    let server = desk.server();
+    other.switch();
+    let restart = desk.user("ada", "startxd restart xorg").ok();
+    assert!(restart.stderr.contains("tty1 is in the background"), "{restart}");
+    desk.unit_becomes("xorg@0.service", "activating");
+    assert_ne!(desk.root("pgrep -u ada -x Xorg").stdout.trim(), server.pid);
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    assert_eq!(active_vt(), 2);
+    desk.vt().switch();
+    desk.starts_again();
 }
 
 #[test]
