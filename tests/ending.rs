@@ -3,7 +3,7 @@
 mod harness;
 mod scenario;
 
-use harness::Mode;
+use harness::{Mode, SOON, wait_until};
 use scenario::{Desk, OPENBOX};
 
 #[test]
@@ -39,6 +39,30 @@ fn stop_works_from_a_terminal_window_that_it_ends() {
     desk.sees_window("inside");
     desk.user("ada", "echo > go").ok();
     desk.ended(0);
+    desk.starts_again();
+}
+
+#[test]
+fn a_host_that_hangs_is_named_with_the_way_out() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nlaunch = 0.5\nuser_manager = 0.5\n");
+    desk.starts(OPENBOX);
+    let host = desk.root("pgrep -u ada -f '^startxd start'").text();
+    desk.root(&format!("kill -STOP {host}")).ok();
+    let stop = desk.user("ada", "startxd stop");
+    assert_eq!(stop.code(), 1, "{stop}");
+    let remedy = format!("kill -KILL {host}");
+    assert!(stop.stderr.contains("does not answer within 1 s") && stop.stderr.contains(&remedy), "{stop}");
+    desk.user("ada", &remedy).ok();
+    // The shell has the terminal back since the host was stopped.
+    desk.comes_back_somehow(SOON);
+    wait_until("nothing to be left", SOON, || match desk.what_is_left() {
+        left if left.is_empty() => Ok(()),
+        left => Err(left.to_string()),
+    });
+    // It tells of its job's end before the next prompt.
+    desk.vt().type_line("");
+    desk.vt().wait_text("Killed", SOON);
     desk.starts_again();
 }
 
