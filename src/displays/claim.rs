@@ -18,13 +18,12 @@ use nix::unistd::linkat;
 use serde::{Deserialize, Serialize};
 
 use super::size::Size;
-use crate::files;
 use crate::host::place;
 use crate::host::repair::{remove_lock, remove_socket};
 use crate::manager::names;
 use crate::runtime_dir::RuntimeDir;
-use crate::small_file;
 use crate::x11::display::Display;
+use crate::{files, small_file};
 
 /// The form of the file; another one is not read.
 pub const VERSION: u32 = 1;
@@ -61,6 +60,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Takes what is in the file of a display, and returns its settings.
+    ///
+    /// # Errors
+    /// Why it is none of this version's, or of another display.
+    pub fn parse(bytes: &[u8], display: Display) -> Result<Self, String> {
+        let settings: Self = toml::from_slice(bytes).map_err(|error| error.message().to_owned())?;
+        if settings.version != VERSION || settings.display != display {
+            return Err("they are those of another version of startxd, or of another display".to_owned());
+        }
+        Ok(settings)
+    }
+
     /// The unit of the server: a scope if the display is a command's own, else a service.
     #[must_use]
     pub fn unit(&self) -> String {
@@ -185,16 +196,8 @@ fn is_at(file: &File, path: &Path) -> bool {
 /// # Errors
 /// They cannot be read.
 pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<Settings>> {
-    let bytes = match small_file::read(&runtime.claim(display)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let settings: Settings = toml::from_slice(&bytes).map_err(|error| io::Error::other(error.message().to_owned()))?;
-    if settings.version != VERSION || settings.display != display {
-        return Err(io::Error::other("they are those of another version of startxd, or of another display"));
-    }
-    Ok(Some(settings))
+    let Some(bytes) = small_file::read_ours(&runtime.claim(display))? else { return Ok(None) };
+    Settings::parse(&bytes, display).map(Some).map_err(io::Error::other)
 }
 
 /// The displays that are claimed, by number.
@@ -230,8 +233,14 @@ impl State {
     /// Reads it; what cannot be read says nothing.
     #[must_use]
     pub fn read(runtime: &RuntimeDir, display: Display) -> Self {
-        let bytes = small_file::read(&runtime.display_state(display)).unwrap_or_default();
-        toml::from_slice(&bytes).unwrap_or_default()
+        let bytes = small_file::read_ours(&runtime.display_state(display)).ok().flatten();
+        Self::parse(&bytes.unwrap_or_default())
+    }
+
+    /// Takes what is in the file; what cannot be read says nothing.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        toml::from_slice(bytes).unwrap_or_default()
     }
 }
 

@@ -43,6 +43,11 @@ struct Row {
 }
 
 impl Row {
+    /// Takes what is in the file. What is not ours to understand says that nothing has failed.
+    fn parse(bytes: &[u8]) -> Self {
+        toml::from_slice(bytes).unwrap_or_default()
+    }
+
     /// The row as it counts at `now`: who stood for long has begun a new one.
     fn at(self, now: u64) -> Self {
         // A clock that was set back makes a row longer than it is, which is the smaller evil.
@@ -85,10 +90,8 @@ impl Backoff {
 
     fn in_directory(directory: &Path, limit: u32) -> Self {
         let path = directory.join(NAME);
-        // None, or one that is not ours to understand: nothing has failed.
-        let bytes = small_file::read(&path).unwrap_or_default();
-        let row: Row = std::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
-        Self { path, limit, row: row.at(now()) }
+        let bytes = small_file::read_ours(&path).ok().flatten().unwrap_or_default();
+        Self { path, limit, row: Row::parse(&bytes).at(now()) }
     }
 
     /// Says why and for how long there is a pause, and waits; returns at once if the last session did not fail.

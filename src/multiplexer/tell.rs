@@ -17,9 +17,8 @@ use super::screen::{self, Screen};
 use super::tmux::{self, Server};
 use super::variables::{self, Scope, TOLD};
 use crate::environment::Block;
-use crate::files;
 use crate::runtime_dir::RuntimeDir;
-use crate::small_file;
+use crate::{files, small_file};
 
 /// The form of the record; another one is not read.
 const VERSION: u32 = 1;
@@ -60,8 +59,13 @@ impl Told {
     }
 
     fn read(runtime: &RuntimeDir) -> Option<Self> {
-        let text = String::from_utf8(small_file::read(&runtime.multiplexers()).ok()?).ok()?;
-        toml::from_str(&text).ok().filter(|told: &Self| told.version == VERSION)
+        Self::parse(&small_file::read_ours(&runtime.multiplexers()).ok()??)
+    }
+
+    /// Takes what is in the record, and returns it; `None` if this version of startxd has not written it.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        toml::from_slice(bytes).ok().filter(|told: &Self| told.version == VERSION)
     }
 
     fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
