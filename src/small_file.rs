@@ -16,6 +16,14 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_at_most(path, 1, OFlag::empty())
 }
 
+/// As [`read`], as text: what is not UTF-8 in it is replaced, for the rest may be what matters.
+///
+/// # Errors
+/// As there.
+pub fn text(path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&read(path)?).into_owned())
+}
+
 /// As [`read`], or `None` if there is no such file.
 ///
 /// # Errors

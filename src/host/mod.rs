@@ -67,7 +67,7 @@ mod jobs;
 mod launch;
 mod life;
 mod multiplexers;
-mod orphan;
+pub mod orphan;
 mod peers;
 pub mod place;
 pub mod prepare;

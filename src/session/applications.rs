@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::manager::{Manager, names};
 use crate::os::{self, Pid};
+use crate::small_file;
 
 /// How often it is looked for processes that were started while others were ending: a bar that was just starting its
 /// status program, say. What is started for ever, by the window manager itself, goes after it.
@@ -72,10 +73,16 @@ fn kill(asked: &[Asked]) {
 /// that the pidfd holds, read after it was opened.
 fn ask(unit: &str, pid: Pid) -> Option<Asked> {
     let pidfd = os::pidfd_open(pid).ok()?;
-    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    if !cgroup.lines().any(|line| line.split('/').any(|part| part == unit)) {
+    let group = small_file::text(format!("/proc/{pid}/cgroup").as_ref()).ok()?;
+    if !is_in(&group, unit) {
         return None;
     }
     os::pidfd_signal(&pidfd, Signal::SIGTERM).ok()?;
     Some((pid, os::watch(pidfd).ok()?))
+}
+
+/// Whether a text of /proc/PID/cgroup names this unit (cgroups(7)).
+#[must_use]
+pub fn is_in(group: &str, unit: &str) -> bool {
+    group.lines().any(|line| line.split('/').any(|part| part == unit))
 }
