@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::unit_file;
+
 /// Its name. Drop-ins are read in the order of their names, and this comes after `override.conf`, which is where
 /// `systemctl edit` writes.
 pub const NAME: &str = "startxd-autologin.conf";
@@ -60,7 +62,7 @@ impl DropIn {
         let profile: Vec<PathBuf> = all(PROFILE);
         Some(Self {
             user: text.lines().find_map(|line| line.strip_prefix(USER))?.to_owned(),
-            exec_start: super::unit::values(text, "Service", "ExecStart").pop()?,
+            exec_start: unit_file::values(text, "Service", "ExecStart").pop()?,
             made: all(MADE),
             profile: profile.into_iter().next(),
             made_for_profile: all(MADE_BY_USER),

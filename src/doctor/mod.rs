@@ -20,7 +20,7 @@ mod server;
 mod session;
 mod snippets;
 mod terminal;
-mod units;
+pub mod units;
 mod versions;
 
 use crate::config::Loaded;
