@@ -4,30 +4,95 @@
 /// environment before PAM sees it otherwise, and `XDG_SESSION_TYPE` with it (shadow's does, util-linux' too).
 const LOGIN_OPTIONS: &str = r"-o '-p -f -- \\u'";
 
-/// Options of agetty that would contradict ours, with and without a value of their own.
-const CONTRADICT: [(&str, &str); 2] = [("-o", "--login-options"), ("-a", "--autologin")];
+/// What may stand before a program (systemd.service(5), "Command lines").
+const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
+
+/// Options of agetty that take a value: behind them, or as the next word.
+const SHORT: &str = "aCdfHIloPrt";
+/// The same with a long name, which may be cut short (getopt_long(3)), and with others that have no short one.
+const LONG: [&str; 13] = [
+    "autologin",
+    "chdir",
+    "chroot",
+    "delay",
+    "erase-chars",
+    "host",
+    "init-string",
+    "issue-file",
+    "kill-chars",
+    "login-options",
+    "login-program",
+    "nice",
+    "timeout",
+];
+/// Those of them that would contradict ours.
+const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 
 /// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else in it stays as the
 /// distribution has it. `None` if it runs something else than agetty.
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
-    let words = words(exec_start);
-    let (program, options) = words.split_first()?;
-    let name = program.trim_start_matches(['-', '@', ':', '+', '!', '|']).rsplit('/').next()?;
-    if name != "agetty" && name != "getty" {
+    let mut words = words(exec_start);
+    let path = words.first()?.trim_start_matches(PREFIXES);
+    if !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
         return None;
     }
-    let mut changed = vec![program.as_str(), LOGIN_OPTIONS, "--autologin", user];
+    // Behind such a program stands the name that it is to be known by.
+    let is_named = words[0][..words[0].len() - path.len()].contains('@');
+    let options = words.split_off(words.len().min(1 + usize::from(is_named)));
+    words.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
+    words.extend(without_contradiction(&options));
+    Some(words.join(" "))
+}
+
+/// Takes the options of a getty and returns them without those that would contradict ours.
+fn without_contradiction(options: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
     let mut options = options.iter();
-    while let Some(option) = options.next() {
-        if CONTRADICT.iter().any(|(short, long)| option == short || option == long) {
-            // Its value is the next word.
-            options.next();
-        } else if !CONTRADICT.iter().any(|(_, long)| option.starts_with(&format!("{long}="))) {
-            changed.push(option);
+    while let Some(word) = options.next() {
+        let Some(option) = option(word) else {
+            kept.push(word.clone());
+            // Behind two dashes are no options any more.
+            if word == "--" {
+                kept.extend(options.by_ref().cloned());
+            }
+            continue;
+        };
+        let value = if option.is_whole { None } else { options.next() };
+        if option.contradicts {
+            kept.extend(option.before);
+        } else {
+            kept.extend([word].into_iter().chain(value).cloned());
         }
     }
-    Some(changed.join(" "))
+    kept
+}
+
+/// An option that takes a value.
+struct Valued {
+    contradicts: bool,
+    /// Whether the value is in the same word.
+    is_whole: bool,
+    /// Options without a value that stand before it in the same word.
+    before: Option<String>,
+}
+
+/// The option in a word that takes a value, if there is one.
+fn option(word: &str) -> Option<Valued> {
+    let word: String = word.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
+    if let Some(long) = word.strip_prefix("--") {
+        let (begin, is_whole) = long.split_once('=').map_or((long, false), |(begin, _)| (begin, true));
+        let name = LONG.iter().find(|name| !begin.is_empty() && name.starts_with(begin))?;
+        return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
+    }
+    let flags = word.strip_prefix('-')?;
+    // What is behind -L is its value, too, but never the next word.
+    let (at, flag) = flags.char_indices().find(|(_, flag)| *flag == 'L' || SHORT.contains(*flag))?;
+    (flag != 'L').then(|| Valued {
+        contradicts: CONTRADICT.0.contains(flag),
+        is_whole: flags.len() > at + 1,
+        before: (at > 0).then(|| format!("-{}", &flags[..at])),
+    })
 }
 
 /// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines").
@@ -36,7 +101,7 @@ fn words(line: &str) -> Vec<String> {
     let mut quote = None;
     let mut escaped = false;
     for c in line.chars() {
-        if c.is_whitespace() && quote.is_none() && !escaped {
+        if matches!(c, ' ' | '\t') && quote.is_none() && !escaped {
             words.push(String::new());
             continue;
         }
@@ -71,6 +136,10 @@ mod tests {
             ("-/usr/sbin/agetty --noreset --noclear - ${TERM}", "-/usr/sbin/agetty {} --noreset --noclear - ${TERM}"),
             ("/sbin/agetty -a eve --login-options=\"-f x\" %I 38400 linux", "/sbin/agetty {} %I 38400 linux"),
             ("/sbin/agetty --autologin eve -J  %I", "/sbin/agetty {} -J %I"),
+            ("-@/sbin/agetty login -J", "-@/sbin/agetty login {} -J"),
+            // As getopt_long(3) understands them.
+            ("/sbin/agetty -aeve -o'-p x' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
+            ("/sbin/agetty -I -a --ho -o -L=a -8 -- -a b", "/sbin/agetty {} -I -a --ho -o -L=a -8 -- -a b"),
         ];
         for (line, expected) in cases {
             let expected = expected.replace("{}", r"-o '-p -f -- \\u' --autologin ada");

@@ -50,6 +50,10 @@ pub enum Refused {
         "the name {user:?} has characters that mean something in unit files; write the drop-in by hand, see startxd(1)"
     )]
     OddName { user: String },
+    #[error(
+        "the home of {user}, {home:?}, cannot be written into a unit file; write the drop-in by hand, see startxd(1)"
+    )]
+    OddHome { user: String, home: PathBuf },
     #[error("{user} cannot log in, the shell is {}; to change that: chsh -s /bin/bash {user}", shell.display())]
     NoShell { user: String, shell: PathBuf },
     #[error("tty{vt} belongs to {by}; choose another terminal (--vt), or turn that off: systemctl disable {by}")]
