@@ -101,7 +101,7 @@ impl fmt::Display for Place {
 /// The process that listens on a socket, if it can be told.
 #[must_use]
 pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
-    let in_name = || socket.file_name()?.to_str()?.split_once('.')?.0.parse().ok().map(Pid::from_raw);
+    let in_name = || screen::named(socket.file_name()?.to_str()?).map(|(pid, _)| pid);
     let pid = match kind {
         Kind::Tmux => sockets::listener(socket).ok(),
         // To these connecting would be a message.

@@ -65,11 +65,28 @@ impl Told {
     /// Takes what is in the record, and returns it; `None` if this version of startxd has not written it.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        toml::from_slice(bytes).ok().filter(|told: &Self| told.version == VERSION)
+        let told: Self = toml::from_slice(bytes).ok()?;
+        // What others are then told to change.
+        let is_told = |(name, value): (&String, &String)| TOLD.contains(&name.as_str()) && is_plain(value);
+        (told.version == VERSION && told.variables.iter().all(is_told)).then_some(told)
+    }
+
+    /// What is in the record.
+    ///
+    /// # Errors
+    /// None in practice: every record can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
+    /// The variables.
+    #[must_use]
+    pub const fn variables(&self) -> &Block {
+        &self.variables
     }
 
     fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
-        files::replace(&runtime.multiplexers(), &toml::to_string(self).map_err(io::Error::other)?, 0o600)
+        files::replace(&runtime.multiplexers(), &self.render()?, 0o600)
     }
 }
 
@@ -235,6 +252,10 @@ mod tests {
         let mut told = Told::new(&block(&[("DISPLAY", ":0")]), &Block::new());
         let scope = super::variables::parse("-DISPLAY\nXAUTHORITY=/x");
         told.tmux.insert("/tmp/tmux-1/default".into(), [("".into(), scope.clone()), ("$0".into(), scope)].into());
-        assert_eq!(toml::from_str::<Told>(&toml::to_string(&told).unwrap()).unwrap(), told);
+        let text = told.render().unwrap();
+        assert_eq!(Told::parse(text.as_bytes()), Some(told));
+        for text in [text.replace("= 1", "= 2"), text.replace("DISPLAY =", "PATH ="), text.replace(":0", "\\n")] {
+            assert_eq!(Told::parse(text.as_bytes()), None, "{text}");
+        }
     }
 }
