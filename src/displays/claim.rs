@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
@@ -23,7 +24,7 @@ use crate::host::repair::{remove_lock, remove_socket};
 use crate::manager::names;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
-use crate::{files, small_file};
+use crate::{deadline, files, small_file};
 
 /// The form of the file; another one is not read.
 pub const VERSION: u32 = 1;
@@ -189,6 +190,12 @@ fn is_at(file: &File, path: &Path) -> bool {
         (Ok(there), Ok(here)) => there.ino() == here.ino() && there.dev() == here.dev(),
         _ => false,
     }
+}
+
+/// A deadline of the settings: none is longer than any that can be configured.
+#[must_use]
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).map_or(deadline::MAX, |given| given.min(deadline::MAX))
 }
 
 /// The settings of a display; `None` if it is not claimed.

@@ -33,30 +33,34 @@ pub struct NoDirectory;
 
 /// Sessions that failed one after the other, as they are on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Row {
+pub struct Row {
     /// How many.
-    failed: u32,
+    pub failed: u32,
     /// When the last of them began, seconds since the epoch.
-    began: u64,
+    pub began: u64,
     /// Why it failed, in a line, if its host lived to say so.
-    why: Option<String>,
+    pub why: Option<String>,
 }
 
 impl Row {
     /// Takes what is in the file. What is not ours to understand says that nothing has failed.
-    fn parse(bytes: &[u8]) -> Self {
-        toml::from_slice(bytes).unwrap_or_default()
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let row: Self = toml::from_slice(bytes).unwrap_or_default();
+        Self { why: row.why.as_deref().map(in_a_line), ..row }
     }
 
     /// The row as it counts at `now`: who stood for long has begun a new one.
-    fn at(self, now: u64) -> Self {
+    #[must_use]
+    pub fn at(self, now: u64) -> Self {
         // A clock that was set back makes a row longer than it is, which is the smaller evil.
         let lasted = Duration::from_secs(now.saturating_sub(self.began));
         Self { failed: if lasted > STEADY { self.failed.min(1) } else { self.failed }, ..self }
     }
 
     /// The pause after it; `most` is the longest.
-    fn pause(&self, most: Duration) -> Duration {
+    #[must_use]
+    pub fn pause(&self, most: Duration) -> Duration {
         match self.failed {
             0 => Duration::ZERO,
             failed => FIRST.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
