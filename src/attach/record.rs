@@ -38,7 +38,15 @@ impl Attached {
     /// # Errors
     /// The directory is full or not writable.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        files::replace(path, &toml::to_string(self).map_err(io::Error::other)?, 0o600)
+        files::replace(path, &self.render()?, 0o600)
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// Reads a record; `None` if there is none that this version of startxd has written.

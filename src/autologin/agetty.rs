@@ -39,7 +39,11 @@ pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     }
     // Behind such a program stands the name that it is to be known by.
     let is_named = words[0][..words[0].len() - path.len()].contains('@');
-    let options = words.split_off(words.len().min(1 + usize::from(is_named)));
+    let own = 1 + usize::from(is_named);
+    if words.len() < own {
+        return None;
+    }
+    let options = words.split_off(own);
     words.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
     words.extend(without_contradiction(&options));
     Some(words.join(" "))
@@ -80,17 +84,20 @@ struct Valued {
 /// The option in a word that takes a value, if there is one.
 fn option(word: &str) -> Option<Valued> {
     let word: String = word.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
-    if let Some(long) = word.strip_prefix("--") {
+    // What an escape stands for is not looked at: no option needs one, but values do.
+    let plain = word.split('\\').next()?;
+    if let Some(long) = plain.strip_prefix("--") {
         let (begin, is_whole) = long.split_once('=').map_or((long, false), |(begin, _)| (begin, true));
-        let name = LONG.iter().find(|name| !begin.is_empty() && name.starts_with(begin))?;
+        let is_name = !begin.is_empty() && (is_whole || plain == word);
+        let name = LONG.iter().find(|name| is_name && name.starts_with(begin))?;
         return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
     }
-    let flags = word.strip_prefix('-')?;
+    let flags = plain.strip_prefix('-')?;
     // What is behind -L is its value, too, but never the next word.
     let (at, flag) = flags.char_indices().find(|(_, flag)| *flag == 'L' || SHORT.contains(*flag))?;
     (flag != 'L').then(|| Valued {
         contradicts: CONTRADICT.0.contains(flag),
-        is_whole: flags.len() > at + 1,
+        is_whole: word.len() > "-".len() + at + flag.len_utf8(),
         before: (at > 0).then(|| format!("-{}", &flags[..at])),
     })
 }
@@ -138,7 +145,7 @@ mod tests {
             ("/sbin/agetty --autologin eve -J  %I", "/sbin/agetty {} -J %I"),
             ("-@/sbin/agetty login -J", "-@/sbin/agetty login {} -J"),
             // As getopt_long(3) understands them.
-            ("/sbin/agetty -aeve -o'-p x' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
+            (r"/sbin/agetty -aeve -o'-p \\u' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
             ("/sbin/agetty -I -a --ho -o -L=a -8 -- -a b", "/sbin/agetty {} -I -a --ho -o -L=a -8 -- -a b"),
         ];
         for (line, expected) in cases {

@@ -58,10 +58,15 @@ impl DropIn {
     /// Reads what [`DropIn::text`] wrote; `None` if it is none of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let all = |mark: &str| text.lines().filter_map(|line| line.strip_prefix(mark)).map(PathBuf::from).collect();
+        // What is no line for systemd was not written by us.
+        let marked = |mark: &'static str| {
+            let rest = text.lines().filter_map(move |line| line.strip_prefix(mark));
+            rest.filter(|rest| !rest.contains(char::is_control))
+        };
+        let all = |mark| marked(mark).map(PathBuf::from).collect();
         let profile: Vec<PathBuf> = all(PROFILE);
         Some(Self {
-            user: text.lines().find_map(|line| line.strip_prefix(USER))?.to_owned(),
+            user: marked(USER).next()?.to_owned(),
             exec_start: unit_file::values(text, "Service", "ExecStart").pop()?,
             made: all(MADE),
             profile: profile.into_iter().next(),

@@ -73,6 +73,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// A path in it is no text.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
     /// The unit of the server: a scope if the display is a command's own, else a service.
     #[must_use]
     pub fn unit(&self) -> String {
@@ -123,7 +131,7 @@ impl Claim {
     /// # Errors
     /// The directory is full, or not writable.
     pub fn make(runtime: &RuntimeDir, settings: &Settings) -> io::Result<Option<Self>> {
-        let text = toml::to_string(settings).map_err(io::Error::other)?;
+        let text = settings.render()?;
         let path = runtime.claim(settings.display);
         // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
         let file = File::options()
@@ -233,8 +241,15 @@ impl State {
     /// # Errors
     /// The directory is full.
     pub fn write(&self, runtime: &RuntimeDir, display: Display) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        files::replace(&runtime.display_state(display), &text, 0o600)
+        files::replace(&runtime.display_state(display), &self.render()?, 0o600)
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// Reads it; what cannot be read says nothing.

@@ -8,6 +8,7 @@
 //! A session counts as failed from its beginning until it has ended otherwise, so that one whose host was killed is
 //! counted, too.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -48,6 +49,14 @@ impl Row {
     pub fn parse(bytes: &[u8]) -> Self {
         let row: Self = toml::from_slice(bytes).unwrap_or_default();
         Self { why: row.why.as_deref().map(in_a_line), ..row }
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// The row as it counts at `now`: who stood for long has begun a new one.
@@ -154,15 +163,14 @@ impl Backoff {
 
     /// A pause that is too short keeps nobody out, so a directory that cannot be written to does not either.
     fn write(&self) {
-        let written = toml::to_string(&self.row).map_err(std::io::Error::other);
-        if let Err(error) = written.and_then(|text| files::replace(&self.path, &text, 0o600)) {
+        if let Err(error) = self.row.render().and_then(|text| files::replace(&self.path, &text, 0o600)) {
             tracing::warn!("{} cannot be written, so failures are not counted: {error}", self.path.display());
         }
     }
 
     fn forget(&self) {
         if let Err(error) = std::fs::remove_file(&self.path)
-            && error.kind() != std::io::ErrorKind::NotFound
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!("{} cannot be removed: {error}", self.path.display());
         }

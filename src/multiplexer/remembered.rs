@@ -50,6 +50,14 @@ impl Remembered {
         if read.version == VERSION { Ok(read) } else { Err("it is of another version of startxd".to_owned()) }
     }
 
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)
+    }
+
     /// Writes it for good, or removes it when there is nothing to remember.
     ///
     /// # Errors
@@ -62,8 +70,7 @@ impl Remembered {
             };
         }
         DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        let text = toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)?;
-        files::replace_durably(path, &text, 0o600)
+        files::replace_durably(path, &self.render()?, 0o600)
     }
 }
 
