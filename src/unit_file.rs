@@ -64,7 +64,8 @@ mod tests {
     fn files_are_read_as_systemd_does() {
         let all =
             |text| assignments(text).into_iter().map(|one| (one.section, one.name, one.value)).collect::<Vec<_>>();
-        let cases: [(&str, &[(&str, &str, &str)]); 9] = [
+        type Expected = &'static [(&'static str, &'static str, &'static str)];
+        let cases: [(&str, Expected); 9] = [
             ("A=1\n[B]\n C = d e \n[D]\nE=", &[("", "A", "1"), ("B", "C", "d e"), ("D", "E", "")]),
             ("# A=1\n;B=2\nC\n[D\n=E\n", &[]),
             ("A=b \\\n# c\n  d\\\n\nE=f", &[("", "A", "b  d"), ("", "E", "f")]),
