@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use startxd::environment::Block;
+use startxd::multiplexer::command::complaint;
 use startxd::multiplexer::tmux::{is_id, launcher, pane, said, session};
 use startxd::multiplexer::variables::{Had, Scope, TOLD, commands, parse, to_give_back, to_set};
 
@@ -13,6 +14,8 @@ pub fn holds(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     answers(&text);
     text.lines().for_each(line);
+    let complaint = complaint(&text);
+    assert!(!complaint.contains(char::is_control) && complaint.chars().count() <= 158, "{complaint:?}");
     let mut texts = text.splitn(3, '\0');
     let [before, now, ours] = [(); 3].map(|()| texts.next().unwrap_or_default());
     let (before, now, ours) = (read(before), read(now), plain(&read(ours)));

@@ -34,7 +34,9 @@ const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     let mut words = words(exec_start);
     let path = words.first()?.trim_start_matches(PREFIXES);
-    if !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
+    // systemd takes no other paths.
+    let is_program = path.starts_with('/') || !path.contains('/');
+    if !is_program || !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
         return None;
     }
     // Behind such a program stands the name that it is to be known by.
@@ -152,7 +154,7 @@ mod tests {
             let expected = expected.replace("{}", r"-o '-p -f -- \\u' --autologin ada");
             assert_eq!(with_autologin(line, "ada"), Some(expected), "{line}");
         }
-        for line in ["", "-/sbin/mingetty %I", "/usr/bin/kmscon"] {
+        for line in ["", "-/sbin/mingetty %I", "/usr/bin/kmscon", "-x@/sbin/agetty", "@/sbin/agetty"] {
             assert_eq!(with_autologin(line, "ada"), None, "{line}");
         }
     }

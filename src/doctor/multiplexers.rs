@@ -79,7 +79,7 @@ fn in_sessions(uid: u32) -> Vec<String> {
 /// Whether a text of /proc/PID/cgroup names a login session's scope.
 #[must_use]
 pub fn is_session(group: &str) -> bool {
-    let line = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    let line = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     line.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
 }
 

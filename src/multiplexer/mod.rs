@@ -19,7 +19,7 @@
 //! NAME` finds what people expect. screen and zellij have a server for each session anyway.
 
 pub mod attach;
-mod command;
+pub mod command;
 pub mod enable;
 pub mod name;
 pub mod remembered;

@@ -119,7 +119,7 @@ fn unit_of(pid: Pid) -> Option<String> {
 /// The innermost unit that a text of /proc/PID/cgroup names (cgroups(7)). One line.
 #[must_use]
 pub fn innermost_unit(group: &str) -> Option<String> {
-    let path = group.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let path = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let unit = path.rsplit('/').find(|part| part.ends_with(".scope") || part.ends_with(".service"))?;
     Some(crate::text::one_line(unit))
 }
