@@ -25,7 +25,10 @@ pub fn holds(input: &[u8]) {
         }
         written += &format!("{name}={value}\n");
     }
-    assert_eq!(assignments(&written), found, "{written}");
+    // A backslash that white space followed before the line was put together cannot be written at the end of one.
+    if !found.iter().any(|one| one.value.ends_with('\\')) {
+        assert_eq!(assignments(&written), found, "{written}");
+    }
     // Sections begin anew with their headers, and a last line has no need of an end.
     let more = format!("{}\n\n[Startxd]\nFuzz=1", text.trim_end_matches('\\'));
     assert_eq!(values(&more, "Startxd", "Fuzz").last().map(String::as_str), Some("1"));

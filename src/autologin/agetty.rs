@@ -29,10 +29,10 @@ const LONG: [&str; 13] = [
 const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 
 /// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else in it stays as the
-/// distribution has it. `None` if it runs something else than agetty.
+/// distribution has it. `None` if it runs something else than agetty, or is no command line for systemd.
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
-    let mut words = words(exec_start);
+    let mut words = words(exec_start)?;
     let path = words.first()?.trim_start_matches(PREFIXES);
     // systemd takes no other paths.
     let is_program = path.starts_with('/') || !path.contains('/');
@@ -104,8 +104,9 @@ fn option(word: &str) -> Option<Valued> {
     })
 }
 
-/// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines").
-fn words(line: &str) -> Vec<String> {
+/// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines"); `None` if one of those
+/// has no end.
+fn words(line: &str) -> Option<Vec<String>> {
     let mut words = vec![String::new()];
     let mut quote = None;
     let mut escaped = false;
@@ -126,7 +127,7 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words.retain(|word| !word.is_empty());
-    words
+    (quote.is_none() && !escaped).then_some(words)
 }
 
 #[cfg(test)]
@@ -154,7 +155,15 @@ mod tests {
             let expected = expected.replace("{}", r"-o '-p -f -- \\u' --autologin ada");
             assert_eq!(with_autologin(line, "ada"), Some(expected), "{line}");
         }
-        for line in ["", "-/sbin/mingetty %I", "/usr/bin/kmscon", "-x@/sbin/agetty", "@/sbin/agetty"] {
+        for line in [
+            "",
+            "-/sbin/mingetty %I",
+            "/usr/bin/kmscon",
+            "-x@/sbin/agetty",
+            "@/sbin/agetty",
+            "/sbin/agetty 'a",
+            "/sbin/agetty a\\",
+        ] {
             assert_eq!(with_autologin(line, "ada"), None, "{line}");
         }
     }
