@@ -18,12 +18,14 @@ pub fn holds(input: &[u8]) {
         for part in [name, value] {
             assert_eq!(part.trim_ascii(), part);
         }
-        assert!(values(&text, section, name).contains(value));
         // Before the first section there is none.
         if !section.is_empty() || written.contains('[') {
             written += &format!("[{section}]\n");
         }
         written += &format!("{name}={value}\n");
+    }
+    for Assignment { section, name, value } in found.iter().take(4) {
+        assert!(values(&text, section, name).contains(value));
     }
     // A backslash that white space followed before the line was put together cannot be written at the end of one.
     if !found.iter().any(|one| one.value.ends_with('\\')) {

@@ -95,9 +95,10 @@ fn option(word: &str) -> Option<Valued> {
         return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
     }
     let flags = plain.strip_prefix('-')?;
-    // What is behind -L is its value, too, but never the next word.
-    let (at, flag) = flags.char_indices().find(|(_, flag)| *flag == 'L' || SHORT.contains(*flag))?;
-    (flag != 'L').then(|| Valued {
+    // What is behind -L is its value, too, but never the next word; and what has other characters is no option.
+    let is_last = |flag: char| flag == 'L' || SHORT.contains(flag) || !flag.is_ascii_alphanumeric();
+    let (at, flag) = flags.char_indices().find(|(_, flag)| is_last(*flag))?;
+    SHORT.contains(flag).then(|| Valued {
         contradicts: CONTRADICT.0.contains(flag),
         is_whole: word.len() > "-".len() + at + flag.len_utf8(),
         before: (at > 0).then(|| format!("-{}", &flags[..at])),
