@@ -51,4 +51,5 @@ pub mod supervisor;
 #[cfg(test)]
 mod test_dir;
 pub mod text;
+pub mod unit_file;
 pub mod x11;

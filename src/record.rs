@@ -4,22 +4,18 @@
 //! is the trace of a session that ended badly; the next start repairs what it says (crash-only software).
 
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::environment::block::Block;
-use crate::files;
 use crate::seat::Seat;
 use crate::x11::display::Display;
+use crate::{files, small_file};
 
 /// The form of the record; another one is not read.
 const VERSION: u32 = 1;
-
-/// A larger file is none of ours.
-const MAX_SIZE: u64 = 4 << 20;
 
 /// What is written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,22 +85,7 @@ impl Record {
     /// # Errors
     /// See [`Unreadable`].
     pub fn read(path: &Path) -> Result<Option<Self>, Unreadable> {
-        use std::io::Read;
-        let mut options = std::fs::OpenOptions::new();
-        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-        let file = match options.read(true).custom_flags(flags).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        if !file.metadata()?.is_file() {
-            return Err(Unreadable::Form("not a file".to_owned()));
-        }
-        let mut text = String::new();
-        // One byte more than it may have: the beginning of a longer one could be read as another record.
-        if file.take(MAX_SIZE + 1).read_to_string(&mut text)? as u64 > MAX_SIZE {
-            return Err(Unreadable::Form("larger than 4 MiB".to_owned()));
-        }
-        Self::parse(&text).map(Some)
+        small_file::read_ours(path)?.map(|bytes| Self::parse(&bytes)).transpose()
     }
 
     /// The text of the file.
@@ -115,12 +96,12 @@ impl Record {
         toml::to_string(self).map_err(io::Error::other)
     }
 
-    /// Takes the text of a file and returns the record.
+    /// Takes what is in a file and returns the record.
     ///
     /// # Errors
     /// [`Unreadable::Form`].
-    pub fn parse(text: &str) -> Result<Self, Unreadable> {
-        let record: Self = toml::from_str(text).map_err(|error| Unreadable::Form(error.message().to_owned()))?;
+    pub fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let record: Self = toml::from_slice(bytes).map_err(|error| Unreadable::Form(error.message().to_owned()))?;
         if record.version != VERSION {
             return Err(Unreadable::Form(format!("version {}", record.version)));
         }
@@ -164,7 +145,7 @@ mod tests {
         record().write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), Some(record()));
         let elsewhere = Record { seat: Seat::new("seat1".into(), None).unwrap(), ..record() };
-        assert_eq!(Record::parse(&elsewhere.render().unwrap()).unwrap(), elsewhere);
+        assert_eq!(Record::parse(elsewhere.render().unwrap().as_bytes()).unwrap(), elsewhere);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(directory.path("")).unwrap().count(), 1);
     }

@@ -21,9 +21,26 @@ pub fn path(path: &std::path::Path) -> String {
     one_line(&path.to_string_lossy())
 }
 
+/// Takes a text and returns it as a word of a shell's, for a command that a person may copy.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.@%+/:".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{one_line, path};
+    use super::{one_line, path, shell_word};
+
+    #[test]
+    fn words_of_a_shell() {
+        for (text, word) in [("/a/b-c", "/a/b-c"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''"), ("~", "'~'")] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
 
     #[test]
     fn control_characters_are_made_visible() {

@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn lists_of_sockets_and_locks_are_only_read(text in "\\PC*", bytes in vec(any::<u8>(), 0..16)) {
-        prop_assert!(bound_displays(&text).is_empty());
+        prop_assert!(bound_displays(text.as_bytes()).is_empty());
         if let Some(pid) = lock_holder(&bytes) {
             prop_assert_eq!(format!("{:>10}\n", pid.as_raw()).into_bytes(), bytes);
         }

@@ -6,7 +6,7 @@
 //! ends all of that in the order of a session of our own. Whatever way the service ends, systemd runs
 //! `startxd attached --restore` after it, which puts the environment back.
 
-mod record;
+pub mod record;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -214,7 +214,8 @@ fn own_display() -> Result<Display, NotAttached> {
 }
 
 /// A local display by X(7): `:N`, `unix:N`, each with a screen or without.
-fn local(given: &str) -> Option<Display> {
+#[must_use]
+pub fn local(given: &str) -> Option<Display> {
     let number = given.strip_prefix("unix").unwrap_or(given);
     let number = match number.rsplit_once('.') {
         Some((number, screen)) if screen.bytes().all(|byte| byte.is_ascii_digit()) => number,

@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::environment::block::Block;
-use crate::files;
 use crate::x11::display::Display;
+use crate::{files, small_file};
 
 /// The form of the record; another one is not read.
 const VERSION: u32 = 1;
-
-/// A larger file is none of ours.
-const MAX_SIZE: u64 = 4 << 20;
 
 /// An attached display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,20 +38,27 @@ impl Attached {
     /// # Errors
     /// The directory is full or not writable.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        files::replace(path, &toml::to_string(self).map_err(io::Error::other)?, 0o600)
+        files::replace(path, &self.render()?, 0o600)
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// Reads a record; `None` if there is none that this version of startxd has written.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
-        use std::io::Read;
-        use std::os::unix::fs::OpenOptionsExt;
-        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-        let file = std::fs::File::options().read(true).custom_flags(flags).open(path).ok()?;
-        file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        let mut text = String::new();
-        file.take(MAX_SIZE).read_to_string(&mut text).ok()?;
-        toml::from_str(&text).ok().filter(|attached: &Self| attached.version == VERSION)
+        Self::parse(&small_file::read_ours(path).ok()??)
+    }
+
+    /// Takes what is in a file and returns the record; `None` if this version of startxd has not written it.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        toml::from_slice(bytes).ok().filter(|attached: &Self| attached.version == VERSION)
     }
 }
 

@@ -4,39 +4,115 @@
 /// environment before PAM sees it otherwise, and `XDG_SESSION_TYPE` with it (shadow's does, util-linux' too).
 const LOGIN_OPTIONS: &str = r"-o '-p -f -- \\u'";
 
-/// Options of agetty that would contradict ours, with and without a value of their own.
-const CONTRADICT: [(&str, &str); 2] = [("-o", "--login-options"), ("-a", "--autologin")];
+/// What may stand before a program (systemd.service(5), "Command lines").
+const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
+
+/// Options of agetty that take a value: behind them, or as the next word.
+const SHORT: &str = "aCdfHIloPrt";
+/// The same with a long name, which may be cut short (getopt_long(3)), and with others that have no short one.
+const LONG: [&str; 13] = [
+    "autologin",
+    "chdir",
+    "chroot",
+    "delay",
+    "erase-chars",
+    "host",
+    "init-string",
+    "issue-file",
+    "kill-chars",
+    "login-options",
+    "login-program",
+    "nice",
+    "timeout",
+];
+/// Those of them that would contradict ours.
+const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 
 /// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else in it stays as the
-/// distribution has it. `None` if it runs something else than agetty.
+/// distribution has it. `None` if it runs something else than agetty, or is no command line for systemd.
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
-    let words = words(exec_start);
-    let (program, options) = words.split_first()?;
-    let name = program.trim_start_matches(['-', '@', ':', '+', '!', '|']).rsplit('/').next()?;
-    if name != "agetty" && name != "getty" {
+    let mut words = words(exec_start)?;
+    let path = words.first()?.trim_start_matches(PREFIXES);
+    // systemd takes no other paths.
+    let is_program = path.starts_with('/') || !path.contains('/');
+    if !is_program || !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
         return None;
     }
-    let mut changed = vec![program.as_str(), LOGIN_OPTIONS, "--autologin", user];
-    let mut options = options.iter();
-    while let Some(option) = options.next() {
-        if CONTRADICT.iter().any(|(short, long)| option == short || option == long) {
-            // Its value is the next word.
-            options.next();
-        } else if !CONTRADICT.iter().any(|(_, long)| option.starts_with(&format!("{long}="))) {
-            changed.push(option);
-        }
+    // Behind such a program stands the name that it is to be known by.
+    let is_named = words[0][..words[0].len() - path.len()].contains('@');
+    let own = 1 + usize::from(is_named);
+    if words.len() < own {
+        return None;
     }
-    Some(changed.join(" "))
+    let options = words.split_off(own);
+    words.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
+    words.extend(without_contradiction(&options));
+    Some(words.join(" "))
 }
 
-/// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines").
-fn words(line: &str) -> Vec<String> {
+/// Takes the options of a getty and returns them without those that would contradict ours.
+fn without_contradiction(options: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut options = options.iter();
+    while let Some(word) = options.next() {
+        let Some(option) = option(word) else {
+            kept.push(word.clone());
+            // Behind two dashes are no options any more.
+            if word == "--" {
+                kept.extend(options.by_ref().cloned());
+            }
+            continue;
+        };
+        let value = if option.is_whole { None } else { options.next() };
+        if option.contradicts {
+            kept.extend(option.before);
+        } else {
+            kept.extend([word].into_iter().chain(value).cloned());
+        }
+    }
+    kept
+}
+
+/// An option that takes a value.
+struct Valued {
+    contradicts: bool,
+    /// Whether the value is in the same word.
+    is_whole: bool,
+    /// Options without a value that stand before it in the same word.
+    before: Option<String>,
+}
+
+/// The option in a word that takes a value, if there is one.
+fn option(word: &str) -> Option<Valued> {
+    let word: String = word.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
+    // What an escape stands for is not looked at: no option needs one, but values do.
+    let plain = word.split('\\').next()?;
+    if let Some(long) = plain.strip_prefix("--") {
+        let (begin, is_whole) = long.split_once('=').map_or((long, false), |(begin, _)| (begin, true));
+        let is_name = !begin.is_empty() && (is_whole || plain == word);
+        let name = LONG.iter().find(|name| is_name && name.starts_with(begin))?;
+        return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
+    }
+    let flags = plain.strip_prefix('-')?;
+    // What is behind -L is its value, too, but never the next word; and what has other characters is no option.
+    let is_last = |flag: char| flag == 'L' || SHORT.contains(flag) || !flag.is_ascii_alphanumeric();
+    let (at, flag) = flags.char_indices().find(|(_, flag)| is_last(*flag))?;
+    SHORT.contains(flag).then(|| Valued {
+        contradicts: CONTRADICT.0.contains(flag),
+        is_whole: word.len() > "-".len() + at + flag.len_utf8(),
+        before: (at > 0).then(|| format!("-{}", &flags[..at])),
+    })
+}
+
+/// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines"); `None` if one of those
+/// has no end.
+fn words(line: &str) -> Option<Vec<String>> {
     let mut words = vec![String::new()];
     let mut quote = None;
     let mut escaped = false;
     for c in line.chars() {
-        if c.is_whitespace() && quote.is_none() && !escaped {
+        if matches!(c, ' ' | '\t') && quote.is_none() && !escaped {
             words.push(String::new());
             continue;
         }
@@ -52,7 +128,7 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words.retain(|word| !word.is_empty());
-    words
+    (quote.is_none() && !escaped).then_some(words)
 }
 
 #[cfg(test)]
@@ -71,12 +147,24 @@ mod tests {
             ("-/usr/sbin/agetty --noreset --noclear - ${TERM}", "-/usr/sbin/agetty {} --noreset --noclear - ${TERM}"),
             ("/sbin/agetty -a eve --login-options=\"-f x\" %I 38400 linux", "/sbin/agetty {} %I 38400 linux"),
             ("/sbin/agetty --autologin eve -J  %I", "/sbin/agetty {} -J %I"),
+            ("-@/sbin/agetty login -J", "-@/sbin/agetty login {} -J"),
+            // As getopt_long(3) understands them.
+            (r"/sbin/agetty -aeve -o'-p \\u' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
+            ("/sbin/agetty -I -a --ho -o -L=a -8 -- -a b", "/sbin/agetty {} -I -a --ho -o -L=a -8 -- -a b"),
         ];
         for (line, expected) in cases {
             let expected = expected.replace("{}", r"-o '-p -f -- \\u' --autologin ada");
             assert_eq!(with_autologin(line, "ada"), Some(expected), "{line}");
         }
-        for line in ["", "-/sbin/mingetty %I", "/usr/bin/kmscon"] {
+        for line in [
+            "",
+            "-/sbin/mingetty %I",
+            "/usr/bin/kmscon",
+            "-x@/sbin/agetty",
+            "@/sbin/agetty",
+            "/sbin/agetty 'a",
+            "/sbin/agetty a\\",
+        ] {
             assert_eq!(with_autologin(line, "ada"), None, "{line}");
         }
     }

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::unit_file;
+
 /// Its name. Drop-ins are read in the order of their names, and this comes after `override.conf`, which is where
 /// `systemctl edit` writes.
 pub const NAME: &str = "startxd-autologin.conf";
@@ -56,11 +58,16 @@ impl DropIn {
     /// Reads what [`DropIn::text`] wrote; `None` if it is none of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let all = |mark: &str| text.lines().filter_map(|line| line.strip_prefix(mark)).map(PathBuf::from).collect();
+        // What is no line for systemd was not written by us.
+        let marked = |mark: &'static str| {
+            let rest = text.lines().filter_map(move |line| line.strip_prefix(mark));
+            rest.filter(|rest| !rest.contains(char::is_control))
+        };
+        let all = |mark| marked(mark).map(PathBuf::from).collect();
         let profile: Vec<PathBuf> = all(PROFILE);
         Some(Self {
-            user: text.lines().find_map(|line| line.strip_prefix(USER))?.to_owned(),
-            exec_start: super::unit::values(text, "Service", "ExecStart").pop()?,
+            user: marked(USER).next()?.to_owned(),
+            exec_start: unit_file::values(text, "Service", "ExecStart").pop()?,
             made: all(MADE),
             profile: profile.into_iter().next(),
             made_for_profile: all(MADE_BY_USER),

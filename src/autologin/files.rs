@@ -1,17 +1,15 @@
 //! Writing as root in /etc, and with a user's rights in their home.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups, initgroups, setegid, seteuid, setgroups};
 
 use super::person::Person;
 use crate::files::replace_durably;
-
-/// No profile is larger.
-const MAX_PROFILE: u64 = 1 << 20;
+use crate::small_file;
 
 /// Makes directories, the outermost first, readable for everybody.
 ///
@@ -41,24 +39,12 @@ pub fn remove_made(paths: &[PathBuf]) {
 /// # Errors
 /// It cannot be read, is no file, or no UTF-8.
 pub fn read_profile(path: &Path) -> io::Result<String> {
-    let file = match File::options().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Written through, a link to nowhere would be lost.
-            return if path.is_symlink() {
-                Err(io::Error::other("it is a link to nowhere"))
-            } else {
-                Ok(String::new())
-            };
-        }
-        file => file?,
-    };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > MAX_PROFILE {
-        return Err(io::Error::other("it is not a text file"));
+    match small_file::read_if_there(path)? {
+        Some(bytes) => String::from_utf8(bytes).map_err(|_| io::Error::other("it is not a text file")),
+        // Written through, a link to nowhere would be lost.
+        None if path.is_symlink() => Err(io::Error::other("it is a link to nowhere")),
+        None => Ok(String::new()),
     }
-    let mut text = String::new();
-    file.take(MAX_PROFILE).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Replaces the text of a profile, behind a link the file that it leads to. The mode stays; a new file gets 0644.

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::files::replace_durably;
+use crate::unit_file;
 use drop_in::DropIn;
 use files::{as_user, make_directories, read_profile, remove_made, write_profile};
 use person::Person;
@@ -49,6 +50,10 @@ pub enum Refused {
         "the name {user:?} has characters that mean something in unit files; write the drop-in by hand, see startxd(1)"
     )]
     OddName { user: String },
+    #[error(
+        "the home of {user}, {home:?}, cannot be written into a unit file; write the drop-in by hand, see startxd(1)"
+    )]
+    OddHome { user: String, home: PathBuf },
     #[error("{user} cannot log in, the shell is {}; to change that: chsh -s /bin/bash {user}", shell.display())]
     NoShell { user: String, shell: PathBuf },
     #[error("tty{vt} belongs to {by}; choose another terminal (--vt), or turn that off: systemctl disable {by}")]
@@ -138,7 +143,7 @@ pub fn plan(units: &Units, person: &Person, vt: u8, profile: bool) -> Result<Pla
 
 /// The start command that our drop-in has to change: the last one in the getty's files before it.
 fn start_command(units: &Units, getty: &str, template: &Path, vt: u8) -> Result<String, Refused> {
-    let commands = |path: &Path| unit::values(&units.text(path), "Service", "ExecStart");
+    let commands = |path: &Path| unit_file::values(&units.text(path), "Service", "ExecStart");
     let mut command = commands(template).pop().unwrap_or_default();
     for drop_in in units.drop_ins(getty).into_iter().filter(|drop_in| drop_in.name() != drop_in::NAME) {
         if let Some(last) = commands(&drop_in.path).pop() {
@@ -158,7 +163,7 @@ fn owner(units: &Units, vt: u8) -> Option<String> {
     let alias = Path::new(ADMINISTRATOR).join("display-manager.service");
     let manager = std::fs::read_link(units.real(&alias)).ok().filter(|target| target != Path::new("/dev/null"));
     if let Some(target) = manager {
-        let excluded = unit::values(&units.text(&target), "Unit", "Conflicts");
+        let excluded = unit_file::values(&units.text(&target), "Unit", "Conflicts");
         if excluded.iter().flat_map(|units| units.split_whitespace()).any(|unit| unit == getty) {
             return Some(target.file_name()?.to_string_lossy().into_owned());
         }

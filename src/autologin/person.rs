@@ -32,7 +32,8 @@ impl Person {
         let user = match User::from_name(name) {
             Ok(Some(user)) => user,
             _ => {
-                let known = people(&std::fs::read_to_string("/etc/passwd").unwrap_or_default());
+                let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+                let known = people(&String::from_utf8_lossy(&passwd));
                 let near = suggest::nearest(name, known.iter().map(String::as_str));
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return Err(Refused::NoUser { user: name.to_owned(), near });
@@ -48,6 +49,9 @@ impl Person {
         if is_no_shell(&person.shell) {
             return Err(Refused::NoShell { user: person.name, shell: person.shell });
         }
+        if !person.home.to_str().is_some_and(|home| home.starts_with('/') && !home.contains(char::is_control)) {
+            return Err(Refused::OddHome { user: person.name, home: person.home });
+        }
         Ok(person)
     }
 
@@ -60,7 +64,8 @@ impl Person {
 }
 
 /// Whether a name stands for itself in a unit file and in a command line.
-fn is_plain(name: &str) -> bool {
+#[must_use]
+pub fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b))
 }
 
@@ -69,7 +74,8 @@ fn is_no_shell(shell: &Path) -> bool {
 }
 
 /// The names in passwd(5) that may be people's: with a shell to log in with.
-fn people(passwd: &str) -> Vec<String> {
+#[must_use]
+pub fn people(passwd: &str) -> Vec<String> {
     let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let person = |fields: Vec<&str>| match fields[..] {
         [name, _, uid, .., shell] if uid != "0" && !is_no_shell(Path::new(shell)) && shell != "/bin/sync" => {

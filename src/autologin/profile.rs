@@ -83,20 +83,27 @@ pub fn with_line(profile: &str, line: &str) -> String {
 /// Takes our block out of a profile: what [`with_line`] was given, and what was written below it since.
 #[must_use]
 pub fn without_line(profile: &str) -> String {
-    let Some(begin) =
-        profile.match_indices(BEGIN).map(|(at, _)| at).find(|&at| at == 0 || profile[..at].ends_with('\n'))
-    else {
-        return profile.to_owned();
-    };
-    // A block whose end is gone was edited by the person: what is ours of it cannot be told.
-    let Some(end) = profile[begin..].find(&format!("{END}\n")).map(|at| begin + at + END.len() + 1) else {
-        return profile.to_owned();
-    };
-    let (mut before, after) = (&profile[..begin], &profile[end..]);
-    if profile[begin + BEGIN.len()..].starts_with(UNENDED) && after.is_empty() {
-        before = before.strip_suffix('\n').unwrap_or(before);
+    // Where what began with which mark, innermost last: of a block whose end is gone it cannot be told what is ours, and
+    // the end of a later one is not its own.
+    let (mut text, mut begun, mut unended) = (String::new(), Vec::new(), None);
+    for line in profile.split_inclusive('\n') {
+        let mark = line.strip_suffix('\n').unwrap_or(line);
+        if let Some(rest) = mark.strip_prefix(BEGIN).filter(|rest| matches!(*rest, "" | UNENDED)) {
+            begun.push((text.len(), rest == UNENDED));
+        }
+        text.push_str(line);
+        if mark == END
+            && let Some((at, was_unended)) = begun.pop()
+        {
+            text.truncate(at);
+            unended = was_unended.then_some(at);
+        }
     }
-    format!("{before}{after}")
+    // A line break belongs to the line before it as soon as something follows.
+    if unended == Some(text.len()) {
+        text.pop();
+    }
+    text
 }
 
 /// The directories between `home` and `file` that are not there, the outermost first.
@@ -132,6 +139,13 @@ mod tests {
         assert_eq!(without_line(&(with_line("a", "x") + "b\n")), "a\nb\n");
         let edited = with_line("a\n", "x").replace("# End", "# end");
         assert_eq!(without_line(&edited), edited);
+        // Nor is the end of another one its end: what stands between was never ours.
+        assert_eq!(without_line(&with_line(&(edited.clone() + "mine\n"), "x")), edited.clone() + "mine\n");
+        let mentioned = with_line("a\n", "x").replace("# End", "echo # End");
+        assert_eq!(without_line(&mentioned), mentioned);
+        // A copy is one, too.
+        let copied = with_line("a\n", "x").repeat(2);
+        assert_eq!(without_line(&copied), "a\na\n");
         for profile in ["", "a\n", "echo '# Added by startxd enable autologin'\n"] {
             assert_eq!(without_line(profile), profile);
         }

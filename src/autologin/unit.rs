@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::small_file;
+use crate::unit_file::values;
+
 /// Where the system manager looks for units, first the directory that wins (systemd.unit(5)).
 const SEARCH: [&str; 5] = [
     "etc/systemd/system",
@@ -65,7 +68,7 @@ impl Units {
     /// The text of a file; empty if it cannot be read.
     #[must_use]
     pub fn text(&self, path: &Path) -> String {
-        std::fs::read_to_string(self.real(path)).unwrap_or_default()
+        small_file::text(&self.real(path)).unwrap_or_default()
     }
 
     /// The file of an instance: its own, or its template's.
@@ -152,53 +155,15 @@ fn template(instance: &str) -> String {
     }
 }
 
-/// The values of a key in a section of a unit file, in their order, lines that are continued put together
-/// (systemd.syntax(7)). The empty value, which takes the earlier ones back, is one of them.
-#[must_use]
-pub fn values(text: &str, section: &str, key: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut inside = false;
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let mut line = line.trim().to_owned();
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        while let Some(start) = line.strip_suffix('\\') {
-            // Comments in between do not end the line.
-            let next = lines.by_ref().find(|next| !next.trim_start().starts_with(['#', ';']));
-            line = format!("{start} {}", next.unwrap_or_default().trim());
-        }
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            inside = name == section;
-        } else if inside
-            && let Some((name, value)) = line.split_once('=')
-            && name.trim_end() == key
-        {
-            found.push(value.trim_start().to_owned());
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Fragment, Units, values};
+    use super::{Fragment, Units};
     use crate::test_dir::TestDir;
 
     fn write(directory: &TestDir, path: &str, text: &str) {
         let path = directory.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
-    }
-
-    #[test]
-    fn values_are_read_as_systemd_reads_them() {
-        let text =
-            "[Unit]\nExecStart=no\n[Service]\n# ExecStart=no\n ExecStart = -/a b \\\n ; comment\n  c\nExecStart=\n";
-        assert_eq!(values(text, "Service", "ExecStart"), ["-/a b  c", ""]);
-        assert_eq!(values("[Service]\nExecStart=a \\", "Service", "ExecStart"), ["a  "]);
-        assert_eq!(values("ExecStart=a", "Service", "ExecStart"), [""; 0]);
     }
 
     #[test]

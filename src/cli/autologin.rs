@@ -11,6 +11,7 @@ use crate::autologin::unit::Units;
 use crate::autologin::{Plan, enabled, plan, take_back};
 use crate::logind;
 use crate::manager::Manager;
+use crate::text::one_line;
 
 /// Where a running systemd can be recognised (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
@@ -94,7 +95,7 @@ async fn reload() -> bool {
 /// What `--dry-run` shows.
 fn would(plan: &Plan) -> String {
     let mut text = format!("would write {}:\n", plan.path.display());
-    text.extend(plan.text().lines().map(|line| format!("    {line}\n")));
+    text.extend(plan.text().lines().map(|line| format!("    {}\n", one_line(line))));
     if let Some((link, target)) = &plan.link {
         text += &format!("would link {} to {}\n", link.display(), target.display());
     }

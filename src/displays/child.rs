@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::claim::Settings;
+use super::claim::{self, Settings};
 use crate::config::Crash;
 use crate::deadline;
 use crate::host::server::{self, Server};
@@ -137,7 +137,7 @@ pub(super) async fn kill(server: &mut Child, settings: &Settings, relay: &mut Re
             return;
         }
         server.server.signal(Signal::SIGTERM);
-        if timeout(seconds(settings.server_stop), server.ended()).await.is_err() {
+        if timeout(claim::seconds(settings.server_stop), server.ended()).await.is_err() {
             tracing::error!("the server does not end within {} s; killing it", settings.server_stop);
             server.server.signal(Signal::SIGKILL);
             server.ended().await;
@@ -161,11 +161,6 @@ pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, setting
         }
         tail => format!("{broken}; its last lines:\n{tail}"),
     }
-}
-
-/// A deadline of the settings.
-pub(super) fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(deadline::MAX)
 }
 
 /// Why a display ends with its session.

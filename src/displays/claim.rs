@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
@@ -18,13 +19,12 @@ use nix::unistd::linkat;
 use serde::{Deserialize, Serialize};
 
 use super::size::Size;
-use crate::files;
 use crate::host::place;
 use crate::host::repair::{remove_lock, remove_socket};
 use crate::manager::names;
 use crate::runtime_dir::RuntimeDir;
-use crate::small_file;
 use crate::x11::display::Display;
+use crate::{deadline, files, small_file};
 
 /// The form of the file; another one is not read.
 pub const VERSION: u32 = 1;
@@ -61,6 +61,26 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Takes what is in the file of a display, and returns its settings.
+    ///
+    /// # Errors
+    /// Why it is none of this version's, or of another display.
+    pub fn parse(bytes: &[u8], display: Display) -> Result<Self, String> {
+        let settings: Self = toml::from_slice(bytes).map_err(|error| error.message().to_owned())?;
+        if settings.version != VERSION || settings.display != display {
+            return Err("they are those of another version of startxd, or of another display".to_owned());
+        }
+        Ok(settings)
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// A path in it is no text.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
     /// The unit of the server: a scope if the display is a command's own, else a service.
     #[must_use]
     pub fn unit(&self) -> String {
@@ -111,7 +131,7 @@ impl Claim {
     /// # Errors
     /// The directory is full, or not writable.
     pub fn make(runtime: &RuntimeDir, settings: &Settings) -> io::Result<Option<Self>> {
-        let text = toml::to_string(settings).map_err(io::Error::other)?;
+        let text = settings.render()?;
         let path = runtime.claim(settings.display);
         // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
         let file = File::options()
@@ -180,21 +200,19 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// A deadline of the settings: none is longer than any that can be configured.
+#[must_use]
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).map_or(deadline::MAX, |given| given.min(deadline::MAX))
+}
+
 /// The settings of a display; `None` if it is not claimed.
 ///
 /// # Errors
 /// They cannot be read.
 pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<Settings>> {
-    let bytes = match small_file::read(&runtime.claim(display)) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let settings: Settings = toml::from_slice(&bytes).map_err(|error| io::Error::other(error.message().to_owned()))?;
-    if settings.version != VERSION || settings.display != display {
-        return Err(io::Error::other("they are those of another version of startxd, or of another display"));
-    }
-    Ok(Some(settings))
+    let Some(bytes) = small_file::read_ours(&runtime.claim(display))? else { return Ok(None) };
+    Settings::parse(&bytes, display).map(Some).map_err(io::Error::other)
 }
 
 /// The displays that are claimed, by number.
@@ -223,15 +241,28 @@ impl State {
     /// # Errors
     /// The directory is full.
     pub fn write(&self, runtime: &RuntimeDir, display: Display) -> io::Result<()> {
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        files::replace(&runtime.display_state(display), &text, 0o600)
+        files::replace(&runtime.display_state(display), &self.render()?, 0o600)
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// Reads it; what cannot be read says nothing.
     #[must_use]
     pub fn read(runtime: &RuntimeDir, display: Display) -> Self {
-        let bytes = small_file::read(&runtime.display_state(display)).unwrap_or_default();
-        toml::from_slice(&bytes).unwrap_or_default()
+        let bytes = small_file::read_ours(&runtime.display_state(display)).ok().flatten();
+        Self::parse(&bytes.unwrap_or_default())
+    }
+
+    /// Takes what is in the file; what cannot be read says nothing.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        toml::from_slice(bytes).unwrap_or_default()
     }
 }
 

@@ -25,7 +25,7 @@ use nix::sys::stat::{Mode as FileMode, umask};
 use tokio::time::timeout;
 
 use super::child::{self, Child, NotReady};
-use super::claim::{Claim, Settings};
+use super::claim::{self, Claim, Settings};
 use super::run::{Command, Waiting};
 use super::start::{connect, managed};
 use super::wish::{Wish, next};
@@ -145,7 +145,7 @@ impl<'a> Own<'a> {
 
     /// Who cleans up if we are killed; without one, the next display that is made does.
     fn janitor(&self) -> Option<Janitor> {
-        let patience = child::seconds(self.settings.server_stop);
+        let patience = claim::seconds(self.settings.server_stop);
         let (runtime, pidfd) = (self.runtime, self.server.pidfd());
         // The kernel has told the server to end.
         let work = || {
@@ -209,7 +209,7 @@ impl<'a> Own<'a> {
             end::repair_all(runtime, manager).await;
             Ok(())
         };
-        let deadline = child::seconds(self.settings.server_ready);
+        let deadline = claim::seconds(self.settings.server_ready);
         let (child, cookie) = (&mut self.server, &self.cookie);
         let answers = async {
             child.ready(display, cookie, deadline).await.map_err(Unready::Server)?;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::text::one_line;
+
 /// Width and height in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
@@ -32,7 +34,7 @@ pub enum BadSize {
 
 /// Why a number is no depth.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no X server has the depth {0}: write 24, or one of 1, 4, 8, 15, 16, 30 and 32 bits")]
+#[error("no X server has the depth {}: write 24, or one of 1, 4, 8, 15, 16, 30 and 32 bits", one_line(.0))]
 pub struct BadDepth(String);
 
 impl Size {

@@ -118,7 +118,7 @@ async fn bring_up(
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
     // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
-    let deadline = child::seconds(settings.server_ready);
+    let deadline = claim::seconds(settings.server_ready);
     let ready = tokio::select! {
         biased;
         ready = server.ready(display, &cookie, deadline) => Some(ready),

@@ -9,8 +9,7 @@ const MAX_ENTRIES: usize = 4096;
 
 /// The text of a regular file; `None` if there is none, it cannot be read, or it is larger than a person writes.
 pub fn text(path: &Path) -> Option<String> {
-    let bytes = small_file::read(path).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    small_file::text(path).ok()
 }
 
 /// The paths in a directory, sorted; none if it cannot be read.

@@ -7,6 +7,7 @@ use super::catalogue::{MULTIPLEXERS_DISABLED, MULTIPLEXERS_KILLED, MULTIPLEXERS_
 use super::files;
 use super::machine::Machine;
 use crate::logind::{self, KillPolicy};
+use crate::os;
 
 /// The target of the multiplexers' units.
 const TARGET: &str = "multiplexer.target";
@@ -67,19 +68,18 @@ async fn gather(machine: &Machine, user: &str) -> Facts {
 fn in_sessions(uid: u32) -> Vec<String> {
     let of = |path: &Path| {
         let pid: u32 = files::name(path).parse().ok()?;
-        let status = files::text(&path.join("status"))?;
-        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        let name = field("Name:").filter(|name| PROGRAMS.contains(name))?;
-        let owner: u32 = field("Uid:")?.split_ascii_whitespace().next()?.parse().ok()?;
+        let text = files::text(&path.join("status"))?;
+        let status = os::status(&text).filter(|status| PROGRAMS.contains(&status.name) && status.uid == uid)?;
         let group = files::text(&path.join("cgroup"))?;
-        (owner == uid && is_session(&group)).then(|| format!("{name} (pid {pid})"))
+        is_session(&group).then(|| format!("{} (pid {pid})", status.name))
     };
     files::processes().iter().filter_map(|path| of(path)).collect()
 }
 
 /// Whether a text of /proc/PID/cgroup names a login session's scope.
-fn is_session(group: &str) -> bool {
-    let line = group.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+#[must_use]
+pub fn is_session(group: &str) -> bool {
+    let line = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     line.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
 }
 

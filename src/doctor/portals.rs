@@ -114,7 +114,8 @@ fn judge(facts: &Facts) -> Option<Finding> {
 }
 
 /// Whether a backend's `UseIn=` names the desktop.
-fn is_for(text: &str, desktop: &str) -> bool {
+#[must_use]
+pub fn is_for(text: &str, desktop: &str) -> bool {
     let lists = text.lines().filter_map(|line| line.trim().strip_prefix("UseIn="));
     lists.flat_map(|list| list.split(';')).any(|name| name.trim().eq_ignore_ascii_case(desktop))
 }

@@ -100,14 +100,16 @@ fn configuration() -> impl Iterator<Item = String> {
 }
 
 /// `needs_root_rights = yes`, as Xwrapper.config(5) has it; the default `auto` looks for mode setting.
-fn needs_root_rights(text: &str) -> bool {
+#[must_use]
+pub fn needs_root_rights(text: &str) -> bool {
     text.lines().any(|line| {
         line.split_once('=').is_some_and(|(key, value)| key.trim() == "needs_root_rights" && value.trim() == "yes")
     })
 }
 
 /// `Driver "dummy"` and the like: they draw into memory.
-fn names_deviceless_driver(text: &str) -> bool {
+#[must_use]
+pub fn names_deviceless_driver(text: &str) -> bool {
     text.lines().filter_map(|line| line.trim().split_once(char::is_whitespace)).any(|(key, value)| {
         key.eq_ignore_ascii_case("driver") && matches!(value.trim().trim_matches('"'), "dummy" | "vnc" | "xrdpdev")
     })

@@ -7,6 +7,7 @@ use super::catalogue::{
 };
 use super::machine::Machine;
 use super::{Finding, files};
+use crate::text::shell_word;
 
 /// Snippets of distributions for the startup of X: of systemd on Arch and Fedora, of D-Bus on Debian.
 const INSTALLED: [&str; 3] = [
@@ -34,12 +35,18 @@ const SHELL_FILES: [&str; 9] = [
 /// Commands that start X without startxd.
 const STARTERS: [&str; 3] = ["startx", "xinit", "sx"];
 
+/// So much of a line is shown, in characters.
+const SHOWN: usize = 100;
+
 /// A file of one's own.
-struct File {
-    path: PathBuf,
+#[derive(Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
     /// Whether it is a shell's, and not an X session's.
-    shell: bool,
-    text: String,
+    pub shell: bool,
+    /// What is in it.
+    pub text: String,
 }
 
 /// Looks at the snippets and at the startup files of the user.
@@ -60,15 +67,16 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
 }
 
 /// What is wrong in a file: each kind of fault once, with the first line that has it.
-fn judge(file: &File) -> Vec<Finding> {
+#[must_use]
+pub fn judge(file: &File) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (number, line) in (1..).zip(file.text.lines()) {
         let Some(kind) = judge_line(line, file.shell) else { continue };
         if findings.iter().all(|finding| finding.kind != kind) {
-            let path = file.path.display();
+            let (path, shown) = (file.path.to_string_lossy(), line.trim().chars().take(SHOWN).collect::<String>());
             findings.push(kind.found(
-                format!("{path}, line {number}: {}", line.trim()),
-                format!("take the line out: sed -i '{number}d' {path}"),
+                format!("{path}, line {number}: {shown}"),
+                format!("take the line out: sed -i '{number}d' {}", shell_word(&path)),
             ));
         }
     }

@@ -122,14 +122,16 @@ fn upgrade(what: &str) -> String {
 }
 
 /// The first two numbers of a version; the second is 0 if it has only one.
-fn numbers(version: &str) -> Option<(u32, u32)> {
+#[must_use]
+pub fn numbers(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split(|c: char| !c.is_ascii_digit());
     let first = parts.next()?.parse().ok()?;
     Some((first, parts.next().and_then(|part| part.parse().ok()).unwrap_or(0)))
 }
 
 /// The line of a server's `-version` that names it, as `X.Org X Server 1.21.1.7`, and its version.
-fn server_line(said: &str) -> Option<(&str, (u32, u32))> {
+#[must_use]
+pub fn server_line(said: &str) -> Option<(&str, (u32, u32))> {
     said.lines().map(str::trim).find_map(|line| Some((line, numbers(line.split_once(" X Server ")?.1)?)))
 }
 

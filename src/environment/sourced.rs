@@ -118,7 +118,8 @@ async fn read_all(pipe: &pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()>
 
 /// What the shell is to do. The pipe is descriptor 9, and closed while a file is read: what a file leaves in the
 /// background must not hold it.
-fn script(files: &[PathBuf]) -> Vec<u8> {
+#[must_use]
+pub fn script(files: &[PathBuf]) -> Vec<u8> {
     let mut script = b"exec 9>&1 1>&2\n".to_vec();
     for file in files {
         script.extend_from_slice(b". ");
@@ -130,7 +131,8 @@ fn script(files: &[PathBuf]) -> Vec<u8> {
 }
 
 /// A path as one word of a shell.
-fn quoted(path: &Path) -> Vec<u8> {
+#[must_use]
+pub fn quoted(path: &Path) -> Vec<u8> {
     let mut word = b"'".to_vec();
     for &byte in path.as_os_str().as_bytes() {
         if byte == b'\'' {
@@ -144,7 +146,8 @@ fn quoted(path: &Path) -> Vec<u8> {
 }
 
 /// Takes what the shell wrote, and returns how many environments are whole, and the last of those.
-fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
+#[must_use]
+pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
     let (mut count, mut last, mut current) = (0, None, Vec::new());
     // Behind the last NUL is what was not written to its end.
     let end = output.iter().rposition(|&byte| byte == 0).unwrap_or(0);

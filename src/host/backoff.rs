@@ -8,6 +8,7 @@
 //! A session counts as failed from its beginning until it has ended otherwise, so that one whose host was killed is
 //! counted, too.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -30,25 +31,42 @@ pub struct NoDirectory;
 
 /// Sessions that failed one after the other, as they are on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Row {
+pub struct Row {
     /// How many.
-    failed: u32,
+    pub failed: u32,
     /// When the last of them began, seconds since the epoch.
-    began: u64,
+    pub began: u64,
     /// Why it failed, in a line, if its host lived to say so.
-    why: Option<String>,
+    pub why: Option<String>,
 }
 
 impl Row {
+    /// Takes what is in the file. What is not ours to understand says that nothing has failed.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let row: Self = toml::from_slice(bytes).unwrap_or_default();
+        Self { why: row.why.as_deref().map(in_a_line), ..row }
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
     /// The row as it counts at `now`: who stood for long has begun a new one.
-    fn at(self, now: u64) -> Self {
+    #[must_use]
+    pub fn at(self, now: u64) -> Self {
         // A clock that was set back makes a row longer than it is, which is the smaller evil.
         let lasted = Duration::from_secs(now.saturating_sub(self.began));
         Self { failed: if lasted > STEADY { self.failed.min(1) } else { self.failed }, ..self }
     }
 
     /// The pause after it; `most` is the longest.
-    fn pause(&self, most: Duration) -> Duration {
+    #[must_use]
+    pub fn pause(&self, most: Duration) -> Duration {
         match self.failed {
             0 => Duration::ZERO,
             failed => FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
@@ -82,10 +100,8 @@ impl Backoff {
 
     fn in_directory(directory: &Path, limit: u32) -> Self {
         let path = directory.join(NAME);
-        // None, or one that is not ours to understand: nothing has failed.
-        let bytes = small_file::read(&path).unwrap_or_default();
-        let row: Row = std::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_default();
-        Self { path, limit, row: row.at(now()) }
+        let bytes = small_file::read_ours(&path).ok().flatten().unwrap_or_default();
+        Self { path, limit, row: Row::parse(&bytes).at(now()) }
     }
 
     /// Says why and for how long there is a pause, and waits; returns at once if the last session did not fail.
@@ -144,15 +160,14 @@ impl Backoff {
 
     /// A pause that is too short keeps nobody out, so a directory that cannot be written to does not either.
     fn write(&self) {
-        let written = toml::to_string(&self.row).map_err(std::io::Error::other);
-        if let Err(error) = written.and_then(|text| files::replace(&self.path, &text, 0o600)) {
+        if let Err(error) = self.row.render().and_then(|text| files::replace(&self.path, &text, 0o600)) {
             tracing::warn!("{} cannot be written, so failures are not counted: {error}", self.path.display());
         }
     }
 
     fn forget(&self) {
         if let Err(error) = std::fs::remove_file(&self.path)
-            && error.kind() != std::io::ErrorKind::NotFound
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!("{} cannot be removed: {error}", self.path.display());
         }

@@ -71,7 +71,7 @@ mod launch;
 mod life;
 mod link;
 mod multiplexers;
-mod orphan;
+pub mod orphan;
 mod peers;
 pub mod place;
 pub mod prepare;

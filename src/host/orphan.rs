@@ -54,7 +54,8 @@ fn is_server(pid: i32, authority: &Path) -> bool {
 /// Whether a command line as in `/proc/PID/cmdline` is a server's, with a display first and `-auth` with this path after it.
 ///
 /// Clients take `-auth`, too (x11vnc(1)), but not a display without an option.
-fn has_authority(line: &[u8], authority: &Path) -> bool {
+#[must_use]
+pub fn has_authority(line: &[u8], authority: &Path) -> bool {
     let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();
     words.get(1).is_some_and(|display| display.starts_with(b":"))
         && words.windows(2).any(|pair| pair[0] == b"-auth" && pair[1] == authority.as_os_str().as_bytes())

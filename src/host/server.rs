@@ -147,14 +147,10 @@ impl Server {
     /// Whether it is on its way out, even if it cannot be reaped yet.
     ///
     /// A dying process closes its sockets before it becomes waitable, so its clients may know, and act, before
-    /// [`Server::ended`] does. The kernel marks it first (proc_pid_stat(5), field 9; linux/sched.h, `PF_EXITING`).
+    /// [`Server::ended`] does. The kernel marks it first.
     #[must_use]
     pub fn is_exiting(&self) -> bool {
-        const PF_EXITING: u32 = 0x4;
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return true };
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let flags = fields.split_ascii_whitespace().nth(6).and_then(|flags| flags.parse::<u32>().ok());
-        flags.is_none_or(|flags| flags & PF_EXITING != 0)
+        os::stat(self.pid).is_ok_and(|stat| !os::is_exiting(&stat))
     }
 
     /// Sends it a signal; an ended server is fine.

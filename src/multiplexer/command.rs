@@ -43,10 +43,18 @@ pub async fn run(
             return Ok(text);
         }
         if !status.success() && !text.trim().is_empty() {
-            return Err(io::Error::other(one_line(text.trim())));
+            return Err(io::Error::other(complaint(&text)));
         }
     }
     Err(io::Error::other(format!("{program} fails without a word")))
+}
+
+/// What a program that failed has said, for a person: in one line, of which the beginning tells why.
+#[must_use]
+pub fn complaint(text: &str) -> String {
+    /// Two rows of a terminal, in characters.
+    const LONGEST: usize = 158;
+    one_line(text.trim()).chars().take(LONGEST).collect()
 }
 
 async fn run_once(
@@ -103,7 +111,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::run;
+    use super::{complaint, run};
     use crate::test_dir::TestDir;
 
     fn sh(script: &str, seconds: f64) -> std::io::Result<String> {
@@ -121,6 +129,12 @@ mod tests {
         assert_eq!(sh("echo why; exit 3", 60.0).unwrap_err().to_string(), "why");
         assert_eq!(sh("echo part", 60.0).unwrap_err().to_string(), "sh fails without a word");
         assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a word");
+    }
+
+    #[test]
+    fn complaints_are_short() {
+        assert_eq!(complaint(" no server\nrunning \n"), "no server\\nrunning");
+        assert_eq!(complaint(&"\x1b".repeat(1000)).len(), 158);
     }
 
     #[test]

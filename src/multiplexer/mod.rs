@@ -19,13 +19,13 @@
 //! NAME` finds what people expect. screen and zellij have a server for each session anyway.
 
 pub mod attach;
-mod command;
+pub mod command;
 pub mod enable;
 pub mod name;
-mod remembered;
+pub mod remembered;
 pub mod screen;
 pub mod service;
-mod sockets;
+pub mod sockets;
 pub mod survey;
 pub mod tell;
 pub mod tmux;

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use thiserror::Error;
 
 use crate::manager::names::{self, UNIT_NAME_MAX};
+use crate::text::shell_word;
 
 /// A multiplexer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -35,7 +36,7 @@ impl Kind {
     /// The command by which a person gets to a session.
     #[must_use]
     pub fn attach_command(self, name: &Name) -> String {
-        let name = quoted(name.as_str());
+        let name = shell_word(name.as_str());
         match self {
             Self::Tmux => format!("tmux attach -t {name}"),
             Self::Screen => format!("screen -r {name}"),
@@ -80,12 +81,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A word of a shell's.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_.@%+/:".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 /// Why a text is no name of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
@@ -122,10 +117,10 @@ impl Name {
     /// # Errors
     /// [`BadName`].
     pub fn parse(kind: Kind, text: &str) -> Result<Self, BadName> {
-        let name = text.to_owned();
         if text.is_empty() {
             return Err(BadName::Empty(kind));
         }
+        let name = shortened(text);
         if text.starts_with('-') {
             return Err(BadName::Option { kind, name });
         }
@@ -140,9 +135,9 @@ impl Name {
         }
         let length = if kind == Kind::Tmux { names::escape(text).len() } else { text.len() };
         if length > kind.longest() {
-            return Err(BadName::TooLong { kind, name: shortened(text), length, longest: kind.longest() });
+            return Err(BadName::TooLong { kind, name, length, longest: kind.longest() });
         }
-        Ok(Self(name))
+        Ok(Self(text.to_owned()))
     }
 
     /// As [`parse`](Self::parse), or the name of those that nobody has named.
@@ -168,8 +163,8 @@ impl fmt::Display for Name {
 
 /// The beginning of a text that is too long to be shown.
 fn shortened(text: &str) -> String {
-    let end = text.floor_char_boundary(30);
-    format!("{}...", &text[..end])
+    let end = text.floor_char_boundary(60);
+    if end < text.len() { format!("{}...", &text[..end]) } else { text.to_owned() }
 }
 
 /// The unit of tmux's server.

@@ -37,13 +37,25 @@ impl Remembered {
     /// # Errors
     /// There is one that cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let bytes = match small_file::read(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            bytes => bytes?,
-        };
-        let text = String::from_utf8(bytes).map_err(io::Error::other)?;
-        let read: Self = toml::from_str(&text).map_err(|error| io::Error::other(error.message().to_owned()))?;
-        if read.version == VERSION { Ok(read) } else { Err(io::Error::other("it is of another version of startxd")) }
+        let bytes = small_file::read_if_there(path)?;
+        bytes.map_or_else(|| Ok(Self::default()), |bytes| Self::parse(&bytes).map_err(io::Error::other))
+    }
+
+    /// Takes what is in the file.
+    ///
+    /// # Errors
+    /// Why it is none of this version's.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let read: Self = toml::from_slice(bytes).map_err(|error| error.message().to_owned())?;
+        if read.version == VERSION { Ok(read) } else { Err("it is of another version of startxd".to_owned()) }
+    }
+
+    /// What is in the file.
+    ///
+    /// # Errors
+    /// None in practice: all of them can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)
     }
 
     /// Writes it for good, or removes it when there is nothing to remember.
@@ -58,8 +70,7 @@ impl Remembered {
             };
         }
         DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        let text = toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)?;
-        files::replace_durably(path, &text, 0o600)
+        files::replace_durably(path, &self.render()?, 0o600)
     }
 }
 

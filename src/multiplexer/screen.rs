@@ -52,11 +52,30 @@ pub fn sessions() -> Vec<Screen> {
 /// The session behind a socket.
 fn screen(path: &Path) -> Option<Screen> {
     use std::os::unix::fs::MetadataExt;
-    let (pid, name) = path.file_name()?.to_str()?.split_once('.')?;
-    let pid: i32 = pid.parse().ok().filter(|&pid| pid > 0)?;
+    let (pid, name) = named(path.file_name()?.to_str()?)?;
     // socket.c, `MakeServerSocket`: executable by its owner while it is attached.
     let attached = std::fs::symlink_metadata(path).is_ok_and(|it| it.mode() & 0o100 != 0);
-    Some(Screen { directory: path.parent()?.to_owned(), pid: Pid::from_raw(pid), name: name.to_owned(), attached })
+    Some(Screen { directory: path.parent()?.to_owned(), pid, name: name.to_owned(), attached })
+}
+
+/// The process and the name of a session by the name of its socket, `PID.NAME`, if it is written as screen writes it.
+#[must_use]
+pub fn named(socket: &str) -> Option<(Pid, &str)> {
+    let (digits, name) = socket.split_once('.')?;
+    let pid: i32 = digits.parse().ok().filter(|&pid| pid > 0)?;
+    (pid.to_string() == digits).then_some((Pid::from_raw(pid), name))
+}
+
+/// Takes what is in /proc/PID/environ (proc_pid_environ(5)) and returns what of it is text. Of two values for a name, the
+/// first counts (getenv(3)).
+#[must_use]
+pub fn environment(bytes: &[u8]) -> Block {
+    let entries = bytes.split(|&byte| byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
+    let mut environment = Block::new();
+    for (name, value) in entries.filter_map(|entry| entry.split_once('=')).filter(|(name, _)| !name.is_empty()) {
+        environment.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    environment
 }
 
 impl Screen {
@@ -66,13 +85,10 @@ impl Screen {
         self.directory.join(format!("{}.{}", self.pid, self.name))
     }
 
-    /// The environment that it was started with (proc_pid_environ(5)); it cannot be asked for the one that it has.
+    /// The environment that it was started with; it cannot be asked for the one that it has.
     #[must_use]
     pub fn first_environment(&self) -> Block {
-        let bytes = std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
-        let entries = bytes.split(|&byte| byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
-        let pairs = entries.filter_map(|entry| entry.split_once('='));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        environment(&std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default())
     }
 
     /// Sets a variable for the windows that it opens from now on, or unsets it.
@@ -103,15 +119,22 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::screen;
+    use super::{environment, screen};
 
     #[test]
     fn names_of_sockets() {
         let found = screen("/run/screen/S-ada/127.a.b c".as_ref()).unwrap();
         assert_eq!((found.pid.as_raw(), found.name.as_str(), found.attached), (127, "a.b c", false));
         assert_eq!(found.socket().to_str(), Some("/run/screen/S-ada/127.a.b c"));
-        for name in ["work", "x.work", "-1.work", "0.work"] {
+        for name in ["work", "x.work", "-1.work", "0.work", "+1.work", "01.work"] {
             assert_eq!(screen(format!("/run/screen/S-ada/{name}").as_ref()), None, "{name}");
         }
+    }
+
+    #[test]
+    fn environments_of_processes() {
+        let block = environment(b"A=1\0B=x=y\0=C\0D\0E=\xff\0A=2\0F=");
+        let pairs: Vec<(&str, &str)> = block.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "x=y"), ("F", "")]);
     }
 }

@@ -17,6 +17,7 @@ use crate::deadline::{Deadlines, LOOK_AGAIN};
 use crate::manager::{Manager, Mode};
 use crate::os::{self, Pid};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::small_file;
 
 /// Why a unit cannot go on.
 #[derive(Debug, Error)]
@@ -97,7 +98,7 @@ impl fmt::Display for Place {
 /// The process that listens on a socket, if it can be told.
 #[must_use]
 pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
-    let in_name = || socket.file_name()?.to_str()?.split_once('.')?.0.parse().ok().map(Pid::from_raw);
+    let in_name = || screen::named(socket.file_name()?.to_str()?).map(|(pid, _)| pid);
     let pid = match kind {
         Kind::Tmux => sockets::listener(socket).ok(),
         // To these connecting would be a message.
@@ -109,8 +110,13 @@ pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
 
 /// The innermost unit of a process, by its control group.
 fn unit_of(pid: Pid) -> Option<String> {
-    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    innermost_unit(&small_file::text(format!("/proc/{pid}/cgroup").as_ref()).ok()?)
+}
+
+/// The innermost unit that a text of /proc/PID/cgroup names (cgroups(7)). One line.
+#[must_use]
+pub fn innermost_unit(group: &str) -> Option<String> {
+    let path = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let unit = path.rsplit('/').find(|part| part.ends_with(".scope") || part.ends_with(".service"))?;
     Some(crate::text::one_line(unit))
 }

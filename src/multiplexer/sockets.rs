@@ -1,8 +1,11 @@
 //! The sockets by which multiplexers are found, in directories where others could have put what they like.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use crate::os::unix_sockets;
 
 /// What is in a directory that belongs to `uid` and that nobody else can write to: its sockets and FIFOs of the same
 /// user, sorted. Nothing of a directory that is somebody else's.
@@ -23,32 +26,27 @@ pub fn in_directory(directory: &Path, uid: u32) -> Vec<PathBuf> {
     sockets
 }
 
-/// Whether somebody listens on a socket, by the kernel's list (proc_net(5), `unix`): asking by connecting would be a
-/// message to some of them. A FIFO counts as listened on.
+/// Whether somebody listens on a socket of ours, by the kernel's list: asking by connecting would be a message to some of
+/// them. A FIFO counts as listened on.
 #[must_use]
 pub fn is_listening(path: &Path) -> bool {
-    if std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_fifo()) {
-        return true;
+    let uid = nix::unistd::geteuid().as_raw();
+    match std::fs::symlink_metadata(path) {
+        // Of what is not ours, others may have made the list say what they like.
+        Ok(it) if it.uid() != uid => false,
+        Ok(it) if it.file_type().is_fifo() => true,
+        Ok(it) if it.file_type().is_socket() => {
+            std::fs::read(unix_sockets::LIST).is_ok_and(|list| listens(&list, path))
+        }
+        _ => false,
     }
-    let Some(path) = path.to_str() else { return false };
-    std::fs::read_to_string("/proc/net/unix").is_ok_and(|list| listens(&list, path))
 }
 
-fn listens(list: &str, path: &str) -> bool {
-    /// `__SO_ACCEPTCON`.
-    const LISTENING: &str = "00010000";
-    list.lines().any(|line| {
-        // Num RefCount Protocol Flags Type St Inode Path; spaces in the path are its own.
-        let mut rest = line;
-        let mut fields = Vec::new();
-        for _ in 0..7 {
-            let field = rest.trim_start();
-            let end = field.find(' ').unwrap_or(field.len());
-            fields.push(&field[..end]);
-            rest = &field[end..];
-        }
-        fields.get(3) == Some(&LISTENING) && rest.strip_prefix(' ') == Some(path)
-    })
+/// Whether the kernel's list says that somebody listens on this path.
+#[must_use]
+pub fn listens(list: &[u8], path: &Path) -> bool {
+    let name = path.as_os_str().as_bytes();
+    unix_sockets::named(list).any(|socket| socket.listens && socket.name == name)
 }
 
 /// The process that listens on a socket, as the kernel remembers it.
@@ -63,6 +61,7 @@ pub fn listener(path: &Path) -> io::Result<crate::os::Pid> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::linux::net::SocketAddrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::{UnixDatagram, UnixListener};
 
@@ -96,17 +95,21 @@ mod tests {
         // it, too, between its fork and its exec.
         let _bound = UnixDatagram::bind(ours.join("d")).unwrap();
         assert!(!is_listening(&ours.join("d")) && listener(&ours.join("d")).is_err());
+        // Anybody can have a name in the list that is no text.
+        let odd = std::os::unix::net::SocketAddr::from_abstract_name(b"startxd-\xff").unwrap();
+        let _odd = UnixListener::bind_addr(&odd);
+        assert!(is_listening(&ours.join("b c")));
     }
 
     #[test]
     fn the_kernels_list() {
-        let list = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+        let list = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
                     0000000000000000: 00000002 00000000 00010000 0001 01 14826 /tmp/a b\n\
                     0000000000000000: 00000003 00000000 00000000 0001 03 14827 /tmp/c\n\
                     0000000000000000: 00000003 00000000 00010000 0001 01 14828\n";
-        assert!(listens(list, "/tmp/a b"));
+        assert!(listens(list, "/tmp/a b".as_ref()));
         for path in ["/tmp/c", "/tmp/a", "", "b"] {
-            assert!(!listens(list, path), "{path}");
+            assert!(!listens(list, path.as_ref()), "{path}");
         }
     }
 }

@@ -17,9 +17,8 @@ use super::screen::{self, Screen};
 use super::tmux::{self, Server};
 use super::variables::{self, Scope, TOLD};
 use crate::environment::Block;
-use crate::files;
 use crate::runtime_dir::RuntimeDir;
-use crate::small_file;
+use crate::{files, small_file};
 
 /// The form of the record; another one is not read.
 const VERSION: u32 = 1;
@@ -60,12 +59,34 @@ impl Told {
     }
 
     fn read(runtime: &RuntimeDir) -> Option<Self> {
-        let text = String::from_utf8(small_file::read(&runtime.multiplexers()).ok()?).ok()?;
-        toml::from_str(&text).ok().filter(|told: &Self| told.version == VERSION)
+        Self::parse(&small_file::read_ours(&runtime.multiplexers()).ok()??)
+    }
+
+    /// Takes what is in the record, and returns it; `None` if this version of startxd has not written it.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let told: Self = toml::from_slice(bytes).ok()?;
+        // What others are then told to change.
+        let is_told = |(name, value): (&String, &String)| TOLD.contains(&name.as_str()) && is_plain(value);
+        (told.version == VERSION && told.variables.iter().all(is_told)).then_some(told)
+    }
+
+    /// What is in the record.
+    ///
+    /// # Errors
+    /// None in practice: every record can be written as TOML.
+    pub fn render(&self) -> io::Result<String> {
+        toml::to_string(self).map_err(io::Error::other)
+    }
+
+    /// The variables.
+    #[must_use]
+    pub const fn variables(&self) -> &Block {
+        &self.variables
     }
 
     fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
-        files::replace(&runtime.multiplexers(), &toml::to_string(self).map_err(io::Error::other)?, 0o600)
+        files::replace(&runtime.multiplexers(), &self.render()?, 0o600)
     }
 }
 
@@ -231,6 +252,10 @@ mod tests {
         let mut told = Told::new(&block(&[("DISPLAY", ":0")]), &Block::new());
         let scope = super::variables::parse("-DISPLAY\nXAUTHORITY=/x");
         told.tmux.insert("/tmp/tmux-1/default".into(), [("".into(), scope.clone()), ("$0".into(), scope)].into());
-        assert_eq!(toml::from_str::<Told>(&toml::to_string(&told).unwrap()).unwrap(), told);
+        let text = told.render().unwrap();
+        assert_eq!(Told::parse(text.as_bytes()), Some(told));
+        for text in [text.replace("= 1", "= 2"), text.replace("DISPLAY =", "PATH ="), text.replace(":0", "\\n")] {
+            assert_eq!(Told::parse(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::command;
 use super::name::Name;
 use super::sockets;
+use crate::os::Pid;
 
 /// The kind of scope that each pane is in from tmux 3.4 on.
 pub const PANE_SCOPES: &str = "tmux-spawn-*.scope";
@@ -100,10 +101,10 @@ impl Server {
     ///
     /// # Errors
     /// As [`tell`](Self::tell), and there is no such session.
-    pub async fn panes(&self, name: &Name) -> io::Result<Vec<crate::os::Pid>> {
+    pub async fn panes(&self, name: &Name) -> io::Result<Vec<Pid>> {
         let target = format!("={name}:");
         let text = self.tell(&["list-panes", "-s", "-F", "#{pane_pid}", "-t", &target]).await?;
-        Ok(text.lines().filter_map(|line| line.parse().ok()).map(crate::os::Pid::from_raw).collect())
+        Ok(text.lines().filter_map(pane).collect())
     }
 }
 
@@ -111,18 +112,31 @@ impl Server {
 const LAST: &str = "exit-empty";
 
 /// What a client said before the last thing; `None` if it did not come so far.
-fn said(text: &str) -> Option<&str> {
+#[must_use]
+pub fn said(text: &str) -> Option<&str> {
     let text = text.strip_suffix('\n')?;
     let start = text.rfind('\n').map_or(0, |at| at + 1);
     text[start..].starts_with(LAST).then(|| &text[..start])
 }
 
 /// A line of `list-sessions` in our format.
-fn session(line: &str) -> Option<Session> {
+#[must_use]
+pub fn session(line: &str) -> Option<Session> {
     let mut fields = line.splitn(4, ' ');
     let id = fields.next().filter(|id| is_id(id))?.to_owned();
-    let (attached, windows) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let (attached, windows) = (number(fields.next()?)?, number(fields.next()?)?);
     Some(Session { id, attached, windows, name: fields.next()?.to_owned() })
+}
+
+/// A line of `list-panes` in our format: the pid of what was started in the pane.
+#[must_use]
+pub fn pane(line: &str) -> Option<Pid> {
+    number(line).and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 1).map(Pid::from_raw)
+}
+
+/// A number as tmux prints it.
+fn number(digits: &str) -> Option<u32> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// Whether this is the id of a session. Nothing else of what a server says is handed back to it.
@@ -134,12 +148,13 @@ pub fn is_id(text: &str) -> bool {
 /// The server whose pane is in a scope, by the scope's description (tmux, compat/systemd.c): its pid.
 #[must_use]
 pub fn launcher(description: &str) -> Option<u32> {
-    description.strip_prefix("tmux child pane ")?.split_once(" launched by process ")?.1.parse().ok()
+    let (_, pid) = description.strip_prefix("tmux child pane ")?.split_once(" launched by process ")?;
+    pane(pid).and_then(|pid| u32::try_from(pid.as_raw()).ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Session, directories, launcher, said, session};
+    use super::{Session, directories, launcher, pane, said, session};
 
     #[test]
     fn where_sockets_are() {
@@ -161,11 +176,23 @@ mod tests {
         }
         let expected = Session { id: "$3".into(), attached: 1, windows: 2, name: "a b".into() };
         assert_eq!(session("$3 1 2 a b"), Some(expected));
-        for line in ["", "$3 1 2", "3 1 2 a", "$ 1 2 a", "$x 1 2 a", "$3 -1 2 a", "no server running on /tmp/x"] {
+        for line in
+            ["", "$3 1 2", "3 1 2 a", "$ 1 2 a", "$x 1 2 a", "$3 -1 2 a", "$3 +1 2 a", "no server running on /tmp/x"]
+        {
             assert_eq!(session(line), None, "{line}");
         }
+        assert_eq!(pane("4711").map(|pid| pid.as_raw()), Some(4711));
+        // kill(2) and systemd have other meanings for the first of these.
+        for line in ["0", "-1", "1", "", "+7", "4294967296", "no such session"] {
+            assert_eq!(pane(line), None, "{line}");
+        }
         assert_eq!(launcher("tmux child pane 117 launched by process 113"), Some(113));
-        for text in ["", "tmux child pane 1 launched by process x", "pane 1 launched by process 2"] {
+        for text in [
+            "",
+            "tmux child pane 1 launched by process x",
+            "pane 1 launched by process 2",
+            "tmux child pane 1 launched by process 0",
+        ] {
             assert_eq!(launcher(text), None, "{text}");
         }
     }

@@ -30,7 +30,8 @@ pub fn parse(text: &str) -> Scope {
         (None, Some(name)) => Some((name.to_owned(), Had::Removed)),
         (None, None) => None,
     };
-    text.lines().filter_map(one).filter(|(name, _)| TOLD.contains(&name.as_str())).collect()
+    // By line breaks alone: a value may end in a carriage return.
+    text.split('\n').filter_map(one).filter(|(name, _)| TOLD.contains(&name.as_str())).collect()
 }
 
 /// What of the display's variables an environment does not have yet.

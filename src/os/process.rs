@@ -1,8 +1,10 @@
-//! Facts about our own process.
+//! Facts about processes, by what the kernel tells of them in /proc. Names in it are bytes that a program has chosen.
 
 use std::io;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
+
+use crate::small_file;
 
 /// Major number of the virtual terminals (Documentation/admin-guide/devices.txt); minors 1 to 63 are tty1 to tty63.
 const TTY_MAJOR: u64 = 4;
@@ -15,7 +17,15 @@ const TTY_MAJOR: u64 = 4;
 /// # Errors
 /// /proc is not readable.
 pub fn controlling_vt() -> io::Result<Option<u32>> {
-    Ok(vt_of_stat(&std::fs::read_to_string("/proc/self/stat")?))
+    Ok(vt_of_stat(&stat("self")?))
+}
+
+/// The line of /proc/PID/stat.
+///
+/// # Errors
+/// There is no such process, or /proc is not readable.
+pub fn stat(pid: impl std::fmt::Display) -> io::Result<String> {
+    small_file::text(format!("/proc/{pid}/stat").as_ref())
 }
 
 /// The virtual terminal in a line of /proc/PID/stat (proc_pid_stat(5), field 7 `tty_nr`).
@@ -23,12 +33,46 @@ pub fn controlling_vt() -> io::Result<Option<u32>> {
 /// `None` also for a line that is none.
 #[must_use]
 pub fn vt_of_stat(stat: &str) -> Option<u32> {
-    // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let number: i64 = rest.split_ascii_whitespace().nth(4)?.parse().ok()?;
+    let number: i64 = field(stat, 7)?.parse().ok()?;
     let device = u64::from(u32::try_from(number).ok()?);
     let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
     (major == TTY_MAJOR && (1..=63).contains(&minor)).then(|| u32::try_from(minor).ok()).flatten()
+}
+
+/// Whether the process of such a line is on its way out, even if it cannot be waited for yet (field 9 `flags`;
+/// linux/sched.h, `PF_EXITING`). So is one whose line is none: it is gone.
+#[must_use]
+pub fn is_exiting(stat: &str) -> bool {
+    const PF_EXITING: u32 = 0x4;
+    let flags = field(stat, 9).and_then(|flags| flags.parse::<u32>().ok());
+    flags.is_none_or(|flags| flags & PF_EXITING != 0)
+}
+
+/// A field of such a line, counted from 1 as the manual does, from the third on.
+fn field(stat: &str, number: usize) -> Option<&str> {
+    // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(number - 3)
+}
+
+/// What /proc/PID/status tells (proc_pid_status(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// The name of the program. The kernel escapes line breaks in it, and nothing else.
+    pub name: &'a str,
+    /// The real uid.
+    pub uid: u32,
+    /// The effective uid.
+    pub effective: u32,
+}
+
+/// Takes the text of /proc/PID/status; `None` if it is none.
+#[must_use]
+pub fn status(text: &str) -> Option<Status<'_>> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let mut uids = field("Uid:")?.split_ascii_whitespace().map(str::parse);
+    let (uid, effective) = (uids.next()?.ok()?, uids.next()?.ok()?);
+    Some(Status { name: field("Name:")?, uid, effective })
 }
 
 /// Ignores SIGTSTP, SIGTTIN and SIGTTOU from now on.
@@ -49,7 +93,28 @@ pub fn ignore_job_control() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::vt_of_stat;
+    use super::{Status, is_exiting, status, vt_of_stat};
+
+    #[test]
+    fn who_is_on_its_way_out() {
+        for (stat, expected) in [
+            ("12 (X org) S 1 12 12 0 -1 4194304 0", false),
+            ("12 (X) 4) R 1 12 12 0 -1 4194308 0", true),
+            ("12 (X) S 1 12 12 0 -1", true),
+            ("", true),
+        ] {
+            assert_eq!(is_exiting(stat), expected, "{stat}");
+        }
+    }
+
+    #[test]
+    fn what_a_status_tells() {
+        let text = "Name:\ttmux: server\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1000\t0\t0\t0\nGid:\t5\t5\t5\t5\n";
+        assert_eq!(status(text), Some(Status { name: "tmux: server", uid: 1000, effective: 0 }));
+        for text in ["", "Name:\ta\n", "Name:\ta\nUid:\t1\n", "Uid:\t1\t1\n", "Name:\ta\nUid:\t-1\t1\n"] {
+            assert_eq!(status(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn controlling_terminal_is_read_from_stat() {

@@ -17,8 +17,13 @@ pub fn path(state_home: Option<OsString>, home: Option<&Path>) -> Option<PathBuf
 /// The choice of last time; `None` if there is none, or none that can be read.
 #[must_use]
 pub fn recall(path: &Path) -> Option<String> {
-    let text = String::from_utf8(crate::small_file::read(path).ok()?).ok()?;
-    let line = text.lines().next()?.trim();
+    choice(&crate::small_file::read(path).ok()?)
+}
+
+/// The choice in what is in the file: its first line.
+#[must_use]
+pub fn choice(bytes: &[u8]) -> Option<String> {
+    let line = std::str::from_utf8(bytes).ok()?.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
 }
 

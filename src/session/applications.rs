@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::deadline::KILLED;
 use crate::manager::Manager;
 use crate::os::{self, Pid};
+use crate::small_file;
 
 /// How often it is looked for processes that were started while others were ending: a bar that was just starting its
 /// status program, say. What is started for ever, by the window manager itself, goes after it.
@@ -75,10 +76,16 @@ fn kill(asked: &[Asked]) {
 /// that the pidfd holds, read after it was opened.
 fn ask(unit: &str, pid: Pid) -> Option<Asked> {
     let pidfd = os::pidfd_open(pid).ok()?;
-    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    if !cgroup.lines().any(|line| line.split('/').any(|part| part == unit)) {
+    let group = small_file::text(format!("/proc/{pid}/cgroup").as_ref()).ok()?;
+    if !is_in(&group, unit) {
         return None;
     }
     os::pidfd_signal(&pidfd, Signal::SIGTERM).ok()?;
     Some((pid, os::watch(pidfd).ok()?))
+}
+
+/// Whether a text of /proc/PID/cgroup names this unit (cgroups(7)).
+#[must_use]
+pub fn is_in(group: &str, unit: &str) -> bool {
+    group.lines().any(|line| line.split('/').any(|part| part == unit))
 }

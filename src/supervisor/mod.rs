@@ -35,7 +35,7 @@ use crate::os::{self, Pid};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::session::applications;
-use crate::x11::client::{Client, ClientError};
+use crate::x11::client::{Client, ClientError, readable};
 use crate::x11::display::Display;
 use crate::x11::xauthority;
 use relay::Relay;
@@ -233,7 +233,7 @@ fn lost(error: zbus::Error) -> CallError {
 }
 
 fn vendor(client: &Client) -> String {
-    String::from_utf8_lossy(&client.setup.vendor).into_owned()
+    readable(&client.setup.vendor)
 }
 
 /// The release as X.Org counts: 12101007 is 21.1.7 (include/xorg-server.h, `XORG_VERSION_NUMERIC`).

@@ -19,6 +19,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, Uid, geteuid};
 
 use super::display::{Display, LOCK_DIR, SOCKET_DIR};
+use crate::os::unix_sockets;
 
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
 pub use temporary_lock::remove_temporary_lock;
@@ -88,7 +89,12 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Paths { net_unix: "/proc/net/unix".into(), sockets: SOCKET_DIR.into(), locks: LOCK_DIR.into(), uid: geteuid() }
+        Paths {
+            net_unix: unix_sockets::LIST.into(),
+            sockets: SOCKET_DIR.into(),
+            locks: LOCK_DIR.into(),
+            uid: geteuid(),
+        }
     }
 }
 
@@ -117,8 +123,7 @@ impl Paths {
     }
 
     fn bound(&self) -> io::Result<BTreeSet<Display>> {
-        // Anybody can bind a name that is not UTF-8.
-        Ok(bound_displays(&String::from_utf8_lossy(&fs::read(&self.net_unix)?)))
+        Ok(bound_displays(&fs::read(&self.net_unix)?))
     }
 
     fn look_beside(&self, bound: &BTreeSet<Display>, display: Display) -> io::Result<Taken> {
@@ -184,26 +189,17 @@ pub fn first_free(from: Display) -> io::Result<Display> {
     Paths::default().first_free(from)
 }
 
-/// Takes the text of `/proc/net/unix` and returns the displays whose socket is bound, by path or by abstract name.
+/// Takes the kernel's list and returns the displays whose socket is bound, by path or by abstract name.
 ///
 /// Strict about the name, because anybody can bind odd ones. A name may even hold a line break and imitate a whole
 /// line, which gains nothing: who can do that can bind the name itself. Every kind of bound socket counts, listening
 /// or not, since each makes bind(2) fail.
-pub fn bound_displays(proc_net_unix: &str) -> BTreeSet<Display> {
-    proc_net_unix.lines().skip(1).filter_map(bound_name).filter_map(display_of_name).collect()
+pub fn bound_displays(list: &[u8]) -> BTreeSet<Display> {
+    unix_sockets::named(list).filter_map(|socket| display_of_name(socket.name)).collect()
 }
 
-/// The eighth column, which is everything after one space and may hold spaces itself.
-fn bound_name(line: &str) -> Option<&str> {
-    let mut rest = line;
-    for _ in 0..7 {
-        let (_, after) = rest.trim_start_matches(' ').split_once(' ')?;
-        rest = after;
-    }
-    Some(rest)
-}
-
-fn display_of_name(name: &str) -> Option<Display> {
+fn display_of_name(name: &[u8]) -> Option<Display> {
+    let name = std::str::from_utf8(name).ok()?;
     let path = name.strip_prefix('@').unwrap_or(name);
     Display::from_canonical(path.strip_prefix(SOCKET_DIR)?.strip_prefix("/X")?)
 }
@@ -290,11 +286,11 @@ mod tests {
             ("/tmp/.X11-unix/Xé", None),
         ];
         for (name, number) in cases {
-            let found: Vec<_> = bound_displays(&row(name)).into_iter().map(Display::number).collect();
+            let found: Vec<_> = bound_displays(row(name).as_bytes()).into_iter().map(Display::number).collect();
             assert_eq!(found, Vec::from_iter(number), "{name:?}");
         }
         for text in ["", "\n", HEADER, "a b c d e f g\nx", "Num\n0: 2 0 0 1 01 15"] {
-            assert!(bound_displays(text).is_empty(), "{text:?}");
+            assert!(bound_displays(text.as_bytes()).is_empty(), "{text:?}");
         }
     }
 

@@ -7,9 +7,10 @@ use crate::environment::block::Block;
 use crate::launch::Connection;
 use crate::logind;
 use crate::manager::{Manager, UnitState, names};
-use crate::os::Pid;
+use crate::os::{self, Pid};
 use crate::record::{Record, Unreadable};
 use crate::runtime_dir::RuntimeDir;
+use crate::small_file;
 use crate::x11::client::Client;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -137,16 +138,14 @@ async fn find_server(manager: &Manager, unit: &str) -> Option<ServerProcess> {
     let supervisor = manager.main_pid(unit).await.ok()?;
     let processes = manager.processes(unit).await.ok()?;
     let pid = processes.into_iter().find(|&pid| Some(pid) != supervisor)?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    // Real, effective, saved and file system uid (proc_pid_status(5)).
-    let uid = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(ServerProcess { pid, program: field("Name:")?.trim().to_owned(), uid })
+    let text = small_file::text(format!("/proc/{pid}/status").as_ref()).ok()?;
+    let status = os::status(&text)?;
+    Some(ServerProcess { pid, program: status.name.to_owned(), uid: status.effective })
 }
 
 /// The cookie of a display of ours.
 fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
-    let entries = xauthority::decode(&std::fs::read(runtime.authority(display)).ok()?).ok()?;
+    let entries = xauthority::decode(&small_file::read_ours(&runtime.authority(display)).ok()??).ok()?;
     xauthority::find_cookie(&entries, display, b"")
 }
 

@@ -1,11 +1,10 @@
-//! What a unit file says (systemd.syntax(7)), as far as it is asked for.
+//! What a unit file says of when it is started.
+
+use crate::unit_file::{Assignment, assignments};
 
 /// A unit file: its assignments, in order.
-#[derive(Debug, Default)]
-pub struct UnitFile {
-    /// Section, name, value.
-    entries: Vec<(String, String, String)>,
-}
+#[derive(Debug)]
+pub struct UnitFile(Vec<Assignment>);
 
 /// The settings of section Unit that tie a unit to others that have to be up.
 const TIES: [&str; 6] = ["After", "Requires", "Requisite", "BindsTo", "PartOf", "Wants"];
@@ -14,52 +13,33 @@ const TIES: [&str; 6] = ["After", "Requires", "Requisite", "BindsTo", "PartOf", 
 const DISPLAY_VARIABLES: [&str; 2] = ["DISPLAY=", "XAUTHORITY="];
 
 impl UnitFile {
-    /// Reads the text of a unit file. What is not understood is passed over, as systemd does.
+    /// Reads the text of a unit file.
+    #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut file = Self::default();
-        let mut section = String::new();
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            let mut line = line.trim().to_owned();
-            if line.is_empty() || line.starts_with(['#', ';']) {
-                continue;
-            }
-            // A backslash at the end continues the line; comments between the parts do not count.
-            while let Some(begin) = line.strip_suffix('\\') {
-                let next = lines.by_ref().map(str::trim).find(|line| !line.starts_with(['#', ';']));
-                line = format!("{begin} {}", next.unwrap_or_default());
-                if next.is_none() {
-                    break;
-                }
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-                section = name.to_owned();
-            } else if let Some((name, value)) = line.split_once('=') {
-                file.entries.push((section.clone(), name.trim_end().to_owned(), value.trim_start().to_owned()));
-            }
-        }
-        file
+        Self(assignments(text))
     }
 
     /// The words of a setting; an empty assignment takes back those before it.
     fn words(&self, section: &str, name: &str) -> Vec<String> {
         let mut words = Vec::new();
-        for (_, _, value) in self.entries.iter().filter(|(of, key, _)| of == section && key == name) {
-            if value.is_empty() {
+        for one in self.0.iter().filter(|one| one.section == section && one.name == name) {
+            if one.value.is_empty() {
                 words.clear();
             }
-            words.extend(value.split_ascii_whitespace().map(str::to_owned));
+            words.extend(one.value.split_ascii_whitespace().map(str::to_owned));
         }
         words
     }
 
     /// The units that it is enabled for: `WantedBy=`, `RequiredBy=` and `UpheldBy=`. Names with specifiers are left out.
+    #[must_use]
     pub fn wanted_by(&self) -> Vec<String> {
         let names = ["WantedBy", "RequiredBy", "UpheldBy"].iter().flat_map(|name| self.words("Install", name));
         names.filter(|name| !name.contains('%')).collect()
     }
 
     /// What in the file says that the unit needs a display, if something does: a tie to one of `targets`, or a variable.
+    #[must_use]
     pub fn wants_display(&self, targets: &[&str]) -> Option<String> {
         let ties = TIES.iter().find_map(|name| {
             let words = self.words("Unit", name);

@@ -2,7 +2,7 @@
 //!
 //! Read from the directories, as the manager reads them, because it does not tell of links that lead nowhere.
 
-mod file;
+pub mod file;
 mod tree;
 
 use super::Finding;

@@ -1,0 +1,23 @@
+//! What is attached: the record of it, and `$DISPLAY` as a display manager or ssh has set it.
+
+use startxd::attach::local;
+use startxd::attach::record::Attached;
+
+/// A record that is read is one that would be written so; a display is one of this machine's only if nothing else stands
+/// there.
+pub fn holds(input: &[u8]) {
+    if let Some(attached) = Attached::parse(input) {
+        let written = attached.render().expect("a path that was text");
+        let names = attached.before.keys().chain(&attached.exported);
+        assert!(names.map(String::len).sum::<usize>() <= input.len());
+        assert_eq!(Attached::parse(written.as_bytes()), Some(attached));
+    }
+    let text = String::from_utf8_lossy(input);
+    if let Some(display) = local(&text) {
+        let rest = text.strip_prefix("unix").unwrap_or(&text).strip_prefix(':').expect("no host");
+        let (number, screen) = rest.split_once('.').unwrap_or((rest, ""));
+        assert!(screen.bytes().all(|byte| byte.is_ascii_digit()), "{text:?}");
+        assert_eq!(number.parse(), Ok(display.number()), "{text:?}");
+        assert_eq!(local(&display.to_string()), Some(display));
+    }
+}

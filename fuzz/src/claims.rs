@@ -1,0 +1,50 @@
+//! The claims to numbers of displays, with their settings, and what has become of each.
+
+use startxd::deadline;
+use startxd::displays::claim::{Settings, State, seconds};
+use startxd::displays::size::{Size, depth};
+use startxd::x11::display::Display;
+
+/// Settings are of the display that was asked for, would be written as they are read, and name only units of it; sizes,
+/// depths and deadlines are such as servers can have.
+pub fn holds(input: &[u8]) {
+    let Some(display) = Display::new(7) else { return };
+    match Settings::parse(input, display) {
+        Ok(settings) => {
+            assert_eq!(settings.display, display);
+            assert_eq!(settings.unit().replace(|c: char| !c.is_ascii_digit(), ""), "7");
+            let deadlines = [settings.server_ready, settings.server_stop].map(seconds);
+            assert!(deadlines.iter().all(|deadline| *deadline <= deadline::MAX), "{deadlines:?}");
+            is_size(settings.size);
+            // Not compared themselves: a deadline may be no number.
+            let written = settings.render().expect("paths that were text");
+            let again = Settings::parse(written.as_bytes(), display).expect("what is written can be read");
+            assert_eq!(again.render().expect("paths that were text"), written);
+            assert!(Settings::parse(written.as_bytes(), Display::MAX).is_err());
+        }
+        Err(why) => assert!(why.len() <= 1000 + 8 * input.len(), "{why}"),
+    }
+    let state = State::parse(input);
+    let written = state.render().expect("every state can be written");
+    assert_eq!(State::parse(written.as_bytes()), state);
+    assert!(state.failed.is_none_or(|why| why.len() <= input.len()));
+
+    for word in String::from_utf8_lossy(input).split_ascii_whitespace().take(8) {
+        match word.parse::<Size>() {
+            Ok(size) => is_size(size),
+            Err(why) => assert!(!why.to_string().contains(char::is_control)),
+        }
+        match depth(word) {
+            Ok(depth) => assert!((1..=32).contains(&depth) && word.trim_start_matches(['+', '0']) == depth.to_string()),
+            Err(why) => assert!(!why.to_string().contains(char::is_control)),
+        }
+    }
+}
+
+/// Its text is read as the same, and both numbers are coordinates.
+fn is_size(size: Size) {
+    let text = size.to_string();
+    assert_eq!(text.parse(), Ok(size));
+    let sides: Vec<i16> = text.split('x').map(|side| side.parse().expect("a coordinate")).collect();
+    assert!(sides.len() == 2 && sides.iter().all(|side| *side > 0), "{text}");
+}

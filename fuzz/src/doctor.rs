@@ -1,0 +1,60 @@
+//! What the doctor reads: startup files of shells, configuration of servers and portals, a server's `-version`.
+
+use std::path::PathBuf;
+
+use startxd::doctor::portals::is_for;
+use startxd::doctor::render;
+use startxd::doctor::server::{names_deviceless_driver, needs_root_rights};
+use startxd::doctor::snippets::{File, judge};
+use startxd::doctor::versions::{numbers, server_line};
+
+use super::words_of_a_shell;
+
+/// A finding is of a line that is there, each kind is told once, and what is shown of somebody's file is short and moves no
+/// cursor; versions, drivers and desktops stand in the text that they are read from.
+pub fn holds(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    snippets(&text);
+    if let Some((major, minor)) = numbers(&text) {
+        assert!(text.trim_start_matches('0').starts_with(major.to_string().trim_start_matches('0')), "{major}");
+        assert!(minor == 0 || text.contains(&minor.to_string()));
+    }
+    if let Some((line, version)) = server_line(&text) {
+        assert!(text.lines().any(|other| other.trim() == line) && line.contains(" X Server "));
+        assert!(line.contains(&version.0.to_string()), "{line:?} {version:?}");
+    }
+    assert_eq!(numbers(&format!("257.9-{text}")), Some((257, 9)));
+    assert_eq!(server_line("X.Org X Server 1.21.1.7\n").map(|(_, version)| version), Some((1, 21)));
+
+    assert!(!needs_root_rights(&text) || text.contains("needs_root_rights") && text.contains("yes"));
+    assert!(needs_root_rights(&format!("{text}\nneeds_root_rights = yes\n")));
+    let lower = text.to_ascii_lowercase();
+    assert!(!names_deviceless_driver(&text) || lower.contains("driver"));
+    assert!(names_deviceless_driver(&format!("{text}\n\tDriver \"dummy\"\n")));
+    assert!(
+        !is_for(&text, "openbox") || lower.contains("usein=") && lower.contains("openbox") || text.contains("UseIn=")
+    );
+    assert!(is_for(&format!("{text}\nUseIn=gnome;Openbox\n"), "openbox"));
+}
+
+fn snippets(text: &str) {
+    for shell in [false, true] {
+        let path = "/home/ada l/.profile";
+        let findings = judge(&File { path: PathBuf::from(path), shell, text: text.to_owned() });
+        for (at, finding) in findings.iter().enumerate() {
+            assert!(findings[..at].iter().all(|other| other.kind != finding.kind), "{} twice", finding.kind.id);
+            assert!(finding.what.chars().count() <= 160 && finding.remedy.len() <= 100, "{finding:?}");
+            let command = finding.remedy.split_once(": ").expect("a command").1;
+            let words = words_of_a_shell(command.as_bytes()).expect("a command");
+            let [sed, option, line, file] = &words[..] else { panic!("{command}") };
+            assert!(sed == b"sed" && option == b"-i" && file == path.as_bytes());
+            let number: usize = String::from_utf8_lossy(line).trim_end_matches('d').parse().expect("a number");
+            let line = text.lines().nth(number - 1).expect("a line of the file");
+            assert!(finding.what.ends_with(&*line.trim().chars().take(100).collect::<String>()));
+        }
+        let shown = render::text(&findings);
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        assert_eq!(shown.lines().count(), 4 * findings.len() + 1);
+        assert_eq!(render::json(&findings).lines().count(), 1);
+    }
+}
