@@ -12,7 +12,7 @@ fn stop_returns_when_the_session_is_gone() {
     desk.starts(OPENBOX);
     desk.user("ada", "startxd stop").ok();
     assert_eq!(desk.vt().mode(), Mode::Text);
-    desk.is_clean();
+    desk.nothing_of_the_session_is_left();
     desk.ended(0);
     desk.starts_again();
 }

@@ -102,7 +102,8 @@ fn programs_of_the_bus(case: Case) {
     // A name cannot be taken out of the bus's environment: at best it is empty.
     let after = desk.bus_starts(3).values(names).map(Option::unwrap_or_default).map(str::to_owned);
     assert_eq!(after, ["", "", ""]);
-    desk.is_clean();
+    // It has told, and is about to end.
+    desk.becomes_clean();
 
     let set = "busctl --user call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus \
                UpdateActivationEnvironment 'a{ss}' 1 DISPLAY :77";

@@ -29,7 +29,7 @@ fn desktop(case: &Case, earlier: &str) -> Session {
 }
 
 fn property(case: &Case, name: &str) -> String {
-    case.root(&format!("systemctl show -P {name} startxd-seat@eve")).text()
+    case.system().property("startxd-seat@eve.service", name)
 }
 
 /// Stops the unit, which leaves nothing, not even in the system's runtime directory.

@@ -69,23 +69,25 @@ fn python(guest: &Guest, user: &str, lines: &str) -> Told {
 /// What must not change, however the socket is treated.
 #[derive(Debug, PartialEq, Eq)]
 struct Vitals {
-    processes: String,
+    processes: Vec<String>,
     descriptors: usize,
 }
 
 fn vitals(guest: &Guest) -> Vitals {
     // Without zombies: openbox has children while it starts, and reaps them when it gets to it.
-    let list =
-        r#"ps -u ada --no-headers -o stat,pid,args | awk '$1 !~ /Z/ && /startxd|Xorg|openbox/ { $1 = ""; print }'"#;
-    let processes = guest.root(list).text();
-    let host = host(guest);
-    let descriptors = guest.root(&format!("ls /proc/{host}/fd | wc -l")).text().parse().expect("a number");
+    let ours = |args: &str| ["startxd", "Xorg", "openbox"].iter().any(|name| args.contains(name));
+    let all = guest.processes_of("ada").into_iter().filter(|process| process.state != 'Z' && ours(&process.args));
+    let processes = all.map(|process| format!("{} {}", process.pid, process.args)).collect();
+    let descriptors = guest.outside(&format!("/proc/{}/fd", host(guest)));
+    let descriptors = std::fs::read_dir(descriptors).expect("the host's descriptors").count();
     Vitals { processes, descriptors }
 }
 
 /// The host's pid.
 fn host(guest: &Guest) -> String {
-    guest.root("pgrep -u ada -f '^startxd start'").text()
+    let hosts = guest.named("ada", "startxd").into_iter().filter(|process| process.args.starts_with("startxd start"));
+    let pids: Vec<String> = hosts.map(|process| process.pid.to_string()).collect();
+    pids.join("\n")
 }
 
 /// Fails unless the session has the same processes as before, and the host as many descriptors.

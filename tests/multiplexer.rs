@@ -14,6 +14,12 @@ struct Multiplexers;
 impl Multiplexers {
     fn start(desk: &mut Desk) -> Self {
         desk.user("ada", "systemctl --user start tmux@work screen@work").ok();
+        // The shells in them have children until they have read their files.
+        let shown = "tmux capture-pane -p -t work; screen -S work -X hardcopy ~/shown; cat shown; rm -f shown";
+        wait_until("two prompts", SOON, || match desk.user("ada", shown).stdout {
+            text if text.lines().filter(|line| line.trim_end().ends_with('$')).count() == 2 => Ok(()),
+            text => Err(text),
+        });
         desk.settles();
         Self
     }
@@ -92,19 +98,13 @@ fn through_a_crash_of_the_server_and_one_of_the_host() {
     display_becomes(&desk, TOLD);
     let server = desk.server().pid;
     desk.root(&format!("kill -9 {server}")).ok();
-    wait_until("another server", SOON, || {
-        let now = desk.root("pgrep -u ada -x Xorg").stdout;
-        if now.trim().is_empty() || now.trim() == server { Err(now) } else { Ok(()) }
-    });
+    desk.another("ada", "Xorg", &server);
     desk.is_up();
     windows_find_the_display(&desk);
     // Both are killed, so that only the repair is left to take it back.
     desk.root("pkill -9 -u ada -x startxd").ok();
     display_becomes(&desk, FORGOTTEN);
-    wait_until("nothing of the session to be left", SOON, || {
-        let left = desk.what_is_left();
-        if left.is_empty() { Ok(()) } else { Err(left.to_string()) }
-    });
+    desk.becomes_clean();
     multiplexers.end(&desk);
 }
 
@@ -150,13 +150,10 @@ fn on_a_terminal_in_place_of_x() {
     };
     clients("/dev/tty1 main");
     let server = case.user("ada", "tmux display-message -p '#{pid}'").text();
-    assert_eq!(case.user("ada", "systemctl --user show --value -p MainPID tmux").text(), server);
+    assert_eq!(case.manager("ada").property("tmux.service", "MainPID"), server);
     // Typed on the terminal, it arrives in the pane.
     login.vt.type_line("echo $((6 * 7)) > typed");
-    wait_until("what was typed", SOON, || {
-        let run = case.user("ada", "cat typed");
-        if run.stdout.trim() == "42" { Ok(()) } else { Err(run.to_string()) }
-    });
+    assert_eq!(case.wait_file("/home/ada/typed"), "42\n");
     // Leaving it ends the login; the getty makes the next one, which shows it again.
     case.user("ada", "tmux detach-client -s main").ok();
     case.wait_session_gone(&login, SOON);
@@ -181,10 +178,7 @@ fn on_a_terminal_of_its_own_by_the_system_unit() {
     let server = || case.user("ada", "tmux display-message -p '#{pid}'").text();
     let first = server();
     vt.type_line("echo $((6 * 7)) > typed");
-    wait_until("what was typed", SOON, || {
-        let run = case.user("ada", "cat typed");
-        if run.stdout.trim() == "42" { Ok(()) } else { Err(run.to_string()) }
-    });
+    assert_eq!(case.wait_file("/home/ada/typed"), "42\n");
     // Leaving it is a logout, which the next login follows.
     case.user("ada", "tmux detach-client -s main").ok();
     case.wait_session_gone(&login, SOON);

@@ -66,10 +66,7 @@ fn a_terminal_inside_of_the_terminal_is_not_the_vt() {
         let pane = format!("tmux new 'exec 2>s; {command}; echo $? >>s' >/dev/null");
         at(&login, &format!("{pane}; clear; head -n-1 s; (exit $(tail -n1 s))"))
     });
-    wait_until("the end of tmux", SOON, || match guest.root("pgrep tmux").stdout {
-        pids if pids.is_empty() => Ok(()),
-        pids => Err(pids),
-    });
+    guest.wait_ended(&["tmux"]);
     guest.assert_clean();
 }
 
@@ -166,7 +163,8 @@ fn a_second_start_is_told_where_the_first_is() {
 #[test]
 fn the_graphical_session_of_another_program_is_in_the_way_until_the_remedy_is_taken() {
     let mut guest = Guest::get();
-    let unit = "[Unit]\nBindsTo=graphical-session.target\n[Service]\nExecStart=sleep infinity\n";
+    // Of type exec it is active when its program is there to be seen, not a child that is going to be it.
+    let unit = "[Unit]\nBindsTo=graphical-session.target\n[Service]\nType=exec\nExecStart=sleep infinity\n";
     guest.write_as("ada", "~/.config/systemd/user/kiosk.service", unit);
     let login = prompt(&mut guest);
     guest.user("ada", "systemctl --user start kiosk").ok();
@@ -222,10 +220,11 @@ fn units_that_are_missing_or_masked_are_named() {
             ["wm.target", "masked", "unmask"],
         ),
     ] {
-        let reload = "systemctl --user -M ada@ daemon-reload";
-        guest.root(&format!("{} && {reload}", take.replace("{}", units))).ok();
+        guest.root(&take.replace("{}", units)).ok();
+        guest.manager("ada").reload();
         at(&login, START).says(23, &words).in_journal(&guest);
-        guest.root(&format!("{} && {reload}", give.replace("{}", units))).ok();
+        guest.root(&give.replace("{}", units)).ok();
+        guest.manager("ada").reload();
         guest.assert_clean();
     }
 }

@@ -50,8 +50,5 @@ fn the_line_in_the_profile_passes_over_shells_inside_of_the_login() {
         let told = at(&login, &shell);
         assert!(told.status == 0 && told.has("went on") && !told.has("startxd:"), "{shell}: {told}");
     }
-    wait_until("the end of tmux", SOON, || match guest.root("pgrep tmux").stdout {
-        pids if pids.is_empty() => Ok(()),
-        pids => Err(pids),
-    });
+    guest.wait_ended(&["tmux"]);
 }

@@ -35,10 +35,13 @@ fn commands_run_outside_of_sessions_and_units() {
     let failed = guest.user("eve", "echo out; echo err >&2; exit 3").fails();
     assert_eq!((failed.code(), failed.stdout.as_str(), failed.stderr.as_str()), (3, "out\n", "err\n"));
     assert_eq!(guest.shell("cat").stdin("through\n").run().text(), "through");
+    assert_eq!(guest.root("kill -TERM $$").code(), 128 + 15, "it ends as the command does");
+    // A leader of a Unix session that opens a terminal makes it its own.
+    guest.root("[ $$ -ne $(ps -o sid= -p $$) ] && exec 3<> /dev/tty9 && ! : < /dev/tty").ok();
     let greeting = guest.shell_as("ada", "echo $GREETING").env("GREETING", "hello");
     assert_eq!(greeting.run().text(), "hello");
 
-    let mut sleeper = guest.spawn("eve", "echo here; sleep 600");
+    let sleeper = guest.spawn("eve", "echo here; sleep 600");
     wait_until("the background command", SOON, || match sleeper.stdout() {
         text if text == "here\n" => Ok(()),
         text => Err(text),
@@ -110,7 +113,7 @@ fn a_plain_server_takes_the_terminal_and_gives_it_back() {
 fn what_a_session_leaves_behind_is_named() {
     let mut guest = Guest::get();
     guest.at_prompt();
-    let script = "systemd-run --user --quiet --unit=forgotten sleep 600; systemctl --user set-environment DISPLAY=:7";
+    let script = "systemd-run --user --quiet --unit=forgotten -p Type=exec sleep 600; systemctl --user set-environment DISPLAY=:7";
     guest.user("ada", script).ok();
     let before = guest.snapshot();
     let panic = catch_unwind(AssertUnwindSafe(|| guest.assert_clean())).expect_err("it is not clean");
@@ -122,6 +125,55 @@ fn what_a_session_leaves_behind_is_named() {
     guest.assert_clean();
     let missing = guest.snapshot().since(&before).to_string();
     assert!(missing.contains("missing      process: /usr/bin/sleep 600"), "{missing}");
+}
+
+/// Both views of ada's manager, of its units, and of her processes and sessions.
+fn assert_seen_as_told(guest: &Guest) {
+    let manager = guest.manager("ada");
+    for (unit, name) in [
+        ("default.target", "ActiveState"),
+        ("dbus.socket", "SubState"),
+        ("no-such.service", "LoadState"),
+        ("dbus.service", "MainPID"),
+        ("dbus.service", "Type"),
+        ("dbus.service", "ControlGroup"),
+        ("dbus.service", "CanReload"),
+    ] {
+        let told = guest.user("ada", &format!("systemctl --user show --value -p {name} {unit}")).text();
+        assert_eq!(manager.property(unit, name), told, "{name} of {unit}");
+    }
+    let told = guest.user("ada", "systemctl --user show-environment").ok().stdout;
+    assert_eq!(manager.environment(), told.lines().collect::<Vec<_>>());
+    let failed = guest.root("systemctl list-units --failed --plain --no-legend | wc -l").text();
+    assert_eq!(guest.system().units(&["failed"], &[]).len().to_string(), failed);
+    let pids = guest.processes_of("ada").into_iter().map(|process| process.pid.to_string()).collect::<Vec<_>>();
+    assert_eq!(pids.join("\n"), guest.root("ps -u ada -o pid= --sort start_time,pid | tr -d ' '").text());
+    let mut ids: Vec<String> = guest.sessions().iter().map(|session| session["Id"].clone()).collect();
+    ids.sort();
+    assert_eq!(ids.join("\n"), guest.root("loginctl list-sessions --no-legend | awk '{ print $1 }' | sort").text());
+}
+
+#[test]
+fn what_is_seen_is_what_systemctl_and_others_tell() {
+    let mut guest = Guest::get();
+    guest.at_prompt();
+    guest.user("ada", "busctl --user list > /dev/null").ok();
+    assert_seen_as_told(&guest);
+    // An older connection is of no use after this, and for a moment there is no new one.
+    let manager = guest.manager("ada");
+    assert_eq!(manager.property("default.target", "ActiveState"), "active");
+    guest.user("ada", "systemctl --user daemon-reexec").ok();
+    assert_eq!(manager.property("default.target", "ActiveState"), "active");
+    guest.root("systemctl daemon-reexec; systemctl restart systemd-logind").ok();
+    assert_seen_as_told(&guest);
+    // Who connects for the harness.
+    guest.root("pkill -KILL -x porter").ok();
+    assert_seen_as_told(&guest);
+
+    guest.root("systemctl stop user@1000").ok();
+    let gone = guest.manager("ada").try_property("default.target", "ActiveState");
+    assert!(gone.as_ref().is_err_and(|problem| problem.contains("nobody listens")), "{gone:?}");
+    assert!(!guest.snapshot().since(&Default::default()).to_string().contains("user unit"));
 }
 
 #[test]

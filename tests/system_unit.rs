@@ -21,7 +21,7 @@ fn desktop(case: &Case, vt: u8, earlier: &str) -> Login {
 }
 
 fn property(case: &Case, name: &str) -> String {
-    case.root(&format!("systemctl show --value -p {name} startxd@ada")).text()
+    case.system().property("startxd@ada.service", name)
 }
 
 /// Ends the unit for good, and waits until nothing of it is left.

@@ -96,10 +96,12 @@ fn what_is_attached_can_be_let_go_of() {
     // Whatever happens to the watch.
     desk.user("ada", "pkill -KILL -xf '/usr/bin/startxd attached'").ok();
     desk.unit_becomes("xorg.target", "inactive");
-    wait_until("the end of it all", SOON, || match desk.user("ada", "systemctl --user list-jobs -q").stdout {
-        jobs if jobs.trim().is_empty() => Ok(()),
-        jobs => Err(jobs),
+    let manager = desk.manager("ada");
+    wait_until("the end of it all", SOON, || match manager.jobs() {
+        jobs if jobs.is_empty() => Ok(()),
+        jobs => Err(format!("{jobs:?}")),
     });
+    drop(manager);
     desk.user("ada", "systemctl --user reset-failed startxd-attached").ok();
     is_detached(&desk);
     // Its own connection may be cut, too, before it has said so.

@@ -47,8 +47,9 @@ fn a_start_while_the_last_session_goes_down_waits_for_its_end() {
     let other = desk.login_autologin(2);
     other.vt.type_line(&format!("startxd start {OPENBOX}; echo \"END $?\""));
     wait_until("the second start to wait", SOON, || {
-        let run = desk.root("pgrep -u ada -fc '^startxd start'");
-        if run.stdout.trim() == "2" { Ok(()) } else { Err(run.to_string()) }
+        let hosts =
+            desk.named("ada", "startxd").into_iter().filter(|process| process.args.starts_with("startxd start"));
+        if hosts.count() == 2 { Ok(()) } else { Err(format!("{:?}", desk.processes_of("ada"))) }
     });
     desk.user("ada", "systemctl --user disable slow; echo > go").ok();
     stop.wait(SOON).ok();

@@ -4,19 +4,11 @@
 use std::thread::sleep;
 
 use crate::another;
-use crate::harness::{Autologin, Background, Guest, SOON, wait_until};
+use crate::harness::{Autologin, Background, Guest, SOON};
 use crate::scenario::{Desk, OPENBOX, moments};
 
 /// Everything of startxd, the server, and the window manager.
 const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
-
-/// Waits until nothing is left, with nobody's help but the unit's that systemd starts when a supervisor was killed.
-fn is_repaired(desk: &Desk, when: &str) {
-    wait_until(&format!("nothing to be left of what was killed {when}"), SOON, || match desk.what_is_left() {
-        left if left.is_empty() => Ok(()),
-        left => Err(format!("{left}\n{}", desk.vt())),
-    });
-}
 
 #[test]
 fn at_each_stage_of_a_start() {
@@ -59,7 +51,8 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     desk.starts(OPENBOX);
     desk.root(KILL).ok();
     desk.comes_back(137, SOON);
-    is_repaired(&desk, "in a session");
+    // With nobody's help but the unit's that systemd starts when a supervisor was killed.
+    desk.becomes_clean();
     let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
     assert!(repair.contains("ended without cleaning up"), "{repair}");
     desk.server_is_gone();

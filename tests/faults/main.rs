@@ -47,12 +47,9 @@ use scenario::Desk;
 /// A configuration that the server does not get to the end of, until somebody has written to it.
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
 
-/// Waits until a process of that name other than `before` runs, and returns its pid.
+/// Waits until a process of ada's of that name other than `before` runs, and returns its pid.
 fn another(desk: &Desk, name: &str, before: &str) -> String {
-    wait_until(&format!("another {name}"), SOON, || {
-        let pid = desk.root(&format!("pgrep -u ada -x {name}")).stdout.trim().to_owned();
-        if pid.is_empty() || pid == before { Err(format!("{pid}\n{}", desk.vt())) } else { Ok(pid) }
-    })
+    desk.another("ada", name, before)
 }
 
 /// Waits until a window manager answers on the display.

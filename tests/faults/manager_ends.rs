@@ -13,8 +13,9 @@ fn ends_with_its_manager(desk: &mut Desk, how: &str) {
     desk.root(how).ok();
     desk.comes_back(1, secs(4)).says(&["the user manager is gone (", "log out and in again"]);
     wait_until("tty1 in text mode, and no process of the session", SOON, || {
-        let rest = desk.root("pgrep -a -u ada 'Xorg|openbox|startxd'");
-        if desk.vt().mode() == Mode::Text && !rest.status.success() { Ok(()) } else { Err(rest.to_string()) }
+        let mut rest = desk.processes_of("ada");
+        rest.retain(|process| ["Xorg", "openbox", "startxd"].iter().any(|part| process.name.contains(part)));
+        if desk.vt().mode() == Mode::Text && rest.is_empty() { Ok(()) } else { Err(format!("{rest:?}")) }
     });
     desk.vt().wait_prompt(SOON);
     // In the same login there is no manager any more, and a start says so.
@@ -47,10 +48,7 @@ fn the_bus_goes_first_when_the_manager_exits() {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\napplications = 1\nuser_manager = 1\n");
     desk.user("ada", "chmod +x wm stubborn; mkfifo go; systemctl --user start late").ok();
     desk.starts("-- ./wm");
-    wait_until("the stubborn program", SOON, || {
-        let run = desk.user("ada", "cat stubborn.runs");
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
-    });
+    desk.wait_file("/home/ada/stubborn.runs");
     desk.root(EXIT).ok();
     let screen = desk.comes_back(1, SOON);
     screen.says(&["the user manager is gone"]);

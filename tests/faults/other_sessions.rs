@@ -21,7 +21,8 @@ fn ssh(desk: &mut Desk) -> crate::harness::Background {
 #[test]
 fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
     let mut desk = Desk::at_prompt();
-    let mut ssh = ssh(&mut desk);
+    let ssh = ssh(&mut desk);
+    let sessions = desk.sessions().len();
     let refused = desk.user("ada", "ssh -T localhost startxd start -- openbox");
     assert_eq!(refused.code(), 14, "{refused}");
 
@@ -32,6 +33,11 @@ fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
     // From there it can be looked at and ended.
     desk.user("ada", "ssh -T localhost startxd status").ok();
     desk.user("ada", "ssh -T localhost startxd stop").ok();
+    // Those logins go a moment after the clients.
+    wait_until("the end of the other logins by ssh", SOON, || match desk.sessions() {
+        now if now.len() == sessions => Ok(()),
+        now => Err(format!("{now:?}")),
+    });
     desk.ended(0);
     assert!(ssh.is_running(), "{}", ssh.stderr());
     desk.root("pgrep -u ada -x sleep").ok();
@@ -79,7 +85,9 @@ fn kill_user_processes_takes_the_login_and_what_lingers_stays() {
     case.write("/etc/systemd/logind.conf.d/kill.conf", "[Login]\nKillUserProcesses=yes\n");
     case.root("systemctl restart systemd-logind; loginctl enable-linger ada").ok();
     let mut desk = Desk::at_prompt_in(case);
-    desk.writes_unit("mux.service", "[Service]\nExecStart=sleep infinity\n[Install]\nWantedBy=multiplexer.target\n");
+    // Of type exec it is active when its program is there to be seen, not a child that is going to be it.
+    let unit = "[Service]\nType=exec\nExecStart=sleep infinity\n[Install]\nWantedBy=multiplexer.target\n";
+    desk.writes_unit("mux.service", unit);
     desk.user("ada", "systemctl --user enable mux; systemctl --user start multiplexer.target").ok();
     desk.unit_becomes("mux.service", "active");
     desk.settles();

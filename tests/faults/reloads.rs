@@ -89,10 +89,10 @@ fn logind_is_restarted_and_the_server_gets_its_devices_again() {
     another(&desk, "Xorg", &server.pid);
     manages(&desk);
     desk.is_up();
-    let control = format!("grep ^CONTROLLER= /run/systemd/sessions/{}", desk.login.session);
-    wait_until("the new server to be in control of the session", SOON, || {
-        let run = desk.root(&control);
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
+    let file = format!("/run/systemd/sessions/{}", desk.login.session);
+    wait_until("the new server to be in control of the session", SOON, || match desk.read(&file) {
+        session if session.contains("\nCONTROLLER=") => Ok(()),
+        session => Err(session),
     });
     desk.quits_openbox();
     desk.ended(0).says(&["systemd-logind was restarted: the X server has lost its screen"]);

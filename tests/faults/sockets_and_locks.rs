@@ -16,7 +16,7 @@ fn quits(desk: &Desk) {
 #[test]
 fn a_taken_display_is_passed_over_unless_it_was_asked_for() {
     let mut desk = Desk::at_prompt();
-    let _server = desk.spawn("eve", XVFB);
+    let server = desk.spawn("eve", XVFB);
     wait_until("eve's server", SOON, || {
         let run = desk.user("eve", "DISPLAY=:0 xdpyinfo");
         if run.status.success() { Ok(()) } else { Err(run.to_string()) }
@@ -32,6 +32,8 @@ fn a_taken_display_is_passed_over_unless_it_was_asked_for() {
     quits(&desk);
     desk.user("eve", "DISPLAY=:0 xdpyinfo").ok();
     desk.root("pkill -u eve -x Xvfb").ok();
+    // It would leave its files if it were killed before it has removed them.
+    server.wait(SOON);
 }
 
 #[test]
@@ -77,7 +79,8 @@ fn a_socket_that_nobody_listens_on_is_no_obstacle() {
 
 /// The display of ada's session.
 fn display_of(guest: &Guest) -> String {
-    guest.user("ada", "systemctl --user show-environment | sed -n 's/^DISPLAY=//p'").text()
+    let environment = guest.manager("ada").environment();
+    environment.iter().find_map(|variable| variable.strip_prefix("DISPLAY=")).unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -131,10 +134,7 @@ fn a_display_that_somebody_else_has_is_stepped_around() {
         guest.assert_clean();
     }
     let session = type_at(&login, START);
-    wait_until("graphical-session.target", SOON, || {
-        let run = guest.user("ada", "systemctl --user is-active graphical-session.target xorg@6.service");
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
-    });
+    guest.manager("ada").wait_active(&["graphical-session.target", "xorg@6.service"]);
     assert_eq!(display_of(&guest), ":6");
     stop(&guest, &login, &session).says(0, &[]);
     guest.assert_clean();

@@ -8,10 +8,12 @@ fn a_dead_server_ends_what_is_on_its_display() {
     let place = Place::new();
     place.line("startxd display start :7 --session openbox");
     let run = place.spawn("ada", "startxd display run :7 -- sleep 1234");
-    wait_until("the command", SOON, || {
-        let scope = place.user("ada", "systemctl --user list-units --plain --no-legend 'startxd-display-run-*'").stdout;
-        if scope.contains("running") { Ok(()) } else { Err(scope) }
+    let manager = place.manager("ada");
+    wait_until("the command", SOON, || match manager.units(&[], &["startxd-display-run-*"]) {
+        scopes if scopes.iter().any(|scope| scope.sub == "running") => Ok(()),
+        scopes => Err(format!("{scopes:?}")),
     });
+    drop(manager);
     place.user("ada", "pkill -SEGV Xvfb").ok();
     assert_eq!(run.wait(SOON).code(), 143);
     place.becomes_clean();
@@ -53,8 +55,7 @@ fn a_start_that_is_interrupted_leaves_nothing() {
         let command = if command == "start" { "start --server ~/hangs".to_owned() } else { command };
         let run = place.spawn("ada", &format!("exec startxd display {command}"));
         wait_until("the server to be forked", SOON, || {
-            let sleep = place.user("ada", "pgrep -a sleep");
-            if sleep.code() == 0 { Ok(()) } else { Err(run.stderr()) }
+            if place.named("ada", "sleep").is_empty() { Err(run.stderr()) } else { Ok(()) }
         });
         place.user("ada", "kill -INT $(pgrep -ox startxd)").ok();
         let run = run.wait(SOON);

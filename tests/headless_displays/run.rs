@@ -14,7 +14,7 @@ fn up(place: &Place, script: &str) -> Background {
 
 /// The processes of ours, the oldest first: the one that was started, and its janitor.
 fn startxds(place: &Place) -> Vec<String> {
-    place.user("ada", "pgrep -x startxd").text().lines().map(str::to_owned).collect()
+    place.named("ada", "startxd").into_iter().map(|process| process.pid.to_string()).collect()
 }
 
 #[test]
@@ -138,10 +138,7 @@ fn killed_it_leaves_nothing() {
     // With who would clean up killed at the same time, files are left, and the next one removes them.
     let run = up(&place, script);
     place.user("ada", &format!("kill -9 {}", startxds(&place).join(" "))).ok();
-    wait_until("server and command to end", SOON, || {
-        let left = place.user("ada", "pgrep -a 'Xvfb|sleep|startxd'").stdout;
-        if left.is_empty() { Ok(()) } else { Err(left) }
-    });
+    place.wait_ended(&["Xvfb", "sleep", "startxd"]);
     drop(run);
     place.user("ada", "startxd display run -- true").ok();
     place.becomes_clean();

@@ -56,10 +56,12 @@ fn a_session_manages_it_is_started_again_and_its_end_is_the_displays() {
     place.user("ada", "startxd display run :7 -- xprop -root _NET_SUPPORTING_WM_CHECK | grep 'window id'").ok();
     let pid = place.property(unit, "MainPID");
     place.user("ada", &format!("kill -9 {pid}")).ok();
-    wait_until("openbox to come back", SOON, || {
-        let now = place.property(unit, "MainPID");
-        if now != pid && now != "0" { Ok(()) } else { Err(now) }
+    let manager = place.manager("ada");
+    wait_until("openbox to come back", SOON, || match manager.property(unit, "MainPID") {
+        now if now != pid && now != "0" => Ok(()),
+        now => Err(now),
     });
+    drop(manager);
     assert!(place.line("startxd display list").ends_with(", openbox"));
     // Until it manages, it does not hear this.
     wait_until("openbox to exit, and the display with it", SOON, || {

@@ -33,7 +33,7 @@ impl Ada {
 
     /// A property of a unit of hers.
     pub fn unit(&self, unit: &str, property: &str) -> String {
-        self.says(&format!("systemctl --user show --value -p {property} '{unit}'"))
+        self.manager("ada").property(unit, property)
     }
 
     /// Waits until a command of hers prints exactly this.

@@ -112,11 +112,11 @@ fn after_a_boot_with_nobody_logged_in_it_is_there() {
     let boot = ada.read("/proc/sys/kernel/random/boot_id");
     ada.reboot();
     assert_eq!(ada.read("/proc/sys/kernel/random/boot_id"), boot, "the guests share the kernel");
-    ada.becomes("systemctl --user is-active tmux@work screen@main | sort -u", "active");
+    ada.manager("ada").wait_active(&["tmux@work", "screen@main"]);
     assert_eq!(ada.root("loginctl list-sessions --no-legend | grep -v manager | wc -l").text(), "0");
 
     // A login finds them, and leaves them when it goes.
-    let mut login = ada.on_terminal("tmux attach -t work");
+    let login = ada.on_terminal("tmux attach -t work");
     ada.becomes("tmux list-clients -F '#{session_name}'", "work");
     ada.does("tmux detach-client -s work").ok();
     wait_until("the end of the login", SOON, || {

@@ -1,7 +1,6 @@
 //! The units: when they are started, where everything is, and how they end.
 
 use crate::ada::Ada;
-use crate::harness::{SOON, wait_until};
 
 /// Whether this suite's tmux puts panes into scopes of their own (3.4 and later, built with systemd).
 fn has_scopes(ada: &Ada) -> bool {
@@ -42,12 +41,7 @@ fn stubborn(ada: &Ada) -> Vec<String> {
         "chmod +x stubborn; tmux new-window -t work '~/stubborn tmux'; screen -S work -X screen ./stubborn screen",
     )
     .ok();
-    let pid = |name: &str| {
-        wait_until(&format!("the program in {name}"), SOON, || {
-            let run = ada.does(&format!("cat pid.{name}"));
-            if run.stdout.trim().is_empty() { Err(run.to_string()) } else { Ok(run.stdout.trim().to_owned()) }
-        })
-    };
+    let pid = |name: &str| ada.wait_file(&format!("/home/ada/pid.{name}")).trim().to_owned();
     ["tmux", "screen"].map(pid).to_vec()
 }
 
@@ -84,7 +78,7 @@ fn one_session_ends_and_the_others_stay() {
     ada.does("tmux kill-session -t other; systemctl --user restart tmux@other; tmux has-session -t other").ok();
     // The end of the server is the end of its sessions' units.
     ada.does("tmux kill-server").ok();
-    ada.becomes("systemctl --user is-active tmux.service tmux@other.service | sort -u", "inactive");
+    ada.manager("ada").wait_state(&["tmux.service", "tmux@other.service"], "inactive");
 }
 
 fn stubborn_in_tmux(ada: &Ada) -> String {
@@ -102,7 +96,7 @@ fn a_server_that_crashes_comes_back_with_its_sessions() {
     let before = [ada.unit("tmux.service", "MainPID"), ada.unit("screen@work.service", "MainPID")];
     ada.does(&format!("kill -9 {}", before.join(" "))).ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "work");
-    ada.becomes("systemctl --user is-active tmux@work screen@work | sort -u", "active");
+    ada.manager("ada").wait_active(&["tmux@work", "screen@work"]);
     assert!(!before.contains(&ada.unit("tmux.service", "MainPID")));
     ada.does("systemctl --user stop tmux screen@work; systemctl --user disable tmux@work screen@work").ok();
 }
@@ -123,7 +117,7 @@ fn a_server_of_a_login_is_not_taken_for_the_units() {
     // It was left alone.
     assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "mine");
     ada.does("tmux kill-server; systemctl --user reset-failed").ok();
-    ada.becomes("pgrep -u ada tmux | wc -l", "0");
+    ada.wait_ended(&["tmux"]);
 }
 
 #[test]

@@ -29,20 +29,14 @@ fn has(ada: &Ada, which: &str) -> String {
 /// Runs a command in a new window of tmux's session, and returns what it says.
 fn in_window(ada: &Ada, command: &str) -> String {
     ada.does(&format!("rm -f said; tmux new-window -d -t work: '({command}) > said.new 2>&1; mv said.new said'")).ok();
-    wait_until("the window's command to end", SOON, || {
-        let run = ada.does("cat said");
-        if run.status.success() { Ok(run.stdout.trim().to_owned()) } else { Err(run.to_string()) }
-    })
+    ada.wait_file("/home/ada/said").trim().to_owned()
 }
 
 /// The same of screen's.
 fn in_screen(ada: &Ada, command: &str) -> String {
     ada.does(&format!("rm -f said; screen -S work -X screen sh -c '({command}) > said.new 2>&1; mv said.new said'"))
         .ok();
-    wait_until("the window's command to end", SOON, || {
-        let run = ada.does("cat said");
-        if run.status.success() { Ok(run.stdout.trim().to_owned()) } else { Err(run.to_string()) }
-    })
+    ada.wait_file("/home/ada/said").trim().to_owned()
 }
 
 const ATTACH: &str = "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority startxd attach";
@@ -68,7 +62,7 @@ fn a_display_is_told_and_taken_back() {
         // And a session that is newer than the display.
         ada.does("DISPLAY=:7 tmux new-session -d -s new").ok();
         display.goes(&ada);
-        ada.becomes("systemctl --user is-active startxd-attached", "inactive");
+        ada.manager("ada").wait_state(&["startxd-attached.service"], "inactive");
         assert_eq!(["-g", "-t work", "-t other"].map(|which| has(&ada, which)), before);
         assert!(!has(&ada, "-t new").contains(":7"), "{}", has(&ada, "-t new"));
         assert_eq!(in_window(&ada, "echo $DISPLAY."), ".");
@@ -113,7 +107,7 @@ fn one_that_hangs_holds_up_nobody() {
     display.goes(&ada);
     ada.does(&format!("kill -CONT {stopped}")).ok();
     ada.does("tmux -L second kill-server; systemctl --user stop tmux screen@work").ok();
-    ada.becomes("pgrep -u ada tmux | wc -l", "0");
+    ada.wait_ended(&["tmux"]);
 }
 
 #[test]

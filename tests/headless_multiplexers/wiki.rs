@@ -27,9 +27,7 @@ fn the_wikis_units_work_as_they_are() {
     ada.does("systemctl --user daemon-reload; systemctl --user enable tmux.service multiplexer.target").ok();
     ada.does("systemctl --user start multiplexer.target").ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "wiki");
-    for unit in ["cruft.target", "gpg-agent.service", "multiplexer.target", "tmux.service"] {
-        ada.becomes(&format!("systemctl --user is-active {unit}"), "active");
-    }
+    ada.manager("ada").wait_active(&["cruft.target", "gpg-agent.service", "multiplexer.target", "tmux.service"]);
     let server = ada.says("tmux display-message -p '#{pid}'");
     assert_eq!(ada.unit_of(&server), "tmux.service");
     let environment = ada.says("tmux show-environment -g");
@@ -40,6 +38,6 @@ fn the_wikis_units_work_as_they_are() {
     ada.root("systemctl stop user@1000; rm -f /tmp/gpg-agent-info; systemctl start user@1000").ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "wiki");
     ada.does("systemctl --user stop tmux").ok();
-    ada.becomes("pgrep -u ada tmux | wc -l", "0");
+    ada.wait_ended(&["tmux"]);
     ada.root("rm -f /tmp/gpg-agent-info").ok();
 }
