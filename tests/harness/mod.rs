@@ -1,4 +1,4 @@
-//! Boots a real Debian in namespaces and drives it: `tests/README.md` says how, `tests/smoke.rs` shows it.
+//! Boots a real Debian in namespaces and drives it: `tests/README.md` says how, `tests/terminal/smoke.rs` shows it.
 //!
 //! ```ignore
 //! mod harness;
