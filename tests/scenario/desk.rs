@@ -132,8 +132,10 @@ impl Desk {
 
     /// Waits until a window manager manages the display.
     pub fn is_up(&self) {
-        self.unit_becomes("graphical-session.target", "active");
+        // In this order: after one that was killed the target is up until the next start, or systemd, has repaired that,
+        // and only then is there a server.
         self.vt().wait_mode(Mode::Graphics, SOON);
+        self.unit_becomes("graphical-session.target", "active");
     }
 
     /// Waits until what was typed has ended, expects its exit status and that nothing of the session is left at that very
