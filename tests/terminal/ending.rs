@@ -87,7 +87,7 @@ fn what_an_application_starts_as_its_last_act_ends_too() {
     // One that leaves somebody behind when it is told to end, and one that does so when the window manager is gone.
     let session = "#!/bin/bash\n\
         bash -c 'trap \"setsid sleep 1111 & exit\" TERM; touch ~/there; while :; do sleep 0.05; done' &\n\
-        trap 'setsid sleep 1112 & kill $wm; wait $wm; exit 0' TERM\n\
+        trap 'setsid sleep 1112 & kill $wm; exit 0' TERM\n\
         openbox --sm-disable & wm=$!\n\
         wait $wm\n";
     desk.write_as("ada", "~/session", session);
