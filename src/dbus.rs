@@ -3,15 +3,10 @@
 //! Each service has its own module ([`crate::logind`], [`crate::manager`], [`crate::session_bus`]) with just the methods
 //! that we call, each saying what we rely on, and takes a `Connection`, so that a test can hand in a peer of its own.
 
-use std::time::Duration;
-
 use serde::Serialize;
 use thiserror::Error;
 use zbus::message::Message;
 use zbus::{Connection, DynamicType, OwnedVariant};
-
-/// No single call takes longer, or the service hangs: the default of libdbus and sd-bus.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// A call that failed.
 #[derive(Debug, Error)]

@@ -1,4 +1,7 @@
 //! Every deadline, in one place: nothing waits without one.
+//!
+//! [`Deadlines`] are for what a slow machine may need longer for, and can be configured. The constants are for what does
+//! not depend on a machine's speed in practice, and the pauses between two looks at what cannot be waited for.
 
 use std::time::Duration;
 
@@ -6,6 +9,43 @@ use thiserror::Error;
 
 /// The longest deadline that can be configured. Who waits for more wants no deadline, and there is none without one.
 pub const MAX: Duration = Duration::from_secs(3600);
+
+/// For the answer to a call over a bus, or the service hangs: the default of libdbus and sd-bus.
+pub const CALL: Duration = Duration::from_secs(25);
+
+/// For the message bus to pass on to the manager what it was told. One that has not by then does not at all (a dbus-daemon
+/// without systemd).
+pub const FORWARDED: Duration = Duration::from_secs(2);
+
+/// For a killed process to be gone, which is the kernel's work alone.
+pub const KILLED: Duration = Duration::from_secs(2);
+
+/// For a server that has closed its connections to be waitable: a process that ends does the one before the other.
+pub const CLOSED: Duration = Duration::from_secs(1);
+
+/// For what a dead server has written to come out of its pipe, where it is already.
+pub const LEFT_IN_PIPE: Duration = Duration::from_millis(50);
+
+/// For a display to answer somebody who only wants to know how it is.
+pub const STATUS: Duration = Duration::from_secs(3);
+
+/// What systemd adds to a deadline of ours that it enforces where we do not: ours comes first.
+pub const BEHIND_OURS: Duration = Duration::from_secs(5);
+
+/// Between two looks at what announces no change: a lock of flock(2), a terminal's mode, a file.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// As [`LOOK_AGAIN`], for what a person waits for and takes less than that.
+pub const LOOK_AGAIN_SOON: Duration = Duration::from_millis(1);
+
+/// Between two tries to reach a manager or a bus that is being started anew.
+pub const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+/// Between two tries to accept a client when there are no descriptors left, or this would spin until one is free.
+pub const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
+
+/// The first pause before another attempt of a system unit, which doubles with each further failure.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A session that stood for so long begins a new row of failures if it then fails (`startxd start --backoff`). Above what
 /// a server that crashes again and again needs to be given up.

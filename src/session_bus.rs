@@ -2,7 +2,8 @@
 
 use zbus::{Connection, connection};
 
-use crate::dbus::{BUS, CALL_TIMEOUT, CallError};
+use crate::dbus::{BUS, CallError};
+use crate::deadline;
 use crate::environment::block::Block;
 use crate::runtime_dir::RuntimeDir;
 
@@ -13,7 +14,7 @@ use crate::runtime_dir::RuntimeDir;
 /// There is none, or it does not answer.
 pub async fn connect(runtime: &RuntimeDir) -> zbus::Result<Connection> {
     let address = zbus::Address::try_from(format!("unix:path={}", runtime.bus_socket().display()).as_str())?;
-    connection::Builder::address(address).method_timeout(CALL_TIMEOUT).build().await
+    connection::Builder::address(address).method_timeout(deadline::CALL).build().await
 }
 
 /// Sets variables for services that the bus starts from now on (`UpdateActivationEnvironment`).

@@ -41,3 +41,31 @@ fn unsafe_code_is_in_one_module() {
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("Cargo.toml");
     assert!(manifest.contains("unsafe_code = \"deny\"") && manifest.contains("undocumented_unsafe_blocks = \"deny\""));
 }
+
+/// What stands before a file's own tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn deadlines_are_in_one_place() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // How long a crash counts, and what it makes the next server wait for, are no deadlines but keys of their own; and the
+    // menu counts seconds down.
+    let exempt = ["src/deadline.rs", "src/config/mod.rs", "src/config/tests.rs", "src/select/mod.rs"];
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    let elsewhere: Vec<String> = files(&sources)
+        .into_iter()
+        .filter(|file| !exempt.iter().any(|exempt| file.ends_with(exempt)))
+        .flat_map(|file| {
+            let text = fs::read_to_string(&file).expect("a source");
+            let lines = without_tests(&text).lines().map(str::to_owned).collect::<Vec<_>>();
+            let fixed = |line: &String| {
+                let mut calls = line.split("Duration::from_").skip(1);
+                calls.any(|call| call.split_once('(').is_some_and(|(_, rest)| is_number(rest)))
+            };
+            lines.into_iter().filter(fixed).map(move |line| format!("{}: {line}", file.display()))
+        })
+        .collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}

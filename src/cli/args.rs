@@ -306,7 +306,7 @@ impl DisplaySettings {
 }
 
 /// What to restart.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum Part {
     /// The window manager: display and applications stay
     Wm,

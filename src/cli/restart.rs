@@ -3,6 +3,7 @@
 use super::args::Part;
 use super::exit::Exit;
 use crate::dbus::CallError;
+use crate::logind;
 use crate::manager::{Manager, names};
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
@@ -27,24 +28,52 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
             return Exit::NoManager;
         }
     };
-    let units = match part {
-        Part::Wm => record.units,
-        Part::Xorg => vec![names::xorg_service(record.display)],
-    };
+    match part {
+        Part::Wm => restart_all(&manager, &record.units).await,
+        Part::Xorg => {
+            let unit = names::xorg_service(record.display);
+            if !is_in_background(&record).await {
+                return restart_all(&manager, &[unit]).await;
+            }
+            tracing::warn!(
+                "{} is in the background: the X server comes back when you switch to it",
+                record.seat.name()
+            );
+            match manager.restart(&unit).await {
+                Ok(_) => Exit::Success,
+                Err(error) => cannot(&unit, &error),
+            }
+        }
+    }
+}
+
+/// Restarts units, one after the other, and waits until each is up.
+async fn restart_all(manager: &Manager, units: &[String]) -> Exit {
     for unit in units {
-        match restart(&manager, &unit).await {
+        match restart(manager, unit).await {
             Ok(result) if result == "done" => {}
             Ok(result) => {
                 tracing::error!("{unit} did not come back ({result}); see: systemctl --user status {unit}");
                 return Exit::SessionFailed;
             }
-            Err(error) => {
-                tracing::error!("{unit} cannot be restarted: {error}");
-                return Exit::SessionFailed;
-            }
+            Err(error) => return cannot(unit, &error),
         }
     }
     Exit::Success
+}
+
+fn cannot(unit: &str, error: &CallError) -> Exit {
+    tracing::error!("{unit} cannot be restarted: {error}");
+    Exit::SessionFailed
+}
+
+/// Whether the session is known not to be in the foreground.
+async fn is_in_background(record: &Record) -> bool {
+    let session = async {
+        let bus = logind::connect().await.ok()?;
+        logind::session_by_id(&bus, &record.session).await.ok()
+    };
+    session.await.is_some_and(|session| !session.active)
 }
 
 /// Restarts a unit and returns its job's result.

@@ -1,5 +1,7 @@
 //! `startxd stop`.
 
+use tokio::time::timeout;
+
 use super::exit::Exit;
 use crate::host::repair::{self, Found};
 use crate::launch::{Connection, Reply, Request};
@@ -8,7 +10,6 @@ use crate::runtime_dir::RuntimeDir;
 /// Asks the host to end the session, and waits until it has.
 pub async fn run(runtime: &RuntimeDir) -> Exit {
     let deadlines = super::configuration().deadlines;
-    let deadline = deadlines.stop * 2;
     let connect = || Connection::connect(&runtime.host_socket());
     let found = match connect() {
         Ok(host) => Ok(host),
@@ -23,14 +24,29 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         tracing::error!("no session of startxd is up; see: startxd status");
         return Exit::NotRunning;
     };
-    match tokio::time::timeout(deadline, ask(&host)).await {
-        Ok(Ok(())) => Exit::Success,
+    // While it looks for its manager it answers nobody.
+    let patience = deadlines.launch + deadlines.user_manager;
+    match timeout(patience, ask(&host)).await {
+        Ok(Ok(())) => {}
         Ok(Err(reason)) => {
             tracing::error!(
                 "the host of the session did not take the request ({reason}); try again, or see: startxd status"
             );
-            Exit::SessionFailed
+            return Exit::SessionFailed;
         }
+        Err(_) => {
+            let pid = host.peer_pid().map_or_else(|_| "PID".to_owned(), |pid| pid.to_string());
+            tracing::error!(
+                "the host of the session does not answer within {} s; if it hangs, the session goes down without it: kill \
+                 -KILL {pid}",
+                patience.as_secs_f32()
+            );
+            return Exit::SessionFailed;
+        }
+    }
+    let deadline = deadlines.stop * 2;
+    match timeout(deadline, gone(&host)).await {
+        Ok(()) => Exit::Success,
         Err(_) => {
             tracing::error!(
                 "the session has not gone down within {} s; see: systemctl --user list-jobs",
@@ -41,23 +57,26 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
     }
 }
 
-/// Asks, and waits for the end.
+/// Asks, and waits until the host has said that the session goes down.
 async fn ask(host: &Connection) -> Result<(), String> {
     host.send(&Request::Stop.encode(), &[]).await.map_err(|error| error.to_string())?;
-    let mut taken = false;
     loop {
         match host.receive().await {
             Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
-                Ok(Reply::Stopping) => taken = true,
+                Ok(Reply::Stopping) => return Ok(()),
                 Ok(Reply::Refused(reason)) => return Err(reason),
                 _ => {}
             },
-            // The host closes its end when the session is gone; before it has said that it goes down, that means no.
-            Ok(None) if taken => return Ok(()),
+            // Before it has said that it goes down, that means no.
             Ok(None) => return Err("it closed the connection".to_owned()),
             // Told before what was sent last; end-of-file follows.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             Err(error) => return Err(error.to_string()),
         }
     }
+}
+
+/// Waits until the host closes its end, which it does when the session is gone, as it does when it is killed.
+async fn gone(host: &Connection) {
+    while let Ok(Some(_)) = host.receive().await {}
 }

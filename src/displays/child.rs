@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::claim::{self, Settings};
 use crate::config::Crash;
+use crate::deadline;
 use crate::host::server::{self, Server};
 use crate::host::verdict::{Verdict, judge};
 use crate::launch::Ending;
@@ -79,8 +80,6 @@ impl Child {
         cookie: &Cookie,
         deadline: Duration,
     ) -> Result<(), NotReady> {
-        /// A server that is ending closes its connections before it can be waited for.
-        const ENDING: Duration = Duration::from_secs(1);
         let answered = tokio::select! {
             biased;
             answered = timeout(deadline, Client::connect(display, cookie)) => answered,
@@ -88,7 +87,7 @@ impl Child {
         };
         match answered {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => match timeout(ENDING, self.ended()).await {
+            Ok(Err(error)) => match timeout(deadline::CLOSED, self.ended()).await {
                 Ok(ending) => Err(NotReady::Ended(ending)),
                 Err(_) => Err(NotReady::Handshake(error)),
             },
@@ -198,7 +197,7 @@ pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &C
             match signals.next().await {
                 manager::Signal::UnitChanged(changed) if changed == unit => {}
                 manager::Signal::JobDone { .. } => {}
-                manager::Signal::UnitChanged(_) => continue,
+                manager::Signal::UnitChanged(_) | manager::Signal::Restarts { .. } => continue,
                 // The manager was executed anew, or is gone, and this unit with it.
                 manager::Signal::Lost => return Err("the connection to the user manager broke".to_owned()),
             }

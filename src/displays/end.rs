@@ -1,12 +1,10 @@
 //! The end of a display, and what is done for one that had none.
 
-use std::time::Duration;
-
 use tokio::time::timeout;
 
 use super::Failure;
 use super::claim::{self, Claim};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, LOOK_AGAIN};
 use crate::manager::{Manager, Mode, Signal, UnitState, names};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
@@ -44,9 +42,6 @@ pub async fn stop(
     timeout(deadline, gone).await.unwrap_or(Err(Failure::NotGone(display, deadline)))
 }
 
-/// Pause between two looks at a lock: flock(2) cannot be waited for together with anything else.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
 /// The units that make up a display: a command's own, or one for everybody. Commands on it are bound to these, and go with
 /// them.
 #[must_use]
@@ -78,7 +73,7 @@ pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failu
     while !jobs.is_empty() {
         match signals.next().await {
             Signal::JobDone { job, .. } => jobs.retain(|queued| *queued != job),
-            Signal::UnitChanged(_) => {}
+            Signal::UnitChanged(_) | Signal::Restarts { .. } => {}
             Signal::Lost => return Err(Failure::NoManager("the connection broke".to_owned())),
         }
     }

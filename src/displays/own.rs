@@ -31,6 +31,7 @@ use super::start::{connect, managed};
 use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Config;
+use crate::deadline::BEHIND_OURS;
 use crate::host::prepare::hostname_bytes;
 use crate::host::repair::remove_socket;
 use crate::launch::Ending;
@@ -189,7 +190,7 @@ impl<'a> Own<'a> {
             let signals = connected.signals().await?;
             let (manager, signals) = manager.insert((connected, signals));
             let description = format!("Server of display {display}, for one command");
-            let stop = deadlines.server_stop + Duration::from_secs(5);
+            let stop = deadlines.server_stop + BEHIND_OURS;
             let properties = transient::scope(description, &pids, "session.slice", stop);
             // Polled in this order, so sent in this order, without waiting for each other's answer.
             let (of_server, of_command) = tokio::try_join!(

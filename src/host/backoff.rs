@@ -15,14 +15,11 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::deadline::STEADY;
+use crate::deadline::{FIRST_PAUSE, STEADY};
 use crate::{files, small_file};
 
 /// The file's name in the directory.
 const NAME: &str = "failed.toml";
-
-/// The first pause, which doubles with each further failure.
-const FIRST: Duration = Duration::from_secs(1);
 
 /// There is no place to count in.
 #[derive(Debug, Error)]
@@ -72,7 +69,7 @@ impl Row {
     pub fn pause(&self, most: Duration) -> Duration {
         match self.failed {
             0 => Duration::ZERO,
-            failed => FIRST.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
+            failed => FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
         }
     }
 

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::launch::Launch;
 use super::life::Life;
-use super::peers::{Peer, PeerEvent};
+use super::peers::PeerEvent;
 use super::why::Why;
 use crate::launch::{Reply, Request};
 
@@ -21,8 +21,8 @@ impl Life {
                 Some(Why::Asked)
             }
             PeerEvent::Request(peer, Request::Failed(text), _) => {
-                if self.is_supervisor(&peer) {
-                    self.last_words = Some(text);
+                if self.serving.is_supervisor(&peer) {
+                    self.serving.last_words = Some(text);
                 } else {
                     peer.refuse("only the supervisor of the server can tell of its end".to_owned());
                 }
@@ -30,21 +30,17 @@ impl Life {
             }
             PeerEvent::Gone(peer) => {
                 self.waiting.retain(|waiting| !waiting.is(&peer));
-                self.held.take_if(|held| held.peer.is(&peer));
-                if self.is_supervisor(&peer) {
-                    self.supervisor = None;
+                self.serving.held.take_if(|held| held.peer.is(&peer));
+                if self.serving.is_supervisor(&peer) {
+                    self.serving.supervisor = None;
                     // Without its supervisor the server is nobody's: it goes too, and its end is handled like any.
-                    if let Some(server) = &self.server {
-                        self.supervisor_failed = true;
+                    if let Some(server) = &self.serving.server {
+                        self.serving.supervisor_failed = true;
                         server.signal(Signal::SIGTERM);
                     }
                 }
                 None
             }
         }
-    }
-
-    fn is_supervisor(&self, peer: &Peer) -> bool {
-        self.supervisor.as_ref().is_some_and(|supervisor| supervisor.is(peer))
     }
 }

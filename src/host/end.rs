@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 use tokio::time::{Instant, timeout_at};
 use zbus::OwnedObjectPath;
 
-use super::life::{ENDED, Event, Life};
+use super::life::{Event, Life};
+use super::link::News;
 use super::why::Why;
-use crate::manager::{self, Manager, Mode, Signals, names};
-use crate::runtime_dir::RuntimeDir;
+use crate::manager::{self, Manager, Mode, names};
 use crate::session::applications;
 
 /// Takes a session down, in order, whatever state it is in. Returns why it ended: `why`, unless the end itself failed.
@@ -22,14 +22,14 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
     }
     let deadline = Instant::now() + life.config.deadlines.stop;
     let mut why = why;
-    let down = match life.manager.clone() {
+    let down = match life.link.manager().cloned() {
         Some(manager) => take_down(life, &manager, deadline).await,
         None => true,
     };
     // The units of a manager that exits stop before itself does, the window manager or xorg.target first. It takes the
     // environment with it, and the next session needs another login.
-    if matches!(why, Why::LoggedOut | Why::TargetStopped) && manager_exits(life).await {
-        why = life.lost.take().unwrap_or_else(|| life.manager_is_lost("it exits"));
+    if matches!(why, Why::LoggedOut | Why::TargetStopped(_)) && manager_exits(life).await {
+        why = life.link.exits();
     }
     if !down {
         force(life).await;
@@ -40,7 +40,7 @@ pub(super) async fn end(life: &mut Life, why: Why) -> Why {
 
 /// Whether the manager is gone or on its way out, which is what stopped its units then.
 async fn manager_exits(life: &mut Life) -> bool {
-    while let Some(manager) = life.manager.clone() {
+    while let Some(manager) = life.link.manager().cloned() {
         match manager.is_stopping().await {
             Err(error) if error.is_disconnect() => drop(life.connect_again().await),
             stopping => return stopping.unwrap_or(false),
@@ -67,12 +67,12 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
         return false;
     }
     // Another connection, if the bus was restarted on the way.
-    let Some(manager) = &life.manager.clone() else { return true };
+    let Some(manager) = &life.link.manager().cloned() else { return true };
     // What the window manager has started after that: stopping it ended its main process alone.
     end_applications(life, manager).await;
     // What has no tie to any target of ours, such as a unit without Requires=xorg.target enabled for wm.target.
-    let mut units = life.units.clone();
-    if life.supervisor_failed || !life.crashes.is_empty() {
+    let mut units = life.units.names.clone();
+    if life.serving.supervisor_failed {
         // It leaves us alone, but may still be on its way to find that out.
         units.push(names::REPAIR_SERVICE.to_owned());
     }
@@ -89,7 +89,7 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
 /// Stops everything that is the session's, by its shutdown target. Returns whether it went down in time, or with its
 /// manager, which is known to be gone then.
 async fn shut_down(life: &mut Life, deadline: Instant) -> bool {
-    while let Some(manager) = life.manager.clone() {
+    while let Some(manager) = life.link.manager().cloned() {
         match manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await {
             Ok(job) => return await_job(life, &job, deadline).await,
             // A manager that exits stops the session's units first, then its bus, and is there a little longer than that:
@@ -109,7 +109,7 @@ async fn shut_down(life: &mut Life, deadline: Instant) -> bool {
 
 /// Ends what the window manager has started, while everything else goes on being served.
 async fn end_applications(life: &mut Life, manager: &Manager) {
-    let (units, deadline) = (life.units.clone(), life.config.deadlines.applications);
+    let (units, deadline) = (life.units.names.clone(), life.config.deadlines.applications);
     let mut ended = std::pin::pin!(applications::end(manager, &units, deadline));
     loop {
         let event = tokio::select! {
@@ -124,7 +124,7 @@ async fn end_applications(life: &mut Life, manager: &Manager) {
 async fn strangers(life: &Life, manager: &Manager) -> Vec<String> {
     let mut strangers = Vec::new();
     let bound = manager.dependents(names::XORG_TARGET).await.unwrap_or_default();
-    for unit in life.units.clone() {
+    for unit in life.units.names.clone() {
         if !bound.contains(&unit) {
             strangers.push(unit);
         }
@@ -136,7 +136,7 @@ async fn strangers(life: &Life, manager: &Manager) -> Vec<String> {
 async fn await_job(life: &mut Life, job: &OwnedObjectPath, deadline: Instant) -> bool {
     loop {
         let Ok(event) = timeout_at(deadline, life.next()).await else { return false };
-        if let Event::Manager(manager::Signal::JobDone { job: done, .. }) = &event
+        if let Event::Manager(News::Told(manager::Signal::JobDone { job: done, .. })) = &event
             && done == job
         {
             return true;
@@ -151,13 +151,13 @@ async fn await_job(life: &mut Life, job: &OwnedObjectPath, deadline: Instant) ->
 /// Returns whether there is nothing left to wait for, because the manager is gone or the jobs' ends were missed.
 async fn absorb(life: &mut Life, event: Event) -> bool {
     match event {
-        Event::Manager(manager::Signal::Lost) => {
+        Event::Manager(News::Told(manager::Signal::Lost)) => {
             let _ = life.connect_again().await;
-            let Some(manager) = &life.manager else { return true };
+            let Some(manager) = life.link.manager() else { return true };
             return manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_down());
         }
-        Event::ManagerEnded => {
-            life.manager_is_lost(ENDED);
+        Event::Manager(News::Ended) => {
+            life.link.has_ended();
             return true;
         }
         Event::LaunchDue => {
@@ -178,10 +178,10 @@ async fn absorb(life: &mut Life, event: Event) -> bool {
 
 /// Kills what did not stop in time.
 async fn force(life: &mut Life) {
-    let Some(manager) = life.manager.clone() else {
+    let Some(manager) = life.link.manager().cloned() else {
         return;
     };
-    let mut units = life.units.clone();
+    let mut units = life.units.names.clone();
     units.push(names::xorg_service(life.prepared.display));
     for unit in units {
         tracing::error!("killing what is left of {unit}");
@@ -196,39 +196,10 @@ async fn force(life: &mut Life) {
 /// Ends the server if the supervisor has not: politely, then not.
 async fn stop_server(life: &mut Life) {
     for (signal, deadline) in [(Signal::SIGTERM, life.config.deadlines.server_stop), (Signal::SIGKILL, Duration::MAX)] {
-        let Some(server) = &life.server else { return };
+        let Some(server) = &life.serving.server else { return };
         server.signal(signal);
         if let Ok(ending) = tokio::time::timeout(deadline, server.ended()).await {
             life.server_ended(ending).await;
         }
-    }
-}
-
-/// Connects to the manager again after `daemon-reexec`, or finds that it is gone.
-///
-/// # Errors
-/// What kept us from it, within the deadline.
-pub(super) async fn reconnect(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Signals), String> {
-    /// Pause between two tries: a manager that is being re-executed has nothing to wait on.
-    const TRY_AGAIN: Duration = Duration::from_millis(20);
-    let end = Instant::now() + deadline;
-    loop {
-        let attempt = async {
-            let manager = Manager::connect(runtime).await?;
-            let failed = |error: crate::dbus::CallError| zbus::Error::Failure(error.to_string());
-            let events = manager.signals().await.map_err(failed)?;
-            manager.version().await.map_err(failed)?;
-            Ok::<_, zbus::Error>((manager, events))
-        };
-        let error = match timeout_at(end, attempt).await {
-            Ok(Ok(connected)) => return Ok(connected),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer".to_owned(),
-        };
-        // Without its socket there is no bus to come back.
-        if Instant::now() >= end || !runtime.bus_socket().exists() {
-            return Err(error);
-        }
-        tokio::time::sleep(TRY_AGAIN).await;
     }
 }

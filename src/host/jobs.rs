@@ -14,7 +14,7 @@ pub(super) type Job = (OwnedObjectPath, String);
 impl Life {
     /// Queues what makes the display, and exports the environment.
     pub(super) async fn queue_display(&mut self) -> Result<(), Why> {
-        let Some(manager) = &self.manager else { return Ok(()) };
+        let Some(manager) = self.link.manager() else { return Ok(()) };
         // Before the others: its Requires= brings the socket, and xorg.target is ordered after the socket, which holds
         // only among jobs that are queued. The environment is for clients, so the server's unit need not wait for it.
         let xorg = names::xorg_service(self.prepared.display);
@@ -24,7 +24,7 @@ impl Life {
         };
         let (server, ()) = tokio::try_join!(start(manager, &xorg, Mode::Replace), export)?;
         let display = start(manager, names::XORG_TARGET, Mode::Replace).await?;
-        self.jobs.extend([server, display]);
+        self.units.jobs.extend([server, display]);
         Ok(())
     }
 
@@ -34,7 +34,14 @@ impl Life {
     /// small machine, and the kernel's lock on moving processes between cgroups, are better left to what the server
     /// waits for, the supervisor. Not later either: its own start overlaps with the server's.
     pub(super) async fn queue_session(&mut self) -> Result<(), Why> {
-        let Some(manager) = self.manager.as_ref().filter(|_| !self.queued) else { return Ok(()) };
+        if self.units.queued {
+            return Ok(());
+        }
+        // Those of the person's own: ours are not started again after a clean exit. Before they are started, of course; if
+        // that cannot be done, the connection is gone, and the start says so.
+        let own = self.units.names.iter().filter(|unit| unit.ends_with(".service") && !names::is_session_service(unit));
+        let _ = self.link.watch(own.cloned().collect()).await;
+        let Some(manager) = self.link.manager() else { return Ok(()) };
         // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached
         // without them.
         let alone = !matches!(self.choice, Choice::Wanted(_));
@@ -52,15 +59,22 @@ impl Life {
         };
         // Polled in this order, so sent in this order, without waiting for each other's answer.
         let (session, target) = tokio::try_join!(session, start(manager, names::WM_TARGET, wm_mode))?;
-        self.jobs.extend(session.into_iter().chain([target]));
-        self.queued = true;
+        self.units.jobs.extend(session.into_iter().chain([target]));
+        self.units.queued = true;
         Ok(())
     }
 
+    /// A job of the manager's is done. `Some` if it was one of these, and the session ends with its failure.
+    pub(super) async fn job_done(&mut self, job: &OwnedObjectPath, result: &str) -> Option<Why> {
+        let position = self.units.jobs.iter().position(|(ours, _)| ours == job)?;
+        let (_, unit) = self.units.jobs.swap_remove(position);
+        if result == "done" { None } else { self.job_failed(unit, result).await }
+    }
+
     /// One of these jobs has failed, and the session with it unless the rescue command takes over.
-    pub(super) async fn job_failed(&mut self, unit: String, result: &str) -> Option<Why> {
+    async fn job_failed(&mut self, unit: String, result: &str) -> Option<Why> {
         if unit != names::xorg_service(self.prepared.display) {
-            let end = match &self.manager {
+            let end = match self.link.manager() {
                 Some(manager) if unit.ends_with(".service") => manager.service_end(&unit).await.ok(),
                 _ => None,
             };
@@ -72,7 +86,7 @@ impl Life {
         }
         // The supervisor tells more than the job does.
         self.await_last_words().await;
-        Some(Why::ServerFailed { ending: None, words: self.last_words.take().unwrap_or_default() })
+        Some(Why::ServerFailed { ending: None, words: self.serving.last_words.take().unwrap_or_default() })
     }
 }
 

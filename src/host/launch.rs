@@ -28,9 +28,9 @@ impl Life {
     /// Held back here, because whoever wants the display back after a crash comes by this way, the window manager and
     /// every other client that is started again: they all wait in the socket's backlog meanwhile.
     pub(super) async fn ask_launch(&mut self, request: Launch) -> Option<Why> {
-        if !self.ending && self.server.is_none() && self.held.is_none() && self.must_wait() {
+        if !self.ending && self.serving.server.is_none() && self.serving.held.is_none() && self.must_wait() {
             request.peer.reply(&Reply::Later, &[]);
-            self.held = Some(request);
+            self.serving.held = Some(request);
             return None;
         }
         self.answer_launch(request).await
@@ -38,24 +38,30 @@ impl Life {
 
     /// Whether a server that was launched now would come too early.
     fn must_wait(&self) -> bool {
-        self.control_is_lost || self.not_before.is_some_and(|not_before| Instant::now() < not_before)
+        self.devices.are_withheld() || self.serving.not_before.is_some_and(|not_before| Instant::now() < not_before)
     }
 
     /// When the request that was held back is due; `None` as long as that depends on something else.
     pub(super) fn launch_due(&self) -> Option<Instant> {
-        let due = self.not_before.unwrap_or_else(Instant::now);
-        (self.held.is_some() && !self.control_is_lost).then_some(due)
+        let due = self.serving.not_before.unwrap_or_else(Instant::now);
+        (self.serving.held.is_some() && !self.devices.are_withheld()).then_some(due)
+    }
+
+    /// Launches the server that was held back: its time has come.
+    pub(super) async fn launch_held(&mut self) -> Option<Why> {
+        let held = self.serving.held.take()?;
+        self.answer_launch(held).await
     }
 
     /// Nothing is launched any more.
     pub(super) fn refuse_held(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.serving.held.take() {
             held.peer.refuse("the session is going down".to_owned());
         }
     }
 
     /// Launches the server, or says why not.
-    pub(super) async fn answer_launch(&mut self, request: Launch) -> Option<Why> {
+    async fn answer_launch(&mut self, request: Launch) -> Option<Why> {
         let peer = request.peer.clone();
         if let Err(reason) = self.launch(request) {
             // While the session goes down this is what happens, not what went wrong.
@@ -78,7 +84,7 @@ impl Life {
         if display != self.plan.display {
             return Err(format!("this session's display is {}, not {display}", self.plan.display));
         }
-        if self.server.is_some() {
+        if self.serving.server.is_some() {
             return Err("its server runs already".to_owned());
         }
         if !(1..=2).contains(&listeners) || fds.len() != listeners + 1 {
@@ -91,13 +97,13 @@ impl Life {
         let server = self.plan.launch(&sockets, &fds[0]).map_err(|error| {
             let reason = format!("the X server {} cannot be executed: {error}", self.plan.program.display());
             // The refused supervisor's unit fails; this is what the person is told of it.
-            self.last_words = Some(reason.clone());
+            self.serving.last_words = Some(reason.clone());
             reason
         })?;
         peer.reply(&Reply::Launched(server.pid), &[server.pidfd().as_fd()]);
-        self.server = Some(server);
-        self.supervisor = Some(peer);
-        self.last_words = None;
+        self.serving.server = Some(server);
+        self.serving.supervisor = Some(peer);
+        self.serving.last_words = None;
         // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would have
         // failed. From here on it waits in the backlog, as every other client's.
         self.watch();

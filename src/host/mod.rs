@@ -51,21 +51,25 @@
 //! # What goes on in between
 //!
 //! A server that crashes comes back as it came the first time: the window manager's unit is started again, its connect
-//! starts a supervisor, and that one asks for a server. Here it may have to wait ([`launch`], [`crash`]). A window
-//! manager that does not stay up makes place for the rescue command ([`rescue`]). The ground under all of it is watched
-//! too: the process of the user manager, and logind's word that the server has its devices ([`ground`]). Terminal
+//! starts a supervisor, and that one asks for a server ([`serving`]). Here it may have to wait ([`launch`], [`crash`]). A window
+//! manager that does not stay up makes place for the rescue command ([`units`], [`comeback`], [`rescue`]). The ground under all of it is
+//! watched too: the user manager with its process ([`link`]), and logind's word that the server has its devices
+//! ([`ground`], [`devices`]). Terminal
 //! multiplexers learn the display when the first server answers, and forget it while the end goes on ([`multiplexers`]).
 
 pub mod backoff;
 pub mod checks;
 mod clients;
+mod comeback;
 mod crash;
+mod devices;
 mod end;
 pub mod grace;
 mod ground;
 mod jobs;
 mod launch;
 mod life;
+mod link;
 mod multiplexers;
 pub mod orphan;
 mod peers;
@@ -74,6 +78,8 @@ pub mod prepare;
 pub mod repair;
 mod rescue;
 pub mod server;
+mod serving;
+mod targets;
 mod terminal;
 mod units;
 mod variables;
@@ -159,12 +165,10 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
     };
-    let control = ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
+    let ground = ground::Ground::watch(clearance.system_bus, clearance.session.id, config.deadlines.user_manager);
     let life = life::Life::begin(life::Parts {
-        manager: clearance.manager,
-        manager_process,
-        events,
-        control,
+        link: link::Link::new(clearance.manager, events, manager_process),
+        ground,
         choice,
         config: config.clone(),
         plan,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::deadline::OUT_OF_DESCRIPTORS;
 use crate::launch::{Connection, Listener, Reply, Request};
 
 /// More clients than this at a time are none of ours.
@@ -91,9 +92,9 @@ async fn accept(listener: Listener, queue: mpsc::Sender<PeerEvent>, patience: Du
                 }
             }
             Err(error) => {
-                // Out of descriptors, most likely. Without a pause this would spin until one is free.
+                // Out of descriptors, most likely.
                 tracing::error!("cannot accept on the launch socket: {error}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             }
         }
     }

@@ -10,11 +10,9 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::time::{Instant, sleep};
 
 use super::prepare::NotPrepared;
+use crate::deadline::LOOK_AGAIN;
 use crate::launch::Connection;
 use crate::runtime_dir::RuntimeDir;
-
-/// Pause between two tries: flock(2) cannot be waited for together with anything else.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Our directory, with its lock held: one host for each user.
 pub struct Place {

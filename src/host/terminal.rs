@@ -8,10 +8,8 @@ use std::time::Duration;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use tokio::time::{Instant, sleep};
 
+use crate::deadline::LOOK_AGAIN;
 use crate::os::{DisplayMode, VtMode, display_mode};
-
-/// Pause between two looks at the VT's mode, which the kernel announces to nobody.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The controlling terminal and its settings.
 pub struct Terminal {

@@ -1,20 +1,84 @@
 //! The session's units, and the window manager among them.
 
+use super::crash::Crashes;
+use super::jobs::Job;
 use super::life::Life;
+use super::rescue::Rescue;
+use super::targets::TARGETS;
 use super::verdict::{Verdict, judge};
 use super::watch::Sight;
 use super::why::Why;
 use crate::config::Ready;
-use crate::dbus::CallError;
-use crate::manager::{Manager, Mode, names};
+use crate::manager::{Manager, ServiceEnd};
 use crate::os::Pid;
+
+/// The units that are the session's own, and what has become of them.
+#[derive(Default)]
+pub(super) struct Units {
+    /// Their names.
+    pub names: Vec<String>,
+    /// The window manager's, once it is known which of them that is.
+    pub wm: Option<String>,
+    /// The jobs whose failure is the session's end.
+    pub jobs: Vec<Job>,
+    /// Whether the window manager was queued.
+    pub queued: bool,
+    /// What runs in the window manager's place, since that has failed.
+    pub rescue: Option<Rescue>,
+    /// Those that were started again because their display was gone, since the last server ended.
+    revived: Vec<String>,
+    /// Those whose crash was said already, so that it is said once.
+    pub restarting: Vec<String>,
+    /// When the window manager has crashed, where it is ours to start it again.
+    pub crashes: Crashes,
+}
+
+impl Units {
+    /// The units with these names, none of which has been asked for yet.
+    pub(super) fn new(names: Vec<String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Whether the session depends on what this unit does now.
+    ///
+    /// Before its job is queued, what a unit does says nothing of this session: it may be the repair of an earlier one
+    /// that changes it. Afterwards the job is part of its state. And once the rescue command has taken its place, a
+    /// window manager that failed is of no interest any more.
+    fn count(&self, unit: &str) -> bool {
+        let replaced = self.rescue.is_some() && self.wm.as_deref() != Some(unit);
+        self.queued && !replaced && self.names.iter().any(|ours| ours == unit)
+    }
+
+    /// Whether this is the window manager's unit, as far as that is known: it is, or there is no other.
+    pub(super) fn is_window_manager(&self, unit: &str) -> bool {
+        match &self.wm {
+            Some(wm) => wm == unit,
+            None => self.names.len() == 1,
+        }
+    }
+
+    /// Whether a unit is to be started again because its display was gone: once for each server, as what fails then by
+    /// itself would else be started again and again.
+    fn revive(&mut self, unit: &str) -> bool {
+        let first = !self.revived.iter().any(|revived| revived == unit);
+        if first {
+            self.revived.push(unit.to_owned());
+        }
+        first
+    }
+
+    /// A server has ended, and its clients with it.
+    pub(super) fn server_ended(&mut self) {
+        self.revived.clear();
+    }
+}
 
 impl Life {
     /// The watch on the display saw something.
     pub(super) async fn see(&mut self, sight: Option<Sight>) -> Option<Why> {
         match sight {
             Some(Sight::Served) => {
-                self.served = true;
+                self.serving.has_served = true;
                 self.tell_multiplexers();
                 return self.replace_server().await;
             }
@@ -35,95 +99,67 @@ impl Life {
         None
     }
 
-    /// Starts what waits for a window manager, once.
-    async fn wm_ready(&mut self) {
-        let Some(manager) = self.manager.as_ref().filter(|_| !self.ready) else { return };
-        self.ready = true;
-        if let Err(error) = manager.start(names::WM_READY_TARGET, Mode::Replace).await {
-            tracing::error!("{} cannot be started: {error}", names::WM_READY_TARGET);
-        }
-    }
-
     /// Finds out which of the session's units the window manager's process is in.
     async fn find_wm_unit(&mut self, pid: Option<Pid>) {
-        let (Some(manager), Some(pid)) = (&self.manager, pid) else { return };
+        let (Some(manager), Some(pid)) = (self.link.manager(), pid) else { return };
         match manager.unit_of_pid(pid).await {
-            Ok(Some(unit)) if self.units.contains(&unit) => self.wm_unit = Some(unit),
-            Ok(unit) => tracing::debug!("the window manager runs in {unit:?}, which is none of {:?}", self.units),
+            Ok(Some(unit)) if self.units.names.contains(&unit) => self.units.wm = Some(unit),
+            Ok(unit) => tracing::debug!("the window manager runs in {unit:?}, which is none of {:?}", self.units.names),
             Err(error) => tracing::debug!("the window manager's unit is unknown: {error}"),
         }
     }
 
     /// Looks at every unit that the session depends on.
     pub(super) async fn review_all(&mut self) -> Option<Why> {
-        for unit in self.units.clone() {
+        for unit in self.units.names.clone() {
             if let Some(why) = self.review(&unit).await {
                 return Some(why);
             }
         }
-        self.review(names::XORG_TARGET).await
+        for target in TARGETS {
+            if let Some(why) = self.review(target).await {
+                return Some(why);
+            }
+        }
+        None
     }
 
     /// Looks at a unit that has changed; `Some` if the session ends with it.
     pub(super) async fn review(&mut self, unit: &str) -> Option<Why> {
-        let manager = self.manager.clone()?;
-        if unit == names::XORG_TARGET {
-            let state = manager.state(unit).await.ok()?;
-            return (state.is_down() || state.is_going_down()).then_some(Why::TargetStopped);
+        if let Some(target) = TARGETS.into_iter().find(|&target| target == unit) {
+            return self.review_target(target).await;
         }
-        // Before its job is queued, what a unit does says nothing of this session: it may be the repair of an earlier one
-        // that changes it. Afterwards the job is part of its state.
-        if !self.queued || !self.units.iter().any(|ours| ours == unit) {
-            return None;
-        }
-        // The rescue command has taken its place.
-        if self.rescued.is_some() && self.wm_unit.as_deref() != Some(unit) {
+        let manager = self.link.manager()?.clone();
+        if !self.units.count(unit) {
             return None;
         }
         let verdict = verdict_on(&manager, unit).await?;
         if verdict == Verdict::Up {
-            self.restarting.retain(|said| said != unit);
-            if self.config.session.ready == Ready::Started && !self.ready && is_started(&manager, unit).await {
+            self.units.restarting.retain(|said| said != unit);
+            if self.config.session.ready == Ready::Started
+                && !self.targets.is_ready()
+                && is_started(&manager, unit).await
+            {
                 self.wm_ready().await;
             }
             return None;
         }
-        // Once for each server: what fails then by itself would else be started again and again.
-        if self.is_end_of_its_display(&verdict) && !self.revived.iter().any(|revived| revived == unit) {
-            self.revived.push(unit.to_owned());
-            // Not its own doing: its display is gone. It starts again at once, whatever pause its own policy makes, and
-            // also if it took the loss for a reason to exit with 0. Nor does this count for its start limit: how often
-            // that happens is bounded by the server's.
-            let _ = manager.reset_failed(unit).await;
-            let restarted = match manager.restart(unit).await {
-                // A transient unit that is not failed any more may be forgotten.
-                Err(error) if error.is(names::NO_SUCH_UNIT) => self.start_anew(&manager, unit).await,
-                restarted => restarted.map(|_| ()),
-            };
-            if let Err(error) = restarted {
-                tracing::warn!("{unit} cannot be started again: {error}");
-            }
+        if self.is_end_of_its_display(&verdict) && self.units.revive(unit) {
+            self.start_again(&manager, unit).await;
             return None;
         }
         self.decide(&manager, unit, verdict).await
     }
 
-    /// Whether a unit has ended because its display is gone.
-    ///
-    /// Any other client may be quicker to notice that than a window manager on a busy machine, and what it connects to
-    /// is the next server already, by the time that this unit fails with the one before. Only if it fails: what exits
-    /// with 0 while there is a display was left by its user.
-    fn is_end_of_its_display(&self, verdict: &Verdict) -> bool {
-        let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
-        self.is_without_display() || (self.lost_server && failed)
-    }
-
-    /// Makes a transient unit of this session once more.
-    async fn start_anew(&self, manager: &Manager, unit: &str) -> Result<(), CallError> {
-        match self.choice.service().into_iter().chain(&self.rescue_service).find(|service| service.name == unit) {
-            Some(service) => manager.start_transient(service, &self.config.crash).await.map(|_| ()),
-            None => manager.start(unit, Mode::Replace).await.map(|_| ()),
+    /// A unit has ended by itself, and its own policy starts it again. `Some` if the session ends with that: `Restart=always`,
+    /// as in the wiki's units, would start a window manager again that its user has left.
+    pub(super) async fn restarts(&mut self, unit: &str, end: ServiceEnd) -> Option<Why> {
+        let verdict = if end.is_clean_exit() { Verdict::LoggedOut } else { Verdict::Restarting };
+        if !self.units.count(unit) || self.is_end_of_its_display(&verdict) {
+            return None;
         }
+        let manager = self.link.manager()?.clone();
+        self.decide(&manager, unit, verdict).await
     }
 
     /// What a unit's end means: the session's end if it is the window manager's, or nobody knows whose and it is the
@@ -132,19 +168,21 @@ impl Life {
         let why = match verdict {
             Verdict::Up => return None,
             Verdict::Restarting => {
-                if !self.restarting.iter().any(|said| said == unit) {
-                    tracing::warn!("{unit} crashed and is being started again");
-                    self.restarting.push(unit.to_owned());
-                }
+                self.say_restarting(unit);
+                return None;
+            }
+            Verdict::Failed(end) if self.comes_back_by_us(manager, unit, &end).await => {
+                self.say_restarting(unit);
+                self.start_again(manager, unit).await;
                 return None;
             }
             Verdict::LoggedOut => Why::LoggedOut,
             Verdict::Failed(end) => Why::SessionFailed { unit: unit.to_owned(), end },
         };
-        if let Some(wm_unit) = &self.wm_unit {
-            return if wm_unit == unit { self.rescue(why).await } else { None };
+        if let Some(wm) = &self.units.wm {
+            return if wm == unit { self.rescue(why).await } else { None };
         }
-        for other in &self.units {
+        for other in self.units.names.iter().filter(|other| *other != unit) {
             if matches!(verdict_on(manager, other).await, Some(Verdict::Up | Verdict::Restarting)) {
                 return None;
             }

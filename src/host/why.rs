@@ -17,8 +17,8 @@ pub enum Why {
     Asked,
     /// A signal to the host: the login session ends, or a person pressed Ctrl+C while it started.
     Signal(Signal),
-    /// Somebody stopped `xorg.target`.
-    TargetStopped,
+    /// Somebody stopped one of the session's targets.
+    TargetStopped(&'static str),
     /// The session's unit failed for good.
     SessionFailed {
         /// The unit.
@@ -57,7 +57,7 @@ impl Why {
     /// Whether this is how sessions should end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        matches!(self, Self::LoggedOut | Self::Asked | Self::Signal(_) | Self::TargetStopped)
+        matches!(self, Self::LoggedOut | Self::Asked | Self::Signal(_) | Self::TargetStopped(_))
     }
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Why {
             Self::LoggedOut => write!(f, "logged out"),
             Self::Asked => write!(f, "stopped as asked"),
             Self::Signal(signal) => write!(f, "ended by {signal}"),
-            Self::TargetStopped => write!(f, "xorg.target was stopped"),
+            Self::TargetStopped(target) => write!(f, "{target} was stopped"),
             Self::SessionFailed { unit, end } => {
                 /// systemd.exec(5), "Process Exit Codes".
                 const EXIT_EXEC: i32 = 203;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
 
-use crate::dbus::{self, CALL_TIMEOUT, CallError, Target};
+use crate::dbus::{self, CallError, Target};
+use crate::deadline;
 
 pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
@@ -25,7 +26,7 @@ pub const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
 /// # Errors
 /// There is none, or it does not answer.
 pub async fn connect() -> zbus::Result<Connection> {
-    connection::Builder::system().method_timeout(CALL_TIMEOUT).build().await
+    connection::Builder::system().method_timeout(deadline::CALL).build().await
 }
 
 /// The restarts of logind.

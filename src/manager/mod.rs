@@ -5,6 +5,7 @@
 //! `bus_on_connection`), which the specification does not allow as a sender and zbus refuses to read.
 
 mod files;
+mod itself;
 pub mod names;
 pub mod restore;
 pub mod signals;
@@ -13,12 +14,11 @@ pub mod transient;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use crate::config::Crash;
 use crate::dbus::{self, CallError, Target};
-use crate::environment::block::{self, Block};
 use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
@@ -97,6 +97,17 @@ pub struct ServiceEnd {
 }
 
 impl ServiceEnd {
+    /// The statuses by which systemd says that it could not execute the program (systemd.exec(5), "Process Exit Codes"):
+    /// trying again helps nothing.
+    pub const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
+
+    /// Whether the main process ran, and ended otherwise than well.
+    #[must_use]
+    pub fn is_crash(&self) -> bool {
+        let not_executed = self.code == nix::libc::CLD_EXITED && Self::NOT_EXECUTED.contains(&self.status);
+        self.code != 0 && !self.is_clean_exit() && !not_executed
+    }
+
     /// The main process exited by itself with status 0.
     #[must_use]
     pub fn is_clean_exit(&self) -> bool {
@@ -152,6 +163,15 @@ impl Manager {
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
             _ => signals.map_err(|error| CallError::Local { method: "AddMatch", error }),
         }
+    }
+
+    /// Has `signals` tell when this service ends by itself and is started again.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn watch_restarts(&self, signals: &Signals, unit: &str) -> Result<(), CallError> {
+        let failed = |error| CallError::Local { method: "AddMatch", error };
+        signals.watch(&self.connection, unit).await.map_err(failed)
     }
 
     /// Queues a job and waits for its end. Returns its result, `None` if the connection was lost.
@@ -326,6 +346,23 @@ impl Manager {
         Ok(i32::try_from(pid).ok().filter(|&pid| pid > 0).map(Pid::from_raw))
     }
 
+    /// Whether a service is never started again by systemd, however it ends (`Restart=no`, systemd.service(5)).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn never_restarts(&self, unit: &str) -> Result<bool, CallError> {
+        Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Restart").await? == "no")
+    }
+
+    /// Whether a stop of a service leaves what its main process has started (`KillMode=`, systemd.kill(5)).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn stop_leaves_children(&self, unit: &str) -> Result<bool, CallError> {
+        let mode: String = self.property(unit, SERVICE_INTERFACE, "KillMode").await?;
+        Ok(matches!(mode.as_str(), "process" | "none"))
+    }
+
     /// When a unit became active, in microseconds of CLOCK_REALTIME; 0 if it never did.
     ///
     /// # Errors
@@ -358,80 +395,5 @@ impl Manager {
             self.property::<Vec<String>>(unit, UNIT_INTERFACE, "ConsistsOf"),
         )?;
         Ok([required, bound, parts].concat())
-    }
-
-    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again.
-    ///
-    /// # Errors
-    /// It does not, within `deadline`.
-    pub async fn reexecute(&self, deadline: Duration) -> Result<(), CallError> {
-        /// Pause between two questions: nothing tells when it is ready.
-        const ASK_AGAIN: Duration = Duration::from_millis(20);
-        let end = Instant::now() + deadline;
-        // There is no answer to this one: the connection that it would come over is not kept.
-        let _ = timeout(ASK_AGAIN, MANAGER.call(&self.connection, "Reexecute", &())).await;
-        loop {
-            match timeout_at(end, self.version()).await {
-                Ok(Err(_)) if Instant::now() < end => sleep(ASK_AGAIN).await,
-                Ok(answer) => return answer.map(|_| ()),
-                Err(_) => {
-                    let error = zbus::Error::Failure("no answer".into());
-                    return Err(CallError::Local { method: "Reexecute", error });
-                }
-            }
-        }
-    }
-
-    /// The manager's own process (`GetConnectionUnixProcessID` of the bus).
-    ///
-    /// # Errors
-    /// There is no manager on the bus.
-    pub async fn pid(&self) -> Result<Pid, CallError> {
-        let reply = dbus::BUS.call(&self.connection, "GetConnectionUnixProcessID", &(SERVICE,)).await?;
-        let pid: u32 = dbus::body("GetConnectionUnixProcessID", &reply)?;
-        Ok(Pid::from_raw(pid.cast_signed()))
-    }
-
-    /// The environment that the manager gives to units.
-    ///
-    /// # Errors
-    /// The manager is gone.
-    pub async fn environment(&self) -> Result<Block, CallError> {
-        let entries: Vec<String> = dbus::property(&self.connection, MANAGER, "Environment").await?;
-        Ok(block::parse(&entries))
-    }
-
-    /// Takes variables out and sets others, in one step (`UnsetAndSetEnvironment`).
-    ///
-    /// # Errors
-    /// A name or a value is not allowed.
-    pub async fn change_environment(&self, unset: &[String], set: &Block) -> Result<(), CallError> {
-        let body = (unset, block::render(set));
-        MANAGER.call(&self.connection, "UnsetAndSetEnvironment", &body).await.map(|_| ())
-    }
-
-    /// Has the manager read its unit files again (`Reload`).
-    ///
-    /// # Errors
-    /// The caller may not.
-    pub async fn reload(&self) -> Result<(), CallError> {
-        MANAGER.call(&self.connection, "Reload", &()).await.map(|_| ())
-    }
-
-    /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
-    ///
-    /// # Errors
-    /// The manager does not answer.
-    pub async fn version(&self) -> Result<String, CallError> {
-        dbus::property(&self.connection, MANAGER, "Version").await
-    }
-
-    /// Whether the manager is on its way out (`SystemState`, org.freedesktop.systemd1(5)).
-    ///
-    /// # Errors
-    /// The manager does not answer.
-    pub async fn is_stopping(&self) -> Result<bool, CallError> {
-        let state: String = dbus::property(&self.connection, MANAGER, "SystemState").await?;
-        Ok(state == "stopping")
     }
 }

@@ -2,22 +2,17 @@
 //!
 //! The algebra is in [`crate::environment`]; here is the order in which it has to happen.
 
-use std::time::Duration;
-
 use tokio::time::{Instant, sleep};
 
 use super::Manager;
 use crate::dbus::CallError;
+use crate::deadline::{FORWARDED, LOOK_AGAIN_SOON};
 use crate::environment::block::Block;
 use crate::environment::restore::{bus_values, difference};
 use crate::session_bus::update_activation_environment;
 
 /// Set on the bus during a restore to see that the bus has forwarded everything; gone afterwards.
 const MARK: &str = "STARTXD_RESTORE";
-/// A bus that has not forwarded the mark by then does not forward at all (a dbus-daemon without systemd).
-const FORWARD_DEADLINE: Duration = Duration::from_secs(2);
-/// Pause between two looks: the manager announces no change of its environment.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Exports variables to the manager and to D-Bus activation, and takes those of `unset` out of the manager; the bus
 /// cannot take any out.
@@ -65,13 +60,13 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
 }
 
 async fn await_mark(manager: &Manager, mark: &str) -> Result<(), CallError> {
-    let deadline = Instant::now() + FORWARD_DEADLINE;
+    let deadline = Instant::now() + FORWARDED;
     while manager.environment().await?.get(MARK).is_none_or(|value| value != mark) {
         if Instant::now() >= deadline {
             tracing::debug!("the message bus does not forward its environment to the manager");
             break;
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(LOOK_AGAIN_SOON).await;
     }
     Ok(())
 }

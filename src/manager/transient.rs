@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use zbus::{OwnedVariant, Variant};
 
+use super::ServiceEnd;
 use crate::config::Crash;
 use crate::environment::block::Block;
 
@@ -42,9 +43,6 @@ pub struct Service {
     pub restart: bool,
 }
 
-/// The statuses by which systemd says that it could not execute the program (systemd.exec(5), "Process Exit Codes"):
-/// trying again helps nothing.
-const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
 /// Pause before it is started again.
 const RESTART_USEC: u64 = 250_000;
 
@@ -101,7 +99,10 @@ impl Service {
                 ("RestartUSec", value(RESTART_USEC)),
                 ("StartLimitIntervalUSec", value(window)),
                 ("StartLimitBurst", value(crash.limit + 1)),
-                ("RestartPreventExitStatus", value((NOT_EXECUTED.collect::<Vec<i32>>(), Vec::<i32>::new()))),
+                (
+                    "RestartPreventExitStatus",
+                    value((ServiceEnd::NOT_EXECUTED.collect::<Vec<i32>>(), Vec::<i32>::new())),
+                ),
             ]);
         }
         properties

@@ -13,14 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
 use super::tmux::{self, Server};
 use super::{screen, sockets, zellij};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, LOOK_AGAIN};
 use crate::manager::{Manager, Mode};
 use crate::os::{self, Pid};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::small_file;
-
-/// Pause between two looks: nobody tells that a socket is listened on.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Why a unit cannot go on.
 #[derive(Debug, Error)]
@@ -146,6 +143,7 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
     };
     let waited = deadlines.multiplexer_ready;
     let answers = async {
+        // Nobody tells that a socket is listened on.
         while socket(kind, name.as_ref()).is_none() {
             sleep(LOOK_AGAIN).await;
         }

@@ -1,8 +1,9 @@
 //! What the window manager has started, in its own cgroup.
 //!
-//! The transient service of a session has `KillMode=process`, so that a crash of the window manager leaves its children
-//! alone. At the end of the session they are the first to go, and this is how: the children, not the window manager,
-//! get SIGTERM, and the rest of the end waits for them.
+//! The transient service of a session has `KillMode=process`, and so may a unit of the person's own, so that a crash of the
+//! window manager leaves its children alone. At the end of the session they are the first to go, and this is how: the
+//! children, not the window manager, get SIGTERM, and the rest of the end waits for them. With any other mode systemd ends
+//! them together with the window manager.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -11,20 +12,19 @@ use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
-use crate::manager::{Manager, names};
+use crate::deadline::KILLED;
+use crate::manager::Manager;
 use crate::os::{self, Pid};
 use crate::small_file;
 
 /// How often it is looked for processes that were started while others were ending: a bar that was just starting its
 /// status program, say. What is started for ever, by the window manager itself, goes after it.
 const ROUNDS: usize = 4;
-/// How long the kernel may take to do away with a killed process.
-const KILLED: Duration = Duration::from_secs(2);
 
 /// A process that was asked to end.
 type Asked = (Pid, AsyncFd<OwnedFd>);
 
-/// Ends all processes of the session's own transient services but their main processes: SIGTERM, and SIGKILL after
+/// Ends all processes of those of the session's services whose stop would leave them, but for their main processes: SIGTERM, and SIGKILL after
 /// `deadline`. Returns when they are gone. To be called again when the main processes are: nobody else ends what they
 /// have started last.
 pub async fn end(manager: &Manager, units: &[String], deadline: Duration) {
@@ -44,7 +44,10 @@ pub async fn end(manager: &Manager, units: &[String], deadline: Duration) {
 
 async fn ask_to_end(manager: &Manager, units: &[String]) -> Vec<Asked> {
     let mut asked = Vec::new();
-    for unit in units.iter().filter(|unit| names::is_session_service(unit)) {
+    for unit in units {
+        if !unit.ends_with(".service") || !manager.stop_leaves_children(unit).await.unwrap_or(false) {
+            continue;
+        }
         let main = manager.main_pid(unit).await.ok().flatten();
         let pids = manager.processes(unit).await.unwrap_or_default();
         asked.extend(pids.into_iter().filter(|&pid| Some(pid) != main).filter_map(|pid| ask(unit, pid)));

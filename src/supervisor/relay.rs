@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::io::unix::AsyncFd;
 
 use super::lines::Lines;
+use crate::deadline::LEFT_IN_PIPE;
 use crate::os;
 
 /// Reads the pipe that is the server's standard output and error, and writes whole lines to our standard error, which
@@ -68,9 +68,7 @@ impl Relay {
 
     /// Relays what is left after the server's end. Others may have inherited the pipe, so end-of-file may not come.
     pub async fn drain(&mut self) {
-        /// What a dead server has written is in the pipe already.
-        const LEFT: Duration = Duration::from_millis(50);
-        while !self.closed && tokio::time::timeout(LEFT, self.step()).await.is_ok() {}
+        while !self.closed && tokio::time::timeout(LEFT_IN_PIPE, self.step()).await.is_ok() {}
         self.finish();
     }
 

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use nix::libc::O_NONBLOCK;
 
-use super::guest::{Guest, Options, STEP};
+use super::guest::{Guest, Options};
 use super::login::Login;
 use super::snapshot::Snapshot;
-use super::wait::{secs, wait_until};
+use super::wait::secs;
 
 static SHARED: Mutex<Option<Guest>> = Mutex::new(None);
 
@@ -185,60 +185,6 @@ impl Deref for Case {
 impl DerefMut for Case {
     fn deref_mut(&mut self) -> &mut Guest {
         self.guest.as_mut().unwrap_or_else(|| unreachable!("a case has its guest until it is dropped"))
-    }
-}
-
-/// Ends all logins and user managers, and clears what is kept of them elsewhere than in homes.
-const LOG_OUT: &str = r"
-rm -f /var/lib/systemd/linger/*
-systemctl stop 'getty@*.service' 'user@*.service'
-loginctl list-sessions --no-legend | while read -r id _; do loginctl terminate-session $id; done
-systemctl stop 'user-runtime-dir@*.service'
-";
-
-/// What is not gone yet.
-const REST: &str = r"
-loginctl list-sessions --no-legend
-ps -u ada,eve --no-headers -o user,pid,cgroup,args
-find /run/user -mindepth 1 -maxdepth 1
-";
-
-/// Homes, and files that a login or a server may leave, as after the boot.
-const RESET: &str = r"
-for user in ada eve; do
-    rm -rf /home/$user
-    cp -a /etc/skel /home/$user && chown -R $user:$user /home/$user
-done
-rm -rf /tmp/tmux-* /tmp/.X*-lock /tmp/.X11-unix/* /etc/systemd/user/dbus.service
-if ls /run/systemd/system/getty@*.service.d; then
-    rm -r /run/systemd/system/getty@*.service.d
-    systemctl daemon-reload
-fi >/dev/null 2>&1
-systemctl reset-failed
-";
-
-impl Guest {
-    /// Ends every login and every user manager, and waits until nothing of theirs is left.
-    ///
-    /// # Panics
-    /// When something is left after 15 s.
-    pub fn log_everybody_out(&self) {
-        self.root(LOG_OUT);
-        wait_until("the users to have no session and no process", STEP, || {
-            let rest = self.root(REST).stdout;
-            if rest.trim().is_empty() { Ok(()) } else { Err(rest) }
-        });
-    }
-
-    /// As after the boot, as far as files and terminals are concerned.
-    fn reset(&self) {
-        self.shell(RESET).deadline(secs(20)).run().ok();
-        for vt in (1..=9).map(|n| self.vt(n)).filter(super::vt::Vt::exists) {
-            vt.clear();
-        }
-        if !self.is_headless() {
-            self.vt(1).switch();
-        }
     }
 }
 

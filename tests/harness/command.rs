@@ -5,10 +5,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 use super::guest::Guest;
@@ -101,11 +105,8 @@ impl<'a> Shell<'a> {
     /// The output of the command, or a sentence about why it has none; for reports, which must not panic.
     pub(super) fn try_run(self) -> Result<String, String> {
         let deadline = self.deadline;
-        let mut background = self.start().map_err(|e| format!("cannot start: {e}"))?;
-        let start = Instant::now();
-        while background.is_running() && start.elapsed() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let background = self.start().map_err(|e| format!("cannot start: {e}"))?;
+        let _ = background.fate.within(deadline);
         Ok(background.stdout())
     }
 
@@ -116,18 +117,15 @@ impl<'a> Shell<'a> {
         stdin.write_all(&self.stdin)?;
         stdin.seek(SeekFrom::Start(0))?;
 
-        let mut command = Command::new("/usr/bin/nsenter");
-        command.args(["-t", &self.guest.init().to_string()]);
-        command.args(["-m", "-u", "-i", "-n", "-p", "-C", "--"]);
-        if let Some(user) = &self.user {
-            command.args(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"]);
-        }
-        command.args(["bash", "-c", &format!("cd\n{}", self.script)]);
+        let mut command = Command::new("/bin/bash");
+        command.args(["-c", &format!("cd\n{}", self.script)]);
         command.env_clear().envs(self.env);
         command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
-        sys::start_in_cgroup(&mut command, self.guest.command_cgroup()?);
+        let who = self.user.as_deref().map(|user| self.guest.account(user));
+        sys::start_inside(&mut command, self.guest.process()?, self.guest.command_cgroup()?, who);
         let started = Instant::now();
-        Ok(Background { child: command.spawn()?, what, stdout, stderr, started, status: None })
+        let fate = Fate::begin(&mut command)?;
+        Ok(Background { fate, what, stdout, stderr, started })
     }
 }
 
@@ -153,14 +151,58 @@ fn contents(file: &File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The process of a command, and how it ended.
+struct Fate {
+    pid: Pid,
+    status: Mutex<Option<ExitStatus>>,
+    ended: Condvar,
+}
+
+impl Fate {
+    /// Starts a command, and a thread that waits for its end.
+    fn begin(command: &mut Command) -> io::Result<Arc<Self>> {
+        let mut child = command.spawn()?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let fate = Arc::new(Self { pid, status: Mutex::default(), ended: Condvar::new() });
+        let watched = Arc::clone(&fate);
+        thread::spawn(move || watched.watch(&mut child));
+        Ok(fate)
+    }
+
+    fn watch(&self, child: &mut Child) {
+        // Not collected before the lock is held, so that nobody kills whoever has its pid next.
+        while waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
+        let mut status = self.status();
+        *status = child.wait().ok();
+        self.ended.notify_all();
+    }
+
+    fn status(&self) -> MutexGuard<'_, Option<ExitStatus>> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end; `None` if it takes longer.
+    fn within(&self, deadline: Duration) -> Option<ExitStatus> {
+        let waited = self.ended.wait_timeout_while(self.status(), deadline, |status| status.is_none());
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Sends `signal` to the process group, which is its own.
+    fn kill(&self, signal: Signal) {
+        let status = self.status();
+        if status.is_none() {
+            let _ = killpg(self.pid, signal);
+        }
+    }
+}
+
 /// A command that runs in the guest; killed, with its process group, when dropped.
 pub struct Background {
-    child: Child,
+    fate: Arc<Fate>,
     what: String,
     stdout: File,
     stderr: File,
     started: Instant,
-    status: Option<ExitStatus>,
 }
 
 impl Background {
@@ -177,15 +219,14 @@ impl Background {
     }
 
     /// Whether it has not ended yet.
-    pub fn is_running(&mut self) -> bool {
-        self.poll().is_none()
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.fate.status().is_none()
     }
 
     /// Sends `signal` to its process group.
     pub fn kill(&self, signal: Signal) {
-        if self.status.is_none() {
-            let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
-        }
+        self.fate.kill(signal);
     }
 
     /// Waits for its end.
@@ -193,22 +234,14 @@ impl Background {
     /// # Panics
     /// When it still runs after `deadline`, with what it wrote until then.
     pub fn wait(mut self, deadline: Duration) -> Run {
-        let start = Instant::now();
-        let mut pause = Duration::from_micros(300);
-        let status = loop {
-            if let Some(status) = self.poll() {
-                break status;
-            }
-            assert!(
-                start.elapsed() < deadline,
+        let Some(status) = self.fate.within(deadline) else {
+            panic!(
                 "{}: still running after {:.1} s\nstdout: {}\nstderr: {}",
                 self.what,
                 deadline.as_secs_f32(),
                 self.stdout(),
                 self.stderr()
             );
-            std::thread::sleep(pause);
-            pause = (pause * 5 / 4).min(Duration::from_millis(5));
         };
         Run {
             status,
@@ -218,27 +251,19 @@ impl Background {
             what: std::mem::take(&mut self.what),
         }
     }
-
-    fn poll(&mut self) -> Option<ExitStatus> {
-        if self.status.is_none() {
-            self.status = self.child.try_wait().ok().flatten();
-        }
-        self.status
-    }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if self.poll().is_some() {
+        if !self.is_running() {
             return;
         }
         self.kill(Signal::SIGKILL);
-        let _ = self.child.wait();
+        let _ = self.fate.within(secs(5));
         // The rest of its group is for the guest's pid 1 to collect.
-        let group = Pid::from_raw(self.child.id().cast_signed());
         let start = Instant::now();
-        while killpg(group, None).is_ok() && start.elapsed() < secs(5) {
-            std::thread::sleep(Duration::from_millis(1));
+        while killpg(self.fate.pid, None).is_ok() && start.elapsed() < secs(5) {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, ttyname};
 
 use super::command::{Background, Run, Shell};
+use super::inside::Porter;
 use super::vt::Vt;
 use super::wait::{secs, wait_until};
 use super::{command, sys};
@@ -51,6 +52,9 @@ pub struct Guest {
     options: Options,
     /// Pid 1 of the guest, as seen from here.
     init: i32,
+    /// The same, which cannot become another process's.
+    process: Option<OwnedFd>,
+    pub(super) porter: Porter,
     /// The supervisor, `tests/guest/boot`.
     boot: Pid,
     console: Arc<Mutex<Vec<u8>>>,
@@ -74,7 +78,8 @@ impl Guest {
             _ => panic!("tests/guest/boot cannot be started"),
         };
         // From here on a failure ends what has been started.
-        let mut guest = Self { options, init: 0, boot, console, keeper: Some(keeper), uids: HashMap::new() };
+        let (keeper, porter) = (Some(keeper), Porter::default());
+        let mut guest = Self { options, init: 0, process: None, porter, boot, console, keeper, uids: HashMap::new() };
         // Until it says "locked" it may wait for other tests on this machine, for as long as they take.
         let _ = messages.recv();
         guest.init = match messages.recv_timeout(secs(20)) {
@@ -82,6 +87,7 @@ impl Guest {
             Err(RecvTimeoutError::Timeout) => panic!("the guest's pid 1 does not start"),
             _ => panic!("tests/guest/boot failed; its standard error says why"),
         };
+        guest.process = sys::open_pid(guest.init).ok();
         guest.wait_running();
         guest.uids = guest.read_uids();
         guest
@@ -126,31 +132,6 @@ impl Guest {
     /// Starts a command of `user` in the background; it is killed when the returned value is dropped.
     pub fn spawn(&self, user: &str, script: &str) -> Background {
         self.shell_as(user, script).spawn()
-    }
-
-    /// Writes `text` to the file `path` as root, making directories as needed.
-    ///
-    /// # Panics
-    /// When that fails.
-    pub fn write(&self, path: &str, text: &str) {
-        self.shell(&write_script(path)).stdin(text).run().ok();
-    }
-
-    /// Writes `text` to the file `path` as `user`; `~/` is their home.
-    ///
-    /// # Panics
-    /// When that fails.
-    pub fn write_as(&self, user: &str, path: &str, text: &str) {
-        self.shell_as(user, &write_script(path)).stdin(text).run().ok();
-    }
-
-    /// The text of a file, read as root.
-    ///
-    /// # Panics
-    /// When it cannot be read.
-    #[must_use]
-    pub fn read(&self, path: &str) -> String {
-        self.root(&format!("cat {path}")).ok().stdout
     }
 
     /// Copies the guest's file `path` to `to`, outside.
@@ -214,6 +195,11 @@ impl Guest {
         Path::new(&format!("/proc/{}/root/proc/1", self.init)).exists()
     }
 
+    /// Pid 1, to enter its namespaces.
+    pub(super) fn process(&self) -> io::Result<OwnedFd> {
+        self.process.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
+    }
+
     /// The control group of the commands: neither pid 1's nor a session's.
     pub(super) fn command_cgroup(&self) -> io::Result<OwnedFd> {
         let procs = self.outside("/sys/fs/cgroup/harness/cgroup.procs");
@@ -255,10 +241,6 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn write_script(path: &str) -> String {
-    format!("mkdir -p \"$(dirname {path})\" && cat > {path}")
 }
 
 /// The tree of `suite`, built now if it is not in the cache.

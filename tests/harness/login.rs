@@ -1,9 +1,10 @@
 //! Logging in and out on a terminal, as a person with autologin does.
 
-use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use super::guest::{Guest, STEP};
+use super::logind::Session;
 use super::vt::Vt;
 use super::wait::wait_until;
 
@@ -36,9 +37,6 @@ pub struct Login {
     pub vt: Vt,
 }
 
-/// A session's properties, by logind's names: `Id`, `Name`, `VTNr`, `Type`, `State` …
-pub type Session = BTreeMap<String, String>;
-
 impl Guest {
     /// Logs ada in on terminal `vt` by getty's autologin, and waits for the shell's prompt.
     ///
@@ -59,9 +57,26 @@ impl Guest {
         let vt = self.vt(who.vt);
         // In this order: logind starts a getty by itself on a VT that is switched to and has none, and restarting that
         // one would kill its login half-way.
-        self.root(&format!("systemctl restart getty@tty{}", who.vt)).ok();
+        self.start_getty(who.vt);
         vt.switch();
         self.wait_session(&who.user, &vt, STEP)
+    }
+
+    /// Starts the getty of terminal `vt` anew and waits until its program is executed: what systemd forks for it frees the
+    /// terminal first, and the kernel forgets a switch to a terminal that is freed.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_getty(&self, vt: u8) {
+        let (unit, system) = (format!("getty@tty{vt}.service"), self.system());
+        system.start("RestartUnit", &unit);
+        wait_until(&format!("{unit} to be executed"), STEP, || {
+            let pid = system.property(&unit, "MainPID");
+            match fs::read_link(self.outside(&format!("/proc/{pid}/exe"))) {
+                Ok(exe) if !exe.to_string_lossy().contains("/systemd/systemd") => Ok(()),
+                exe => Err(format!("{pid}: {exe:?}")),
+            }
+        });
     }
 
     /// Sets up the autologin without starting it.
@@ -83,7 +98,7 @@ impl Guest {
             who.user
         );
         self.write(&path, &unit);
-        self.root("systemctl daemon-reload").ok();
+        self.system().reload();
     }
 
     /// Waits for a session of `user` on `vt` that is active in logind's eyes.
@@ -92,32 +107,16 @@ impl Guest {
     /// After `deadline`, with the sessions there are.
     pub fn wait_session(&self, user: &str, vt: &Vt, deadline: Duration) -> Login {
         let number = vt.number().to_string();
+        let logind = self.logind();
         let session = wait_until(&format!("a session of {user} on tty{number}"), deadline, || {
-            let sessions = self.sessions();
-            let ours = |s: &&Session| s["Name"] == user && s["VTNr"] == number && s["State"] == "active";
+            let sessions = logind.sessions(|(_, _, name, ..)| name == user);
+            let ours = |s: &&Session| s["VTNr"] == number && s["State"] == "active";
             match sessions.iter().find(ours) {
                 Some(session) => Ok(session["Id"].clone()),
                 None => Err(format!("{sessions:?}\n{vt}")),
             }
         });
         Login { session, user: user.to_owned(), vt: vt.clone() }
-    }
-
-    /// Every session that logind knows.
-    #[must_use]
-    pub fn sessions(&self) -> Vec<Session> {
-        let run = self.root(
-            "loginctl list-sessions --no-legend | while read -r id _; do \
-             loginctl show-session \"$id\" -p Id -p Name -p Seat -p VTNr -p TTY -p Type -p Class -p State -p Active \
-             -p Leader -p Scope -p Remote -p Service && echo; done; true",
-        );
-        run.stdout.split("\n\n").filter_map(properties).collect()
-    }
-
-    /// One session; `None` once logind has forgotten it.
-    #[must_use]
-    pub fn session(&self, id: &str) -> Option<Session> {
-        properties(&self.root(&format!("loginctl show-session {id}")).stdout)
     }
 
     /// Logs out as a person does: types `exit`, and waits until logind has forgotten the session. The getty comes back,
@@ -135,7 +134,7 @@ impl Guest {
     /// # Panics
     /// When the session is still there after 15 s.
     pub fn logout(&self, login: &Login) {
-        self.root(&format!("systemctl stop getty@tty{}", login.vt.number())).ok();
+        self.system().stop(&[&format!("getty@tty{}.service", login.vt.number())], STEP);
         self.wait_session_gone(login, STEP);
     }
 
@@ -144,9 +143,9 @@ impl Guest {
     /// # Panics
     /// After `deadline`, with the session's properties.
     pub fn wait_session_gone(&self, login: &Login, deadline: Duration) {
+        let logind = self.logind();
         wait_until(&format!("the end of session {}", login.session), deadline, || {
-            let sessions = self.sessions();
-            match sessions.iter().find(|s| s["Id"] == login.session) {
+            match logind.session(&login.session) {
                 None => Ok(()),
                 Some(session) => Err(format!("{session:?}\n{}", login.vt)),
             }
@@ -158,7 +157,7 @@ impl Guest {
     /// # Panics
     /// When it does not come up.
     pub fn start_manager(&self, user: &str) {
-        self.root(&format!("systemctl start user@{}", self.uid(user))).ok();
+        self.system().start("StartUnit", &format!("user@{}.service", self.uid(user)));
     }
 
     /// Makes dbus-broker the bus of the user managers that start from now on, until the case ends.
@@ -178,11 +177,4 @@ impl Guest {
     pub fn write_profile(&self, user: &str, text: &str) {
         self.write_as(user, "~/.bash_profile", text);
     }
-}
-
-/// `Name=value` lines as a map; `None` if there are none.
-fn properties(text: &str) -> Option<Session> {
-    let map: Session =
-        text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    map.contains_key("Id").then_some(map)
 }

@@ -1,4 +1,4 @@
-//! Boots a real Debian in namespaces and drives it: `tests/README.md` says how, `tests/smoke.rs` shows it.
+//! Boots a real Debian in namespaces and drives it: `tests/README.md` says how, `tests/terminal/smoke.rs` shows it.
 //!
 //! ```ignore
 //! mod harness;
@@ -16,10 +16,16 @@
 // Every test program compiles this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod bus;
 mod case;
+mod clean;
 mod command;
 mod guest;
+mod inside;
 mod login;
+mod logind;
+mod manager;
+mod process;
 mod report;
 mod seat;
 mod snapshot;
@@ -30,7 +36,10 @@ mod wait;
 pub use case::{Case, SOON};
 pub use command::{Background, Run, Shell};
 pub use guest::{Guest, Options};
-pub use login::{Autologin, Login, Session};
+pub use login::{Autologin, Login};
+pub use logind::Session;
+pub use manager::{Manager, Unit};
+pub use process::Process;
 pub use snapshot::{Difference, Snapshot};
 pub use vt::{Mode, Vt, active_vt};
 pub use wait::{secs, wait_for, wait_until};

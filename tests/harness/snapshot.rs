@@ -1,9 +1,12 @@
 //! What a session could leave behind: a picture of it, and the difference between two.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::{fmt, fs};
 
+use super::bus::Problem;
 use super::guest::Guest;
+use super::process::Process;
+use super::vt::{Mode, Vt};
 
 /// Everything of a user that should be as before when a session has ended. Lines by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,55 +14,99 @@ pub struct Snapshot {
     lines: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Prints `kind<TAB>line`, as root. `$uid` is set. Session numbers and pids that change by themselves are left out.
-const SYSTEM: &str = r#"
-emit() { while IFS= read -r line; do printf '%s\t%s\n' "$1" "$line"; done; }
-ps -u $uid --no-headers -o pid= -o args= | while read -r pid args; do
-    group=$(sed -n 's/^0:://p' /proc/$pid/cgroup 2>/dev/null) || continue
-    case $group in */init.scope | */dbus.service | */dbus-broker.service | "") continue;; esac
-    echo "$args [pid $pid in $group]"
-done | emit process
-systemctl list-units --failed --plain --no-legend | cut -d' ' -f1 | emit 'failed system unit'
-{ ls -d /tmp/.X*-lock /tmp/.X11-unix/*; } 2>/dev/null | emit 'X file'
-grep -o '@/tmp/.X11-unix/.*' /proc/net/unix | sort -u | emit 'X abstract socket'
-find /run/user/$uid -mindepth 1 -maxdepth 1 2>/dev/null | grep -v '/dbus-1$' | emit 'runtime file'
-find /run/user/$uid/startxd -mindepth 1 2>/dev/null | emit 'runtime file'
-find /run/user/$uid/systemd/transient /run/user/$uid/systemd/user.control -mindepth 1 2>/dev/null | emit 'runtime file'
-find /sys/fs/cgroup/user.slice/user-$uid.slice -type d \( -name '*.service' -o -name '*.scope' \) 2>/dev/null |
-    sed 's,^/sys/fs/cgroup/user.slice/,,' | grep -v -e '/init.scope$' -e '/dbus\(-broker\)\?.service$' | emit 'control group'
-"#;
+/// What changes by itself: the user manager's own group and its bus, which starts with its first client and stays.
+const OWN_GROUPS: [&str; 3] = ["/init.scope", "/dbus.service", "/dbus-broker.service"];
+const OWN_UNITS: [&str; 4] = ["dbus.socket", "dbus.service", "dbus-broker.service", "init.scope"];
 
-/// Prints `kind<TAB>line`, as the user, whose manager runs.
-const MANAGER: &str = r#"
-[ -S "$XDG_RUNTIME_DIR/systemd/private" ] || exit 0
-systemctl --user list-units --all --plain --no-legend --type=service,socket,target,timer,path,scope |
-    while read -r unit load active sub _; do
-        case $unit in dbus.socket | dbus.service | dbus-broker.service | init.scope) continue;; esac
-        [ "$active" = inactive ] || printf 'user unit\t%s is %s (%s)\n' "$unit" "$active" "$sub"
-    done
-systemctl --user list-jobs --plain --no-legend | while read -r _ unit kind state; do
-    printf 'user job\t%s %s %s\n' "$kind" "$unit" "$state"
-done
-systemctl --user show-environment | while IFS= read -r line; do printf 'manager environment\t%s\n' "$line"; done
-"#;
+/// The types of units that a session has.
+const TYPES: [&str; 6] = ["*.service", "*.socket", "*.target", "*.timer", "*.path", "*.scope"];
+
+/// Where X servers announce themselves.
+const SOCKETS: &str = "/tmp/.X11-unix/";
+
+fn is_own_group(group: &str) -> bool {
+    OWN_GROUPS.iter().any(|own| group.ends_with(own))
+}
 
 impl Snapshot {
     fn take(guest: &Guest, user: &str) -> Self {
-        let mut lines: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let system = guest.root(&format!("uid={}\n{SYSTEM}", guest.uid(user))).stdout;
-        let manager = guest.user(user, MANAGER).stdout;
-        for (kind, line) in system.lines().chain(manager.lines()).filter_map(|l| l.split_once('\t')) {
-            lines.entry(kind.to_owned()).or_default().insert(line.to_owned());
+        let mut snapshot = Self::default();
+        snapshot.processes(guest, user);
+        snapshot.display_files(guest);
+        snapshot.runtime_files(guest, guest.uid(user));
+        snapshot.control_groups(guest, guest.uid(user));
+        snapshot.terminals(guest);
+        let failed = guest.system().units(&["failed"], &[]);
+        snapshot.add("failed system unit", failed.into_iter().map(|unit| unit.name));
+        if guest.outside(&format!("/run/user/{}/systemd/private", guest.uid(user))).exists() {
+            snapshot.manager(guest, user);
         }
-        for vt in (1..=9).map(|n| guest.vt(n)).filter(super::vt::Vt::exists) {
-            if vt.mode() == super::vt::Mode::Graphics {
-                lines.entry("terminal".to_owned()).or_default().insert(format!("tty{} in graphics mode", vt.number()));
+        snapshot
+    }
+
+    fn add(&mut self, kind: &str, lines: impl IntoIterator<Item = String>) {
+        self.lines.entry(kind.to_owned()).or_default().extend(lines);
+    }
+
+    fn processes(&mut self, guest: &Guest, user: &str) {
+        let strange = |process: &Process| !process.group.is_empty() && !is_own_group(&process.group);
+        let processes = guest.processes_of(user).into_iter().filter(strange);
+        self.add("process", processes.map(|p| format!("{} [pid {} in {}]", p.args, p.pid, p.group)));
+    }
+
+    /// Lock files, sockets, abstract sockets.
+    fn display_files(&mut self, guest: &Guest) {
+        let is_lock = |path: &String| path.starts_with("/tmp/.X") && path.ends_with("-lock");
+        self.add("X file", below(guest, "/tmp", 1).into_iter().filter(is_lock));
+        self.add("X file", below(guest, SOCKETS.trim_end_matches('/'), 1));
+        let sockets = fs::read_to_string(format!("/proc/{}/net/unix", guest.init())).unwrap_or_default();
+        let names = sockets.lines().filter_map(|line| Some(&line[line.find(&format!("@{SOCKETS}"))?..]));
+        self.add("X abstract socket", names.map(str::to_owned));
+    }
+
+    fn runtime_files(&mut self, guest: &Guest, uid: u32) {
+        let runtime = format!("/run/user/{uid}");
+        let files = below(guest, &runtime, 1).into_iter().filter(|path| !path.ends_with("/dbus-1"));
+        self.add("runtime file", files);
+        for directory in ["startxd", "systemd/transient", "systemd/user.control"] {
+            self.add("runtime file", below(guest, &format!("{runtime}/{directory}"), usize::MAX));
+        }
+    }
+
+    fn control_groups(&mut self, guest: &Guest, uid: u32) {
+        let slices = "/sys/fs/cgroup/user.slice/";
+        let groups = below(guest, &format!("{slices}user-{uid}.slice"), usize::MAX).into_iter();
+        let is_unit = |path: &String| path.ends_with(".service") || path.ends_with(".scope");
+        let groups = groups.filter(|path| is_unit(path) && !is_own_group(path));
+        self.add("control group", groups.map(|path| path.replacen(slices, "", 1)));
+    }
+
+    /// What the user manager has; nothing if it does not run, or no longer.
+    fn manager(&mut self, guest: &Guest, user: &str) {
+        let manager = guest.manager(user);
+        let asked = manager
+            .try_units(&[], &TYPES)
+            .and_then(|units| Ok((units, manager.try_jobs()?, manager.try_environment()?)));
+        let (units, jobs, environment) = match asked {
+            Ok(answers) => answers,
+            Err(Problem::Nobody(_) | Problem::Lost(_)) => return,
+            Err(problem) => panic!("the user manager of {user} does not answer: {problem}"),
+        };
+        let units = units.into_iter().filter(|unit| unit.active != "inactive" && !OWN_UNITS.contains(&&*unit.name));
+        self.add("user unit", units.map(|unit| format!("{} is {} ({})", unit.name, unit.active, unit.sub)));
+        self.add("user job", jobs);
+        self.add("manager environment", environment);
+    }
+
+    fn terminals(&mut self, guest: &Guest) {
+        for vt in (1..=9).map(|n| guest.vt(n)).filter(Vt::exists) {
+            if vt.mode() == Mode::Graphics {
+                self.add("terminal", [format!("tty{} in graphics mode", vt.number())]);
             }
             if vt.keyboard_is_off() {
-                lines.entry("terminal".to_owned()).or_default().insert(format!("tty{} without keyboard", vt.number()));
+                self.add("terminal", [format!("tty{} without keyboard", vt.number())]);
             }
         }
-        Self { lines }
     }
 
     /// What is different now from `before`.
@@ -101,6 +148,21 @@ impl fmt::Display for Difference {
         self.left.iter().try_for_each(|line| writeln!(f, "  left behind  {line}"))?;
         self.gone.iter().try_for_each(|line| writeln!(f, "  missing      {line}"))
     }
+}
+
+/// The guest's files below a directory, as deep as that; symbolic links are not followed. Those that vanish meanwhile may
+/// be missing.
+pub(super) fn below(guest: &Guest, directory: &str, depth: usize) -> Vec<String> {
+    let entries = fs::read_dir(guest.outside(directory)).into_iter().flatten().flatten();
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
+        let deeper = depth > 1 && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let inner = if deeper { below(guest, &path, depth - 1) } else { Vec::new() };
+        files.push(path);
+        files.extend(inner);
+    }
+    files
 }
 
 impl Guest {

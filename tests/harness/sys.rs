@@ -3,11 +3,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::signal::{self, SigHandler, Signal};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{ForkResult, Gid, Pid, Uid};
 
 /// `ioctl_console(2)`: text or graphics.
 const KDGETMODE: u64 = 0x4B3B;
@@ -65,15 +69,138 @@ pub(super) fn insert_byte(tty: &File, byte: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets `command` start in its own Unix session, in the control group whose `cgroup.procs` is given.
-pub(super) fn start_in_cgroup(command: &mut Command, procs: OwnedFd) {
-    // SAFETY: setsid and write are async-signal-safe, and nothing here allocates.
-    unsafe {
-        command.pre_exec(move || {
-            nix::unistd::setsid()?;
-            nix::unistd::write(procs.as_fd(), b"0")?;
+/// Who a process in the guest is to be.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    pub uid: Uid,
+    pub gid: Gid,
+    /// The supplementary groups.
+    pub groups: Vec<Gid>,
+}
+
+/// Every namespace of a guest but that of its processes.
+const NAMESPACES: i32 =
+    libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC | libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP;
+
+/// `pidfd_open(2)`.
+pub(super) fn open_pid(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is shared with the kernel.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = Errno::result(fd)?;
+    Ok(own(RawFd::try_from(fd).map_err(io::Error::other)?))
+}
+
+/// A descriptor that the kernel has just made for us, and that nobody else knows of.
+pub(super) fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: see above.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// `setns(2)`.
+fn enter(process: &OwnedFd, namespaces: i32) -> io::Result<()> {
+    // SAFETY: no memory is shared with the kernel.
+    Errno::result(unsafe { libc::setns(process.as_raw_fd(), namespaces) })?;
+    Ok(())
+}
+
+/// Lets `command` start in its own Unix session, in the namespaces of the guest whose pid 1 is given and in the control
+/// group whose `cgroup.procs` is, as `who`, or else as root.
+///
+/// What is spawned stays outside, the leader of the session, and ends as the command does, which is its child: only
+/// children get into a namespace of processes. And a leader that opened a terminal would make it its own.
+pub(super) fn start_inside(command: &mut Command, init: OwnedFd, procs: OwnedFd, who: Option<Account>) {
+    let go_inside = move || {
+        nix::unistd::setsid()?;
+        // First: the group is seen from outside of the namespaces.
+        nix::unistd::write(procs.as_fd(), b"0")?;
+        enter(&init, NAMESPACES | libc::CLONE_NEWPID)?;
+        // SAFETY: there is one thread, and the parent goes nowhere from here.
+        if let ForkResult::Parent { child } = unsafe { nix::unistd::fork() }? {
+            end_as(child);
+        }
+        let Some(who) = &who else { return Ok(()) };
+        nix::unistd::setgroups(&who.groups)?;
+        nix::unistd::setgid(who.gid)?;
+        nix::unistd::setuid(who.uid)?;
+        Ok(())
+    };
+    // SAFETY: all of these are async-signal-safe, and nothing here allocates.
+    unsafe { command.pre_exec(go_inside) };
+}
+
+/// Waits for the end of `child` and ends in the same way.
+fn end_as(child: Pid) -> ! {
+    close_all_but(None);
+    loop {
+        match nix::sys::wait::waitpid(child, None) {
+            Ok(WaitStatus::Exited(_, code)) => exit_now(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => {
+                // SAFETY: no handler of ours is installed.
+                let _ = unsafe { signal::signal(signal, SigHandler::SigDfl) };
+                let _ = signal::raise(signal);
+                exit_now(128 + signal as i32)
+            }
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => exit_now(255),
+        }
+    }
+}
+
+/// `_exit(2)`
+fn exit_now(code: i32) -> ! {
+    // SAFETY: it does not return, and runs nothing of ours.
+    unsafe { libc::_exit(code) }
+}
+
+/// What this thread forks from now on is born among the processes of a guest. It cannot start threads any more.
+pub(super) fn bear_inside(init: &OwnedFd) -> io::Result<()> {
+    enter(init, libc::CLONE_NEWPID)
+}
+
+/// Makes the guest's files those of this thread, with the rights that `who` has, or else root's.
+pub(super) fn see_files_inside(init: &OwnedFd, who: Option<&Account>) -> io::Result<()> {
+    // SAFETY: no memory is shared with the kernel. What other threads see stays as it is.
+    Errno::result(unsafe { libc::unshare(libc::CLONE_FS) })?;
+    enter(init, libc::CLONE_NEWNS)?;
+    if let Some(who) = who {
+        nix::unistd::setfsgid(who.gid);
+        nix::unistd::setfsuid(who.uid);
+    }
+    Ok(())
+}
+
+/// Forks a process that does `work` with `socket`, has nothing else of ours, and is a child of the guest's pid 1, which
+/// therefore collects it. The calling thread must have gone through [`bear_inside`].
+pub(super) fn fork_inside(socket: OwnedFd, procs: &OwnedFd, work: fn(&OwnedFd)) -> io::Result<()> {
+    // SAFETY: of other threads, the child has only what they had locked. It takes no lock but those of malloc, which the
+    // C library keeps in order, and ends by _exit.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => {
+            nix::sys::wait::waitpid(child, None)?;
             Ok(())
-        });
+        }
+        ForkResult::Child => {
+            let _ = nix::unistd::setsid().and_then(|_| nix::unistd::write(procs, b"0"));
+            // Not the name of a test, which a case may look for.
+            let _ = nix::sys::prctl::set_name(c"porter");
+            // SAFETY: as above.
+            if let Ok(ForkResult::Child) = unsafe { nix::unistd::fork() } {
+                close_all_but(Some(&socket));
+                work(&socket);
+            }
+            exit_now(0)
+        }
+    }
+}
+
+/// Closes every other descriptor: somebody may wait for the end of a pipe.
+fn close_all_but(kept: Option<&OwnedFd>) {
+    // SAFETY: the process is a fresh child that is going to use `kept` alone.
+    let close = |first: u32, last: u32| unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    match kept.map(|kept| kept.as_raw_fd().unsigned_abs()) {
+        None => _ = close(0, u32::MAX),
+        // It is above the standard ones.
+        Some(kept) => _ = (close(0, kept - 1), close(kept + 1, u32::MAX)),
     }
 }
 

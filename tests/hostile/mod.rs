@@ -107,12 +107,12 @@ pub fn log_in_second_with(guest: &Guest, line: &str, options: &str) -> Login {
     let agetty = format!("/sbin/agetty -o '{options} -f -- \\\\u' --autologin ada --noclear %I linux");
     let unit = format!("[Service]\n{line}\nExecStart=\nExecStart=-{agetty}\n");
     guest.write("/run/systemd/system/getty@tty2.service.d/zz-case.conf", &unit);
-    guest.root("systemctl daemon-reload").ok();
+    guest.system().reload();
     second_getty(guest, "ada")
 }
 
 fn second_getty(guest: &Guest, user: &str) -> Login {
-    guest.root("systemctl restart getty@tty2").ok();
+    guest.start_getty(2);
     let vt = guest.vt(2);
     vt.switch();
     let login = guest.wait_session(user, &vt, SOON);
@@ -145,7 +145,8 @@ impl Typed {
     pub fn end(&self, deadline: Duration) -> Told {
         let (begin, end) = (format!("\n{}>\n", self.mark), format!("<{}=", self.mark));
         wait_until("the command's end", deadline, || {
-            let screen = self.vt.screen() + "\n";
+            // Whole when the prompt is below it, for which the shell of some has children of its own.
+            let screen = self.vt.screen();
             // The beginning may have scrolled out.
             let said = screen.split_once(&begin).map_or(screen.as_str(), |(_, said)| said);
             let (said, after) = said.rsplit_once(&end).ok_or_else(|| self.vt.to_string())?;
@@ -175,11 +176,7 @@ pub fn refuses(case: &Case, status: i32, words: &[&str], run: impl Fn(&str) -> T
 
 /// Waits until the graphical session of `user` is up.
 pub fn wait_up(guest: &Guest, user: &str) {
-    wait_until("graphical-session.target to be active", SOON, || {
-        let run =
-            guest.user(user, "systemctl --user is-active wm-ready.target graphical-session.target xorg@0.service");
-        if run.status.success() { Ok(()) } else { Err(run.to_string()) }
-    });
+    guest.manager(user).wait_active(&["xorg.target", "wm-ready.target", "graphical-session.target"]);
 }
 
 /// Starts a session by hand and waits until it is up.
@@ -221,8 +218,8 @@ pub fn a_session_works(guest: &Guest, login: &Login) {
 /// Waits until `user` has a process of this name, and returns its pid.
 pub fn wait_process(guest: &Guest, user: &str, name: &str) -> i32 {
     wait_until(&format!("a process {name} of {user}"), SOON, || {
-        let run = guest.root(&format!("pgrep -nx -u {user} {name}"));
-        run.stdout.trim().parse().map_err(|_| run.to_string())
+        let newest = guest.named(user, name).pop().map(|process| process.pid);
+        newest.ok_or_else(|| format!("{:?}", guest.processes_of(user)))
     })
 }
 
@@ -239,18 +236,19 @@ pub fn wait_output(background: &Background, text: &str) {
     });
 }
 
-/// Waits until the user manager of ada has a job that reads like `job`, as `systemctl list-jobs` shows it.
+/// Waits until the user manager of ada has that job: unit, type, state, as `systemctl list-jobs` shows it.
 pub fn wait_job(guest: &Guest, job: &str) {
-    wait_until(&format!("the job {job}"), SOON, || {
-        let jobs = guest.user("ada", "systemctl --user list-jobs --plain --no-legend | tr -s ' '").stdout;
-        if jobs.contains(job) { Ok(()) } else { Err(jobs) }
+    let manager = guest.manager("ada");
+    wait_until(&format!("the job {job}"), SOON, || match manager.jobs() {
+        jobs if jobs.iter().any(|one| one == job) => Ok(()),
+        jobs => Err(format!("{jobs:?}")),
     });
 }
 
 /// Waits until ada has two hosts, the second of which waits for the end of the first.
 pub fn wait_hosts(guest: &Guest, count: usize) {
     wait_until(&format!("{count} hosts of ada"), SOON, || {
-        let hosts = guest.root("pgrep -u ada -fx 'startxd start -- openbox'").stdout;
-        if hosts.lines().count() == count { Ok(()) } else { Err(hosts) }
+        let hosts = guest.processes_of("ada").into_iter().filter(|process| process.args == START).collect::<Vec<_>>();
+        if hosts.len() == count { Ok(()) } else { Err(format!("{hosts:?}")) }
     });
 }

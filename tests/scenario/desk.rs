@@ -84,6 +84,25 @@ impl Desk {
         self.case.assert_as(&self.before);
     }
 
+    /// Waits until nothing of ada's is left that was not there before, nor missing: for ends that nobody waits for.
+    pub fn becomes_clean(&self) {
+        wait_until("ada's things to be as they were", SOON, || match self.what_is_left() {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("{left}\n{}", self.vt())),
+        });
+    }
+
+    /// Fails if anything is left of a session that was stopped, at the moment at which that is said. The host has said it by
+    /// closing its socket; it still has to exit, and then the shell goes on with what was typed: what runs in the login
+    /// comes and goes meanwhile.
+    #[track_caller]
+    pub fn nothing_of_the_session_is_left(&self) {
+        let mut left = self.what_is_left();
+        let login = format!("/session-{}.scope]", self.login.session);
+        left.left.retain(|line| !(line.starts_with("process: ") && line.ends_with(&login)));
+        assert!(left.is_empty(), "ada's things are not as they were:\n{left}");
+    }
+
     /// Her terminal.
     pub fn vt(&self) -> &Vt {
         &self.login.vt
@@ -113,8 +132,10 @@ impl Desk {
 
     /// Waits until a window manager manages the display.
     pub fn is_up(&self) {
-        self.unit_becomes("graphical-session.target", "active");
+        // In this order: after one that was killed the target is up until the next start, or systemd, has repaired that,
+        // and only then is there a server.
         self.vt().wait_mode(Mode::Graphics, SOON);
+        self.unit_becomes("graphical-session.target", "active");
     }
 
     /// Waits until what was typed has ended, expects its exit status and that nothing of the session is left at that very
@@ -129,7 +150,7 @@ impl Desk {
     pub fn ended_within(&self, status: u8, deadline: Duration) -> Screen {
         let screen = self.comes_back(status, deadline);
         self.is_clean();
-        self.user("ada", "diff 1 2").ok();
+        assert_eq!(self.read("/home/ada/1"), self.read("/home/ada/2"), "the terminal's settings before and after");
         self.vt().wait_prompt(SOON);
         screen
     }
@@ -178,12 +199,13 @@ impl Desk {
     /// awesome does not answer one before its own does, and both manage the display before that.
     pub fn quits(&self, command: &str) {
         let mut asked: Option<Instant> = None;
+        let manager = self.manager("ada");
         wait_until(&format!("the session to end by {command}"), SOON, || {
             if asked.is_none_or(|asked| asked.elapsed() > Duration::from_millis(500)) {
                 self.run(&format!("timeout 1 {command}"));
                 asked = Some(Instant::now());
             }
-            match self.state("graphical-session.target") {
+            match manager.property("graphical-session.target", "ActiveState") {
                 state if state != "active" => Ok(()),
                 state => Err(state),
             }

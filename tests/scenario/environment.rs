@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Desk;
-use crate::harness::{Case, SOON, wait_until};
+use crate::harness::Case;
 
 /// Names and values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    fn parse(text: &str) -> Self {
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
+    /// From `NAME=value` each.
+    fn new<'a>(variables: impl IntoIterator<Item = &'a str>) -> Self {
+        let pairs = variables.into_iter().filter_map(|variable| variable.split_once('='));
         Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
@@ -47,7 +48,7 @@ pub fn write_bus_services(case: &Case) {
 impl Desk {
     /// What ada's user manager has now.
     pub fn environment(&self) -> Environment {
-        Environment::parse(&self.user("ada", "systemctl --user show-environment").ok().stdout)
+        Environment::new(self.manager("ada").environment().iter().map(String::as_str))
     }
 
     /// What a program has that ada's bus starts now; `nth` is for the first time 1, and up to 9.
@@ -57,10 +58,7 @@ impl Desk {
              org.freedesktop.DBus StartServiceByName su org.example.Tell{nth} 0"
         );
         self.user("ada", &start).ok();
-        let told = wait_until("a program that the bus starts", SOON, || {
-            let run = self.user("ada", "cat told");
-            if run.status.success() { Ok(run.stdout) } else { Err(self.journal("-n 30")) }
-        });
-        Environment::parse(&told)
+        let told = self.wait_file("/home/ada/told");
+        Environment::new(told.lines())
     }
 }

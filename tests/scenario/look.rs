@@ -1,5 +1,7 @@
 //! Looking at the server and at what is on the display.
 
+use std::fs;
+
 use super::Desk;
 use crate::harness::{SOON, wait_until};
 
@@ -20,42 +22,40 @@ pub struct Server {
     pub args: String,
 }
 
-const SERVER: &str = r"
-for pid in $(pgrep -u ada -x 'Xorg'); do
-    echo $pid
-    readlink /proc/$pid/exe
-    awk '/^Uid:/ { print $2, $3, $4, $5 }' /proc/$pid/status
-    ps -o tty= -p $pid
-    sed -n 's/^0:://p' /proc/$pid/cgroup
-    tr '\0' ' ' < /proc/$pid/cmdline; echo
-done
-";
-
 impl Desk {
     /// The X server of ada's, of which there must be one.
     pub fn server(&self) -> Server {
-        let text = self.root(SERVER).text();
-        let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
-        let [pid, exe, uids, tty, cgroup, args] = lines.try_into().unwrap_or_else(|lines| panic!("{lines:?}"));
-        Server { pid, exe, uids, tty, cgroup, args }
+        let mut servers = self.named("ada", "Xorg");
+        // A child has its name until it executes what it was forked for.
+        let pids: Vec<i32> = servers.iter().map(|server| server.pid).collect();
+        servers.retain(|server| !pids.contains(&server.parent));
+        let [server] = &servers[..] else { panic!("{servers:?}") };
+        let proc = self.outside(&format!("/proc/{}", server.pid));
+        let status = fs::read_to_string(proc.join("status")).unwrap_or_default();
+        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+        Server {
+            pid: server.pid.to_string(),
+            exe: fs::read_link(proc.join("exe")).map(|exe| exe.display().to_string()).unwrap_or_default(),
+            uids: uids.split_whitespace().collect::<Vec<_>>().join(" "),
+            tty: server.vt.map(|number| format!("tty{number}")).unwrap_or_default(),
+            cgroup: server.group.clone(),
+            args: server.args.clone(),
+        }
     }
 
     /// Waits until no server of hers runs, after a host that was killed, and the prompt is there: a server that lives has
     /// the keyboard, and drains the terminal of what is typed.
     pub fn server_is_gone(&self) {
-        wait_until("the server to be gone", SOON, || {
-            let run = self.root("pgrep -u ada -x Xorg");
-            if run.status.success() { Err(run.to_string()) } else { Ok(()) }
+        wait_until("the server to be gone", SOON, || match self.named("ada", "Xorg") {
+            servers if servers.is_empty() => Ok(()),
+            servers => Err(format!("{servers:?}")),
         });
         self.vt().wait_prompt(SOON);
     }
 
     /// Waits until a process of ada's has that name.
     pub fn runs(&self, name: &str) {
-        wait_until(&format!("a process {name} of ada's"), SOON, || {
-            let run = self.root(&format!("pgrep -u ada -x {name} || ps -u ada -o pid,args"));
-            if run.stdout.contains("PID") { Err(run.stdout) } else { Ok(()) }
-        });
+        self.another("ada", name, "");
     }
 
     /// Waits until a program of the session sees a window whose name matches `pattern`.

@@ -8,6 +8,7 @@ mod desk;
 mod environment;
 mod look;
 mod moments;
+mod record;
 mod screen;
 mod units;
 

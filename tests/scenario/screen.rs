@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::Desk;
+use crate::harness::{SOON, wait_until};
+
 /// The text of a terminal, whose lines are broken where its width ends.
 #[derive(Debug, Clone)]
 pub struct Screen(pub String);
@@ -24,6 +27,17 @@ impl Screen {
 impl fmt::Display for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl Desk {
+    /// Waits until the terminal has `part`, wherever its lines are broken: what is said while something else runs.
+    #[track_caller]
+    pub fn reads(&self, part: &str) {
+        wait_until(&format!("{part:?} on the terminal"), SOON, || match Screen(self.vt().screen()) {
+            screen if screen.has(part) => Ok(()),
+            screen => Err(screen.to_string()),
+        });
     }
 }
 

@@ -5,11 +5,13 @@ use crate::harness::{SOON, wait_until};
 
 impl Desk {
     /// A property of a unit of hers, by systemd's name for it.
+    #[track_caller]
     pub fn unit(&self, unit: &str, property: &str) -> String {
-        self.user("ada", &format!("systemctl --user show --value -p {property} '{unit}'")).text()
+        self.manager("ada").property(unit, property)
     }
 
     /// `ActiveState` of a unit of hers.
+    #[track_caller]
     pub fn state(&self, unit: &str) -> String {
         self.unit(unit, "ActiveState")
     }
@@ -22,7 +24,8 @@ impl Desk {
     /// Waits until a unit of hers is in `state`.
     #[track_caller]
     pub fn unit_becomes(&self, unit: &str, state: &str) {
-        wait_until(&format!("{unit} to be {state}"), SOON, || match self.state(unit) {
+        let manager = self.manager("ada");
+        wait_until(&format!("{unit} to be {state}"), SOON, || match manager.property(unit, "ActiveState") {
             now if now == state => Ok(()),
             now => Err(format!("{unit} is {now}\n{}", self.vt())),
         });

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::harness::Guest;
+use crate::harness::{Guest, Manager};
 use crate::scenario::Desk;
 
 /// The programs that see every session come and go, and stay.
@@ -77,23 +77,15 @@ impl Quantity {
 /// Every quantity with its value.
 pub type Measures = Vec<(Quantity, f64)>;
 
-/// What the two managers say, `manager property value` each, and ada's environment.
-const MANAGERS: &str = r"
-systemctl --user show -p NNames -p NFailedUnits -p NJobs | sed 's/^/user /'
-systemctl show -p NNames -p NFailedUnits -p NJobs | sed 's/^/system /'
-echo user Environment=$(systemctl --user show-environment | wc -c)
-";
-
 /// Looks at everything.
 ///
 /// # Panics
 /// When something cannot be looked at: what is not measured does not grow.
 pub fn all(desk: &Desk) -> Measures {
-    let told = desk.user("ada", MANAGERS).ok().stdout;
-    let tell = |name: &str| -> f64 {
-        let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not in {told}"))
-    };
+    let (user, system) = (desk.manager("ada"), desk.system());
+    let count = |manager: &Manager, what: &str| -> f64 { manager.own_property(what).parse().expect("a number") };
+    // With a line feed each, as they are printed.
+    let environment: usize = user.environment().iter().map(|variable| variable.len() + 1).sum();
     let everybody = processes(desk);
     let ada = desk.uid("ada");
     let sockets = fs::read_to_string(format!("/proc/{}/net/unix", desk.init())).expect("the guest's sockets");
@@ -101,12 +93,12 @@ pub fn all(desk: &Desk) -> Measures {
     // The journal is rotated by its size.
     let elsewhere = ["/run/user", "/run/log"].map(|path| desk.outside(path));
     let mut measures = vec![
-        (Quantity::Count("units of the user manager"), tell("user NNames")),
-        (Quantity::Count("failed ones"), tell("user NFailedUnits")),
-        (Quantity::Count("jobs"), tell("user NJobs")),
-        (Quantity::Count("bytes of its environment"), tell("user Environment")),
-        (Quantity::Count("units of the system manager"), tell("system NNames")),
-        (Quantity::Count("failed ones of the system manager"), tell("system NFailedUnits")),
+        (Quantity::Count("units of the user manager"), count(&user, "NNames")),
+        (Quantity::Count("failed ones"), count(&user, "NFailedUnits")),
+        (Quantity::Count("jobs"), count(&user, "NJobs")),
+        (Quantity::Count("bytes of its environment"), environment as f64),
+        (Quantity::Count("units of the system manager"), count(&system, "NNames")),
+        (Quantity::Count("failed ones of the system manager"), count(&system, "NFailedUnits")),
         (
             Quantity::Count("processes of the user"),
             everybody.iter().filter(|&&pid| owner(pid) == Some(ada)).count() as f64,

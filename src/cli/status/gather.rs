@@ -1,9 +1,8 @@
 //! What is: asked of logind, the user manager, the display and the kernel.
 
-use std::time::Duration;
-
 use thiserror::Error;
 
+use crate::deadline;
 use crate::environment::block::Block;
 use crate::launch::Connection;
 use crate::logind;
@@ -17,9 +16,6 @@ use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::managed::{Watch, WindowManager};
 use crate::x11::xauthority;
-
-/// How long a server may take to answer before it counts as hanging.
-const DISPLAY_DEADLINE: Duration = Duration::from_secs(3);
 
 /// The targets that are shown, in the order in which they are reached.
 pub const TARGETS: [&str; 5] = [
@@ -157,10 +153,10 @@ fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
 pub(super) async fn ask_display(display: Display, cookie: Option<Cookie>, manager: &Manager) -> DisplayState {
     let Some(cookie) = cookie else { return DisplayState::Unwell("its cookie is missing".to_owned()) };
     let look = async { Watch::new(Client::connect(display, &cookie).await?).await?.look_harder().await };
-    let manager_window = match tokio::time::timeout(DISPLAY_DEADLINE, look).await {
+    let manager_window = match tokio::time::timeout(deadline::STATUS, look).await {
         Ok(Ok(window_manager)) => window_manager,
         Ok(Err(error)) => return DisplayState::Unwell(error.to_string()),
-        Err(_) => return DisplayState::Unwell(format!("it does not answer within {} s", DISPLAY_DEADLINE.as_secs())),
+        Err(_) => return DisplayState::Unwell(format!("it does not answer within {} s", deadline::STATUS.as_secs())),
     };
     let Some(window_manager) = manager_window else { return DisplayState::Up(None) };
     let unit = match window_manager.pid {

@@ -1,0 +1,86 @@
+//! The manager itself: its process, its version, its environment (org.freedesktop.systemd1(5)).
+
+use std::time::Duration;
+
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::{MANAGER, Manager, SERVICE};
+use crate::dbus::{self, CallError};
+use crate::deadline::TRY_AGAIN;
+use crate::environment::block::{self, Block};
+
+impl Manager {
+    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again.
+    ///
+    /// # Errors
+    /// It does not, within `deadline`.
+    pub async fn reexecute(&self, deadline: Duration) -> Result<(), CallError> {
+        let end = Instant::now() + deadline;
+        // There is no answer to this one: the connection that it would come over is not kept.
+        let _ = timeout(TRY_AGAIN, MANAGER.call(&self.connection, "Reexecute", &())).await;
+        loop {
+            match timeout_at(end, self.version()).await {
+                Ok(Err(_)) if Instant::now() < end => sleep(TRY_AGAIN).await,
+                Ok(answer) => return answer.map(|_| ()),
+                Err(_) => {
+                    let error = zbus::Error::Failure("no answer".into());
+                    return Err(CallError::Local { method: "Reexecute", error });
+                }
+            }
+        }
+    }
+
+    /// The manager's own process (`GetConnectionUnixProcessID` of the bus).
+    ///
+    /// # Errors
+    /// There is no manager on the bus.
+    pub async fn pid(&self) -> Result<Pid, CallError> {
+        let reply = dbus::BUS.call(&self.connection, "GetConnectionUnixProcessID", &(SERVICE,)).await?;
+        let pid: u32 = dbus::body("GetConnectionUnixProcessID", &reply)?;
+        Ok(Pid::from_raw(pid.cast_signed()))
+    }
+
+    /// The environment that the manager gives to units.
+    ///
+    /// # Errors
+    /// The manager is gone.
+    pub async fn environment(&self) -> Result<Block, CallError> {
+        let entries: Vec<String> = dbus::property(&self.connection, MANAGER, "Environment").await?;
+        Ok(block::parse(&entries))
+    }
+
+    /// Takes variables out and sets others, in one step (`UnsetAndSetEnvironment`).
+    ///
+    /// # Errors
+    /// A name or a value is not allowed.
+    pub async fn change_environment(&self, unset: &[String], set: &Block) -> Result<(), CallError> {
+        let body = (unset, block::render(set));
+        MANAGER.call(&self.connection, "UnsetAndSetEnvironment", &body).await.map(|_| ())
+    }
+
+    /// Has the manager read its unit files again (`Reload`).
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn reload(&self) -> Result<(), CallError> {
+        MANAGER.call(&self.connection, "Reload", &()).await.map(|_| ())
+    }
+
+    /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn version(&self) -> Result<String, CallError> {
+        dbus::property(&self.connection, MANAGER, "Version").await
+    }
+
+    /// Whether the manager is on its way out (`SystemState`, org.freedesktop.systemd1(5)).
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn is_stopping(&self) -> Result<bool, CallError> {
+        let state: String = dbus::property(&self.connection, MANAGER, "SystemState").await?;
+        Ok(state == "stopping")
+    }
+}

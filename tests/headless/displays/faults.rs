@@ -1,0 +1,65 @@
+//! What is killed, and what becomes of the display.
+
+use crate::displays::place::Place;
+use crate::harness::{SOON, wait_until};
+
+#[test]
+fn a_dead_server_ends_what_is_on_its_display() {
+    let place = Place::new();
+    place.line("startxd display start :7 --session openbox");
+    let run = place.spawn("ada", "startxd display run :7 -- sleep 1234");
+    let manager = place.manager("ada");
+    wait_until("the command", SOON, || match manager.units(&[], &["startxd-display-run-*"]) {
+        scopes if scopes.iter().any(|scope| scope.sub == "running") => Ok(()),
+        scopes => Err(format!("{scopes:?}")),
+    });
+    drop(manager);
+    place.user("ada", "pkill -SEGV Xvfb").ok();
+    assert_eq!(run.wait(SOON).code(), 143);
+    place.becomes_clean();
+    let said = place.journal("-o cat -p err _SYSTEMD_USER_UNIT=startxd-display@7.service");
+    assert!(said.contains("the server of display :7") && said.contains("ending the display"), "{said}");
+}
+
+#[test]
+fn a_killed_supervisor_leaves_nothing() {
+    let mut place = Place::new();
+    place.expect_crash();
+    place.line("startxd display start :7 --session openbox");
+    place.user("ada", "systemctl --user kill --kill-whom=main -s KILL startxd-display@7 || systemctl --user kill --kill-who=main -s KILL startxd-display@7").ok();
+    place.becomes_clean();
+    // Nothing of it is in the way of the next.
+    assert_eq!(place.line("startxd display start :7"), ":7");
+    place.user("ada", "startxd display stop :7").ok();
+    place.is_clean();
+}
+
+#[test]
+fn stopped_by_systemctl_it_leaves_nothing() {
+    let place = Place::new();
+    place.line("startxd display start :7 --session openbox");
+    place.user("ada", "systemctl --user stop startxd-display@7.service").ok();
+    place.becomes_clean();
+    place.line("startxd display start :7");
+    place.user("ada", "systemctl --user stop startxd-display@7.socket").ok();
+    place.becomes_clean();
+}
+
+#[test]
+fn a_start_that_is_interrupted_leaves_nothing() {
+    let place = Place::new();
+    place.write_as("ada", "~/hangs", "#!/bin/sh\nexec sleep 1234\n");
+    place.user("ada", "chmod +x hangs").ok();
+    for command in ["start", "run -- true", "run --session openbox -- true"] {
+        let command = command.replacen(' ', " --server ~/hangs ", 1);
+        let command = if command == "start" { "start --server ~/hangs".to_owned() } else { command };
+        let run = place.spawn("ada", &format!("exec startxd display {command}"));
+        wait_until("the server to be forked", SOON, || {
+            if place.named("ada", "sleep").is_empty() { Err(run.stderr()) } else { Ok(()) }
+        });
+        place.user("ada", "kill -INT $(pgrep -ox startxd)").ok();
+        let run = run.wait(SOON);
+        assert_ne!(run.code(), 0, "{run}");
+        place.becomes_clean();
+    }
+}

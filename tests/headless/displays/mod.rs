@@ -1,0 +1,9 @@
+//! Displays without a screen, with the real servers, in guests without virtual terminals.
+
+mod faults;
+mod many;
+mod neighbours;
+mod place;
+mod refusals;
+mod run;
+mod servers;

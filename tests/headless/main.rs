@@ -1,0 +1,13 @@
+//! What needs no virtual terminals, in guests that have none: such a guest runs beside any other.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../hostile/mod.rs"]
+mod hostile;
+
+mod completions;
+mod displays;
+mod guest;
+mod image;
+mod multiplexers;
+mod seat;

@@ -1,0 +1,103 @@
+//! ada, who has a machine without a screen.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::harness::{Background, Case, Guest, Run, SOON, wait_until};
+
+/// A guest, and what its cases do as ada.
+pub struct Ada(Case);
+
+impl Ada {
+    /// The shared guest, with ada's user manager up as after a login.
+    pub fn new() -> Self {
+        let case = Guest::headless();
+        case.start_manager("ada");
+        Self(case)
+    }
+
+    /// In a guest of her own.
+    pub fn in_guest(case: Case) -> Self {
+        case.start_manager("ada");
+        Self(case)
+    }
+
+    /// Runs a command as ada.
+    pub fn does(&self, script: &str) -> Run {
+        self.user("ada", script)
+    }
+
+    /// The output of a command of hers.
+    pub fn says(&self, script: &str) -> String {
+        self.does(script).text()
+    }
+
+    /// A property of a unit of hers.
+    pub fn unit(&self, unit: &str, property: &str) -> String {
+        self.manager("ada").property(unit, property)
+    }
+
+    /// Waits until a command of hers prints exactly this.
+    pub fn becomes(&self, script: &str, expected: &str) {
+        wait_until(&format!("{script} to say {expected:?}"), SOON, || {
+            let run = self.does(script);
+            if run.stdout.trim() == expected { Ok(()) } else { Err(run.to_string()) }
+        });
+    }
+
+    /// The unit, scope or service, whose control group the process is in.
+    pub fn unit_of(&self, pid: &str) -> String {
+        self.says(&format!("sed -n 's,^0::.*/,,p' /proc/{pid}/cgroup"))
+    }
+
+    /// What ada has set up: her units' links, lingering, and what startxd remembers of it.
+    pub fn settings(&self) -> String {
+        self.root(
+            "cd /home/ada; find .config .local/state/startxd -type l -o -type f | sort; ls /var/lib/systemd/linger",
+        )
+        .stdout
+    }
+
+    /// Lets ada log in by ssh from her own machine. Some time after a login logind ends the user manager, also one that
+    /// a later case has started, so there is none in this guest.
+    pub fn has_ssh(&mut self) {
+        self.discard();
+        self.root("mkdir -p /run/sshd; systemctl start ssh").ok();
+        let key = "mkdir -pm 700 .ssh; ssh-keygen -qt ed25519 -N '' -f .ssh/id_ed25519; \
+            cp .ssh/id_ed25519.pub .ssh/authorized_keys; echo 'StrictHostKeyChecking no' > .ssh/config";
+        self.does(key).ok();
+    }
+
+    /// Logs in by ssh on a terminal, and runs a command there. Nothing is typed, and the terminal stays.
+    pub fn on_terminal(&self, command: &str) -> Background {
+        // Its end is not that of the pipe.
+        let script = format!("exec 3> >(ssh -tt localhost '{command}' 2>&1; echo \"status $?\"); sleep infinity");
+        self.shell_as("ada", &script).env("TERM", "xterm").spawn()
+    }
+
+    /// A polkit that lets users linger.
+    pub fn has_polkit(&self) -> Background {
+        let policy = "<busconfig><policy user=\"root\"><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\
+            <policy context=\"default\"><allow send_destination=\"org.freedesktop.PolicyKit1\"/></policy></busconfig>\n";
+        self.write("/etc/dbus-1/system.d/polkit.conf", policy);
+        self.write("/run/polkit.py", include_str!("polkit.py"));
+        let bus = "org.freedesktop.DBus";
+        self.root(&format!("busctl call {bus} /org/freedesktop/DBus {bus} ReloadConfig")).ok();
+        let polkit = self.shell("exec python3 /run/polkit.py").spawn();
+        wait_until("polkit", SOON, || if polkit.stdout().contains("ready") { Ok(()) } else { Err(polkit.stderr()) });
+        polkit
+    }
+}
+
+impl Deref for Ada {
+    type Target = Case;
+
+    fn deref(&self) -> &Case {
+        &self.0
+    }
+}
+
+impl DerefMut for Ada {
+    fn deref_mut(&mut self) -> &mut Case {
+        &mut self.0
+    }
+}

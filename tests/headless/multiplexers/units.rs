@@ -1,0 +1,156 @@
+//! The units: when they are started, where everything is, and how they end.
+
+use crate::multiplexers::ada::Ada;
+
+/// Whether this suite's tmux puts panes into scopes of their own (3.4 and later, built with systemd).
+fn has_scopes(ada: &Ada) -> bool {
+    ada.suite() != "bookworm"
+}
+
+#[test]
+fn a_started_unit_can_be_attached_to() {
+    let ada = Ada::new();
+    // Asked for at once, without a pause that could hide that it is not there yet.
+    ada.does("systemctl --user start tmux@work && tmux has-session -t work").ok();
+    ada.does("systemctl --user start screen@work && screen -S work -Q echo x").ok();
+    ada.does("systemctl --user restart tmux@work tmux screen@work && tmux has-session -t =work && screen -ls work")
+        .ok();
+    let pane = ada.says("tmux list-panes -t work -F '#{pane_pid}'");
+    let server = ada.says("tmux display-message -p '#{pid}'");
+    assert_eq!(ada.unit_of(&server), "tmux.service");
+    assert_eq!(ada.unit("tmux.service", "MainPID"), server);
+    let unit = ada.unit_of(&pane);
+    assert!(unit.starts_with("tmux-spawn-") == has_scopes(&ada), "{unit}");
+    let screen = ada.unit("screen@work.service", "MainPID");
+    assert_eq!(ada.unit_of(&screen), "screen@work.service");
+    // A window is in it, too, and has what a login shell has.
+    ada.becomes("ps -o args= --ppid $(systemctl --user show --value -p MainPID screen@work)", "-/bin/bash");
+    // What is true of the unit alone does not get into the panes.
+    let environment = ada.says("tmux show-environment -g; tmux display-message -p '#{socket_path}'");
+    for name in ["INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET"] {
+        assert!(!environment.contains(name), "{environment}");
+    }
+    assert!(environment.ends_with("/tmp/tmux-1000/default"), "{environment}");
+    ada.does("systemctl --user stop tmux screen@work").ok();
+}
+
+/// Starts a program in a pane or window of each that takes no hang-up for an end, and returns their pids.
+fn stubborn(ada: &Ada) -> Vec<String> {
+    ada.write_as("ada", "~/stubborn", "#!/bin/bash\ntrap '' HUP\ntrap 'echo ended > ~/ended.$1; exit' TERM\necho $$ > ~/pid.$1\nwhile :; do sleep 1 & wait; done\n");
+    ada.does(
+        "chmod +x stubborn; tmux new-window -t work '~/stubborn tmux'; screen -S work -X screen ./stubborn screen",
+    )
+    .ok();
+    let pid = |name: &str| ada.wait_file(&format!("/home/ada/pid.{name}")).trim().to_owned();
+    ["tmux", "screen"].map(pid).to_vec()
+}
+
+#[test]
+fn a_clean_stop_lets_programs_end() {
+    let ada = Ada::new();
+    ada.does("systemctl --user start tmux@work screen@work").ok();
+    let pids = stubborn(&ada);
+    let stop = ada.does("systemctl --user stop tmux screen@work").ok();
+    assert!(stop.took.as_secs() < 10, "{stop}");
+    for (pid, name) in pids.iter().zip(["tmux", "screen"]) {
+        assert_eq!(ada.says(&format!("cat ended.{name}")), "ended");
+        ada.does(&format!("kill -0 {pid}")).fails();
+    }
+    for unit in ["tmux.service", "tmux@work.service", "screen@work.service"] {
+        assert_eq!([ada.unit(unit, "ActiveState"), ada.unit(unit, "Result")], ["inactive", "success"], "{unit}");
+    }
+    assert_eq!(ada.says("systemctl --user list-units --all --plain --no-legend 'tmux-spawn-*'"), "");
+}
+
+#[test]
+fn one_session_ends_and_the_others_stay() {
+    let ada = Ada::new();
+    ada.does("systemctl --user start tmux@work tmux@other").ok();
+    if has_scopes(&ada) {
+        let pid = stubborn_in_tmux(&ada);
+        ada.does("systemctl --user stop tmux@work").ok();
+        ada.does(&format!("kill -0 {pid}")).fails();
+    } else {
+        ada.does("systemctl --user stop tmux@work").ok();
+    }
+    assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "other");
+    // One that ended by itself is made again.
+    ada.does("tmux kill-session -t other; systemctl --user restart tmux@other; tmux has-session -t other").ok();
+    // The end of the server is the end of its sessions' units.
+    ada.does("tmux kill-server").ok();
+    ada.manager("ada").wait_state(&["tmux.service", "tmux@other.service"], "inactive");
+}
+
+fn stubborn_in_tmux(ada: &Ada) -> String {
+    ada.does("systemctl --user start screen@work").ok();
+    let pids = stubborn(ada);
+    ada.does("systemctl --user stop screen@work").ok();
+    pids[0].clone()
+}
+
+#[test]
+fn a_server_that_crashes_comes_back_with_its_sessions() {
+    let ada = Ada::new();
+    ada.does("systemctl --user enable tmux@work screen@work; systemctl --user start multiplexer.target").ok();
+    ada.becomes("tmux list-sessions -F '#{session_name}'", "work");
+    let before = [ada.unit("tmux.service", "MainPID"), ada.unit("screen@work.service", "MainPID")];
+    ada.does(&format!("kill -9 {}", before.join(" "))).ok();
+    ada.becomes("tmux list-sessions -F '#{session_name}'", "work");
+    ada.manager("ada").wait_active(&["tmux@work", "screen@work"]);
+    assert!(!before.contains(&ada.unit("tmux.service", "MainPID")));
+    ada.does("systemctl --user stop tmux screen@work; systemctl --user disable tmux@work screen@work").ok();
+}
+
+#[test]
+fn a_server_of_a_login_is_not_taken_for_the_units() {
+    let ada = Ada::new();
+    ada.does("tmux new-session -d -s mine").ok();
+    ada.root("loginctl enable-linger ada").ok();
+    let before = ada.settings();
+    ada.does("systemctl --user start tmux@work").fails();
+    let told = ada.does("startxd enable multiplexer tmux work");
+    assert_eq!(told.code(), 31, "{told}");
+    assert!(told.stderr.contains("runs already") && told.stderr.contains("tmux kill-server"), "{told}");
+    assert_eq!(ada.settings(), before);
+    let journal = ada.journal("-t startxd -o cat");
+    assert!(journal.contains("a tmux server of yours runs already (pid "), "{journal}");
+    // It was left alone.
+    assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "mine");
+    ada.does("tmux kill-server; systemctl --user reset-failed").ok();
+    ada.wait_ended(&["tmux"]);
+}
+
+#[test]
+fn names_are_escaped_and_bad_ones_refused() {
+    let ada = Ada::new();
+    for name in ["a-b c/d", "ümläut", "ende;"] {
+        let unit = ada.says(&format!("systemd-escape --template=tmux@.service -- '{name}'"));
+        let started = ada.does(&format!("systemctl --user start '{unit}'"));
+        if name.ends_with(';') {
+            started.fails();
+            ada.does("systemctl --user reset-failed").ok();
+        } else {
+            started.ok();
+            ada.does(&format!("tmux has-session -t '={name}'")).ok();
+        }
+    }
+    ada.does("systemctl --user start 'screen@a\\x20b.service' && screen -S 'a b' -Q echo x").ok();
+    ada.does("systemctl --user stop tmux 'screen@*'").ok();
+    let before = ada.settings();
+    let long = "x".repeat(256);
+    for (name, part) in [
+        ("a.b", "separates a window"),
+        ("a:b", "separates a session"),
+        ("#(touch evil)", "begins a format"),
+        ("", "is empty"),
+        (long.as_str(), "is too long"),
+    ] {
+        let told = ada.does(&format!("startxd enable multiplexer tmux '{name}'"));
+        assert_eq!(told.code(), 2, "{told}");
+        assert!(told.stderr.contains(part) && told.stderr.lines().count() == 1, "{told}");
+    }
+    let told = ada.does("startxd enable multiplexer screen a/b");
+    assert!(told.code() == 2 && told.stderr.contains("its socket"), "{told}");
+    assert_eq!(ada.settings(), before);
+    ada.does("pgrep -u ada tmux").fails();
+}

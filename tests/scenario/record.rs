@@ -1,0 +1,27 @@
+//! Programs that write down who is there when they start and when they end: the order of things.
+
+use super::Desk;
+
+/// `record NAME`. Without a server the display's socket still listens, and a client waits for its end: no longer than
+/// `ended` allows an end to take.
+const RECORD: &str = r#"#!/bin/bash
+running() { if pgrep -u ada -x "$1" > /dev/null; then echo yes; else echo no; fi; }
+answers() { if timeout 2 "$@" > /dev/null 2>&1; then echo yes; else echo no; fi; }
+exported() { systemctl --user show-environment | sed -n s/^DISPLAY=//p; }
+echo "$1: wm $(running openbox), display $(answers xdpyinfo), manager has ${XAUTHORITY:+a cookie for }$(exported)" >> ~/record.log
+"#;
+
+impl Desk {
+    /// Makes `~/record NAME` a command that notes, behind that name, whether openbox runs, whether the display answers, and
+    /// which display the user manager knows.
+    pub fn writes_record(&self) {
+        self.write_as("ada", "~/record", RECORD);
+        self.user("ada", "chmod +x record").ok();
+    }
+
+    /// What was noted so far.
+    pub fn records(&self) -> Vec<String> {
+        let text = self.user("ada", "cat record.log 2>/dev/null").stdout;
+        text.lines().map(str::to_owned).collect()
+    }
+}

@@ -1,0 +1,180 @@
+//! What a session exports to the user manager and to the message bus, and how they get their own back.
+
+use crate::harness::{Case, Guest, SOON, wait_until};
+use crate::scenario::{Desk, OPENBOX, write_bus_services};
+
+/// What belongs to one shell, terminal or login.
+const STAY: [&str; 12] = [
+    "SHLVL",
+    "PWD",
+    "OLDPWD",
+    "_",
+    "TERM",
+    "HUSHLOGIN",
+    "XDG_SESSION_ID",
+    "XDG_SESSION_CLASS",
+    "XDG_SEAT",
+    "XDG_VTNR",
+    "INVOCATION_ID",
+    "NOTIFY_SOCKET",
+];
+
+#[test]
+fn what_the_login_has_set_travels_and_what_is_its_own_stays() {
+    let case = Guest::get();
+    case.write_profile("ada", "export PATH=$HOME/bin:$PATH LANG=C EDITOR='my editor' EMPTY= LINES=24 MINE=$'a\\tb'\n");
+    let desk = Desk::at_prompt_in(case);
+    let before = desk.environment();
+    assert_eq!(before.get("EDITOR"), None);
+    desk.starts(OPENBOX);
+    let programs = desk.run("env").ok().stdout;
+    for line in ["EDITOR=my editor", "LANG=C", "EMPTY=", "MINE=a\tb", "DISPLAY=:0", "XDG_SESSION_TYPE=x11"] {
+        assert!(programs.lines().any(|found| found == line), "{line:?} is not in:\n{programs}");
+    }
+    assert!(programs.contains("\nPATH=/home/ada/bin:/") || programs.starts_with("PATH=/home/ada/bin:/"), "{programs}");
+    let during = desk.environment();
+    assert_eq!(during.has(&STAY), before.has(&STAY));
+    assert_eq!(
+        during.values(["XAUTHORITY", "XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"]),
+        [Some("/run/user/1000/startxd/Xauthority.0"), Some("openbox"), Some("openbox")]
+    );
+    desk.quits_openbox();
+    desk.ended(0);
+    assert_eq!(desk.environment(), before);
+}
+
+#[test]
+fn what_a_session_changed_is_exactly_as_before_it() {
+    let mut desk = Desk::at_prompt();
+    desk.user("ada", "systemctl --user set-environment DISPLAY=:77 XAUTHORITY=/none KEPT=1 CHANGED=old REMOVED=there")
+        .ok();
+    desk.settles();
+    let before = desk.environment();
+    desk.starts(OPENBOX);
+    assert_eq!(desk.environment().values(["DISPLAY", "KEPT"]), [Some(":0"), Some("1")]);
+    desk.run(
+        "systemctl --user set-environment CHANGED=new ADDED=1 DISPLAY=:99
+         systemctl --user unset-environment REMOVED XAUTHORITY
+         busctl --user call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus \
+             UpdateActivationEnvironment 'a{ss}' 1 FROM_BUS 1",
+    )
+    .ok();
+    wait_until("the bus to tell the manager", SOON, || match desk.environment() {
+        now if now.get("FROM_BUS") == Some("1") => Ok(()),
+        now => Err(format!("{now:?}")),
+    });
+    assert_eq!(desk.environment().values(["CHANGED", "REMOVED"]), [Some("new"), None]);
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    assert_eq!(desk.environment(), before);
+}
+
+fn ten_sessions(desk: &Desk) {
+    let before = desk.environment();
+    for _ in 0..10 {
+        desk.starts(OPENBOX);
+        desk.user("ada", "startxd stop").ok();
+        desk.ended(0);
+        assert_eq!(desk.environment(), before);
+    }
+}
+
+#[test]
+fn ten_sessions_leave_the_environment_of_the_first() {
+    ten_sessions(&Desk::at_prompt());
+}
+
+fn programs_of_the_bus(case: Case) {
+    write_bus_services(&case);
+    let desk = Desk::at_prompt_in(case);
+    let names = ["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"];
+    desk.starts(OPENBOX);
+    assert_eq!(
+        desk.bus_starts(1).values(names),
+        [Some(":0"), Some("/run/user/1000/startxd/Xauthority.0"), Some("x11")]
+    );
+    assert_eq!(desk.bus_starts(2).has(&["XDG_SESSION_ID", "XDG_VTNR", "SHLVL"]).len(), 0);
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    // A name cannot be taken out of the bus's environment: at best it is empty.
+    let after = desk.bus_starts(3).values(names).map(Option::unwrap_or_default).map(str::to_owned);
+    assert_eq!(after, ["", "", ""]);
+    // It has told, and is about to end.
+    desk.becomes_clean();
+
+    let set = "busctl --user call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus \
+               UpdateActivationEnvironment 'a{ss}' 1 DISPLAY :77";
+    desk.user("ada", set).ok();
+    wait_until("the bus to tell the manager", SOON, || match desk.environment() {
+        now if now.get("DISPLAY") == Some(":77") => Ok(()),
+        now => Err(format!("{now:?}")),
+    });
+    desk.starts(OPENBOX);
+    assert_eq!(desk.bus_starts(4).get("DISPLAY"), Some(":0"));
+    desk.user("ada", "startxd stop").ok();
+    desk.comes_back(0, SOON);
+    assert_eq!(desk.environment().get("DISPLAY"), Some(":77"));
+    assert_eq!(desk.bus_starts(5).get("DISPLAY"), Some(":77"));
+}
+
+#[test]
+fn programs_that_dbus_daemon_starts_have_the_display_and_later_not() {
+    let case = Guest::get();
+    programs_of_the_bus(case);
+}
+
+#[test]
+fn programs_that_dbus_broker_starts_have_the_display_and_later_not() {
+    let case = Guest::get();
+    case.use_dbus_broker();
+    programs_of_the_bus(case);
+}
+
+#[test]
+fn with_dbus_broker_ten_sessions_leave_the_environment_of_the_first() {
+    let case = Guest::get();
+    case.use_dbus_broker();
+    ten_sessions(&Desk::at_prompt_in(case));
+}
+
+/// What would put right at once what host and supervisor leave when both are killed: here it is away, for once.
+fn no_repair(desk: &Desk, away: bool) {
+    let verb = if away { "mask" } else { "unmask" };
+    desk.user("ada", &format!("systemctl --user {verb} --runtime startxd-repair.service")).ok();
+}
+
+/// Kills host and supervisor so that neither sees the other's end, and returns when the prompt is back.
+fn kills_both(desk: &Desk) {
+    let kill = "pkill -STOP -u ada -f '^/usr/bin/startxd serve'; pkill -KILL -u ada -x startxd";
+    desk.root(kill).ok();
+    desk.comes_back(137, SOON);
+    desk.server_is_gone();
+}
+
+#[test]
+fn what_a_killed_host_and_supervisor_left_is_repaired_by_the_next_start() {
+    let desk = Desk::at_prompt();
+    no_repair(&desk, true);
+    desk.starts(OPENBOX);
+    desk.run("systemctl --user set-environment LEFT=behind").ok();
+    kills_both(&desk);
+    assert_eq!(desk.environment().get("LEFT"), Some("behind"), "nobody was there to put it back");
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.is_up();
+    assert_eq!(desk.environment().values(["DISPLAY", "LEFT"]), [Some(":0"), None]);
+    no_repair(&desk, false);
+    desk.quits_openbox();
+    desk.ended(0).says(&["ended without cleaning up"]);
+}
+
+#[test]
+fn what_a_killed_host_and_supervisor_left_is_ended_by_stop() {
+    let desk = Desk::at_prompt();
+    no_repair(&desk, true);
+    desk.starts(OPENBOX);
+    kills_both(&desk);
+    desk.user("ada", "startxd stop").ok();
+    no_repair(&desk, false);
+    desk.is_clean();
+    assert_eq!(desk.user("ada", "startxd stop").code(), 4);
+}

@@ -1,0 +1,97 @@
+//! Everything killed (9) at once, at each stage of a start and of a stop: the next start finds the remains, says what it
+//! found, repairs (environment, cookie, sockets, locks, failed units) and works.
+
+use std::thread::sleep;
+
+use crate::faults::another;
+use crate::harness::{Autologin, Background, Guest, SOON};
+use crate::scenario::{Desk, OPENBOX, moments};
+
+/// Everything of startxd, the server, and the window manager.
+const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
+
+#[test]
+fn at_each_stage_of_a_start() {
+    let desk = Desk::at_prompt();
+    for stage in moments(320) {
+        desk.types(&format!("startxd start {OPENBOX}"));
+        sleep(stage);
+        if desk.root(KILL).status.success() {
+            desk.comes_back(137, SOON);
+        } else {
+            // It was not there yet.
+            desk.is_up();
+            desk.root(KILL).ok();
+            desk.comes_back(137, SOON);
+        }
+        desk.server_is_gone();
+        desk.starts_again();
+    }
+}
+
+#[test]
+fn at_each_stage_of_a_stop() {
+    let desk = Desk::at_prompt();
+    for stage in moments(120) {
+        desk.starts(OPENBOX);
+        let stop: Background = desk.spawn("ada", "startxd stop");
+        sleep(stage);
+        // At the last stages all may be over already.
+        let _ = desk.root(KILL);
+        desk.comes_back_somehow(SOON);
+        stop.wait(SOON);
+        desk.server_is_gone();
+        desk.starts_again();
+    }
+}
+
+#[test]
+fn the_remains_of_a_session_are_repaired_before_the_next_start() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    desk.root(KILL).ok();
+    desk.comes_back(137, SOON);
+    // With nobody's help but the unit's that systemd starts when a supervisor was killed.
+    desk.becomes_clean();
+    let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
+    assert!(repair.contains("ended without cleaning up"), "{repair}");
+    desk.server_is_gone();
+    desk.starts_again();
+}
+
+#[test]
+fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
+    let desk = Desk::at_prompt();
+    desk.user("ada", "systemctl --user mask --runtime startxd-repair.service").ok();
+    desk.starts(OPENBOX);
+    desk.root(KILL).ok();
+    desk.comes_back(137, SOON);
+    desk.server_is_gone();
+    desk.starts(OPENBOX);
+    desk.user("ada", "systemctl --user unmask --runtime startxd-repair.service").ok();
+    desk.quits_openbox();
+    desk.ended(0).says(&["ended without cleaning up"]);
+}
+
+#[test]
+fn every_process_of_the_user_with_her_manager_her_bus_and_her_shell() {
+    let case = Guest::get();
+    case.write_profile("ada", "startxd check may-start && exec startxd start -- openbox --sm-disable\n");
+    let login = case.login(&Autologin::default());
+    let mut desk = Desk::logged_in(case, login);
+    desk.is_up();
+    for _ in 0..3 {
+        let server = desk.server();
+        // What they leave in /tmp outlives them all; the getty logs her in again at once.
+        desk.root("pkill -KILL -u ada").ok();
+        another(&desk, "Xorg", &server.pid);
+        desk.is_up();
+        assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
+    }
+    desk.write_profile("ada", "");
+    desk.quits_openbox();
+    desk.vt().wait_prompt(SOON);
+    desk.root("ls /tmp/.X0-lock /tmp/.X11-unix/X0 2>/dev/null").fails();
+    desk.logs_in_again();
+    desk.starts_again();
+}

@@ -1,0 +1,54 @@
+//! The fault matrix: what happens to a session, and what must hold then. A module for each row, under its words.
+//!
+//! | what happens | what must hold | module |
+//! |---|---|---|
+//! | the window manager crashes (SIGSEGV, SIGKILL) | it is started again; X, the applications and their windows are alive; after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command | [`window_manager_crashes`] |
+//! | the window manager never manages the display | a deadline, a message that names it; the session is not torn down for a manager without EWMH (`WM_S0` or a configured `ready = "started"` count) | [`window_manager_never_manages`] |
+//! | the window manager exits 0, or is told to | logout, ordered | [`window_manager_leaves`] |
+//! | Xorg crashes or is killed | VT in text mode; server and window manager come back by a bounded policy with backoff; `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the server's last lines on the VT | [`server_crashes`] |
+//! | the host is killed (9), hung up, terminated, `loginctl terminate-session`, terminal closed | everything of the session goes down in order, nothing is left, environment restored; the next autologin has a session again at once | [`host_dies`] |
+//! | the supervisor is killed (9) | the server goes with it; then as a crash of the server | [`supervisor_is_killed`] |
+//! | `systemctl --user exit`, the user manager killed | the host ends, says why; the next start works | [`manager_ends`] |
+//! | `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted | the session goes on; what cannot go on is found out and said | [`reloads`] |
+//! | everything killed (9) at once, at each stage of a start and of a stop | the next start finds the remains, says what it found, repairs (environment, cookie, sockets, locks, failed units) and works | [`everything_killed`] |
+//! | stop while starting; start while stopping; two starts at once; start when one is up | one session, no deadlock, clear words for the loser | [`at_once`] |
+//! | `/tmp/.X11-unix` missing, not root's, not sticky; stale `/tmp/.X0-lock` and socket; display 0 held by another user's live server | said or stepped around, never somebody else's file removed | [`sockets_and_locks`] |
+//! | runtime directory full or read-only; no `HOME`; `XDG_RUNTIME_DIR` unset (`su`, `sudo`, cron); no session (ssh); VT in the background | refusal with the remedy before anything is touched | [`nowhere_to_start`] |
+//! | other users on the machine: connect to the launch socket, to the display, plant files and symlinks where ours will be | refused, nothing leaks, nothing is followed | [`other_users`] |
+//! | `KillUserProcesses=yes`, lingering on, an ssh session of the same user beside | as documented; the right session is claimed; the ssh session's processes are left alone | [`other_sessions`] |
+//!
+//! `scripts/repeat 20 terminal faults::` runs all of it twenty times on every suite.
+
+mod at_once;
+mod everything_killed;
+mod host_dies;
+mod manager_ends;
+mod nowhere_to_start;
+mod other_sessions;
+mod other_users;
+mod reloads;
+mod server_crashes;
+mod sockets_and_locks;
+mod supervisor_is_killed;
+mod window_manager_crashes;
+mod window_manager_leaves;
+mod window_manager_never_manages;
+
+use crate::harness::{SOON, wait_until};
+use crate::scenario::Desk;
+
+/// A configuration that the server does not get to the end of, until somebody has written to it.
+const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
+
+/// Waits until a process of ada's of that name other than `before` runs, and returns its pid.
+fn another(desk: &Desk, name: &str, before: &str) -> String {
+    desk.another("ada", name, before)
+}
+
+/// Waits until a window manager answers on the display.
+fn manages(desk: &Desk) {
+    wait_until("a window manager on the display", SOON, || {
+        let run = desk.with_display("xprop -root _NET_SUPPORTING_WM_CHECK");
+        if run.stdout.contains("window id") { Ok(()) } else { Err(run.to_string()) }
+    });
+}

@@ -1,0 +1,176 @@
+//! The window manager crashes (SIGSEGV, SIGKILL): it is started again; X, the applications and their windows are alive;
+//! after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command.
+
+use crate::faults::{another, manages};
+use crate::scenario::{Desk, OPENBOX};
+
+#[test]
+fn a_killed_window_manager_comes_back_on_the_same_server() {
+    let mut desk = Desk::at_prompt();
+    desk.expect_crash();
+    desk.starts(OPENBOX);
+    let server = desk.server();
+    let mut manager = another(&desk, "openbox", "");
+    for signal in ["KILL", "SEGV"] {
+        desk.root(&format!("kill -{signal} {manager}")).ok();
+        manager = another(&desk, "openbox", &manager);
+        manages(&desk);
+    }
+    assert_eq!(desk.server(), server);
+    assert_eq!(desk.state("graphical-session.target"), "active");
+    desk.quits_openbox();
+    desk.ended(0).says(&["startxd-wm@openbox.service crashed and is being started again"]);
+}
+
+#[test]
+fn a_window_manager_that_always_crashes_ends_the_session_as_failed() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/badwm", "#!/bin/sh\nkill -SEGV $$\n");
+    desk.user("ada", "chmod +x badwm").ok();
+    desk.types("startxd start ./badwm");
+    desk.ended(1).says(&["startxd-wm@badwm.service failed", "journalctl --user -b -u startxd-wm@badwm.service"]);
+    desk.starts_again();
+}
+
+#[test]
+fn a_window_manager_that_exits_with_an_error_does_not_come_back_for_ever() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho cannot go on >&2\nexit 7\n");
+    desk.user("ada", "chmod +x badwm").ok();
+    desk.types("startxd start ./badwm");
+    desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7"]);
+    desk.starts_again();
+}
+
+#[test]
+fn applications_stay_when_the_window_manager_crashes_and_go_when_the_server_does() {
+    let desk = Desk::at_prompt();
+    let app = "systemd-run --user --quiet --collect --unit=app -p PartOf=graphical-session.target xterm -T stays -e sleep 600";
+    desk.starts(OPENBOX);
+    desk.run(app).ok();
+    desk.sees_window("stays");
+    let pid = desk.unit("app.service", "MainPID");
+    desk.root("pkill -KILL -u ada -x openbox").ok();
+    manages(&desk);
+    desk.sees_window("stays");
+    assert_eq!(desk.unit("app.service", "MainPID"), pid);
+
+    let server = desk.server();
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    another(&desk, "Xorg", &server.pid);
+    manages(&desk);
+    desk.unit_becomes("app.service", "inactive");
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn a_part_can_be_restarted_by_itself() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let (server, manager) = (desk.server(), another(&desk, "openbox", ""));
+    desk.user("ada", "startxd restart wm").ok();
+    let manager = another(&desk, "openbox", &manager);
+    manages(&desk);
+    assert_eq!(desk.server(), server);
+
+    for restart in ["startxd restart xorg", "systemctl --user restart xorg@0.service"] {
+        let server = desk.server();
+        desk.user("ada", restart).ok();
+        another(&desk, "Xorg", &server.pid);
+        another(&desk, "openbox", &manager);
+        manages(&desk);
+        desk.is_up();
+    }
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn the_rescue_command_takes_its_place_when_there_is_one() {
+    let desk = Desk::at_prompt();
+    let rescue = "[crash]\nlimit = 1\nrescue = [\"xterm\", \"-T\", \"rescue\", \"-e\", \"sleep\", \"600\"]\n";
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", rescue);
+    desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho started >> ~/starts\nexit 7\n");
+    desk.user("ada", "chmod +x badwm").ok();
+    desk.types("startxd start ./badwm");
+    desk.sees_window("rescue");
+    assert_eq!(desk.user("ada", "cat starts").text(), "started\nstarted");
+    let server = desk.server();
+
+    // It is as much of the session as the window manager was: it comes back with a server that crashed, alone.
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    another(&desk, "Xorg", &server.pid);
+    desk.sees_window("rescue");
+    assert_eq!(desk.user("ada", "cat starts").text(), "started\nstarted");
+
+    desk.run("pkill -x sleep").ok();
+    desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7", "runs in its place"]);
+    desk.user("ada", "rm .config/startxd/startxd.toml").ok();
+    desk.starts_again();
+}
+
+#[test]
+fn a_person_may_restart_it_more_often_than_it_may_crash() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let mut manager = another(&desk, "openbox", "");
+    for _ in 0..6 {
+        desk.user("ada", "startxd restart wm").ok();
+        manager = another(&desk, "openbox", &manager);
+        manages(&desk);
+    }
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+/// The unit of a window manager that README shows, which says nothing of restarts.
+fn readme_unit() -> &'static str {
+    let unit = include_str!("../../../README.md").split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+    unit.expect("a unit in README.md")
+}
+
+#[test]
+fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
+    let mut desk = Desk::at_prompt();
+    desk.expect_crash();
+    assert!(!readme_unit().contains("Restart="), "{}", readme_unit());
+    desk.writes_unit("openbox.service", readme_unit());
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 2\n");
+    desk.user("ada", "systemctl --user enable openbox").ok();
+    desk.starts("");
+    let server = desk.server();
+    desk.run("systemd-run --user --quiet --collect --unit=app -p PartOf=graphical-session.target xterm -T stays -e sleep 600").ok();
+    desk.sees_window("stays");
+    let app = desk.unit("app.service", "MainPID");
+    let mut manager = another(&desk, "openbox", "");
+    for signal in ["SEGV", "KILL"] {
+        desk.root(&format!("kill -{signal} {manager}")).ok();
+        manager = another(&desk, "openbox", &manager);
+        manages(&desk);
+    }
+    assert_eq!((desk.server(), desk.unit("app.service", "MainPID")), (server, app));
+    assert_eq!(desk.state("graphical-session.target"), "active");
+    desk.root(&format!("kill -KILL {manager}")).ok();
+    desk.ended(1).says(&["openbox.service crashed and is being started again", "openbox.service failed", "SIGKILL"]);
+    desk.user("ada", "rm .config/startxd/startxd.toml; systemctl --user disable openbox").ok();
+    desk.starts_again();
+}
+
+#[test]
+fn what_a_unit_of_ones_own_has_started_lives_through_its_crash_and_ends_with_the_session() {
+    let desk = Desk::at_prompt();
+    assert!(readme_unit().contains("KillMode=process"), "{}", readme_unit());
+    desk.write_as("ada", "~/wm", "#!/bin/sh\nsetsid sleep 1111 &\nexec openbox --sm-disable\n");
+    desk.writes_unit("openbox.service", &readme_unit().replace("/usr/bin/openbox", "%h/wm"));
+    desk.user("ada", "chmod +x wm; systemctl --user enable openbox").ok();
+    desk.starts("");
+    let (manager, started) = (another(&desk, "openbox", ""), another(&desk, "sleep", ""));
+    desk.root(&format!("kill -KILL {manager}")).ok();
+    another(&desk, "openbox", &manager);
+    manages(&desk);
+    desk.root(&format!("kill -0 {started}")).ok();
+    desk.quits_openbox();
+    // At this very moment nothing of it is left.
+    desk.ended(0);
+}

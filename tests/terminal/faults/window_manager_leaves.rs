@@ -1,0 +1,93 @@
+//! The window manager exits 0, or is told to: logout, ordered.
+
+use crate::faults::another;
+use crate::scenario::{Desk, OPENBOX};
+
+#[test]
+fn the_end_is_applications_then_window_manager_then_server_then_environment() {
+    let desk = Desk::at_prompt();
+    desk.writes_record();
+    desk.writes_unit(
+        "app.service",
+        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
+         [Service]\nExecStart=sleep infinity\nExecStartPost=%h/record app\nExecStop=%h/record app\n\
+         [Install]\nWantedBy=graphical-session.target\n",
+    );
+    desk.writes_unit(
+        "mywm.service",
+        "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n\
+         [Service]\nExecStart=openbox --sm-disable\nExecStop=%h/record wm-stops\nExecStopPost=%h/record wm-stopped\n\
+         [Install]\nWantedBy=wm.target\n",
+    );
+    desk.writes_unit("xorg@.service.d/record.conf", "[Service]\nExecStopPost=%h/record x-stopped\n");
+    desk.user("ada", "systemctl --user enable app mywm").ok();
+    let (all, no_wm, no_display) = (
+        "wm yes, display yes, manager has a cookie for :0",
+        "wm no, display yes, manager has a cookie for :0",
+        "wm no, display no, manager has a cookie for :0",
+    );
+
+    desk.starts("");
+    desk.unit_becomes("app.service", "active");
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    assert_eq!(
+        desk.records(),
+        [
+            format!("app: {all}"),
+            format!("app: {all}"),
+            format!("wm-stops: {all}"),
+            format!("wm-stopped: {no_wm}"),
+            format!("x-stopped: {no_display}"),
+        ]
+    );
+
+    // When the window manager goes first, which is how people log out, the rest is the same.
+    desk.user("ada", "rm record.log").ok();
+    desk.starts("");
+    desk.unit_becomes("app.service", "active");
+    desk.quits_openbox();
+    desk.ended(0);
+    let lines = desk.records();
+    assert_eq!(lines.first(), Some(&format!("app: {all}")));
+    assert!(lines.contains(&format!("app: {no_wm}")), "{lines:?}");
+    assert_eq!(lines.last(), Some(&format!("x-stopped: {no_display}")));
+}
+
+#[test]
+fn whoever_tells_it_to_end_logs_out() {
+    let desk = Desk::at_prompt();
+    for tells in [
+        "openbox --exit",
+        "pkill -TERM -u ada -x openbox",
+        "systemctl --user stop startxd-wm@openbox.service",
+        "systemctl --user stop graphical-session.target",
+        "systemctl --user stop wm.target",
+        "systemctl --user kill startxd-wm@openbox.service",
+    ] {
+        desk.starts(OPENBOX);
+        desk.quits(tells);
+        desk.ended(0);
+    }
+}
+
+#[test]
+fn a_unit_that_would_come_back_after_a_clean_exit_does_not() {
+    let desk = Desk::at_prompt();
+    desk.writes_unit(
+        "mywm.service",
+        "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n\
+         [Service]\nExecStart=openbox --sm-disable\nRestart=always\nRestartSec=0\n\
+         [Install]\nWantedBy=wm.target\n",
+    );
+    desk.user("ada", "systemctl --user enable mywm").ok();
+    desk.starts("");
+    let manager = another(&desk, "openbox", "");
+    desk.root(&format!("kill -KILL {manager}")).ok();
+    another(&desk, "openbox", &manager);
+    desk.is_up();
+    desk.quits_openbox();
+    desk.ended(0);
+    desk.user("ada", "systemctl --user disable mywm").ok();
+    desk.starts_again();
+}

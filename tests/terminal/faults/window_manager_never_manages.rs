@@ -1,0 +1,48 @@
+//! The window manager never manages the display: a deadline, a message that names it; the session is not torn down for a
+//! manager without EWMH (`WM_S0` or a configured `ready = "started"` count).
+
+use crate::harness::{SOON, wait_until};
+use crate::scenario::Desk;
+
+/// A window manager of the oldest kind: it redirects the root window's children, and that is all.
+const OLD: &str = include_str!("../../scenario/oldwm.py");
+
+#[test]
+fn a_window_manager_that_says_nothing_can_be_ready_when_it_is_started() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[session]\nready = \"started\"\n");
+    desk.starts("-- xterm -T silent -e sleep 600");
+    desk.sees_window("silent");
+    // With its program xterm ends, and says that all is well.
+    desk.run("pkill -x sleep").ok();
+    desk.ended(0);
+}
+
+#[test]
+fn without_a_window_manager_the_session_goes_on_and_says_so() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nwindow_manager = 0.3\n");
+    desk.types("startxd start -- xterm -T silent -e sleep 600");
+    wait_until("a warning that nobody manages the display", SOON, || {
+        let journal = desk.journal("-o cat -t startxd");
+        if journal.contains("no window manager manages display :0") { Ok(()) } else { Err(journal) }
+    });
+    desk.sees_window("silent");
+    assert_eq!(
+        desk.states(&["wm.target", "graphical-session.target"]),
+        ["wm.target active", "graphical-session.target inactive"]
+    );
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+}
+
+#[test]
+fn a_window_manager_without_any_hint_is_found_by_what_it_does() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/oldwm", OLD);
+    desk.user("ada", "chmod +x oldwm").ok();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nwindow_manager = 0.5\n");
+    desk.starts("./oldwm");
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+}

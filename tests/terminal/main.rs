@@ -1,0 +1,37 @@
+//! Sessions on virtual terminals, in guests that have the kernel's: one guest, and one case, at a time.
+//!
+//! One program for all of it, as what the cases share takes longer to compile than they do. A module is run by its name:
+//! `cargo test --test terminal -- --test-threads=1 faults::`.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../hostile/mod.rs"]
+mod hostile;
+#[path = "../scenario/mod.rs"]
+mod scenario;
+
+mod anytime;
+mod autologin;
+mod bad_input;
+mod choice;
+mod display;
+mod doctor;
+mod ending;
+mod env_files;
+mod environment;
+mod faults;
+mod greeter;
+mod launch_socket;
+mod multiplexer;
+mod names;
+mod package;
+mod refusals;
+mod security;
+mod select;
+mod session;
+mod settings;
+mod shells;
+mod smoke;
+mod system_unit;
+mod targets;
+mod xinit;

@@ -1,0 +1,121 @@
+//! The Debian package: installed by apt into a login that is there already, upgraded under a session that is up, removed
+//! and purged. Built by `scripts/make-deb` and `scripts/make-deb --next`.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use crate::harness::{Guest, Options, Run, SOON, secs, wait_until};
+use crate::scenario::Desk;
+
+/// Everything that a package could leave behind, with the contents of what is configuration.
+const FILES: &str = "find /usr /var/lib/systemd /var/spool /opt -xdev ! -path '/usr/share/doc*' ! -path /var/lib/systemd \
+    ! -path '/var/lib/systemd/*timers*' -printf '%p %l %m\\n' | sort; find /etc -xdev -type f -exec sha256sum {} + | sort -k2";
+
+/// The package, or the one to upgrade it to, as a path in the guest.
+fn package(guest: &Guest, next: bool) -> String {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut directory = env::var_os("STARTXD_DEBS").map_or_else(|| target.join("deb"), PathBuf::from);
+    if next {
+        directory.push("next");
+    }
+    let paths = fs::read_dir(&directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut packages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    let package = packages.next().unwrap_or_else(|| {
+        panic!("no package in {}: scripts/make-deb and scripts/make-deb --next build them", directory.display())
+    });
+    assert_eq!(packages.next(), None, "more than one package in {}", directory.display());
+    let path = format!("/var/tmp/{}.deb", if next { "next" } else { "first" });
+    fs::copy(&package, guest.outside(&path)).unwrap_or_else(|e| panic!("{}: {e}", package.display()));
+    path
+}
+
+fn apt(guest: &Guest, what: &str) -> Run {
+    let script = format!("apt-get -q -y {what} 2>&1");
+    guest.shell(&script).env("DEBIAN_FRONTEND", "noninteractive").deadline(secs(60)).run().ok()
+}
+
+/// Waits until ada's manager, that runs since before, knows a unit of ours or has forgotten it.
+fn wait_unit(desk: &Desk, load: &str) {
+    wait_until(&format!("wm.target to be {load}"), SOON, || match desk.unit("wm.target", "LoadState") {
+        now if now == load => Ok(()),
+        now => Err(now),
+    });
+}
+
+/// Each shell finds its completions where the package puts them, and completes the names of sessions.
+fn completes(desk: &Desk) {
+    let fish = desk.user("ada", "fish -c 'complete -C \"startxd start openb\"; complete -C \"startxd doc\"'").text();
+    assert!(fish.contains("openbox") && fish.contains("doctor"), "{fish}");
+    let bash = "source /usr/share/bash-completion/completions/startxd; COMP_WORDS=(startxd start openb); COMP_CWORD=2; \
+        _startxd_and_sessions startxd openb start; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let bash = desk.user("ada", bash).text();
+    assert!(bash.lines().any(|line| line == "openbox"), "{bash}");
+    let zsh = "zsh -fc 'autoload -Uz compinit && compinit -u -D && echo $_comps[startxd]'";
+    assert_eq!(desk.user("ada", zsh).text(), "_startxd");
+}
+
+#[test]
+fn from_the_installation_to_the_purge() {
+    // The files of the package, and not those of `make install`.
+    let case = Guest::exclusive(Options { install: None, ..Options::default() });
+    case.root("! command -v startxd").ok();
+    let (first, next) = (package(&case, false), package(&case, true));
+    let pristine = case.root(FILES).ok().stdout;
+    let desk = Desk::at_prompt_in(case);
+
+    // Offline: what it depends on is there, and under the names that it says.
+    apt(&desk, &format!("install {first}"));
+    let verified = desk.root("dpkg --verify startxd | grep -v ' /usr/share/\\(doc\\|man\\)/'").stdout;
+    assert_eq!(verified, "", "what is installed is not what the package has");
+    wait_unit(&desk, "loaded");
+    assert_eq!(desk.root("systemctl --global is-enabled multiplexer.target").stdout.trim(), "disabled");
+    completes(&desk);
+    desk.starts("-- openbox --sm-disable");
+    let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a";
+    let before = desk.root(processes).text();
+    assert_eq!(before.lines().count(), 4, "host, supervisor, server, window manager: {before}");
+
+    // What an administrator has changed stays through an upgrade, and the session goes on.
+    let configuration = desk.root("dpkg-query -f '${Conffiles}\\n' -W startxd | awk '{ print $1 }' | grep .").stdout;
+    assert!(configuration.lines().any(|file| file == "/etc/pam.d/startxd"), "{configuration}");
+    assert_eq!(desk.root("systemctl show --value -p LoadState startxd@ada").text(), "loaded");
+    for file in configuration.lines() {
+        desk.root(&format!("echo '# by the administrator' >> {file}")).ok();
+    }
+    apt(&desk, &format!("install {next}"));
+    assert!(desk.root("dpkg-query -f '${Version}' -W startxd").text().ends_with("+next"));
+    assert_eq!(desk.root(processes).text(), before, "the session goes on with the same processes");
+    for file in configuration.lines() {
+        assert!(desk.read(file).ends_with("# by the administrator\n"), "{file}");
+    }
+    desk.with_display("xdpyinfo").ok();
+    desk.user("ada", "startxd status").ok();
+    // openbox notes a signal that comes between its look at its list of signals and its wait for events, and acts on it at
+    // the next event: there is one, as from a person who moves the mouse.
+    let restart = desk.spawn("ada", "startxd restart wm");
+    wait_until("another openbox", SOON, || {
+        let run = desk.with_display("xsetroot -name poke; pgrep -u ada -x openbox");
+        let pid = run.stdout.trim();
+        let old = before.lines().any(|line| line.split(' ').next() == Some(pid));
+        if pid.is_empty() || old { Err(run.to_string()) } else { Ok(()) }
+    });
+    restart.wait(SOON).ok();
+    desk.is_up();
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+
+    // What is enabled goes with the purge, too.
+    desk.root("systemctl enable startxd@eve && startxd enable autologin eve --vt 5").ok();
+    apt(&desk, "remove startxd");
+    desk.root("! command -v startxd").ok();
+    for file in configuration.lines() {
+        desk.root(&format!("test -f {file}")).ok();
+    }
+    wait_unit(&desk, "not-found");
+    apt(&desk, "purge startxd");
+    let left = desk.root(FILES).ok().stdout;
+    let difference =
+        |a: &str, b: &str| a.lines().filter(|line| !b.lines().any(|l| l == *line)).collect::<Vec<_>>().join("\n");
+    assert_eq!((difference(&left, &pristine), difference(&pristine, &left)), (String::new(), String::new()));
+    desk.is_clean();
+}

@@ -1,0 +1,81 @@
+//! The targets of a session, and what hangs on them: when it starts, and in which order it ends.
+
+use crate::harness::{SOON, wait_until};
+use crate::scenario::{Desk, OPENBOX};
+
+/// All targets that a session brings.
+const TARGETS: [&str; 6] = [
+    "xorg.target",
+    "wm.target",
+    "graphical-session-pre.target",
+    "graphical-session.target",
+    "wm-ready.target",
+    "xdg-desktop-autostart.target",
+];
+
+#[test]
+fn they_come_and_go_with_the_session() {
+    let desk = Desk::at_prompt();
+    let all = |state: &str| TARGETS.map(|target| format!("{target} {state}")).to_vec();
+    assert_eq!(desk.states(&TARGETS), all("inactive"));
+    desk.starts(OPENBOX);
+    wait_until("all targets to be active", SOON, || match desk.states(&TARGETS) {
+        states if states == all("active") => Ok(()),
+        states => Err(format!("{states:?}")),
+    });
+    assert_eq!(desk.state("startxd-shutdown.target"), "inactive");
+    desk.quits_openbox();
+    desk.ended(0);
+    assert_eq!(desk.states(&TARGETS), all("inactive"));
+    assert_eq!(desk.state("startxd-shutdown.target"), "inactive");
+}
+
+#[test]
+fn the_graphical_session_begins_when_a_window_manager_manages() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/late", "#!/bin/sh\nread _ < ~/go\nexec openbox --sm-disable\n");
+    desk.user("ada", "chmod +x late; mkfifo go").ok();
+    desk.types("startxd start ./late");
+    desk.unit_becomes("xorg@0.service", "active");
+    desk.with_display("xdpyinfo").ok();
+    assert_eq!(
+        desk.states(&TARGETS),
+        [
+            "xorg.target active",
+            "wm.target active",
+            "graphical-session-pre.target active",
+            "graphical-session.target inactive",
+            "wm-ready.target inactive",
+            "xdg-desktop-autostart.target inactive",
+        ]
+    );
+    desk.user("ada", "echo > go").ok();
+    desk.is_up();
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
+    let desk = Desk::at_prompt();
+    desk.writes_record();
+    // systemd signals everything in the unit until nothing new is in it, the handler's children too.
+    let program = "#!/bin/bash\ntrap 'trap \"\" TERM; ~/record stopped; exit 0' TERM\n~/record started\n\
+                   while :; do sleep infinity & wait; done\n";
+    desk.write_as("ada", "~/program", program);
+    desk.user("ada", "chmod +x program").ok();
+    let entry = "[Desktop Entry]\nType=Application\nName=Program\nExec=/home/ada/program\n";
+    desk.write_as("ada", "~/.config/autostart/program.desktop", entry);
+    desk.user("ada", "systemctl --user daemon-reload").ok();
+
+    desk.starts(OPENBOX);
+    wait_until("the program's record", SOON, || match desk.records() {
+        lines if lines.is_empty() => Err(desk.states(&TARGETS).join(", ")),
+        _ => Ok(()),
+    });
+    assert_eq!(desk.state("app-program@autostart.service"), "active");
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    let there = "wm yes, display yes, manager has a cookie for :0";
+    assert_eq!(desk.records(), [format!("started: {there}"), format!("stopped: {there}")]);
+}
