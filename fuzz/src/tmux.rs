@@ -16,6 +16,7 @@ pub fn holds(input: &[u8]) {
     text.lines().for_each(line);
     let complaint = complaint(&text);
     assert!(!complaint.contains(char::is_control) && complaint.chars().count() <= 158, "{complaint:?}");
+    is_read(&text);
     let mut texts = text.splitn(3, '\0');
     let [before, now, ours] = [(); 3].map(|()| texts.next().unwrap_or_default());
     let (before, now, ours) = (read(before), read(now), plain(&read(ours)));
@@ -67,13 +68,39 @@ fn read(text: &str) -> Scope {
     let scope = parse(text);
     for (name, had) in &scope {
         assert!(TOLD.contains(&name.as_str()));
-        let line = match had {
-            Had::Value(value) => format!("{name}={value}"),
-            Had::Removed => format!("-{name}"),
-        };
-        assert!(text.split('\n').any(|other| other == line), "{line:?} comes from nowhere");
+        match had {
+            Had::Value(value) => assert!(text.contains(&format!("{name}=\"")) && value.len() <= text.len()),
+            Had::Removed => assert!(text.contains(&format!("unset {name};"))),
+        }
     }
     scope
+}
+
+/// An environment, whatever is in it, is read as tmux has it. Its variables are cut at NULs, and those without an equals
+/// sign are removed.
+fn is_read(text: &str) {
+    let one = |entry: &str| match entry.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Had::Value(value.to_owned())),
+        None => (entry.to_owned(), Had::Removed),
+    };
+    let environment = text.split('\0').map(one).filter(|(name, _)| !name.contains('\n'));
+    let mut environment: BTreeMap<String, Had> = environment.collect();
+    let printed: String = environment.iter().map(|(name, had)| shown(name, had)).collect();
+    environment.retain(|name, _| TOLD.contains(&name.as_str()));
+    assert_eq!(parse(&printed), environment, "{printed}");
+}
+
+/// A variable as `show-environment -s` prints it (cmd-show-environment.c).
+fn shown(name: &str, had: &Had) -> String {
+    let Had::Value(value) = had else { return format!("unset {name};\n") };
+    let mut escaped = String::new();
+    for character in value.chars() {
+        if matches!(character, '$' | '`' | '"' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    format!("{name}=\"{escaped}\"; export {name};\n")
 }
 
 /// The values that a display can have.

@@ -158,3 +158,20 @@ impl Server {
         let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Server;
+    use crate::os::{self, Pid};
+
+    #[test]
+    fn what_runs_is_not_on_its_way_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let pidfd = || os::watch(os::pidfd_open(Pid::this()).unwrap()).unwrap();
+            assert!(!Server { pid: Pid::this(), pidfd: pidfd() }.is_exiting());
+            // The highest number that the kernel gives is below this one.
+            assert!(Server { pid: Pid::from_raw(1 << 23), pidfd: pidfd() }.is_exiting());
+        });
+    }
+}

@@ -181,11 +181,11 @@ async fn ask(told: &Told, deadline: Instant) -> BTreeMap<String, BTreeMap<String
         tasks.spawn(async move {
             let scopes = async {
                 let mut scopes = BTreeMap::new();
-                let global = server.tell(&["show-environment", "-g"]).await?;
+                let global = server.tell(&["show-environment", "-s", "-g"]).await?;
                 scopes.insert(String::new(), variables::parse(&global));
                 for session in server.sessions().await? {
                     // One that has just ended has nothing to be told.
-                    if let Ok(text) = server.tell(&["show-environment", "-t", &session.id]).await {
+                    if let Ok(text) = server.tell(&["show-environment", "-s", "-t", &session.id]).await {
                         scopes.insert(session.id, variables::parse(&text));
                     }
                 }
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let mut told = Told::new(&block(&[("DISPLAY", ":0")]), &Block::new());
-        let scope = super::variables::parse("-DISPLAY\nXAUTHORITY=/x");
+        let scope = super::variables::parse("unset DISPLAY;\nXAUTHORITY=\"/x\"; export XAUTHORITY;\n");
         told.tmux.insert("/tmp/tmux-1/default".into(), [("".into(), scope.clone()), ("$0".into(), scope)].into());
         let text = told.render().unwrap();
         assert_eq!(Told::parse(text.as_bytes()), Some(told));

@@ -22,16 +22,47 @@ pub enum Had {
 /// The variables of [`TOLD`] that one environment of tmux has.
 pub type Scope = BTreeMap<String, Had>;
 
-/// Takes the output of `show-environment` and returns what of it is of interest.
+/// Takes the output of `show-environment -s` and returns what of it is of interest.
+///
+/// Without `-s` it would have values as they are, and a line of one that has several could be taken for a variable.
 #[must_use]
 pub fn parse(text: &str) -> Scope {
-    let one = |line: &str| match (line.split_once('='), line.strip_prefix('-')) {
-        (Some((name, value)), _) => Some((name.to_owned(), Had::Value(value.to_owned()))),
-        (None, Some(name)) => Some((name.to_owned(), Had::Removed)),
-        (None, None) => None,
-    };
-    // By line breaks alone: a value may end in a carriage return.
-    text.split('\n').filter_map(one).filter(|(name, _)| TOLD.contains(&name.as_str())).collect()
+    let (mut scope, mut rest) = (Scope::new(), text);
+    while !rest.is_empty() {
+        let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
+        let (name, had, length) = match valued(rest, line) {
+            Some((name, value, length)) => (name, Had::Value(value), length),
+            None => (
+                line.strip_prefix("unset ").and_then(|name| name.strip_suffix(';')).unwrap_or(""),
+                Had::Removed,
+                line.len(),
+            ),
+        };
+        if TOLD.contains(&name) {
+            scope.insert(name.to_owned(), had);
+        }
+        rest = rest[length..].strip_prefix('\n').unwrap_or(&rest[length..]);
+    }
+    scope
+}
+
+/// What begins in this line, the first one of a text, if it is `NAME="VALUE"; export NAME;`, with VALUE as the shell has it
+/// in double quotes (cmd-show-environment.c): name, value and length.
+fn valued<'a>(text: &str, line: &'a str) -> Option<(&'a str, String, usize)> {
+    let (name, _) = line.split_once("=\"")?;
+    let (begin, mut value) = (name.len() + 2, String::new());
+    let mut characters = text[begin..].char_indices();
+    loop {
+        match characters.next()? {
+            (at, '"') => {
+                let end = format!("\"; export {name};");
+                let rest = text[begin + at..].strip_prefix(&end)?;
+                return (rest.is_empty() || rest.starts_with('\n')).then(|| (name, value, text.len() - rest.len()));
+            }
+            (_, '\\') => value.push(characters.next()?.1),
+            (_, other) => value.push(other),
+        }
+    }
 }
 
 /// What of the display's variables an environment does not have yet.
@@ -106,13 +137,33 @@ mod tests {
 
     #[test]
     fn what_tmux_says() {
-        let scope = parse("A=1\n-DISPLAY\nSSH_AUTH_SOCK=/a=b\nXAUTHORITY=\n-x\nDISPLAYS=1\nnothing\n");
+        let scope = parse(
+            "A=\"1\"; export A;\nunset DISPLAY;\nSSH_AUTH_SOCK=\"/a=b \\\"\\$c\\`\\\\\"; export SSH_AUTH_SOCK;\nunset x;\n\
+             XAUTHORITY=\"\"; export XAUTHORITY;\nDISPLAYS=\"1\"; export DISPLAYS;\nnothing\n\
+             T=\"a\nDISPLAY=:9\nunset XAUTHORITY;\nDISPLAY=\\\":9\\\"; export DISPLAY;\n\"; export T;\n",
+        );
         let expected = [
             ("DISPLAY", Had::Removed),
-            ("SSH_AUTH_SOCK", Had::Value("/a=b".into())),
+            ("SSH_AUTH_SOCK", Had::Value("/a=b \"$c`\\".into())),
             ("XAUTHORITY", Had::Value(String::new())),
         ];
         assert_eq!(scope, expected.map(|(name, had)| (name.to_owned(), had)).into());
+        for text in [
+            "DISPLAY=:0",
+            "-DISPLAY",
+            "DISPLAY=\":0",
+            "DISPLAY=\":0\"; export X;",
+            "DISPLAY=\":0\"; export DISPLAY;x",
+            "=",
+        ] {
+            assert_eq!(parse(text), Scope::new(), "{text}");
+        }
+    }
+
+    /// An environment, `-` for what is removed.
+    fn scope(pairs: &[(&str, &str)]) -> Scope {
+        let had = |value: &str| if value == "-" { Had::Removed } else { Had::Value(value.to_owned()) };
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), had(value))).collect()
     }
 
     /// What an environment is after changes.
@@ -130,10 +181,14 @@ mod tests {
     #[test]
     fn there_and_back() {
         let ending = ["DISPLAY".to_owned()];
-        for before in
-            ["", "-DISPLAY\n", "DISPLAY=:9\n", "DISPLAY=:0\nSSH_AUTH_SOCK=/agent", "SSH_AUTH_SOCK=/other\n-DISPLAY"]
-        {
-            let before = parse(before);
+        for before in [
+            &[][..],
+            &[("DISPLAY", "-")],
+            &[("DISPLAY", ":9")],
+            &[("DISPLAY", ":0"), ("SSH_AUTH_SOCK", "/agent")],
+            &[("SSH_AUTH_SOCK", "/other"), ("DISPLAY", "-")],
+        ] {
+            let before = scope(before);
             let mut told = before.clone();
             told.extend(to_set(&before, &ours()));
             assert!(to_set(&told, &ours()).is_empty());
@@ -144,12 +199,12 @@ mod tests {
 
     #[test]
     fn what_others_have_changed_is_theirs() {
-        let (before, ending) = (parse("-DISPLAY"), ["DISPLAY".to_owned()]);
-        let has = parse("DISPLAY=localhost:10.0\nSSH_AUTH_SOCK=/agent");
+        let (before, ending) = (scope(&[("DISPLAY", "-")]), ["DISPLAY".to_owned()]);
+        let has = scope(&[("DISPLAY", "localhost:10.0"), ("SSH_AUTH_SOCK", "/agent")]);
         let changes = to_give_back(&has, &ours(), Some(&before), &ending);
         assert_eq!(changes, BTreeMap::from([("SSH_AUTH_SOCK".to_owned(), None)]));
         // A session that is newer than the display.
-        let has = parse("DISPLAY=:0\nSSH_AUTH_SOCK=/agent");
+        let has = scope(&[("DISPLAY", ":0"), ("SSH_AUTH_SOCK", "/agent")]);
         let changes = to_give_back(&has, &ours(), None, &ending);
         assert_eq!(changes, BTreeMap::from([("DISPLAY".to_owned(), None)]));
     }
