@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use nix::libc::{EIO, O_NOCTTY, O_NONBLOCK};
 
 use super::sys;
 use super::wait::{secs, wait_until};
@@ -102,7 +102,7 @@ impl Vt {
     /// # Panics
     /// When the kernel refuses.
     pub fn type_text(&self, text: &str) {
-        let typed = self.tty().and_then(|tty| text.bytes().try_for_each(|b| sys::insert_byte(&tty, b)));
+        let typed = text.bytes().try_for_each(|byte| self.with_tty(|tty| sys::insert_byte(tty, byte)));
         typed.unwrap_or_else(|e| panic!("cannot type on tty{}: {e}", self.number));
     }
 
@@ -123,7 +123,7 @@ impl Vt {
         if !self.is_open() {
             return Mode::Text;
         }
-        match self.tty().and_then(|tty| sys::console_mode(&tty)) {
+        match self.with_tty(sys::console_mode) {
             Ok(0) => Mode::Text,
             Ok(_) => Mode::Graphics,
             Err(e) => panic!("the mode of tty{}: {e}", self.number),
@@ -139,7 +139,7 @@ impl Vt {
         if !self.is_open() {
             return false;
         }
-        match self.tty().and_then(|tty| sys::keyboard_mode(&tty)) {
+        match self.with_tty(sys::keyboard_mode) {
             Ok(mode) => mode == 4,
             Err(e) => panic!("the keyboard mode of tty{}: {e}", self.number),
         }
@@ -178,13 +178,23 @@ impl Vt {
 
     /// Clears its screen and what was on it.
     pub fn clear(&self) {
-        if let Ok(mut tty) = self.tty() {
-            let _ = tty.write_all(b"\x1bc\x1b[3J");
-        }
+        let _ = self.with_tty(|mut tty| tty.write_all(b"\x1bc\x1b[3J"));
     }
 
-    fn tty(&self) -> io::Result<File> {
-        open(&self.dev.join(format!("tty{}", self.number)))
+    /// Does something with the terminal, which is opened for it.
+    ///
+    /// A race: agetty(8) and login(1) hang the terminal up (vhangup(2)), and whatever has it open then gets EIO from there
+    /// on, however short it was open. What is opened after that is alive; a login hangs up twice at most.
+    fn with_tty<T>(&self, what: impl Fn(&File) -> io::Result<T>) -> io::Result<T> {
+        let path = self.dev.join(format!("tty{}", self.number));
+        let mut result = open(&path).and_then(|tty| what(&tty));
+        for _ in 0..8 {
+            match result {
+                Err(e) if e.raw_os_error() == Some(EIO) => result = open(&path).and_then(|tty| what(&tty)),
+                result => return result,
+            }
+        }
+        result
     }
 
     /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.
