@@ -37,6 +37,11 @@ pub enum NoRuntimeDir {
          sudo loginctl enable-linger {1}"
     )]
     NoManager(PathBuf, String),
+    /// There is none, in a login of ours: pid 1 takes it away with the user manager, and a login that begins at that very
+    /// moment gets neither. The manager's start is what the session's scope wants, and a job that is wanted gives way to
+    /// the other one's that is queued already (systemd, transaction.c, `transaction_minimize_impact`).
+    #[error("{0} is not there: your user manager was ended as this login began, or since; log out and in again")]
+    Gone(PathBuf),
     /// The variable leads to a directory of somebody else, as after `su` without `-`.
     #[error(
         "XDG_RUNTIME_DIR is {0}, which is not a directory of yours; log in on a virtual terminal (su and sudo do not \
@@ -51,6 +56,11 @@ pub enum NoRuntimeDir {
         /// Why not.
         error: io::Error,
     },
+}
+
+/// Where logind has a directory made for us (user-runtime-dir@.service).
+fn made_by_logind() -> PathBuf {
+    PathBuf::from(format!("/run/user/{}", nix::unistd::geteuid()))
 }
 
 /// The paths of one user's session.
@@ -79,11 +89,21 @@ impl RuntimeDir {
         if std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|path| !path.is_empty()) {
             return Self::find();
         }
-        let uid = nix::unistd::geteuid();
-        let path = PathBuf::from(format!("/run/user/{uid}"));
+        let (uid, path) = (nix::unistd::geteuid(), made_by_logind());
         Self::of(path.clone()).map_err(|_| {
             let user = nix::unistd::User::from_uid(uid).ok().flatten();
             NoRuntimeDir::NoManager(path, user.map_or_else(|| uid.to_string(), |user| user.name))
+        })
+    }
+
+    /// As [`RuntimeDir::find`], in a login session that is known to be ours.
+    ///
+    /// # Errors
+    /// As there; [`NoRuntimeDir::Gone`] if there is none, whatever the variable says.
+    pub fn find_in_login() -> Result<Self, NoRuntimeDir> {
+        Self::find().map_err(|fault| match made_by_logind() {
+            path if path.exists() => fault,
+            path => NoRuntimeDir::Gone(path),
         })
     }
 

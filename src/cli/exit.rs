@@ -91,7 +91,7 @@ impl From<&Refusal> for Exit {
             Refusal::NoRuntimeDir(_) => Self::NoRuntimeDir,
             Refusal::NoHome(..) => Self::NoHome,
             Refusal::NoLogind(_) => Self::NoLogind,
-            Refusal::NoSession { .. } | Refusal::OthersSession { .. } => Self::NoSession,
+            Refusal::NoSession { .. } | Refusal::UnknownLogin { .. } | Refusal::OthersSession { .. } => Self::NoSession,
             Refusal::WrongClass { .. } => Self::WrongClass,
             Refusal::Remote { .. } => Self::Remote,
             Refusal::NoSeat { .. } => Self::NoSeat,

@@ -77,6 +77,12 @@ impl Facts {
             )),
             // Root may be anywhere.
             _ if self.uid == 0 => {}
+            Err(NoSession::Outside) if self.terminal.is_some() && self.hint.is_empty() => {
+                findings.push(LOGIN_NONE.found(
+                    "this login is on a virtual terminal and not in logind's list",
+                    "log out and in again, and check that PAM has pam_systemd (Debian: apt install libpam-systemd)",
+                ))
+            }
             Err(NoSession::Outside) => findings.push(LOGIN_NONE.found(
                 format!("this shell is not in a login session{}", self.hint),
                 "to start a session, log in on a virtual terminal (Ctrl+Alt+F2)",

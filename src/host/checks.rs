@@ -35,6 +35,12 @@ pub enum Refusal {
     NoLogind(String),
     #[error("this shell is not in a login session{hint}; log in on a virtual terminal and run startxd start there")]
     NoSession { hint: &'static str },
+    /// logind cannot make a session whose user it is just taking away, and login(1) goes on without.
+    #[error(
+        "this login on tty{vt} is not in logind's list: it came while your last one was being cleaned up, or PAM lacks \
+         pam_systemd; log out and in again"
+    )]
+    UnknownLogin { vt: u32 },
     #[error(
         "this shell is in session {session} of another user (uid {uid}): su and sudo do not make a session; log in on a \
          virtual terminal as yourself"
@@ -145,7 +151,8 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
     if nix::unistd::geteuid().is_root() {
         return Err(Refusal::Root);
     }
-    let runtime = RuntimeDir::find();
+    // The fault that it has counts for a login of ours: who is in none is told so first.
+    let runtime = RuntimeDir::find_in_login();
     let manager = async {
         Ok(match &runtime {
             Ok(runtime) => Some(manager_answers(runtime, deadlines.user_manager).await),
@@ -185,7 +192,10 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
 async fn own_session() -> Result<(Session, Connection), Refusal> {
     let connection = logind::connect().await.map_err(|error| Refusal::NoLogind(error.to_string()))?;
     let session = logind::own_session(&connection).await.map_err(|error| match error {
-        error if error.is(logind::NO_SESSION) => Refusal::NoSession { hint: outside_hint() },
+        error if error.is(logind::NO_SESSION) => match (outside_hint(), os::controlling_vt()) {
+            ("", Ok(Some(vt))) => Refusal::UnknownLogin { vt },
+            (hint, _) => Refusal::NoSession { hint },
+        },
         error => Refusal::NoLogind(error.to_string()),
     })?;
     if session.uid != nix::unistd::geteuid().as_raw() {

@@ -8,14 +8,10 @@ use crate::dbus::CallError;
 use crate::manager::{Manager, Mode, ServiceEnd, names};
 
 impl Life {
-    /// Whether a unit has ended because its display is gone.
-    ///
-    /// Any other client may be quicker to notice that than a window manager on a busy machine, and what it connects to
-    /// is the next server already, by the time that this unit fails with the one before. Only if it fails: what exits
-    /// with 0 while there is a display was left by its user.
-    pub(super) fn is_end_of_its_display(&self, verdict: &Verdict) -> bool {
+    /// The number of the server that a unit has ended with, if it was its display's end that has ended it.
+    pub(super) async fn ended_with_server(&self, verdict: &Verdict) -> Option<u32> {
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
-        self.serving.is_without_display() || (self.serving.has_ended && failed)
+        self.serving.lost(self.prepared.display, &self.prepared.cookie, failed).await
     }
 
     /// Starts a unit at once, whatever pause its own policy makes. This does not count for its start limit: how often it

@@ -48,8 +48,7 @@ impl Life {
     pub(super) async fn server_ended(&mut self, ending: Ending) -> Option<Why> {
         let pid = self.serving.server.take().map(|server| server.pid);
         self.serving.sights = None;
-        self.serving.has_ended = true;
-        self.units.server_ended();
+        self.serving.serves = false;
         self.devices.server_ended();
         self.remove_lock(pid);
         if let Some(supervisor) = &self.serving.supervisor {

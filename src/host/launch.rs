@@ -102,6 +102,7 @@ impl Life {
         })?;
         peer.reply(&Reply::Launched(server.pid), &[server.pidfd().as_fd()]);
         self.serving.server = Some(server);
+        self.serving.launched += 1;
         self.serving.supervisor = Some(peer);
         self.serving.last_words = None;
         // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would have

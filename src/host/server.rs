@@ -153,6 +153,12 @@ impl Server {
         os::stat(self.pid).map_or(true, |stat| os::is_exiting(&stat))
     }
 
+    /// Waits until it can be reaped, which is left to [`Server::ended`]. May be dropped while it waits.
+    pub async fn is_waitable(&self) {
+        // The readiness is not cleared: whoever asks next finds it.
+        let _ = self.pidfd.readable().await;
+    }
+
     /// Sends it a signal; an ended server is fine.
     pub fn signal(&self, signal: Signal) {
         let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);

@@ -1,7 +1,9 @@
 //! Who serves the display: the server and its supervisor, and what was heard and seen of them.
 
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+
 use tokio::sync::mpsc::Receiver;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::crash::Crashes;
 use super::launch::Launch;
@@ -9,7 +11,11 @@ use super::life::Life;
 use super::peers::Peer;
 use super::server::Server;
 use super::watch::{Sight, watch};
+use crate::deadline::STATUS;
 use crate::launch::Ending;
+use crate::x11::client::{Client, ClientError};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
 
 /// The display's server, if one runs, and whoever speaks for it.
 #[derive(Default)]
@@ -32,8 +38,10 @@ pub(super) struct Serving {
     pub sights: Option<Receiver<Sight>>,
     /// Whether a server ever served: a client of ours was answered.
     pub has_served: bool,
-    /// Whether a server of this session has ended: programs that were on it may notice that late.
-    pub has_ended: bool,
+    /// How many servers there have been: the number of the last one.
+    pub launched: u32,
+    /// Whether the one that runs serves already.
+    pub serves: bool,
 }
 
 impl Serving {
@@ -42,12 +50,39 @@ impl Serving {
         self.supervisor.as_ref().is_some_and(|supervisor| supervisor.is(peer))
     }
 
-    /// Whether the session has lost its display, as opposed to waiting for its first server.
-    pub(super) fn is_without_display(&self) -> bool {
-        match &self.server {
-            Some(server) => server.is_exiting(),
+    /// The number of the server whose end a client of this session has seen that has ended; `None` if it has seen none,
+    /// and has ended by itself. `failed` says that it did not end with 0.
+    ///
+    /// A server that dies is marked by the kernel before its clients can know. One that was told to end (SIGTERM, or
+    /// Ctrl+Alt+Backspace) drops its clients first (xserver, dix/dispatch.c, `KillAllClients` at the end of `Dispatch`),
+    /// then its devices, and exits milliseconds later: by then a client's unit has failed. But it answers nobody any more,
+    /// so it is asked. One that does not answer and does not end either hangs, and its clients with it.
+    ///
+    /// And any other client may be quicker to notice an end than a window manager on a busy machine, and what it connects to
+    /// is the next server already, by the time that this one fails with the one before. Only if it fails: what exits with 0
+    /// while there is a display was left by its user.
+    pub(super) async fn lost(&self, display: Display, cookie: &Cookie, failed: bool) -> Option<u32> {
+        let is_lost = match &self.server {
             None => self.has_served,
-        }
+            Some(server) if server.is_exiting() => true,
+            // Nobody has had it yet.
+            Some(_) if !self.serves => false,
+            Some(server) => !answers(server, display, cookie).await,
+        };
+        let before = self.launched.checked_sub(1).filter(|&before| before > 0 && failed);
+        if is_lost { Some(self.launched) } else { before }
+    }
+}
+
+/// Whether a server has not begun to end.
+async fn answers(server: &Server, display: Display, cookie: &Cookie) -> bool {
+    tokio::select! {
+        biased;
+        () = server.is_waitable() => false,
+        answer = timeout(STATUS, Client::connect(display, cookie)) => match answer {
+            Ok(Err(ClientError::Io(error))) => !matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe),
+            Ok(Ok(_) | Err(_)) | Err(_) => true,
+        },
     }
 }
 

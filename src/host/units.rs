@@ -25,8 +25,8 @@ pub(super) struct Units {
     pub queued: bool,
     /// What runs in the window manager's place, since that has failed.
     pub rescue: Option<Rescue>,
-    /// Those that were started again because their display was gone, since the last server ended.
-    revived: Vec<String>,
+    /// Those that were started again because their display was gone, and the number of the server that it was last.
+    revived: Vec<(String, u32)>,
     /// Those whose crash was said already, so that it is said once.
     pub restarting: Vec<String>,
     /// When the window manager has crashed, where it is ours to start it again.
@@ -57,19 +57,15 @@ impl Units {
         }
     }
 
-    /// Whether a unit is to be started again because its display was gone: once for each server, as what fails then by
+    /// Whether a unit is to be started again because it has ended with this server: once for each, as what fails then by
     /// itself would else be started again and again.
-    fn revive(&mut self, unit: &str) -> bool {
-        let first = !self.revived.iter().any(|revived| revived == unit);
+    fn revive(&mut self, unit: &str, server: u32) -> bool {
+        let first = !self.revived.iter().any(|(revived, last)| revived == unit && *last >= server);
         if first {
-            self.revived.push(unit.to_owned());
+            self.revived.retain(|(revived, _)| revived != unit);
+            self.revived.push((unit.to_owned(), server));
         }
         first
-    }
-
-    /// A server has ended, and its clients with it.
-    pub(super) fn server_ended(&mut self) {
-        self.revived.clear();
     }
 }
 
@@ -79,6 +75,7 @@ impl Life {
         match sight {
             Some(Sight::Served) => {
                 self.serving.has_served = true;
+                self.serving.serves = true;
                 self.tell_multiplexers();
                 return self.replace_server().await;
             }
@@ -144,7 +141,9 @@ impl Life {
             }
             return None;
         }
-        if self.is_end_of_its_display(&verdict) && self.units.revive(unit) {
+        if let Some(server) = self.ended_with_server(&verdict).await
+            && self.units.revive(unit, server)
+        {
             self.start_again(&manager, unit).await;
             return None;
         }
@@ -155,7 +154,7 @@ impl Life {
     /// as in the wiki's units, would start a window manager again that its user has left.
     pub(super) async fn restarts(&mut self, unit: &str, end: ServiceEnd) -> Option<Why> {
         let verdict = if end.is_clean_exit() { Verdict::LoggedOut } else { Verdict::Restarting };
-        if !self.units.count(unit) || self.is_end_of_its_display(&verdict) {
+        if !self.units.count(unit) || self.ended_with_server(&verdict).await.is_some() {
             return None;
         }
         let manager = self.link.manager()?.clone();

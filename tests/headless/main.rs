@@ -10,4 +10,5 @@ mod displays;
 mod guest;
 mod image;
 mod multiplexers;
+mod package;
 mod seat;

@@ -24,7 +24,6 @@ mod greeter;
 mod launch_socket;
 mod multiplexer;
 mod names;
-mod package;
 mod refusals;
 mod security;
 mod select;

@@ -3,9 +3,8 @@
 
 use std::thread::sleep;
 
-use crate::faults::another;
-use crate::harness::{Autologin, Background, Guest, SOON};
-use crate::scenario::{Desk, OPENBOX, moments};
+use crate::harness::{Autologin, Background, Guest, SOON, wait_until};
+use crate::scenario::{Desk, OPENBOX, Screen, moments};
 
 /// Everything of startxd, the server, and the window manager.
 const KILL: &str = "pkill -KILL -u ada -x 'startxd|Xorg|openbox'";
@@ -73,22 +72,43 @@ fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
     desk.ended(0).says(&["ended without cleaning up"]);
 }
 
+/// Waits until another server than `before` runs, or until a login is told that it has no user manager, no directory of
+/// one or is no session, and what to do.
+fn has_a_session(desk: &Desk, before: &str) -> bool {
+    wait_until("another session, or a reason why not", SOON, || {
+        if desk.named("ada", "Xorg").iter().any(|server| server.pid.to_string() != before) {
+            return Ok(true);
+        }
+        let screen = Screen(desk.vt().screen());
+        let told = screen.has("startxd: ") && screen.has("log out and in again");
+        if told && desk.vt().at_prompt() { Ok(false) } else { Err(screen.0) }
+    })
+}
+
 #[test]
 fn every_process_of_the_user_with_her_manager_her_bus_and_her_shell() {
     let case = Guest::get();
-    case.write_profile("ada", "startxd check may-start && exec startxd start -- openbox --sm-disable\n");
+    case.write_profile("ada", "startxd check may-start -v && exec startxd start -- openbox --sm-disable\n");
     let login = case.login(&Autologin::default());
     let mut desk = Desk::logged_in(case, login);
     desk.is_up();
     for _ in 0..3 {
         let server = desk.server();
+        // A getty is not started a sixth time within ten seconds (systemd-system.conf(5)), and this is fast.
+        desk.system().reset_failed();
         // What they leave in /tmp outlives them all; the getty logs her in again at once.
         desk.root("pkill -KILL -u ada").ok();
-        another(&desk, "Xorg", &server.pid);
+        // So soon that logind may still believe in the killed manager, or pid 1 be taking the user's slice and runtime
+        // directory away: then that login is without a manager, or without a session.
+        while !has_a_session(&desk, &server.pid) {
+            desk.system().reset_failed();
+            desk.vt().type_line("clear; exit");
+        }
         desk.is_up();
         assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
     }
     desk.write_profile("ada", "");
+    desk.system().reset_failed();
     desk.quits_openbox();
     desk.vt().wait_prompt(SOON);
     desk.root("ls /tmp/.X0-lock /tmp/.X11-unix/X0 2>/dev/null").fails();

@@ -68,6 +68,12 @@ fn the_runtime_directory_must_be_there_and_ours() {
         refuses(&guest, 11, &words, |command| at(&login, &format!("{env} {command}")));
     }
     guest.assert_clean();
+    // As for a login that begins while pid 1 takes it away.
+    guest.root("umount --lazy /run/user/1000 && rmdir /run/user/1000").ok();
+    for env in ["", "env -u XDG_RUNTIME_DIR "] {
+        let told = at(&login, &format!("{env}{START}"));
+        told.says(11, &["/run/user/1000 is not there", "log out and in again"]).in_journal(&guest);
+    }
 }
 
 #[test]

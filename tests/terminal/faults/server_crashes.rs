@@ -45,6 +45,27 @@ fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
 }
 
 #[test]
+fn one_that_is_told_to_end_comes_back_whatever_the_session_makes_of_that() {
+    let desk = Desk::at_prompt();
+    // Such a server drops its clients before it ends, so that a session that nothing but the host starts again has ended
+    // by itself while there still is a server: with an error, and as a logout would.
+    for script in ["exec openbox --sm-disable\n", "openbox --sm-disable\nexit 0\n"] {
+        desk.write_as("ada", "~/.xinitrc", script);
+        desk.starts("");
+        for how in ["startxd restart xorg", "pkill -TERM -x Xorg", "systemctl --user restart xorg@0.service"] {
+            let (server, openbox) = (desk.server().pid, desk.root("pgrep -u ada -x openbox").text());
+            desk.user("ada", how).ok();
+            another(&desk, "Xorg", &server);
+            another(&desk, "openbox", &openbox);
+            manages(&desk);
+            desk.is_up();
+        }
+        desk.quits_openbox();
+        desk.ended(0);
+    }
+}
+
+#[test]
 fn a_server_that_is_killed_again_and_again_ends_the_session() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);

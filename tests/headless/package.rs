@@ -1,11 +1,11 @@
-//! The Debian package: installed by apt into a login that is there already, upgraded under a session that is up, removed
-//! and purged. Built by `scripts/make-deb` and `scripts/make-deb --next`.
+//! The Debian package: installed by apt beside a user manager that is there already, upgraded under a session that is up,
+//! removed and purged. Built by `scripts/make-deb` and `scripts/make-deb --next`.
 
 use std::path::PathBuf;
 use std::{env, fs};
 
-use crate::harness::{Guest, Options, Run, SOON, secs, wait_until};
-use crate::scenario::Desk;
+use crate::harness::{Case, Guest, Options, Run, SOON, secs, wait_until};
+use crate::hostile::wait_up;
 
 /// Everything that a package could leave behind, with the contents of what is configuration.
 const FILES: &str = "find /usr /var/lib/systemd /var/spool /opt -xdev ! -path '/usr/share/doc*' ! -path /var/lib/systemd \
@@ -35,87 +35,90 @@ fn apt(guest: &Guest, what: &str) -> Run {
 }
 
 /// Waits until ada's manager, that runs since before, knows a unit of ours or has forgotten it.
-fn wait_unit(desk: &Desk, load: &str) {
-    wait_until(&format!("wm.target to be {load}"), SOON, || match desk.unit("wm.target", "LoadState") {
-        now if now == load => Ok(()),
-        now => Err(now),
+fn wait_unit(case: &Case, load: &str) {
+    wait_until(&format!("wm.target to be {load}"), SOON, || {
+        match case.manager("ada").property("wm.target", "LoadState") {
+            now if now == load => Ok(()),
+            now => Err(now),
+        }
     });
 }
 
 /// Each shell finds its completions where the package puts them, and completes the names of sessions.
-fn completes(desk: &Desk) {
-    let fish = desk.user("ada", "fish -c 'complete -C \"startxd start openb\"; complete -C \"startxd doc\"'").text();
+fn completes(case: &Case) {
+    let fish = case.user("ada", "fish -c 'complete -C \"startxd start openb\"; complete -C \"startxd doc\"'").text();
     assert!(fish.contains("openbox") && fish.contains("doctor"), "{fish}");
     let bash = "source /usr/share/bash-completion/completions/startxd; COMP_WORDS=(startxd start openb); COMP_CWORD=2; \
         _startxd_and_sessions startxd openb start; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    let bash = desk.user("ada", bash).text();
+    let bash = case.user("ada", bash).text();
     assert!(bash.lines().any(|line| line == "openbox"), "{bash}");
     let zsh = "zsh -fc 'autoload -Uz compinit && compinit -u -D && echo $_comps[startxd]'";
-    assert_eq!(desk.user("ada", zsh).text(), "_startxd");
+    assert_eq!(case.user("ada", zsh).text(), "_startxd");
 }
 
 #[test]
 fn from_the_installation_to_the_purge() {
-    // The files of the package, and not those of `make install`.
-    let case = Guest::exclusive(Options { install: None, ..Options::default() });
+    // The files of the package, and not those of `make install`; a session on a second seat needs no terminal.
+    let mut case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });
     case.root("! command -v startxd").ok();
+    case.plug_in_second_seat();
+    // Her manager is there before the package is, and after the session.
+    case.root("loginctl enable-linger ada").ok();
+    case.start_manager("ada");
     let (first, next) = (package(&case, false), package(&case, true));
     let pristine = case.root(FILES).ok().stdout;
-    let desk = Desk::at_prompt_in(case);
+    case.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+    case.user("ada", "busctl --user list").ok();
+    case.set_baseline();
 
     // Offline: what it depends on is there, and under the names that it says.
-    apt(&desk, &format!("install {first}"));
-    let verified = desk.root("dpkg --verify startxd | grep -v ' /usr/share/\\(doc\\|man\\)/'").stdout;
+    apt(&case, &format!("install {first}"));
+    let verified = case.root("dpkg --verify startxd | grep -v ' /usr/share/\\(doc\\|man\\)/'").stdout;
     assert_eq!(verified, "", "what is installed is not what the package has");
-    wait_unit(&desk, "loaded");
-    assert_eq!(desk.root("systemctl --global is-enabled multiplexer.target").stdout.trim(), "disabled");
-    completes(&desk);
-    desk.starts("-- openbox --sm-disable");
+    wait_unit(&case, "loaded");
+    assert_eq!(case.root("systemctl --global is-enabled multiplexer.target").stdout.trim(), "disabled");
+    completes(&case);
+    case.root("systemctl start startxd-seat@ada").ok();
+    wait_up(&case, "ada");
     let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a";
-    let before = desk.root(processes).text();
+    let before = case.root(processes).text();
     assert_eq!(before.lines().count(), 4, "host, supervisor, server, window manager: {before}");
 
     // What an administrator has changed stays through an upgrade, and the session goes on.
-    let configuration = desk.root("dpkg-query -f '${Conffiles}\\n' -W startxd | awk '{ print $1 }' | grep .").stdout;
+    let configuration = case.root("dpkg-query -f '${Conffiles}\\n' -W startxd | awk '{ print $1 }' | grep .").stdout;
     assert!(configuration.lines().any(|file| file == "/etc/pam.d/startxd"), "{configuration}");
-    assert_eq!(desk.root("systemctl show --value -p LoadState startxd@ada").text(), "loaded");
+    assert_eq!(case.root("systemctl show --value -p LoadState startxd@ada").text(), "loaded");
     for file in configuration.lines() {
-        desk.root(&format!("echo '# by the administrator' >> {file}")).ok();
+        case.root(&format!("echo '# by the administrator' >> {file}")).ok();
     }
-    apt(&desk, &format!("install {next}"));
-    assert!(desk.root("dpkg-query -f '${Version}' -W startxd").text().ends_with("+next"));
-    assert_eq!(desk.root(processes).text(), before, "the session goes on with the same processes");
+    apt(&case, &format!("install {next}"));
+    assert!(case.root("dpkg-query -f '${Version}' -W startxd").text().ends_with("+next"));
+    assert_eq!(case.root(processes).text(), before, "the session goes on with the same processes");
     for file in configuration.lines() {
-        assert!(desk.read(file).ends_with("# by the administrator\n"), "{file}");
+        assert!(case.read(file).ends_with("# by the administrator\n"), "{file}");
     }
-    desk.with_display("xdpyinfo").ok();
-    desk.user("ada", "startxd status").ok();
-    // openbox notes a signal that comes between its look at its list of signals and its wait for events, and acts on it at
-    // the next event: there is one, as from a person who moves the mouse.
-    let restart = desk.spawn("ada", "startxd restart wm");
-    wait_until("another openbox", SOON, || {
-        let run = desk.with_display("xsetroot -name poke; pgrep -u ada -x openbox");
-        let pid = run.stdout.trim();
-        let old = before.lines().any(|line| line.split(' ').next() == Some(pid));
-        if pid.is_empty() || old { Err(run.to_string()) } else { Ok(()) }
-    });
-    restart.wait(SOON).ok();
-    desk.is_up();
-    desk.user("ada", "startxd stop").ok();
-    desk.ended(0);
+    case.user("ada", "startxd status").ok();
+    // What is new and what is old of startxd understand each other.
+    let server = case.root("pgrep -u ada -x Xorg").text();
+    case.user("ada", "startxd restart xorg").ok();
+    case.another("ada", "Xorg", &server);
+    wait_up(&case, "ada");
+    case.user("ada", "startxd status").ok();
+    case.root("systemctl stop startxd-seat@ada").ok();
+    assert_eq!(case.system().property("startxd-seat@ada.service", "Result"), "success");
 
     // What is enabled goes with the purge, too.
-    desk.root("systemctl enable startxd@eve && startxd enable autologin eve --vt 5").ok();
-    apt(&desk, "remove startxd");
-    desk.root("! command -v startxd").ok();
+    case.root("systemctl enable startxd@eve && startxd enable autologin eve --vt 5").ok();
+    apt(&case, "remove startxd");
+    case.root("! command -v startxd").ok();
     for file in configuration.lines() {
-        desk.root(&format!("test -f {file}")).ok();
+        case.root(&format!("test -f {file}")).ok();
     }
-    wait_unit(&desk, "not-found");
-    apt(&desk, "purge startxd");
-    let left = desk.root(FILES).ok().stdout;
+    wait_unit(&case, "not-found");
+    apt(&case, "purge startxd");
+    let left = case.root(FILES).ok().stdout;
     let difference =
         |a: &str, b: &str| a.lines().filter(|line| !b.lines().any(|l| l == *line)).collect::<Vec<_>>().join("\n");
     assert_eq!((difference(&left, &pristine), difference(&pristine, &left)), (String::new(), String::new()));
-    desk.is_clean();
+    case.assert_clean();
 }
