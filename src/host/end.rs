@@ -83,7 +83,20 @@ async fn take_down(life: &mut Life, manager: &Manager, deadline: Instant) -> boo
             await_job(life, &job, deadline).await;
         }
     }
+    await_down(life, names::SHUTDOWN_TARGET, deadline).await;
     true
+}
+
+/// Waits until a unit is down that goes by itself: the shutdown target, when it has been reached and nothing needs it any
+/// more. As a rule it went while the others were looked at, but a busy manager takes its time, and whoever looks after us
+/// should find nothing.
+async fn await_down(life: &mut Life, unit: &str, deadline: Instant) {
+    while let Some(manager) = life.link.manager().cloned()
+        && manager.state(unit).await.is_ok_and(|state| !state.is_down())
+    {
+        let Ok(event) = timeout_at(deadline, life.next()).await else { return };
+        absorb(life, event).await;
+    }
 }
 
 /// Stops everything that is the session's, by its shutdown target. Returns whether it went down in time, or with its

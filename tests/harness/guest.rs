@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid, ttyname};
 
+use super::SOON;
 use super::command::{Background, Run, Shell};
 use super::inside::Porter;
 use super::vt::Vt;
@@ -127,6 +129,21 @@ impl Guest {
     /// A user's command to add to before it is run or spawned.
     pub fn shell_as(&self, user: &str, script: &str) -> Shell<'_> {
         Shell::new(self, Some(user), script)
+    }
+
+    /// Runs `script` in bash as a service of `user`'s manager, with its environment, and waits until the manager has
+    /// forgotten it, which is after systemd-run(1) has returned.
+    ///
+    /// # Panics
+    /// When it does not end within 30 s.
+    pub fn in_unit(&self, user: &str, script: &str) -> Run {
+        static SERVICES: AtomicU32 = AtomicU32::new(0);
+        let name = format!("in-unit-{}.service", SERVICES.fetch_add(1, Ordering::Relaxed));
+        let service = format!("systemd-run --user --quiet --collect --wait --pipe --unit={name} bash -s");
+        let run = self.shell_as(user, &service).stdin(script).run();
+        let file = self.outside(&format!("/run/user/{}/systemd/transient/{name}", self.uid(user)));
+        wait_until(&format!("{name} to be forgotten"), SOON, || if file.exists() { Err(name.clone()) } else { Ok(()) });
+        run
     }
 
     /// Starts a command of `user` in the background; it is killed when the returned value is dropped.

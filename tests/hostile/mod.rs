@@ -197,8 +197,7 @@ pub fn stop(guest: &Guest, login: &Login, session: &Typed) -> Told {
 /// Logs `user` out of openbox, which forgets a request that comes before its main loop, and waits for the session's end.
 pub fn logs_out_of_openbox(case: &Case, user: &str, session: &str) {
     wait_until("the logout", SOON, || {
-        let exit = "systemd-run --user --quiet --collect --wait --pipe timeout 1 openbox --exit";
-        case.user(user, exit);
+        case.in_unit(user, "timeout 1 openbox --exit");
         match case.session(session) {
             None => Ok(()),
             Some(session) => Err(format!("{session:?}")),

@@ -214,8 +214,7 @@ impl Desk {
 
     /// Runs `script` in bash as a program of the session: a service of her user manager, with its environment.
     pub fn run(&self, script: &str) -> Run {
-        let service = "systemd-run --user --quiet --collect --wait --pipe bash -s";
-        self.shell_as("ada", service).stdin(script).run()
+        self.in_unit("ada", script)
     }
 
     /// Runs `script` in bash as ada, with the session's display, in no unit.

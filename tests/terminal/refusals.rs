@@ -146,8 +146,8 @@ fn a_second_start_is_told_where_the_first_is() {
     let words = ["up already, on tty1, display :0", "end it first: startxd stop"];
     refuses(&guest, 19, &words, |command| at(&second, command));
     at(&second, "startxd start --display :1 -- openbox").says(19, &words).in_journal(&guest);
-    let xterm = "systemd-run --user --quiet --collect --wait xterm -e sh -c 'exec 2>said; startxd check may-start -v; echo $? >&2'";
-    let said = guest.user("ada", &format!("{xterm}; cat said")).text();
+    guest.in_unit("ada", "xterm -e sh -c 'exec 2>said; startxd check may-start -v; echo $? >&2'").ok();
+    let said = guest.user("ada", "cat said").text();
     assert!(said.contains("but in a graphical one (a terminal window") && said.ends_with("\n12"), "{said}");
     guest.assert_as(&before);
     assert_eq!(guest.root("pgrep -u ada").stdout, pids, "the session goes on with the same processes");

@@ -24,8 +24,7 @@ fn a_healthy_login_has_nothing_above_a_note() {
     guest.assert_clean();
 
     let session = start(&guest, &login);
-    let within = guest.user("ada", "systemd-run --user --quiet --collect --wait --pipe startxd doctor");
-    let within = Report::of(within);
+    let within = Report::of(guest.in_unit("ada", "startxd doctor"));
     assert_eq!((within.status, within.above_notes()), (0, vec![]), "in a session: {within}");
     within.finds("note", "login.none", "belongs to the user manager");
     stop(&guest, &login, &session);
