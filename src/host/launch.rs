@@ -56,6 +56,7 @@ impl Life {
     /// Nothing is launched any more.
     pub(super) fn refuse_held(&mut self) {
         if let Some(held) = self.serving.held.take() {
+            self.serving.supervisor_failed = true;
             held.peer.refuse("the session is going down".to_owned());
         }
     }
@@ -64,6 +65,8 @@ impl Life {
     async fn answer_launch(&mut self, request: Launch) -> Option<Why> {
         let peer = request.peer.clone();
         if let Err(reason) = self.launch(request) {
+            // Its unit fails with that, and systemd starts the repair, also while the session goes down.
+            self.serving.supervisor_failed = true;
             // While the session goes down this is what happens, not what went wrong.
             match self.ending {
                 true => tracing::debug!("refused to launch a server: {reason}"),

@@ -11,6 +11,8 @@ use super::wait::wait_until;
 pub struct Process {
     /// Its pid.
     pub pid: i32,
+    /// The pid of its process group's leader.
+    pub leader: i32,
     /// The number of the virtual terminal that controls it, if one does.
     pub vt: Option<u64>,
     /// When it began, in ticks since the boot.
@@ -52,12 +54,23 @@ impl Guest {
 
     /// Waits until `user` has a process of this name other than `before`, and returns the pid of the first.
     ///
+    /// What a program has forked has its name until it executes something else, and may outlive it that long: the children of
+    /// `before`, and of one that is found, are passed over. They are in its process group, which systemd and shells make
+    /// for each program that they start.
+    ///
     /// # Panics
     /// After 15 s, with the processes there are.
     pub fn another(&self, user: &str, name: &str, before: &str) -> String {
         wait_until(&format!("another {name} of {user}"), STEP, || {
-            let mut pids = self.named(user, name).into_iter().map(|process| process.pid.to_string());
-            pids.find(|pid| pid != before).ok_or_else(|| format!("{:?}", self.processes_of(user)))
+            let named = self.named(user, name);
+            let forked = |process: &Process| {
+                process.leader != process.pid && named.iter().any(|other| other.pid == process.leader)
+            };
+            let mut others = named.iter().filter(|process| {
+                ![process.pid, process.leader].iter().any(|pid| pid.to_string() == before) && !forked(process)
+            });
+            let first = others.next().map(|process| process.pid.to_string());
+            first.ok_or_else(|| format!("{:?}", self.processes_of(user)))
         })
     }
 
@@ -95,8 +108,8 @@ impl Guest {
                 _ if args.is_empty() => format!("[{}]", process.name),
                 _ => args,
             };
-            let (vt, began) = parse_stat(&String::from_utf8_lossy(&read(pid, "stat")?))?;
-            Some(Process { vt, began, args, group, ..process })
+            let (leader, vt, began) = parse_stat(&String::from_utf8_lossy(&read(pid, "stat")?))?;
+            Some(Process { leader, vt, began, args, group, ..process })
         };
         let mut processes: Vec<Process> = pids.filter_map(process).collect();
         // Pids begin anew when they are used up.
@@ -111,14 +124,14 @@ fn group_of(process: &Path) -> Option<String> {
     groups.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
 }
 
-/// The terminal and the beginning, from `/proc/PID/stat`: fields 7 and 22, counted from behind the name, which may have
-/// blanks and is the second.
-fn parse_stat(stat: &str) -> Option<(Option<u64>, u64)> {
+/// The process group, the terminal and the beginning, from `/proc/PID/stat`: fields 5, 7 and 22, counted from behind the
+/// name, which may have blanks and is the second.
+fn parse_stat(stat: &str) -> Option<(i32, Option<u64>, u64)> {
     let fields: Vec<u64> =
         stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
-    let (device, began) = (*fields.get(4)?, *fields.get(19)?);
+    let (leader, device, began) = (i32::try_from(*fields.get(2)?).ok()?, *fields.get(4)?, *fields.get(19)?);
     // The major number of virtual terminals is 4.
-    Some(((device >> 8 == 4).then_some(device & 0xff), began))
+    Some((leader, (device >> 8 == 4).then_some(device & 0xff), began))
 }
 
 /// What `/proc/PID/status` says.
@@ -127,6 +140,7 @@ fn parse(pid: i32, status: &str) -> Option<Process> {
     Some(Process {
         pid,
         parent: field("PPid")?.parse().ok()?,
+        leader: 0,
         vt: None,
         began: 0,
         // The real one, then the effective one.
