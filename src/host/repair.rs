@@ -7,12 +7,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::orphan;
 use super::place::{self, Place, is_free, remove};
 use super::prepare::NotPrepared;
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
 use crate::os::Pid;
@@ -139,9 +139,28 @@ pub async fn undo_environment(manager: &Manager, record: &Record) {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
     let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
-    for unit in xorg.iter().chain(&record.units) {
+    let units: Vec<&str> = xorg.iter().chain(&record.units).map(String::as_str).collect();
+    await_groups(manager, &units).await;
+    for unit in units {
         // Fails for units that are not loaded any more, which is what we want.
         let _ = manager.reset_failed(unit).await;
+    }
+}
+
+/// Waits until the control groups of services that have failed are gone.
+///
+/// A race: a process that is killed together with the main one may still be in the group when the service has failed.
+/// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if the
+/// unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
+async fn await_groups(manager: &Manager, units: &[&str]) {
+    let Ok(states) = manager.states(units).await else { return };
+    for (unit, _) in units.iter().zip(states).filter(|(_, state)| state.active == "failed") {
+        let gone = async {
+            while manager.has_control_group(unit).await.unwrap_or(false) {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        let _ = timeout(KILLED, gone).await;
     }
 }
 

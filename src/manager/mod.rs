@@ -363,6 +363,14 @@ impl Manager {
         Ok(matches!(mode.as_str(), "process" | "none"))
     }
 
+    /// Whether a service has a control group, which it keeps after its end for as long as a process is in it.
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn has_control_group(&self, service: &str) -> Result<bool, CallError> {
+        Ok(!self.property::<String>(service, SERVICE_INTERFACE, "ControlGroup").await?.is_empty())
+    }
+
     /// When a unit became active, in microseconds of CLOCK_REALTIME; 0 if it never did.
     ///
     /// # Errors
