@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// Polls `probe` until it returns `Ok`, and returns that.
 ///
-/// `Err` is the state seen, for the person who reads the failure. The pause between two looks grows from 2 to 20 ms.
+/// `Err` is the state seen, for the person who reads the failure. The pause between two looks grows from 1 to 4 ms.
 ///
 /// # Panics
 /// After `deadline`, naming `what` and the last state seen.
 pub fn wait_until<T>(what: &str, deadline: Duration, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(2);
+    let mut pause = Duration::from_millis(1);
     loop {
         match probe() {
             Ok(value) => return value,
@@ -22,7 +22,7 @@ pub fn wait_until<T>(what: &str, deadline: Duration, mut probe: impl FnMut() -> 
             ),
         }
         sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause = (pause * 2).min(Duration::from_millis(4));
     }
 }
 
