@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -136,8 +137,13 @@ impl fmt::Display for Shell<'_> {
 }
 
 /// An unnamed file in memory: output in it can be read at any time and never blocks the writer.
+///
+/// Several processes may write at once. The kernel does not keep them from taking the same offset in such a file, as it
+/// does in one that was opened (fs/open.c, `FMODE_ATOMIC_POS`), and some output is lost then; nobody's who appends.
 fn memory_file() -> io::Result<File> {
-    Ok(File::from(memfd_create(c"startxd-test", MFdFlags::MFD_CLOEXEC)?))
+    let file = File::from(memfd_create(c"startxd-test", MFdFlags::MFD_CLOEXEC)?);
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
 }
 
 /// All of `file` so far, whatever its offset, which the writer shares.
