@@ -124,9 +124,11 @@ pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
         }
         begun = Instant::now();
     }
-    let first = host_on_record(desk);
     sleep(plan.after.saturating_sub(begun.elapsed()));
     let killed = strike(desk, &plan.victims);
+    // Now, and not before: early in a start there was no record yet, and what the dead host leaves would be taken for the
+    // next one's. That one takes milliseconds to come so far.
+    let first = host_on_record(desk);
     if let Some(stop) = asked {
         // Whatever it says: it may have lost its host.
         stop.wait(secs(30));
