@@ -14,6 +14,8 @@ fn ssh(desk: &mut Desk) -> crate::harness::Background {
     desk.user("ada", key).ok();
     let ssh = desk.spawn("ada", "ssh -T localhost 'echo in; exec sleep 1234'");
     wait_until("the ssh session", SOON, || if ssh.stdout().contains("in") { Ok(()) } else { Err(ssh.stderr()) });
+    // The shell that has said so executes it only then.
+    desk.runs("sleep");
     desk.settles();
     ssh
 }
