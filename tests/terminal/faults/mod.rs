@@ -45,10 +45,12 @@ fn another(desk: &Desk, name: &str, before: &str) -> String {
     desk.another("ada", name, before)
 }
 
-/// Waits until a window manager answers on the display.
+/// Waits until a window manager manages the display: what one that is gone has left on the root window names a window that
+/// is no more.
 fn manages(desk: &Desk) {
     wait_until("a window manager on the display", SOON, || {
-        let run = desk.with_display("xprop -root _NET_SUPPORTING_WM_CHECK");
+        let window = "$(xprop -root _NET_SUPPORTING_WM_CHECK | sed 's/.* //')";
+        let run = desk.with_display(&format!("xprop -id {window} _NET_SUPPORTING_WM_CHECK"));
         if run.stdout.contains("window id") { Ok(()) } else { Err(run.to_string()) }
     });
 }
