@@ -54,6 +54,7 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
             applications::end(manager, &record.units, deadlines.applications).await;
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             tell::take_back(runtime, deadlines.multiplexers).await;
+            await_groups(manager, &record).await;
             undo_environment(manager, &record).await;
             remove_lock(record.display);
             remove_socket(record.display);
@@ -139,21 +140,21 @@ pub async fn undo_environment(manager: &Manager, record: &Record) {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
     let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
-    let units: Vec<&str> = xorg.iter().chain(&record.units).map(String::as_str).collect();
-    await_groups(manager, &units).await;
-    for unit in units {
+    for unit in xorg.iter().chain(&record.units) {
         // Fails for units that are not loaded any more, which is what we want.
         let _ = manager.reset_failed(unit).await;
     }
 }
 
-/// Waits until the control groups of services that have failed are gone.
+/// Waits until the control groups of a session's services that have failed are gone, before they are forgotten.
 ///
 /// A race: a process that is killed together with the main one may still be in the group when the service has failed.
 /// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if the
 /// unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
-async fn await_groups(manager: &Manager, units: &[&str]) {
-    let Ok(states) = manager.states(units).await else { return };
+async fn await_groups(manager: &Manager, record: &Record) {
+    let xorg = names::xorg_service(record.display);
+    let units: Vec<&str> = std::iter::once(&xorg).chain(&record.units).map(String::as_str).collect();
+    let Ok(states) = manager.states(&units).await else { return };
     for (unit, _) in units.iter().zip(states).filter(|(_, state)| state.active == "failed") {
         let gone = async {
             while manager.has_control_group(unit).await.unwrap_or(false) {

@@ -69,8 +69,10 @@ impl Serving {
             Some(_) if !self.serves => false,
             Some(server) => !answers(server, display, cookie).await,
         };
-        let before = self.launched.checked_sub(1).filter(|&before| before > 0 && failed);
-        if is_lost { Some(self.launched) } else { before }
+        match is_lost {
+            true => Some(self.launched),
+            false => (failed && self.launched > 1).then(|| self.launched - 1),
+        }
     }
 }
 

@@ -52,24 +52,28 @@ impl Guest {
         self.processes(|process| process.uid == uid && process.name == name)
     }
 
-    /// Waits until `user` has a process of this name other than `before`, and returns the pid of the first.
+    /// As [`named`](Self::named), less what these have forked, which has their name until it executes something else: it is in
+    /// their process group, which systemd, shells and startxd make for each program that they start.
     ///
-    /// What a program has forked has its name until it executes something else, and may outlive it that long: the children of
-    /// `before`, and of one that is found, are passed over. They are in its process group, which systemd and shells make
-    /// for each program that they start.
+    /// # Panics
+    /// When there is no such user.
+    #[must_use]
+    pub fn programs(&self, user: &str, name: &str) -> Vec<Process> {
+        let named = self.named(user, name);
+        let pids: Vec<i32> = named.iter().map(|process| process.pid).collect();
+        named.into_iter().filter(|process| process.leader == process.pid || !pids.contains(&process.leader)).collect()
+    }
+
+    /// Waits until `user` has another of these [`programs`](Self::programs) than `before`, and returns the pid of
+    /// the first. What `before` has forked may outlive it, and is none.
     ///
     /// # Panics
     /// After 15 s, with the processes there are.
     pub fn another(&self, user: &str, name: &str, before: &str) -> String {
         wait_until(&format!("another {name} of {user}"), STEP, || {
-            let named = self.named(user, name);
-            let forked = |process: &Process| {
-                process.leader != process.pid && named.iter().any(|other| other.pid == process.leader)
-            };
-            let mut others = named.iter().filter(|process| {
-                ![process.pid, process.leader].iter().any(|pid| pid.to_string() == before) && !forked(process)
-            });
-            let first = others.next().map(|process| process.pid.to_string());
+            let is_other =
+                |process: &Process| [process.pid, process.leader].iter().all(|pid| pid.to_string() != before);
+            let first = self.programs(user, name).into_iter().find(is_other).map(|process| process.pid.to_string());
             first.ok_or_else(|| format!("{:?}", self.processes_of(user)))
         })
     }

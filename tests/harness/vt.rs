@@ -187,14 +187,10 @@ impl Vt {
     /// on, however short it was open. What is opened after that is alive; a login hangs up twice at most.
     fn with_tty<T>(&self, what: impl Fn(&File) -> io::Result<T>) -> io::Result<T> {
         let path = self.dev.join(format!("tty{}", self.number));
-        let mut result = open(&path).and_then(|tty| what(&tty));
-        for _ in 0..8 {
-            match result {
-                Err(e) if e.raw_os_error() == Some(EIO) => result = open(&path).and_then(|tty| what(&tty)),
-                result => return result,
-            }
-        }
-        result
+        let attempt = || open(&path).and_then(|tty| what(&tty));
+        let is_hung_up = |result: &io::Result<T>| result.as_ref().is_err_and(|e| e.raw_os_error() == Some(EIO));
+        let mut attempts = (0..8).map(|_| attempt());
+        attempts.find(|result| !is_hung_up(result)).unwrap_or_else(attempt)
     }
 
     /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.

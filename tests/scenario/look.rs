@@ -25,10 +25,7 @@ pub struct Server {
 impl Desk {
     /// The X server of ada's, of which there must be one.
     pub fn server(&self) -> Server {
-        let mut servers = self.named("ada", "Xorg");
-        // A child has its name until it executes what it was forked for.
-        let pids: Vec<i32> = servers.iter().map(|server| server.pid).collect();
-        servers.retain(|server| !pids.contains(&server.parent));
+        let servers = self.programs("ada", "Xorg");
         let [server] = &servers[..] else { panic!("{servers:?}") };
         let proc = self.outside(&format!("/proc/{}", server.pid));
         let status = fs::read_to_string(proc.join("status")).unwrap_or_default();

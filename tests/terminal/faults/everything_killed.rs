@@ -52,6 +52,9 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     desk.comes_back(137, SOON);
     // With nobody's help but the unit's that systemd starts when a supervisor was killed.
     desk.becomes_clean();
+    // Nor an empty one, which is not looked at otherwise.
+    let group = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/session.slice/xorg@0.service";
+    assert!(!desk.outside(group).exists(), "{group} is left");
     let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
     assert!(repair.contains("ended without cleaning up"), "{repair}");
     desk.server_is_gone();
