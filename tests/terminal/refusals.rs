@@ -1,6 +1,8 @@
 //! Where a session may not start: each place is told so in one sentence with the remedy, by its own exit status, and
 //! nothing is touched.
 
+use std::fs;
+
 use crate::harness::{Guest, SOON, wait_until};
 use crate::hostile::*;
 
@@ -56,14 +58,28 @@ fn a_terminal_inside_of_the_terminal_is_not_the_vt() {
     let pty = "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     refuses(&guest, 16, &words, |command| at(&login, &format!("python3 -c '{pty}' {command}")));
     refuses(&guest, 16, &words, |command| at(&login, &format!("setsid -w {command}")));
-    // From 3.6 on tmux has systemd move its panes out of the session.
-    let outlives = ["not in a login session", "in a multiplexer that outlives logins"];
-    let (status, words) = if guest.suite() == "sid" { (12, &outlives[..]) } else { (16, &words[..]) };
+    // From 3.4 on tmux has systemd move its panes out of the session, and does not wait for it before 3.6: whoever looks in
+    // the moment between sees the session still.
+    let (is_moved, status, words) = if guest.suite() == "bookworm" {
+        ("true", 16, &words[..])
+    } else {
+        (
+            "grep -q tmux-spawn /proc/self/cgroup",
+            12,
+            &["not in a login session", "in a multiplexer that outlives logins"][..],
+        )
+    };
     refuses(&guest, status, words, |command| {
-        let pane = format!("tmux new 'exec 2>s; {command}; echo $? >>s' >/dev/null");
+        let pane = format!("tmux new 'exec 2>s; until {is_moved}; do :; done; {command}; echo $? >>s' >/dev/null");
         at(&login, &format!("{pane}; clear; head -n-1 s; (exit $(tail -n1 s))"))
     });
     guest.wait_ended(&["tmux"]);
+    // The manager hears of the end of a scope after the processes in it are gone.
+    let scopes = guest.outside("/run/user/1000/systemd/transient");
+    wait_until("the end of tmux's scopes", SOON, || match fs::read_dir(&scopes).into_iter().flatten().count() {
+        0 => Ok(()),
+        count => Err(format!("{count} are there")),
+    });
     guest.assert_clean();
 }
 
