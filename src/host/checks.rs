@@ -285,8 +285,7 @@ async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Ma
         let manager = std::os::unix::net::UnixStream::connect(runtime.manager_socket());
         manager.map_or_else(|_| no_manager(why.clone()), |_| Refusal::NoBus { why: why.clone() })
     })?);
-    let states = async { manager.states(&UNITS).await.map_err(|error| error.to_string()) };
-    let states = timeout(deadline, states).await.unwrap_or_else(|_| Err(late())).map_err(no_manager)?;
+    let states = timeout(deadline, ask(&manager)).await.unwrap_or_else(|_| Err(no_manager(late())))?;
     Ok((manager, states))
 }
 
@@ -305,6 +304,9 @@ async fn nothing_up(
     deadline: Duration,
 ) -> Result<(), Refusal> {
     let mut signals = None;
+    // A race: the states are those of a moment ago, and the files are looked at now. What puts right what a dead session has
+    // left may have come to its end between the two, and then nothing is up any more but in what was asked before.
+    let mut is_certain = false;
     let end = tokio::time::Instant::now() + deadline;
     loop {
         let up = UNITS.iter().take(SIGNS).zip(&states).find(|(_, state)| !state.is_down());
@@ -317,8 +319,14 @@ async fn nothing_up(
             Some(_) if repair::is_dead(runtime) => return Ok(()),
             // Held by somebody who serves nothing: he puts right what a dead session has left.
             Some((unit, state)) if host.is_none() && !is_free(runtime) => (*unit, state.active.as_str()),
-            Some((unit, state)) => return Err(already_up(runtime, unit, state)),
+            Some((unit, state)) if is_certain => return Err(already_up(runtime, unit, state)),
+            Some(_) => {
+                is_certain = true;
+                states = ask(manager).await?;
+                continue;
+            }
         };
+        is_certain = false;
         // Hardly ever needed. The states are asked for again afterwards: what changed before is not announced.
         let first = signals.is_none();
         let listening = match &mut signals {
@@ -340,8 +348,12 @@ async fn nothing_up(
                 return Err(Refusal::GoingDown { unit, state, waited: deadline });
             }
         }
-        states = manager.states(&UNITS).await.map_err(|error| no_manager(error.to_string()))?;
+        states = ask(manager).await?;
     }
+}
+
+async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
+    manager.states(&UNITS).await.map_err(|error| no_manager(error.to_string()))
 }
 
 /// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.

@@ -17,6 +17,8 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid};
 const KDGETMODE: u64 = 0x4B3B;
 /// `ioctl_console(2)`: what the keyboard delivers.
 const KDGKBMODE: u64 = 0x4B44;
+/// `ioctl_console(2)`: who decides when it is switched away from.
+const VT_GETMODE: u64 = 0x5601;
 /// `ioctl_console(2)`: which terminals are open.
 const VT_GETSTATE: u64 = 0x5603;
 /// `ioctl_console(2)`: makes a terminal the active one.
@@ -25,6 +27,7 @@ const VT_ACTIVATE: u64 = 0x5606;
 mod raw {
     nix::ioctl_read_bad!(kd_get_mode, super::KDGETMODE, nix::libc::c_int);
     nix::ioctl_read_bad!(kd_get_keyboard, super::KDGKBMODE, nix::libc::c_int);
+    nix::ioctl_read_bad!(vt_get_mode, super::VT_GETMODE, [u8; 8]);
     nix::ioctl_read_bad!(vt_get_state, super::VT_GETSTATE, [u16; 3]);
     nix::ioctl_write_int_bad!(vt_activate, super::VT_ACTIVATE);
     nix::ioctl_write_ptr_bad!(tty_insert, nix::libc::TIOCSTI, u8);
@@ -44,6 +47,15 @@ pub(super) fn keyboard_mode(tty: &File) -> io::Result<i32> {
     // SAFETY: the kernel writes one int to the pointer, which is valid for the call.
     unsafe { raw::kd_get_keyboard(tty.as_raw_fd(), &raw mut mode) }?;
     Ok(mode)
+}
+
+/// VT_GETMODE: 0 is the kernel (VT_AUTO), 1 a process that is asked (VT_PROCESS).
+pub(super) fn switch_mode(tty: &File) -> io::Result<u8> {
+    // struct vt_mode: mode and waitv are chars, then three shorts.
+    let mut mode = [0; 8];
+    // SAFETY: the kernel writes eight bytes to the pointer, which is valid for the call.
+    unsafe { raw::vt_get_mode(tty.as_raw_fd(), &raw mut mode) }?;
+    Ok(mode[0])
 }
 
 /// VT_GETSTATE: bit N says whether terminal N is open somewhere, for the first 16.

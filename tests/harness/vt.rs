@@ -66,13 +66,17 @@ impl Vt {
         matches!(self.cursor_line().trim_end().chars().next_back(), Some('$' | '#'))
     }
 
-    /// Waits until [`at_prompt`](Self::at_prompt), in text mode.
+    /// Waits until [`at_prompt`](Self::at_prompt), and until the terminal is a shell's again: what is typed from then on arrives.
+    ///
+    /// A race: logind puts a terminal back in three steps (`vt_restore`), text mode, keyboard mode, switching. The second one
+    /// makes the kernel drop what was typed since the first (`KDSKBMODE` flushes the line discipline), so the third counts.
     ///
     /// # Panics
     /// After `deadline`, with the screen.
     pub fn wait_prompt(&self, deadline: Duration) {
         wait_until(&format!("a prompt on tty{}", self.number), deadline, || {
-            if self.mode() == Mode::Text && self.at_prompt() { Ok(()) } else { Err(self.to_string()) }
+            let is_back = || self.mode() == Mode::Text && self.switches_by_itself();
+            if self.at_prompt() && is_back() { Ok(()) } else { Err(self.to_string()) }
         });
     }
 
@@ -142,6 +146,14 @@ impl Vt {
         match self.with_tty(sys::keyboard_mode) {
             Ok(mode) => mode == 4,
             Err(e) => panic!("the keyboard mode of tty{}: {e}", self.number),
+        }
+    }
+
+    /// Whether the kernel switches away from it without asking anybody (`VT_AUTO`), as it does from a shell's.
+    fn switches_by_itself(&self) -> bool {
+        match self.with_tty(sys::switch_mode) {
+            Ok(mode) => mode == 0,
+            Err(e) => panic!("who switches away from tty{}: {e}", self.number),
         }
     }
 

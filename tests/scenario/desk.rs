@@ -110,6 +110,7 @@ impl Desk {
 
     /// Types a command whose exit status [`ended`](Self::ended) finds.
     pub fn types(&self, command: &str) {
+        self.vt().wait_prompt(SOON);
         if self.vt().screen().contains(&format!("\n{END}")) {
             self.clears();
         }
