@@ -125,13 +125,17 @@ impl RuntimeDir {
     /// It cannot be made, or something else is in its place.
     pub fn create(&self) -> Result<(), NoRuntimeDir> {
         let unusable = |error| NoRuntimeDir::Unusable { path: self.ours.clone(), error };
-        match std::fs::DirBuilder::new().mode(0o700).create(&self.ours) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(unusable(error));
+        let metadata = loop {
+            match std::fs::DirBuilder::new().mode(0o700).create(&self.ours) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
+                _ => {}
             }
-            _ => {}
-        }
-        let metadata = std::fs::symlink_metadata(&self.ours).map_err(unusable)?;
+            match std::fs::symlink_metadata(&self.ours) {
+                // A race: it was there, and the last one who needed it has just removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                metadata => break metadata.map_err(unusable)?,
+            }
+        };
         let ours = metadata.is_dir() && metadata.uid() == nix::unistd::geteuid().as_raw();
         if !ours || metadata.mode() & 0o077 != 0 {
             return Err(unusable(io::Error::other("it is not a directory that only you can enter")));

@@ -73,7 +73,7 @@ impl Facts {
         match &self.session {
             Err(NoSession::NoLogind(why)) => findings.push(LOGIN_LOGIND.found(
                 format!("systemd-logind does not answer ({why})"),
-                "see what is wrong with it: systemctl status systemd-logind dbus",
+                "see what is wrong with it: systemctl status systemd-logind dbus, or restart it: sudo systemctl restart systemd-logind",
             )),
             // Root may be anywhere.
             _ if self.uid == 0 => {}

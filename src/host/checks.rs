@@ -31,7 +31,10 @@ pub enum Refusal {
         "HOME {0}: the X server and most programs need it; log in again, or run: HOME=$(getent passwd {1} | cut -d: -f6) startxd start"
     )]
     NoHome(&'static str, u32),
-    #[error("systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus")]
+    #[error(
+        "systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus, or restart it: sudo systemctl \
+         restart systemd-logind"
+    )]
     NoLogind(String),
     #[error("this shell is not in a login session{hint}; log in on a virtual terminal and run startxd start there")]
     NoSession { hint: &'static str },

@@ -110,15 +110,25 @@ impl Bus {
         method: &str,
         body: &(impl serde::Serialize + DynamicType),
     ) -> Result<T, Problem> {
-        let call = Message::method_call(target.path, method).destination(target.service).interface(target.interface);
-        let call = call.build(body).map_err(Problem::Strange)?;
-        self.send(call.data().bytes())?;
-        let serial = call.primary_header().serial_num().get();
+        let serial = self.say(target, method, body)?;
         loop {
             if let Some(body) = self.reply_to(serial)? {
                 return decode(&body, 0);
             }
         }
+    }
+
+    /// Calls a method and does not wait for what it returns. Returns the call's serial number.
+    pub fn say(
+        &mut self,
+        target: Target<'_>,
+        method: &str,
+        body: &(impl serde::Serialize + DynamicType),
+    ) -> Result<u32, Problem> {
+        let call = Message::method_call(target.path, method).destination(target.service).interface(target.interface);
+        let call = call.build(body).map_err(Problem::Strange)?;
+        self.send(call.data().bytes())?;
+        Ok(call.primary_header().serial_num().get())
     }
 
     /// Reads a property of the target's interface.

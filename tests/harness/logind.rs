@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,58 @@ impl Guest {
     #[must_use]
     pub fn session(&self, id: &str) -> Option<Session> {
         self.logind().session(id)
+    }
+
+    /// Whether logind is in the loop that [`hang_logind`](Self::hang_logind) describes.
+    ///
+    /// # Panics
+    /// When it does not answer, and does not run either.
+    #[must_use]
+    pub fn logind_hangs(&self) -> bool {
+        let until = Instant::now() + secs(2);
+        let logind = self.logind();
+        let asked = logind.bus(until).and_then(|mut bus| bus.call::<Vec<Row>>(MANAGER, "ListSessions", &()));
+        if !matches!(asked, Err(Problem::Late)) {
+            return false;
+        }
+        let before = self.time_of_logind();
+        sleep(secs(1));
+        let spent = self.time_of_logind() - before;
+        assert!(spent > 10, "logind does not answer, and has run for {spent} ticks in a second");
+        true
+    }
+
+    /// Makes logind hang for good, as a server does that is killed in the moment in which it takes control of its session.
+    ///
+    /// logind asks the bus whether he lives who calls (`sd_bus_track_add_name()`). If he has died since he was asked for
+    /// the last time, there is a track of nobody. Its handler, `on_bus_track()`, has nothing to do and returns 0, which
+    /// means that it is to be called again; logind does that and reads no message any more. Seen on 252, 257 and 262, about
+    /// once in 900 servers that were killed in their first 60 ms.
+    ///
+    /// # Panics
+    /// When logind still answers after a minute.
+    pub fn hang_logind(&self, session: &str) {
+        let rows: Vec<Row> = self.logind().ask(|bus| bus.call(MANAGER, "ListSessions", &()));
+        let path = rows.iter().find(|row| row.0 == session).map(|row| row.4.clone()).expect("the session");
+        let session = Target { service: SERVICE, path: path.as_str(), interface: "org.freedesktop.login1.Session" };
+        let until = Instant::now() + secs(60);
+        for microseconds in (0..1500).step_by(3).cycle() {
+            let take = || self.logind().bus(until)?.say(session, "TakeControl", &(false,)).map(|_| Instant::now());
+            let said = take().unwrap_or_else(|problem| panic!("control is not asked for: {problem}"));
+            while said.elapsed() < Duration::from_micros(microseconds) {}
+            if microseconds % 60 == 0 && self.logind_hangs() {
+                return;
+            }
+            assert!(Instant::now() < until, "logind does not hang");
+        }
+    }
+
+    /// How long logind has run so far, in ticks of the clock (proc_pid_stat(5), `utime` and `stime`).
+    fn time_of_logind(&self) -> u64 {
+        let logind = self.processes(|process| process.name == "systemd-logind");
+        let stat = logind.first().map(|process| self.outside(&format!("/proc/{}/stat", process.pid)));
+        let stat = stat.and_then(|stat| fs::read_to_string(stat).ok()).unwrap_or_default();
+        stat.split_whitespace().skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
     }
 }
 

@@ -131,6 +131,16 @@ impl Desk {
         self.ended(0);
     }
 
+    /// Does what a start says that helps, if logind hangs (see [`Guest::hang_logind`]).
+    pub fn restarts_a_logind_that_hangs(&self) {
+        if self.logind_hangs() {
+            self.types("startxd start");
+            let remedy = "sudo systemctl restart systemd-logind";
+            self.comes_back(21, SOON).says(&["systemd-logind does not answer", "no answer within", remedy]);
+            self.root("systemctl restart systemd-logind").ok();
+        }
+    }
+
     /// Waits until a window manager manages the display.
     pub fn is_up(&self) {
         // In this order: after one that was killed the target is up until the next start, or systemd, has repaired that,

@@ -24,8 +24,19 @@ fn at_each_stage_of_a_start() {
             desk.comes_back(137, SOON);
         }
         desk.server_is_gone();
+        desk.restarts_a_logind_that_hangs();
         desk.starts_again();
     }
+}
+
+#[test]
+fn in_the_moment_that_hangs_logind_for_good() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nuser_manager = 2\n");
+    desk.hang_logind(&desk.login.session);
+    desk.restarts_a_logind_that_hangs();
+    assert!(!desk.logind_hangs());
+    desk.starts_again();
 }
 
 #[test]
