@@ -31,6 +31,9 @@ pub enum Refusal {
         "HOME {0}: the X server and most programs need it; log in again, or run: HOME=$(getent passwd {1} | cut -d: -f6) startxd start"
     )]
     NoHome(&'static str, u32),
+    /// Restarting it is what helps when it hangs for good: whoever dies between logind's asking the bus for his uid and for
+    /// his name, while he takes control, leaves a track of nobody, and `on_bus_track()` is called for that ever after
+    /// (logind-session.c and bus-track.c of 252 to 262).
     #[error(
         "systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus, or restart it: sudo systemctl \
          restart systemd-logind"

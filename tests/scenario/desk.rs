@@ -48,9 +48,20 @@ impl Desk {
         self.logs_in();
     }
 
-    /// Ada logs in, anew if she is logged in already.
+    /// Ada logs in: by the getty, which does that by itself when her last login has ended, or is started if it was stopped.
+    ///
+    /// A race: a getty that is started anew while it logs her in takes its login along, and pid 1 may find nobody left for the
+    /// scope of that session, which has failed then.
     pub fn logs_in(&mut self) {
-        self.login = self.case.at_prompt();
+        self.login = match self.case.system().property("getty@tty1.service", "ActiveState").as_str() {
+            "inactive" | "failed" => self.case.at_prompt(),
+            _ => {
+                let login = self.case.wait_session("ada", &self.case.vt(1), SOON);
+                login.vt.wait_prompt(SOON);
+                self.case.set_baseline();
+                login
+            }
+        };
         self.case.user("ada", "busctl --user list > /dev/null").ok();
         self.settles();
     }
