@@ -53,15 +53,14 @@ impl Desk {
     /// A race: a getty that is started anew while it logs her in takes its login along, and pid 1 may find nobody left for the
     /// scope of that session, which has failed then.
     pub fn logs_in(&mut self) {
-        self.login = match self.case.system().property("getty@tty1.service", "ActiveState").as_str() {
-            "inactive" | "failed" => self.case.at_prompt(),
-            _ => {
-                let login = self.case.wait_session("ada", &self.case.vt(1), SOON);
-                login.vt.wait_prompt(SOON);
-                self.case.set_baseline();
-                login
-            }
-        };
+        let getty = self.case.system().property("getty@tty1.service", "ActiveState");
+        if matches!(getty.as_str(), "inactive" | "failed") {
+            self.login = self.case.login_autologin(1);
+        } else {
+            self.login = self.case.wait_session("ada", self.vt(), SOON);
+            self.vt().wait_prompt(SOON);
+        }
+        self.case.set_baseline();
         self.case.user("ada", "busctl --user list > /dev/null").ok();
         self.settles();
     }

@@ -36,7 +36,6 @@ fn sweep(disturbance: &str, statuses: &[u8]) {
         );
         let left = desk.what_is_left();
         assert!(left.is_empty(), "{disturbance} after {} ms, hit {hit}, status {status}:\n{left}", moment.as_millis());
-        desk.vt().wait_prompt(SOON);
         desk.restarts_a_logind_that_hangs();
     }
     desk.starts(OPENBOX);

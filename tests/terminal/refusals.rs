@@ -60,14 +60,10 @@ fn a_terminal_inside_of_the_terminal_is_not_the_vt() {
     refuses(&guest, 16, &words, |command| at(&login, &format!("setsid -w {command}")));
     // From 3.4 on tmux has systemd move its panes out of the session, and does not wait for it before 3.6: whoever looks in
     // the moment between sees the session still.
-    let (is_moved, status, words) = if guest.suite() == "bookworm" {
-        ("true", 16, &words[..])
-    } else {
-        (
-            "grep -q tmux-spawn /proc/self/cgroup",
-            12,
-            &["not in a login session", "in a multiplexer that outlives logins"][..],
-        )
+    let outlives = ["not in a login session", "in a multiplexer that outlives logins"];
+    let (is_moved, status, words) = match guest.suite() {
+        "bookworm" => ("true", 16, &words[..]),
+        _ => ("grep -q tmux-spawn /proc/self/cgroup", 12, &outlives[..]),
     };
     refuses(&guest, status, words, |command| {
         let pane = format!("tmux new 'exec 2>s; until {is_moved}; do :; done; {command}; echo $? >>s' >/dev/null");
