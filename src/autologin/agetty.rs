@@ -33,34 +33,36 @@ const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     let mut words = words(exec_start)?;
-    let path = words.first()?.trim_start_matches(PREFIXES);
+    let program = &words.first()?.written;
+    let path = program.trim_start_matches(PREFIXES);
     // systemd takes no other paths.
     let is_program = path.starts_with('/') || !path.contains('/');
     if !is_program || !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
         return None;
     }
     // Behind such a program stands the name that it is to be known by.
-    let is_named = words[0][..words[0].len() - path.len()].contains('@');
+    let is_named = program[..program.len() - path.len()].contains('@');
     let own = 1 + usize::from(is_named);
     if words.len() < own {
         return None;
     }
     let options = words.split_off(own);
-    words.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
-    words.extend(without_contradiction(&options));
-    Some(words.join(" "))
+    let mut line: Vec<_> = words.into_iter().map(|word| word.written).collect();
+    line.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
+    line.extend(without_contradiction(&options));
+    Some(line.join(" "))
 }
 
-/// Takes the options of a getty and returns them without those that would contradict ours.
-fn without_contradiction(options: &[String]) -> Vec<String> {
+/// Takes the options of a getty and returns them, as they are written, without those that would contradict ours.
+fn without_contradiction(options: &[Word]) -> Vec<String> {
     let mut kept = Vec::new();
     let mut options = options.iter();
     while let Some(word) = options.next() {
-        let Some(option) = option(word) else {
-            kept.push(word.clone());
+        let Some(option) = option(&word.meant) else {
+            kept.push(word.written.clone());
             // Behind two dashes are no options any more.
-            if word == "--" {
-                kept.extend(options.by_ref().cloned());
+            if word.meant == "--" {
+                kept.extend(options.by_ref().map(|word| word.written.clone()));
             }
             continue;
         };
@@ -68,7 +70,7 @@ fn without_contradiction(options: &[String]) -> Vec<String> {
         if option.contradicts {
             kept.extend(option.before);
         } else {
-            kept.extend([word].into_iter().chain(value).cloned());
+            kept.extend([word].into_iter().chain(value).map(|word| word.written.clone()));
         }
     }
     kept
@@ -83,9 +85,8 @@ struct Valued {
     before: Option<String>,
 }
 
-/// The option in a word that takes a value, if there is one.
+/// The option in a word without its quotes that takes a value, if there is one.
 fn option(word: &str) -> Option<Valued> {
-    let word: String = word.chars().filter(|c| !matches!(c, '"' | '\'')).collect();
     // What an escape stands for is not looked at: no option needs one, but values do.
     let plain = word.split('\\').next()?;
     if let Some(long) = plain.strip_prefix("--") {
@@ -105,17 +106,26 @@ fn option(word: &str) -> Option<Valued> {
     })
 }
 
-/// The words of a command line, with their quotes and escapes (systemd.service(5), "Command lines"); `None` if one of those
-/// has no end.
-fn words(line: &str) -> Option<Vec<String>> {
-    let mut words = vec![String::new()];
+/// A word of a command line.
+#[derive(Default)]
+struct Word {
+    /// With its quotes and escapes.
+    written: String,
+    /// Without the quotes, as agetty gets it but for the escapes.
+    meant: String,
+}
+
+/// The words of a command line (systemd.service(5), "Command lines"); `None` if a quote or an escape has no end.
+fn words(line: &str) -> Option<Vec<Word>> {
+    let mut words = vec![Word::default()];
     let mut quote = None;
     let mut escaped = false;
     for c in line.chars() {
         if matches!(c, ' ' | '\t') && quote.is_none() && !escaped {
-            words.push(String::new());
+            words.push(Word::default());
             continue;
         }
+        let was_quoted = quote;
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
@@ -124,10 +134,13 @@ fn words(line: &str) -> Option<Vec<String>> {
             _ => {}
         }
         if let Some(word) = words.last_mut() {
-            word.push(c);
+            word.written.push(c);
+            if quote == was_quoted {
+                word.meant.push(c);
+            }
         }
     }
-    words.retain(|word| !word.is_empty());
+    words.retain(|word| !word.written.is_empty());
     (quote.is_none() && !escaped).then_some(words)
 }
 
@@ -151,6 +164,9 @@ mod tests {
             // As getopt_long(3) understands them.
             (r"/sbin/agetty -aeve -o'-p \\u' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
             ("/sbin/agetty -I -a --ho -o -L=a -8 -- -a b", "/sbin/agetty {} -I -a --ho -o -L=a -8 -- -a b"),
+            // As systemd takes the quotes away before.
+            ("/sbin/agetty '-a' \"eve\" ''-- -a b", "/sbin/agetty {} ''-- -a b"),
+            ("/sbin/agetty \"'\"-a eve", "/sbin/agetty {} \"'\"-a eve"),
         ];
         for (line, expected) in cases {
             let expected = expected.replace("{}", r"-o '-p -f -- \\u' --autologin ada");
