@@ -23,7 +23,7 @@ pub fn holds(input: &[u8]) {
         assert_eq!(DropIn::parse(&written).as_ref(), Some(&drop_in), "{written}");
         assert!(!written.contains(['\r', '\0']) && !drop_in.user.contains(char::is_control));
         let paths = drop_in.made.iter().chain(&drop_in.profile).chain(&drop_in.made_for_profile);
-        assert!(paths.map(|path| path.as_os_str().len()).sum::<usize>() <= input.len());
+        assert!(paths.map(|path| path.as_os_str().len()).sum::<usize>() <= text.len());
     }
     for name in people(&text) {
         assert!(text.lines().any(|line| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with(':'))), "{name}");
