@@ -49,20 +49,20 @@ pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     let options = words.split_off(own);
     let mut line: Vec<_> = words.into_iter().map(|word| word.written).collect();
     line.extend([LOGIN_OPTIONS, "--autologin", user].map(str::to_owned));
-    line.extend(without_contradiction(&options));
+    line.extend(without_contradiction(options));
     Some(line.join(" "))
 }
 
 /// Takes the options of a getty and returns them, as they are written, without those that would contradict ours.
-fn without_contradiction(options: &[Word]) -> Vec<String> {
+fn without_contradiction(options: Vec<Word>) -> Vec<String> {
     let mut kept = Vec::new();
-    let mut options = options.iter();
+    let mut options = options.into_iter();
     while let Some(word) = options.next() {
         let Some(option) = option(&word.meant) else {
-            kept.push(word.written.clone());
+            kept.push(word.written);
             // Behind two dashes are no options any more.
             if word.meant == "--" {
-                kept.extend(options.by_ref().map(|word| word.written.clone()));
+                kept.extend(options.by_ref().map(|word| word.written));
             }
             continue;
         };
@@ -70,7 +70,7 @@ fn without_contradiction(options: &[Word]) -> Vec<String> {
         if option.contradicts {
             kept.extend(option.before);
         } else {
-            kept.extend([word].into_iter().chain(value).map(|word| word.written.clone()));
+            kept.extend([word].into_iter().chain(value).map(|word| word.written));
         }
     }
     kept
@@ -135,6 +135,7 @@ fn words(line: &str) -> Option<Vec<Word>> {
         }
         if let Some(word) = words.last_mut() {
             word.written.push(c);
+            // Only a quote that opens or closes has changed it.
             if quote == was_quoted {
                 word.meant.push(c);
             }
