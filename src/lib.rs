@@ -7,6 +7,7 @@
 //! | [`cli`] | the command line, its messages and exit statuses |
 //! | [`host`] | the session side: the one process that stays in the login session's scope |
 //! | [`supervisor`] | the unit side: the main process of `xorg@N.service` |
+//! | [`server`] | one X server's process and output, for the host and both kinds of supervisors |
 //! | [`displays`] | displays without a screen: servers, commands and window managers on them |
 //! | [`launch`] | what those two say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
@@ -44,6 +45,7 @@ pub mod record;
 pub mod runtime_dir;
 pub mod seat;
 pub mod select;
+pub mod server;
 pub mod session;
 pub mod session_bus;
 pub mod small_file;

@@ -14,14 +14,14 @@ use tokio::time::timeout;
 use super::claim::{self, Settings};
 use crate::config::Crash;
 use crate::deadline;
-use crate::host::server::{self, Server};
 use crate::host::verdict::{Verdict, judge};
 use crate::launch::Ending;
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, names};
 use crate::os::{Image, Pid};
 use crate::runtime_dir::RuntimeDir;
-use crate::supervisor::relay::Relay;
+use crate::server::relay::Relay;
+use crate::server::{Server, environment};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -113,7 +113,7 @@ pub(super) fn start(
         let name = entry.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default();
         settings.environment.keys().any(|set| set.as_bytes() == name)
     };
-    let mut environment = server::environment()?;
+    let mut environment = environment()?;
     environment.retain(|entry| !replaced(entry));
     for (name, value) in &settings.environment {
         environment.push(c_string(&format!("{name}={value}"))?);

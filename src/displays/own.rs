@@ -38,7 +38,7 @@ use crate::launch::Ending;
 use crate::manager::{Manager, Mode, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
-use crate::supervisor::relay::Relay;
+use crate::server::relay::Relay;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::occupied;

@@ -22,7 +22,7 @@ use crate::launch::Ending;
 use crate::manager::{Manager, Mode, names};
 use crate::os;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::supervisor::relay::Relay;
+use crate::server::relay::Relay;
 use crate::x11::display::Display;
 use crate::x11::{occupied, xauthority};
 

@@ -21,7 +21,7 @@
 //!    cookie and environment are there before anything else.
 //! 3. The supervisor (`startxd serve 0`, main process of `xorg@0.service`) connects to the launch socket and asks for
 //!    the server, handing over the listening sockets and a pipe for its output.
-//! 4. The host forks the server ([`server`]): here, because logind finds a server's session by its pid's scope, and
+//! 4. The host forks the server ([`crate::server`]): here, because logind finds a server's session by its pid's scope, and
 //!    the kernel allows VT ioctls only where the VT is the controlling terminal. It answers with a pidfd.
 //! 5. The server takes control of the session and serves its backlog. The supervisor's own handshake is answered, it
 //!    moves the server into its unit's cgroup, and says READY=1.

@@ -1,10 +1,9 @@
 //! The messages of the launch socket and their form; pure.
 
-use std::fmt;
-
 use nix::unistd::Pid;
 use thiserror::Error;
 
+use crate::os::Ending;
 use crate::x11::display::Display;
 
 /// The longest message in bytes, and so the size of every receive buffer.
@@ -42,27 +41,6 @@ pub enum Reply {
     Stopping,
     /// No, and why.
     Refused(String),
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// It exited by itself with this status.
-    Code(i32),
-    /// A signal with this number ended it.
-    Signal(i32),
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exited with status {code}"),
-            Self::Signal(number) => match nix::sys::signal::Signal::try_from(*number) {
-                Ok(signal) => write!(f, "was ended by {signal}"),
-                Err(_) => write!(f, "was ended by signal {number}"),
-            },
-        }
-    }
 }
 
 /// A message that is not one of ours.
@@ -187,7 +165,8 @@ fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ending, MAX_MESSAGE, Reply, Request};
+    use super::{MAX_MESSAGE, Reply, Request};
+    use crate::os::Ending;
     use crate::x11::display::Display;
     use nix::unistd::Pid;
 

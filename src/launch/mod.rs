@@ -15,5 +15,6 @@
 mod message;
 mod socket;
 
-pub use message::{Ending, MAX_MESSAGE, Malformed, Reply, Request};
+pub use crate::os::Ending;
+pub use message::{MAX_MESSAGE, Malformed, Reply, Request};
 pub use socket::{Connection, Listener};

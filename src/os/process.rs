@@ -1,6 +1,7 @@
-//! Facts about processes, by what the kernel tells of them in /proc. Names in it are bytes that a program has chosen.
+//! Facts about processes: how they ended, and what the kernel tells of them in /proc. Names in it are bytes that a
+//! program has chosen.
 
-use std::io;
+use std::{fmt, io};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -8,6 +9,27 @@ use crate::small_file;
 
 /// Major number of the virtual terminals (Documentation/admin-guide/devices.txt); minors 1 to 63 are tty1 to tty63.
 const TTY_MAJOR: u64 = 4;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited by itself with this status.
+    Code(i32),
+    /// A signal with this number ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with status {code}"),
+            Self::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "was ended by {signal}"),
+                Err(_) => write!(f, "was ended by signal {number}"),
+            },
+        }
+    }
+}
 
 /// The number of the virtual terminal that controls this process, if one does.
 ///

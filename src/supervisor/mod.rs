@@ -13,9 +13,6 @@
 //! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
 //! environment afterwards.
 
-pub mod lines;
-pub mod relay;
-
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -34,11 +31,11 @@ use crate::manager::{Manager, Mode, names};
 use crate::os::{self, Pid};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::server::relay::Relay;
 use crate::session::applications;
 use crate::x11::client::{Client, ClientError, readable};
 use crate::x11::display::Display;
 use crate::x11::xauthority;
-use relay::Relay;
 
 /// Why the unit fails.
 #[derive(Debug, Error)]
