@@ -3,6 +3,8 @@
 //! Each service has its own module ([`crate::logind`], [`crate::manager`], [`crate::session_bus`]) with just the methods
 //! that we call, each saying what we rely on, and takes a `Connection`, so that a test can hand in a peer of its own.
 
+use std::io::ErrorKind;
+
 use serde::Serialize;
 use thiserror::Error;
 use zbus::message::Message;
@@ -38,10 +40,10 @@ impl CallError {
         matches!(self, Self::Remote { name, .. } if name == error)
     }
 
-    /// Whether the connection is gone, as opposed to an answer that we did not want.
+    /// Whether the connection is gone, as opposed to an answer that we did not want, or to none in time.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
-        matches!(self, Self::Local { error: zbus::Error::InputOutput(_), .. })
+        matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() != ErrorKind::TimedOut)
     }
 }
 

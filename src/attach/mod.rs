@@ -24,7 +24,7 @@ use crate::environment;
 use crate::environment::block::Block;
 use crate::host::checks::Refusal;
 use crate::host::prepare::hostname_bytes;
-use crate::manager::{Manager, Mode, names, restore};
+use crate::manager::{Manager, Mode, NoManager, names, restore};
 use crate::multiplexer::tell::{self, Told};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -53,8 +53,8 @@ pub enum NotAttached {
     NotHere { given: String },
     #[error("display {display} cannot be used: {why}; see whether xdpyinfo can, and what XAUTHORITY is")]
     Display { display: Display, why: String },
-    #[error("the user manager does not answer ({why}); see: systemctl status user@{uid}")]
-    NoManager { uid: u32, why: String },
+    #[error("{0}")]
+    NoManager(#[from] NoManager),
     #[error("the user manager refused: {0}; see journalctl --user -b")]
     Manager(#[from] CallError),
     #[error("cannot write to {}: {error}; see whether there is space: df {}", path.display(), path.display())]
@@ -86,7 +86,7 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let authority = authority();
     let deadlines = &config.deadlines;
     drop(connect(display, &authority, deadlines.server_ready).await?);
-    let manager = manager(&runtime, deadlines.user_manager).await?;
+    let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
     nothing_up(&runtime, &manager).await?;
     // What an earlier one has left that was killed together with what comes after it.
     put_back(&runtime, &manager).await?;
@@ -119,7 +119,7 @@ pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
     if record(&runtime).is_none() {
         return Err(NotAttached::Nothing);
     }
-    let manager = manager(&runtime, deadlines.user_manager).await?;
+    let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
     end(&manager, deadlines).await?;
     // The service has done it, unless it was not there any more.
     put_back(&runtime, &manager).await
@@ -138,7 +138,7 @@ pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
     let mut stop = signal(SignalKind::terminate()).map_err(failed)?;
     let client = connect(display, &attached.authority, deadlines.server_ready).await?;
     let mut display_watch = Watch::new(client).await.map_err(broken)?;
-    let manager = manager(&runtime, deadlines.user_manager).await?;
+    let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
     sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&format!("Watching display {display}"))])
         .map_err(failed)?;
     let watch = async {
@@ -168,7 +168,7 @@ pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
 /// [`NotAttached`].
 pub async fn restore() -> Result<(), NotAttached> {
     let runtime = RuntimeDir::find()?;
-    let manager = manager(&runtime, Deadlines::default().user_manager).await?;
+    let manager = Manager::connect(&runtime, Deadlines::default().user_manager).await?;
     put_back(&runtime, &manager).await
 }
 
@@ -246,16 +246,6 @@ async fn connect(display: Display, authority: &Path, deadline: Duration) -> Resu
 fn cookie(display: Display, authority: &Path) -> Option<Cookie> {
     let bytes = small_file::read(authority).ok()?;
     xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, display, &hostname_bytes())
-}
-
-async fn manager(runtime: &RuntimeDir, deadline: Duration) -> Result<Manager, NotAttached> {
-    let uid = nix::unistd::geteuid().as_raw();
-    let connected = timeout(deadline, Manager::connect(runtime)).await;
-    match connected {
-        Ok(Ok(manager)) => Ok(manager),
-        Ok(Err(error)) => Err(NotAttached::NoManager { uid, why: error.to_string() }),
-        Err(_) => Err(NotAttached::NoManager { uid, why: format!("no answer within {} s", deadline.as_secs_f32()) }),
-    }
 }
 
 /// That no graphical session of this user is up, and nothing is attached.

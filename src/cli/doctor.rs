@@ -14,7 +14,7 @@ pub async fn run(json: bool) -> Exit {
     let deadline = loaded.config.deadlines.user_manager;
     let mut findings = doctor::examine(&loaded).await;
     // What `status` says of a session that is up, if it answers: in one finding, with the same words.
-    if let Ok(Some(problems)) = tokio::time::timeout(deadline, status::problems()).await {
+    if let Ok(Some(problems)) = tokio::time::timeout(deadline, status::problems(deadline)).await {
         findings.extend(problems.into_iter().map(|what| SESSION_UNWELL.found(what, "see all of it: startxd status")));
     }
     // The worst comes last in no list that a person reads.

@@ -97,7 +97,7 @@ impl From<&Refusal> for Exit {
             Refusal::NoSeat { .. } => Self::NoSeat,
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
             Refusal::NotActive { .. } | Refusal::NotActiveOnSeat { .. } => Self::NotActive,
-            Refusal::NoManager { .. } | Refusal::NoBus { .. } => Self::NoManager,
+            Refusal::NoManager(_) => Self::NoManager,
             Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,
         }
@@ -109,7 +109,7 @@ impl From<&NotAttached> for Exit {
         match failure {
             NotAttached::Refused(refusal) => refusal.into(),
             NotAttached::NoRuntimeDir(_) | NotAttached::Write { .. } => Self::NoRuntimeDir,
-            NotAttached::NoManager { .. } | NotAttached::Manager(_) => Self::NoManager,
+            NotAttached::NoManager(_) | NotAttached::Manager(_) => Self::NoManager,
             NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
             NotAttached::NotStarted { .. } | NotAttached::NotStopped { .. } => Self::SessionFailed,
             NotAttached::Nothing => Self::NotRunning,
@@ -123,7 +123,7 @@ impl From<&NotEnabled> for Exit {
             NotEnabled::Root => Self::Root,
             NotEnabled::Name(_) => Self::Usage,
             NotEnabled::NoRuntimeDir(_) => Self::NoRuntimeDir,
-            NotEnabled::NoManager { .. } => Self::NoManager,
+            NotEnabled::NoManager(_) => Self::NoManager,
             NotEnabled::NoHome => Self::NoHome,
             _ => Self::NotSetUp,
         }

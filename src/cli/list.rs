@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::time::Duration;
 
 use super::exit::Exit;
 use super::json::Json;
 use crate::config::Config;
 use crate::host::repair;
-use crate::manager::{Manager, UnitState};
+use crate::manager::{Manager, NoManager, UnitState};
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Surroundings;
@@ -27,14 +28,11 @@ pub async fn run(json: bool) -> Exit {
 pub async fn gather(config: &Config, around: &Surroundings) -> Vec<Offer> {
     let runtime = RuntimeDir::find();
     let units = match &runtime {
-        Ok(runtime) => {
-            let units = tokio::time::timeout(config.deadlines.user_manager, units(runtime)).await;
-            units.unwrap_or_else(|_| Err("no answer".to_owned()))
-        }
+        Ok(runtime) => units(runtime, config.deadlines.user_manager).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let units = units.unwrap_or_else(|why| {
-        tracing::warn!("what is enabled for wm.target is not known, the user manager does not tell: {why}");
+        tracing::warn!("what is enabled for wm.target is not known: {why}");
         Vec::new()
     });
     let record = runtime.ok().filter(|runtime| !repair::is_dead(runtime));
@@ -42,9 +40,9 @@ pub async fn gather(config: &Config, around: &Surroundings) -> Vec<Offer> {
     offers::offers(&units, config.session.default.as_deref(), around, record.as_ref())
 }
 
-async fn units(runtime: &RuntimeDir) -> Result<Vec<(String, UnitState)>, String> {
-    let manager = Manager::connect(runtime).await.map_err(|error| error.to_string())?;
-    offers::enabled(&manager).await.map_err(|error| error.to_string())
+async fn units(runtime: &RuntimeDir, deadline: Duration) -> Result<Vec<(String, UnitState)>, NoManager> {
+    let manager = Manager::connect(runtime, deadline).await?;
+    Manager::within(deadline, offers::enabled(&manager)).await
 }
 
 /// A line for each offer: `*` for the default, what to give to `startxd start`, the state, and what it is.

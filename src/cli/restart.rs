@@ -21,10 +21,10 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
             return Exit::System;
         }
     };
-    let manager = match Manager::connect(runtime).await {
+    let manager = match Manager::connect(runtime, super::configuration().deadlines.user_manager).await {
         Ok(manager) => manager,
         Err(error) => {
-            tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");
+            tracing::error!("{error}");
             return Exit::NoManager;
         }
     };

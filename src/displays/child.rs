@@ -180,7 +180,7 @@ pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &C
     let Some(wanted) = &settings.session else { return std::future::pending().await };
     let unit = names::display_session(settings.display);
     let watched = async {
-        let manager = Manager::connect_within(runtime, deadline).await?;
+        let manager = Manager::connect(runtime, deadline).await.map_err(|error| error.why().to_owned())?;
         let mut signals = manager.signals().await.map_err(|error| error.to_string())?;
         let service = Service {
             name: unit.clone(),

@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use super::Failure;
 use super::claim::{self, Claim};
 use crate::deadline::{Deadlines, LOOK_AGAIN};
-use crate::manager::{Manager, Mode, Signal, UnitState, names};
+use crate::manager::{Manager, Mode, NoManager, Signal, UnitState, names};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
 use crate::x11::display::Display;
@@ -74,7 +74,7 @@ pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failu
         match signals.next().await {
             Signal::JobDone { job, .. } => jobs.retain(|queued| *queued != job),
             Signal::UnitChanged(_) | Signal::Restarts { .. } => {}
-            Signal::Lost => return Err(Failure::NoManager("the connection broke".to_owned())),
+            Signal::Lost => return Err(NoManager::lost().into()),
         }
     }
     for unit in units {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::server::NoProgram;
 use crate::dbus::CallError;
+use crate::manager::NoManager;
 use crate::runtime_dir::NoRuntimeDir;
 use crate::session::NoSession;
 use crate::x11::display::Display;
@@ -48,10 +49,8 @@ pub enum Failure {
     NotReady(Display),
     #[error("cannot write to {path}: {error}; see whether there is space: df {path}")]
     Write { path: String, error: io::Error },
-    #[error(
-        "the user manager does not answer ({0}); log in, or let it run without a login: sudo loginctl enable-linger $USER"
-    )]
-    NoManager(String),
+    #[error("{0}")]
+    NoManager(#[from] NoManager),
     #[error("the user manager did not take the order: {0}")]
     Call(#[from] CallError),
     #[error("{0}")]

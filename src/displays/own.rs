@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use super::child::{self, Child, NotReady};
 use super::claim::{self, Claim, Settings};
 use super::run::{Command, Waiting};
-use super::start::{connect, managed};
+use super::start::managed;
 use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Config;
@@ -35,7 +35,7 @@ use crate::deadline::BEHIND_OURS;
 use crate::host::prepare::hostname_bytes;
 use crate::host::repair::remove_socket;
 use crate::launch::Ending;
-use crate::manager::{Manager, Mode, Signals, names, transient};
+use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
 use crate::server::relay::Relay;
@@ -185,7 +185,7 @@ impl<'a> Own<'a> {
             [self.server.pid()].into_iter().chain(self.janitor.as_ref().map(|janitor| janitor.pid)).collect();
         let runtime = self.runtime;
         let units = async {
-            let connected = connect(runtime, deadlines.user_manager).await?;
+            let connected = Manager::connect(runtime, deadlines.user_manager).await?;
             tracing::debug!("connected");
             let signals = connected.signals().await?;
             let (manager, signals) = manager.insert((connected, signals));
@@ -201,7 +201,7 @@ impl<'a> Own<'a> {
                 match signals.job_done(&job).await.as_deref() {
                     Some("done") => {}
                     Some(result) => return Err(Failure::NotStarted { unit, result: result.to_owned() }),
-                    None => return Err(Failure::NoManager("the connection broke".to_owned())),
+                    None => return Err(NoManager::lost().into()),
                 }
             }
             tracing::debug!("the units are made");

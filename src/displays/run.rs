@@ -18,7 +18,7 @@ use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::environment::{Block, of_display};
 use crate::manager::transient::NOT_OF_THIS_DISPLAY;
-use crate::manager::{Manager, names, transient};
+use crate::manager::{Manager, NoManager, names, transient};
 use crate::os::{self, Came, Held, Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::{Surroundings, find};
@@ -133,7 +133,7 @@ pub async fn on(
         match signals.job_done(&job).await {
             Some(result) if result == "done" => Ok(()),
             Some(result) => Err(Failure::NotStarted { unit, result }),
-            None => Err(Failure::NoManager("the connection broke".to_owned())),
+            None => Err(NoManager::lost().into()),
         }
     };
     tokio::select! {

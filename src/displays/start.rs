@@ -12,7 +12,7 @@ use super::{FIRST, Failure, end};
 use crate::config::Ready;
 use crate::deadline::Deadlines;
 use crate::host::prepare::hostname_bytes;
-use crate::manager::{Manager, Mode, Signal, Signals, names};
+use crate::manager::{Manager, Mode, NoManager, Signal, Signals, names};
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::client::Client;
 use crate::x11::cookie::Cookie;
@@ -105,7 +105,7 @@ impl<'a> Starter<'a> {
 
     async fn job_done(&self, job: &OwnedObjectPath, unit: &str, signals: &mut Signals) -> Result<(), Failure> {
         let result = signals.job_done(job).await;
-        let result = result.ok_or_else(|| Failure::NoManager("the connection broke".to_owned()))?;
+        let result = result.ok_or_else(NoManager::lost)?;
         if result == "done" {
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl<'a> Starter<'a> {
                     return Err(Failure::SessionFailed(why));
                 }
                 if signals.next().await == Signal::Lost {
-                    return Err(Failure::NoManager("the connection broke".to_owned()));
+                    return Err(NoManager::lost().into());
                 }
             }
         };
@@ -151,12 +151,4 @@ pub async fn managed(display: Display, cookie: &Cookie, ready: Ready, deadline: 
     };
     let late = || Failure::NotManaged(display, deadline, names::display_session(display));
     timeout(deadline, managed).await.map_err(|_| late())
-}
-
-/// Connects to the user manager; its absence is what is most likely wrong where nobody is logged in.
-///
-/// # Errors
-/// [`Failure::NoManager`].
-pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Manager, Failure> {
-    Manager::connect_within(runtime, deadline).await.map_err(Failure::NoManager)
 }

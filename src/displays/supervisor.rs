@@ -207,7 +207,7 @@ impl Life<'_> {
         }
         let unit = names::display_session(self.settings.display);
         let forget = async {
-            let manager = Manager::connect(self.runtime).await.ok()?;
+            let manager = Manager::connect(self.runtime, self.deadlines.user_manager).await.ok()?;
             manager.reset_failed(&unit).await.ok()
         };
         let _ = timeout(self.deadlines.user_manager, forget).await;
@@ -217,7 +217,9 @@ impl Life<'_> {
     async fn ask_for_stop(&mut self) {
         let unit = names::display_service(self.settings.display);
         let asked = async {
-            let manager = Manager::connect_within(self.runtime, self.deadlines.user_manager).await?;
+            let manager = Manager::connect(self.runtime, self.deadlines.user_manager)
+                .await
+                .map_err(|error| error.why().to_owned())?;
             manager.stop(&unit, Mode::Replace).await.map_err(|error| error.to_string())?;
             Ok::<_, String>(())
         };

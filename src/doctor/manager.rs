@@ -14,7 +14,6 @@ use super::catalogue::{
 use crate::environment::Block;
 use crate::manager::{Manager, names};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::session_bus;
 
 /// startxd's own units; of the templates, any instance does.
 const UNITS: [&str; 6] = [
@@ -76,20 +75,17 @@ pub async fn gather(deadline: Duration) -> Facts {
         wanted: Vec::new(),
     };
     let Some(runtime) = &facts.runtime else { return facts };
-    let late = || format!("no answer within {} s", deadline.as_secs_f32());
-    let connect = async { session_bus::connect(runtime).await.map_err(|error| error.to_string()) };
-    let manager = match timeout(deadline, connect).await.unwrap_or_else(|_| Err(late())) {
-        Ok(bus) => Manager::new(bus),
-        Err(why) => {
-            facts.bus_fault = Some(why);
+    let manager = match Manager::connect(runtime, deadline).await {
+        Ok(manager) => manager,
+        Err(error) => {
+            facts.bus_fault = Some(error.why().to_owned());
             return facts;
         }
     };
-    let states = async { manager.states(&UNITS).await.map_err(|error| error.to_string()) };
-    match timeout(deadline, states).await.unwrap_or_else(|_| Err(late())) {
+    match Manager::within(deadline, manager.states(&UNITS)).await {
         Ok(states) => facts.loads = UNITS.into_iter().zip(states.into_iter().map(|state| state.load)).collect(),
-        Err(why) => {
-            facts.manager_fault = Some(why);
+        Err(error) => {
+            facts.manager_fault = Some(error.why().to_owned());
             return facts;
         }
     }

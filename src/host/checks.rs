@@ -13,11 +13,11 @@ use super::repair;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
 use crate::logind::{self, Session};
-use crate::manager::{Manager, UnitState, names};
+use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::seat::{SEAT0, Seat};
-use crate::{attach, os, session_bus};
+use crate::{attach, os};
 
 /// Why a session may not start. One sentence each, with the remedy.
 #[derive(Debug, Error)]
@@ -81,10 +81,8 @@ pub enum Refusal {
          there (loginctl activate {session}) and try again", seconds(*waited)
     )]
     NotActiveOnSeat { session: String, seat: String, waited: Duration },
-    #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
-    NoManager { uid: u32, why: String },
-    #[error("the user's message bus does not answer ({why}); see: systemctl --user status dbus.socket dbus")]
-    NoBus { why: String },
+    #[error("{0}")]
+    NoManager(#[from] NoManager),
     #[error("a session of startxd is up already, on {place}, display {display}; end it first: startxd stop")]
     AlreadyUp { place: String, display: crate::x11::display::Display },
     #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
@@ -282,21 +280,9 @@ fn home() -> Result<(), Refusal> {
 
 /// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
 async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Vec<UnitState>), Refusal> {
-    let late = || format!("no answer within {}", seconds(deadline));
-    // Hello is part of the connecting, so a connection is an answer.
-    let bus = async { session_bus::connect(runtime).await.map_err(|error| error.to_string()) };
-    let bus = timeout(deadline, bus).await.unwrap_or_else(|_| Err(late()));
-    let manager = Manager::new(bus.map_err(|why| {
-        // Without a manager there is no bus; that is then the smaller trouble.
-        let manager = std::os::unix::net::UnixStream::connect(runtime.manager_socket());
-        manager.map_or_else(|_| no_manager(why.clone()), |_| Refusal::NoBus { why: why.clone() })
-    })?);
-    let states = timeout(deadline, ask(&manager)).await.unwrap_or_else(|_| Err(no_manager(late())))?;
+    let manager = Manager::connect(runtime, deadline).await?;
+    let states = Manager::within(deadline, manager.states(&UNITS)).await?;
     Ok((manager, states))
-}
-
-fn no_manager(why: String) -> Refusal {
-    Refusal::NoManager { uid: nix::unistd::geteuid().as_raw(), why }
 }
 
 /// That no graphical session of this user is up; one that is going down is waited for. One whose host is dead does not
@@ -337,7 +323,7 @@ async fn nothing_up(
         let first = signals.is_none();
         let listening = match &mut signals {
             Some(listening) => listening,
-            None => signals.insert(manager.signals().await.map_err(|error| no_manager(error.to_string()))?),
+            None => signals.insert(manager.signals().await.map_err(NoManager::silent)?),
         };
         let host_gone = async {
             match &host {
@@ -359,7 +345,7 @@ async fn nothing_up(
 }
 
 async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
-    manager.states(&UNITS).await.map_err(|error| no_manager(error.to_string()))
+    Ok(manager.states(&UNITS).await.map_err(NoManager::silent)?)
 }
 
 /// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.

@@ -125,7 +125,9 @@ async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, S
     let end = Instant::now() + deadline;
     loop {
         let attempt = async {
-            let manager = Manager::connect(runtime).await?;
+            let manager = Manager::connect(runtime, deadline)
+                .await
+                .map_err(|error| zbus::Error::Failure(error.why().to_owned()))?;
             let failed = |error: CallError| zbus::Error::Failure(error.to_string());
             let signals = manager.signals().await.map_err(failed)?;
             manager.version().await.map_err(failed)?;

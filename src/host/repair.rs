@@ -200,10 +200,10 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
     if place::is_served(runtime) {
         return Found::Alive;
     }
-    let manager = match Manager::connect_within(runtime, deadlines.user_manager).await {
+    let manager = match Manager::connect(runtime, deadlines.user_manager).await {
         Ok(manager) => manager,
         Err(error) => {
-            tracing::error!("the user's message bus does not answer ({error}); see: systemctl --user status dbus");
+            tracing::error!("{error}");
             return Found::Nothing;
         }
     };

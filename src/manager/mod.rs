@@ -14,6 +14,8 @@ pub mod transient;
 
 use std::time::Duration;
 
+use thiserror::Error;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
@@ -115,6 +117,41 @@ impl ServiceEnd {
     }
 }
 
+/// Why the user manager cannot be used, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum NoManager {
+    #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
+    Silent { uid: u32, why: String },
+    #[error("the user's message bus does not answer ({0}); see: systemctl --user status dbus.socket dbus")]
+    NoBus(String),
+}
+
+impl NoManager {
+    /// It does not answer; `why` is what a call to it, or the connection, has said.
+    pub fn silent(why: impl ToString) -> Self {
+        Self::Silent { uid: nix::unistd::geteuid().as_raw(), why: why.to_string() }
+    }
+
+    /// The connection broke while an answer was waited for.
+    #[must_use]
+    pub fn lost() -> Self {
+        Self::silent("the connection broke")
+    }
+
+    /// What was seen, without what helps.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Silent { why, .. } | Self::NoBus(why) => why,
+        }
+    }
+}
+
+fn no_answer(deadline: Duration) -> String {
+    format!("no answer within {} s", deadline.as_secs_f32())
+}
+
 /// A connection to the manager.
 #[derive(Clone)]
 pub struct Manager {
@@ -122,21 +159,33 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Connects over the user's bus; whether there is a manager on it, [`Manager::version`] tells.
+    /// Connects over the user's bus, for no longer than `deadline`; whether there is a manager on it,
+    /// [`Manager::version`] tells.
     ///
     /// # Errors
-    /// There is no bus.
-    pub async fn connect(runtime: &RuntimeDir) -> zbus::Result<Self> {
-        Ok(Self::new(session_bus::connect(runtime).await?))
+    /// There is no bus, or it does not answer.
+    pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NoManager> {
+        // Hello is part of the connecting, so a connection is an answer.
+        let why = match timeout(deadline, session_bus::connect(runtime)).await {
+            Ok(Ok(connection)) => return Ok(Self::new(connection)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => no_answer(deadline),
+        };
+        // Without a manager there is no bus; that is then the smaller trouble.
+        let manager = timeout(deadline, UnixStream::connect(runtime.manager_socket())).await;
+        Err(if matches!(manager, Ok(Ok(_))) { NoManager::NoBus(why) } else { NoManager::silent(why) })
     }
 
-    /// As [`Manager::connect`], for no longer than `deadline`.
+    /// Lets a question to the manager take no longer than `deadline`.
     ///
     /// # Errors
-    /// There is no bus, or it does not answer; in words that go behind "does not answer".
-    pub async fn connect_within(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, String> {
-        let connected = timeout(deadline, Self::connect(runtime)).await.map_err(|_| "no answer".to_owned())?;
-        connected.map_err(|error| error.to_string())
+    /// It does not answer by then, or with an error.
+    pub async fn within<T>(
+        deadline: Duration,
+        question: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, NoManager> {
+        let answer = timeout(deadline, question).await.map_err(|_| NoManager::silent(no_answer(deadline)))?;
+        answer.map_err(NoManager::silent)
     }
 
     /// The manager at the other end of a connection.

@@ -15,7 +15,7 @@ use super::remembered::{self, Remembered};
 use super::service::{self, Failed};
 use crate::deadline::Deadlines;
 use crate::logind::{self, linger};
-use crate::manager::{Manager, Mode};
+use crate::manager::{Manager, Mode, NoManager};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
 /// Where systemd looks for the programs of units (systemd.exec(5), `ExecSearchPath=`).
@@ -31,8 +31,8 @@ pub enum NotEnabled {
     Name(#[from] BadName),
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
-    #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
-    NoManager { uid: u32, why: String },
+    #[error("{0}")]
+    NoManager(#[from] NoManager),
     #[error("{0} is not installed where systemd looks for programs (such as /usr/bin and /usr/local/bin); install it")]
     NotInstalled(Kind),
     #[error("the user unit {unit} is missing ({why}); if startxd was just installed: systemctl --user daemon-reload")]
@@ -269,13 +269,7 @@ async fn set_linger(enable: bool) -> Result<(), String> {
 
 /// The user manager, proven by an answer.
 pub(super) async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled> {
-    let runtime = RuntimeDir::find()?;
-    let failed = |why: String| NotEnabled::NoManager { uid: nix::unistd::geteuid().as_raw(), why };
-    let answer = async {
-        let manager = Manager::connect(&runtime).await.map_err(|error| error.to_string())?;
-        manager.version().await.map_err(|error| error.to_string())?;
-        Ok(manager)
-    };
-    let late = |_| failed(format!("no answer within {} s", deadlines.user_manager.as_secs_f32()));
-    timeout(deadlines.user_manager, answer).await.map_err(late)?.map_err(failed)
+    let manager = Manager::connect(&RuntimeDir::find()?, deadlines.user_manager).await?;
+    Manager::within(deadlines.user_manager, manager.version()).await?;
+    Ok(manager)
 }

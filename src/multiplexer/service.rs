@@ -14,7 +14,7 @@ use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
 use super::tmux::{self, Server};
 use super::{screen, sockets, zellij};
 use crate::deadline::{Deadlines, LOOK_AGAIN};
-use crate::manager::{Manager, Mode};
+use crate::manager::{Manager, Mode, NoManager};
 use crate::os::{self, Pid};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::small_file;
@@ -40,8 +40,8 @@ pub enum Failed {
     Tmux(io::Error),
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
-    #[error("the user manager does not answer ({0})")]
-    Manager(String),
+    #[error("{0}")]
+    Manager(#[from] NoManager),
 }
 
 /// Where a session's or server's socket is, if somebody listens on it.
@@ -158,21 +158,20 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
         () = ended => return Err(Failed::Ended { what }),
     }
     if kind == Kind::Tmux {
-        start_sessions().await;
+        start_sessions(deadlines).await;
     }
     Ok(())
 }
 
 /// Queues the sessions that are enabled: they fell with a server that has crashed, and it comes back alone.
-async fn start_sessions() {
+async fn start_sessions(deadlines: &Deadlines) {
     let start = async {
-        let manager = manager().await?;
-        let refused = |error: crate::dbus::CallError| Failed::Manager(error.to_string());
-        if manager.state(TARGET).await.map_err(refused)?.active == "active" {
-            let wanted = manager.wanted_by(TARGET).await.map_err(refused)?;
+        let manager = manager(deadlines).await?;
+        if manager.state(TARGET).await.map_err(NoManager::silent)?.active == "active" {
+            let wanted = manager.wanted_by(TARGET).await.map_err(NoManager::silent)?;
             for unit in wanted.iter().filter(|unit| unit.starts_with("tmux@")) {
                 // They wait for the server's unit, so nobody can wait for them here.
-                manager.start(unit, Mode::Replace).await.map_err(refused)?;
+                manager.start(unit, Mode::Replace).await.map_err(NoManager::silent)?;
             }
         }
         Ok::<_, Failed>(())
@@ -226,7 +225,7 @@ async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     let server = server(deadlines);
     // One that is gone already has nothing to end.
     let Ok(panes) = server.panes(name).await else { return Ok(()) };
-    let manager = manager().await?;
+    let manager = manager(deadlines).await?;
     let mut scopes = Vec::new();
     for pane in panes {
         if let Ok(Some(unit)) = manager.unit_of_pid(pane).await
@@ -247,10 +246,9 @@ async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
 /// # Errors
 /// The user manager does not answer.
 pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
-    let manager = manager().await?;
-    let refused = |error: crate::dbus::CallError| Failed::Manager(error.to_string());
-    let server = manager.last_main_pid(TMUX_SERVER).await.map_err(refused)?;
-    let scopes = manager.units_like(&[tmux::PANE_SCOPES]).await.map_err(refused)?;
+    let manager = manager(deadlines).await?;
+    let server = manager.last_main_pid(TMUX_SERVER).await.map_err(NoManager::silent)?;
+    let scopes = manager.units_like(&[tmux::PANE_SCOPES]).await.map_err(NoManager::silent)?;
     let ours = |unit: &crate::manager::Listed| tmux::launcher(&unit.description) == Some(server);
     let scopes = scopes.into_iter().filter(ours).map(|unit| unit.name).collect();
     end_scopes(&manager, scopes, deadlines.multiplexer_stop).await;
@@ -285,6 +283,6 @@ async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) 
     tasks.join_all().await;
 }
 
-async fn manager() -> Result<Manager, Failed> {
-    Manager::connect(&RuntimeDir::find()?).await.map_err(|error| Failed::Manager(error.to_string()))
+async fn manager(deadlines: &Deadlines) -> Result<Manager, Failed> {
+    Ok(Manager::connect(&RuntimeDir::find()?, deadlines.user_manager).await?)
 }

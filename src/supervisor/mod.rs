@@ -27,7 +27,7 @@ use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::host::{prepare, repair};
 use crate::launch::{Connection, Ending, Reply, Request};
-use crate::manager::{Manager, Mode, names};
+use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -68,10 +68,8 @@ pub enum Failure {
     Crashed(Ending),
     #[error("{0}")]
     System(#[from] std::io::Error),
-    #[error("the user's message bus does not answer within {} s; see: systemctl --user status dbus", .0.as_secs_f32())]
-    ManagerSilent(Duration),
-    #[error("the user manager does not answer: {0}")]
-    NoManager(#[from] zbus::Error),
+    #[error("{0}")]
+    NoManager(#[from] NoManager),
 }
 
 /// The server as the supervisor knows it.
@@ -110,10 +108,10 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
     // Connecting to the manager overlaps with the server's start.
     let ready = async {
         let handshake = timeout(deadlines.server_ready, Client::connect(display, &cookie));
-        let manager = timeout(deadlines.user_manager, Manager::connect(&runtime));
+        let manager = Manager::connect(&runtime, deadlines.user_manager);
         let (client, manager) = tokio::join!(handshake, manager);
         let client = client.map_err(|_| Failure::Silent(deadlines.server_ready))??;
-        let manager = manager.map_err(|_| Failure::ManagerSilent(deadlines.user_manager))??;
+        let manager = manager?;
         adopt(&manager, display, server.pid, deadlines.user_manager).await;
         Ok::<_, Failure>((client, manager))
     };
@@ -145,7 +143,7 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
             Ok(())
         }
         Err(Failure::HostGone) => {
-            let manager = Manager::connect(&life.runtime).await?;
+            let manager = Manager::connect(&life.runtime, deadlines.user_manager).await?;
             life.end_without_host(&manager, &mut relay).await
         }
         Err(failure) => {
@@ -225,8 +223,8 @@ async fn server_ended(host: &Connection) -> Option<Ending> {
     }
 }
 
-fn lost(error: zbus::Error) -> CallError {
-    CallError::Local { method: "Hello", error }
+fn lost(error: NoManager) -> CallError {
+    CallError::Local { method: "Hello", error: zbus::Error::Failure(error.why().to_owned()) }
 }
 
 fn vendor(client: &Client) -> String {
@@ -298,7 +296,8 @@ impl Life<'_> {
             let mut again = None;
             let mut signals = match manager.signals().await {
                 Err(error) if error.is_disconnect() => {
-                    let manager = again.insert(Manager::connect(&self.runtime).await.map_err(lost)?);
+                    let manager =
+                        again.insert(Manager::connect(&self.runtime, self.deadlines.user_manager).await.map_err(lost)?);
                     manager.signals().await?
                 }
                 signals => signals?,

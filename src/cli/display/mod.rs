@@ -10,9 +10,10 @@ use super::exit::Exit;
 use crate::config::{Config, server_args};
 use crate::displays::run::{Command, on, on_its_own, take_signals};
 use crate::displays::server::{self, Kind};
-use crate::displays::start::{Starter, connect};
+use crate::displays::start::Starter;
 use crate::displays::wish::Wish;
 use crate::displays::{Failure, claim, end, list as listed, supervisor};
+use crate::manager::Manager;
 use crate::os::{Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::{Choice, Request, Surroundings, choose_named};
@@ -63,7 +64,7 @@ pub async fn run(run: DisplayRun) -> ExitCode {
         let (config, mut wish) = wish(&run.settings, run.settings.server_arg.clone())?;
         let runtime = RuntimeDir::find_without_login()?;
         if run.settings.session.is_some() {
-            let manager = connect(&runtime, config.deadlines.user_manager).await?;
+            let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
             wish.session = session(&run.settings, &manager).await?;
         }
         wish.client = Some(Pid::this());
@@ -161,9 +162,9 @@ fn number_or_command(text: &str) -> Result<Display, Failure> {
     Display::parse(text).map_err(hint)
 }
 
-async fn surroundings(config: &Config) -> Result<(RuntimeDir, crate::manager::Manager), Failure> {
+async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure> {
     let runtime = RuntimeDir::find_without_login()?;
-    let manager = connect(&runtime, config.deadlines.user_manager).await?;
+    let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
     Ok((runtime, manager))
 }
 

@@ -1,12 +1,13 @@
 //! A display that something else has started, and that `startxd attach` has given to the user manager.
 
+use super::Connected;
 use super::gather::{self, DisplayState, NotGathered};
 use super::judge::{Finding, Findings};
 use super::render::{self, Rows};
 use crate::attach;
 use crate::cli::json::Json;
 use crate::environment::block::Block;
-use crate::manager::{Manager, UnitState, names};
+use crate::manager::{NoManager, UnitState, names};
 use crate::runtime_dir::RuntimeDir;
 use crate::small_file;
 use crate::x11::display::Display;
@@ -39,10 +40,9 @@ pub struct Snapshot {
 ///
 /// # Errors
 /// [`NotGathered::Manager`].
-pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathered> {
+pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
     let Some(attached) = attach::record(runtime) else { return Ok(None) };
-    let failed = |error: &dyn std::fmt::Display| NotGathered::Manager(error.to_string());
-    let manager = Manager::connect(runtime).await.map_err(|error| failed(&error))?;
+    let manager = manager.as_ref().map_err(Clone::clone)?;
     let (environment, targets, watch) =
         tokio::join!(manager.environment(), manager.states(&TARGETS), manager.state(names::ATTACHED));
     let cookie = small_file::read(&attached.authority).ok().and_then(|bytes| {
@@ -50,13 +50,13 @@ pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathere
         xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, attached.display, &hostname)
     });
     Ok(Some(Snapshot {
-        state: gather::ask_display(attached.display, cookie, &manager).await,
+        state: gather::ask_display(attached.display, cookie, manager).await,
         display: attached.display,
         authority: attached.authority.display().to_string(),
         exported: attached.exported,
-        watch: watch.map_err(|error| failed(&error))?,
-        targets: targets.map_err(|error| failed(&error))?,
-        environment: environment.map_err(|error| failed(&error))?,
+        watch: watch.map_err(NoManager::silent)?,
+        targets: targets.map_err(NoManager::silent)?,
+        environment: environment.map_err(NoManager::silent)?,
     }))
 }
 

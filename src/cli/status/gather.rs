@@ -2,11 +2,12 @@
 
 use thiserror::Error;
 
+use super::Connected;
 use crate::deadline;
 use crate::environment::block::Block;
 use crate::launch::Connection;
 use crate::logind;
-use crate::manager::{Manager, UnitState, names};
+use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::os::{self, Pid};
 use crate::record::{Record, Unreadable};
 use crate::runtime_dir::RuntimeDir;
@@ -33,8 +34,8 @@ pub enum NotGathered {
     #[error("the session's record cannot be read: {0}; the next startxd start replaces it")]
     Record(#[from] Unreadable),
     /// No answer from the bus or the manager.
-    #[error("the user manager does not answer ({0}); see: systemctl --user status")]
-    Manager(String),
+    #[error("{0}")]
+    Manager(#[from] NoManager),
 }
 
 /// The server's process.
@@ -90,10 +91,9 @@ pub struct Snapshot {
 ///
 /// # Errors
 /// [`NotGathered`].
-pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathered> {
+pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
     let Some(record) = Record::read(&runtime.record())? else { return Ok(None) };
-    let failed = |error: &dyn std::fmt::Display| NotGathered::Manager(error.to_string());
-    let manager = Manager::connect(runtime).await.map_err(|error| failed(&error))?;
+    let manager = manager.as_ref().map_err(Clone::clone)?;
     let server_unit = names::xorg_service(record.display);
     let units: Vec<&str> = record.units.iter().map(String::as_str).collect();
     let (environment, targets, server_state, session, since) = tokio::join!(
@@ -103,17 +103,17 @@ pub async fn gather(runtime: &RuntimeDir) -> Result<Option<Snapshot>, NotGathere
         find_session(&record.session),
         manager.active_since(&server_unit),
     );
-    let (environment, targets) = (environment.map_err(|e| failed(&e))?, targets.map_err(|e| failed(&e))?);
-    let server_state = server_state.map_err(|error| failed(&error))?;
-    let states = manager.states(&units).await.map_err(|error| failed(&error))?;
+    let (environment, targets) = (environment.map_err(NoManager::silent)?, targets.map_err(NoManager::silent)?);
+    let server_state = server_state.map_err(NoManager::silent)?;
+    let states = manager.states(&units).await.map_err(NoManager::silent)?;
     // Not asked of a socket with no server behind it: that would start one.
     let display = if server_state.active == "active" {
-        ask_display(record.display, cookie(runtime, record.display), &manager).await
+        ask_display(record.display, cookie(runtime, record.display), manager).await
     } else {
         DisplayState::Down
     };
     let host = Connection::connect(&runtime.host_socket()).and_then(|host| host.peer_pid()).ok();
-    let server = find_server(&manager, &server_unit).await;
+    let server = find_server(manager, &server_unit).await;
     Ok(Some(Snapshot {
         host,
         session,

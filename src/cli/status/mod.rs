@@ -8,20 +8,24 @@ mod multiplexers;
 mod render;
 
 use std::io::Write;
+use std::time::Duration;
 
 use gather::NotGathered;
 use judge::{Finding, Severity};
 
 use super::exit::Exit;
 use crate::cli::json::Json;
-use crate::displays::{claim, list};
-use crate::manager::Manager;
+use crate::displays::list;
+use crate::manager::{Manager, NoManager};
 use crate::multiplexer::survey::{self, Multiplexers};
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session, or of the display that is attached in its place.
 pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
-    let (found, multiplexers) = tokio::join!(find(runtime), look(runtime));
+    let deadlines = super::configuration().deadlines;
+    let manager = Manager::connect(runtime, deadlines.user_manager).await;
+    let (found, multiplexers) =
+        tokio::join!(find(runtime, &manager), survey::look(manager.as_ref().ok(), deadlines.multiplexers));
     let found = match found {
         Ok(found) => found,
         Err(error) => {
@@ -33,7 +37,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
     let text = if as_json {
         found.json(&findings, &multiplexers)
     } else {
-        found.text(&findings) + &multiplexers::render(&multiplexers) + &displays().await
+        found.text(&findings) + &multiplexers::render(&multiplexers) + &displays(runtime, &manager).await
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
     if matches!(found, Found::Nothing) {
@@ -46,22 +50,13 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
 }
 
 /// The displays without a screen, which belong to no session; nothing if there are none.
-async fn displays() -> String {
-    let Ok(runtime) = RuntimeDir::find() else { return String::new() };
-    // Not asked for in vain: most have none.
-    if claim::all(&runtime).is_empty() {
-        return String::new();
-    }
-    let Ok(manager) = Manager::connect(&runtime).await else { return String::new() };
-    render::displays(&list::list(&runtime, &manager).await.unwrap_or_default())
+async fn displays(runtime: &RuntimeDir, manager: &Connected) -> String {
+    let Ok(manager) = manager else { return String::new() };
+    render::displays(&list::list(runtime, manager).await.unwrap_or_default())
 }
 
-/// The multiplexers, which are there with a session and without.
-async fn look(runtime: &RuntimeDir) -> Multiplexers {
-    let deadline = super::configuration().deadlines.multiplexers;
-    let manager = Manager::connect(runtime).await.ok();
-    survey::look(manager.as_ref(), deadline).await
-}
+/// The user manager, or why it cannot be asked.
+type Connected = Result<Manager, NoManager>;
 
 /// What there is.
 enum Found {
@@ -70,10 +65,12 @@ enum Found {
     Nothing,
 }
 
-async fn find(runtime: &RuntimeDir) -> Result<Found, NotGathered> {
-    Ok(match gather::gather(runtime).await? {
+async fn find(runtime: &RuntimeDir, manager: &Connected) -> Result<Found, NotGathered> {
+    Ok(match gather::gather(runtime, manager).await? {
         Some(snapshot) => Found::Session(Box::new(snapshot)),
-        None => attached::gather(runtime).await?.map_or(Found::Nothing, |snapshot| Found::Attached(Box::new(snapshot))),
+        None => attached::gather(runtime, manager)
+            .await?
+            .map_or(Found::Nothing, |snapshot| Found::Attached(Box::new(snapshot))),
     })
 }
 
@@ -106,8 +103,10 @@ impl Found {
 }
 
 /// The problems of this user's session, or of the attached display, as `status` says them; none if there is neither.
-pub async fn problems() -> Option<Vec<String>> {
-    let found = find(&RuntimeDir::find().ok()?).await.ok()?;
+pub async fn problems(deadline: Duration) -> Option<Vec<String>> {
+    let runtime = RuntimeDir::find().ok()?;
+    let manager = Manager::connect(&runtime, deadline).await;
+    let found = find(&runtime, &manager).await.ok()?;
     if matches!(found, Found::Nothing) {
         return None;
     }
