@@ -49,6 +49,7 @@ pub mod server;
 pub mod session;
 pub mod session_bus;
 pub mod small_file;
+mod subprocess;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;

@@ -1,17 +1,15 @@
 //! Versions: of systemd, of the X server, of the kernel; and its control groups.
 
-use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::utsname::uname;
+use tokio::time::Instant;
 
 use super::Finding;
 use super::catalogue::{VERSIONS_CGROUP, VERSIONS_KERNEL, VERSIONS_SERVER, VERSIONS_SYSTEMD};
 use super::machine::Machine;
-use crate::os::{self, Pid};
+use crate::subprocess::{self, Streams};
 use crate::x11::server;
 
 /// The oldest systemd that the tests run on.
@@ -22,9 +20,6 @@ const SERVER: (u32, u32) = (1, 20);
 
 /// The oldest kernel that has everything: pidfd_open(2) of 5.3, and the oldest that is maintained.
 const KERNEL: (u32, u32) = (5, 10);
-
-/// So much is read of what the server says.
-const MOST_SAID: usize = 16 * 1024;
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -55,40 +50,10 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
 /// What the server that startxd would run says to `-version`: there is no other way to know. Not as root.
 async fn server_version(machine: &Machine) -> Option<String> {
     let program = server::find(machine.config.server.binary.as_deref()).ok().filter(|_| !machine.is_root())?;
-    let mut child = Command::new(program)
-        .arg("-version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .ok()?;
-    ended(&child, machine.deadline()).await;
-    // Of one that has ended already it does nothing.
-    let _ = child.kill();
-    let _ = child.wait();
-    said(&mut child)
-}
-
-/// Waits for the end of a child, as long as it may take.
-async fn ended(child: &Child, deadline: Duration) -> Option<()> {
-    let pidfd = os::watch(os::pidfd_open(Pid::from_raw(i32::try_from(child.id()).ok()?)).ok()?).ok()?;
-    let _ = tokio::time::timeout(deadline, pidfd.readable()).await.ok()?.ok()?;
-    Some(())
-}
-
-/// What a child that has ended has left in its pipe.
-fn said(child: &mut Child) -> Option<String> {
-    use std::io::Read;
-    let mut pipe = child.stderr.take()?;
-    // Something that it has started may still hold the other end.
-    fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
-    let mut text = vec![0; MOST_SAID];
-    let mut length = 0;
-    while let Ok(more @ 1..) = pipe.read(&mut text[length..]) {
-        length += more;
-    }
-    text.truncate(length);
-    Some(String::from_utf8_lossy(&text).into_owned())
+    let mut command = Command::new(program);
+    command.arg("-version");
+    let output = subprocess::run(command, Streams::Error, Instant::now() + machine.deadline()).await.ok()?;
+    Some(String::from_utf8_lossy(&output.said).into_owned())
 }
 
 fn judge(facts: &Facts) -> Vec<Finding> {

@@ -4,25 +4,19 @@
 //! file that ends the shell, or never comes back, takes nothing from those before it.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use tokio::net::unix::pipe;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::os::{self, Pid};
+use crate::subprocess::{Output, Streams, run};
 use crate::text::one_line;
 
 /// Written behind an environment that is whole. Each of a variable has an equals sign.
 const WHOLE: &[u8] = b"whole";
-/// More than this nobody has in their environment.
-const TOO_MUCH: usize = 16 << 20;
 
 /// Names and values, as the kernel has them.
 pub type Variables = Vec<(OsString, OsString)>;
@@ -40,9 +34,9 @@ pub struct Sourced {
 ///
 /// What the files write goes to our standard error; there is nothing to read for them.
 pub async fn source(files: &[PathBuf], environment: Variables, deadline: Duration) -> Sourced {
-    match run(files, &environment, Instant::now() + deadline).await {
-        Ok((output, end)) => {
-            let (read, last) = last_whole(&output);
+    match run(shell(files, &environment), Streams::Output, Instant::now() + deadline).await {
+        Ok(Output { said, end }) => {
+            let (read, last) = last_whole(&said);
             let problem = (read < files.len()).then(|| describe(files, read, end, deadline));
             Sourced { environment: last.unwrap_or(environment), problem }
         }
@@ -53,67 +47,12 @@ pub async fn source(files: &[PathBuf], environment: Variables, deadline: Duratio
     }
 }
 
-/// How the shell ended; `None` if it did not in time.
-type End = Option<ExitStatus>;
-
-/// Runs the shell, and returns what it wrote and how it ended. Nothing of it is left.
-async fn run(files: &[PathBuf], environment: &Variables, deadline: Instant) -> io::Result<(Vec<u8>, End)> {
-    let mut child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(OsStr::from_bytes(&script(files)))
-        .arg("startxd")
-        .env_clear()
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        // A group of its own, so that all of it can be ended; what a file leaves in the background stays, if it is done.
-        .process_group(0)
-        .spawn()?;
-    let outcome = attend(&mut child, deadline).await;
-    if !matches!(outcome, Ok((_, Some(_)))) {
-        // Not reaped yet, so the number of the group is still its own.
-        let _ = killpg(pid(&child), Signal::SIGKILL);
-        let _ = child.wait();
-    }
-    outcome
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
-}
-
-async fn attend(child: &mut Child, deadline: Instant) -> io::Result<(Vec<u8>, End)> {
-    let pipe = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(pipe))?;
-    let pidfd = os::watch(os::pidfd_open(pid(child))?)?;
-    let mut output = Vec::new();
-    let ended = timeout_at(deadline, async {
-        read_all(&pipe, &mut output).await?;
-        pidfd.readable().await.map(|_| ())
-    })
-    .await;
-    let end = match ended {
-        Ok(ended) => {
-            ended?;
-            child.try_wait()?
-        }
-        Err(_) => None,
-    };
-    Ok((output, end))
-}
-
-async fn read_all(pipe: &pipe::Receiver, output: &mut Vec<u8>) -> io::Result<()> {
-    let mut buffer = [0; 16384];
-    loop {
-        pipe.readable().await?;
-        match pipe.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) if output.len() > TOO_MUCH => return Err(io::ErrorKind::FileTooLarge.into()),
-            Ok(length) => output.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// The shell that reads them.
+fn shell(files: &[PathBuf], environment: &Variables) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(OsStr::from_bytes(&script(files))).arg("startxd");
+    command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// What the shell is to do. The pipe is descriptor 9, and closed while a file is read: what a file leaves in the
@@ -163,7 +102,7 @@ pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
     (count, last)
 }
 
-fn describe(files: &[PathBuf], read: usize, end: End, deadline: Duration) -> String {
+fn describe(files: &[PathBuf], read: usize, end: Option<ExitStatus>, deadline: Duration) -> String {
     let file = files.get(read).map(|file| file.display().to_string()).unwrap_or_default();
     let what = match end {
         None => format!("is not done after {} s (deadlines.environment_files)", deadline.as_secs_f32()),

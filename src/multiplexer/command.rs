@@ -1,20 +1,13 @@
 //! Running a multiplexer's own program, under a deadline.
 
 use std::ffi::OsStr;
-use std::io::{self, PipeReader};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::io;
+use std::process::Command;
 
-use nix::sys::signal::{Signal, killpg};
-use tokio::net::unix::pipe;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::os::{self, Pid};
+use crate::subprocess::{self, Output, Streams};
 use crate::text::one_line;
-
-/// More than this none of them says.
-const TOO_MUCH: usize = 4 << 20;
 
 /// By these a program would take itself for one that runs inside of a multiplexer.
 const INSIDE: [&str; 6] = ["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME"];
@@ -38,7 +31,14 @@ pub async fn run(
     is_whole: impl Fn(&str) -> bool,
 ) -> io::Result<String> {
     for _ in 0..TRIES {
-        let (status, text) = run_once(program, arguments, environment, deadline).await?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(environment.iter().copied());
+        for name in INSIDE {
+            command.env_remove(name);
+        }
+        let Output { said, end } = subprocess::run(command, Streams::Both, deadline).await?;
+        let status = end.ok_or(io::ErrorKind::TimedOut)?;
+        let text = String::from_utf8_lossy(&said).into_owned();
         if status.success() && is_whole(&text) {
             return Ok(text);
         }
@@ -55,52 +55,6 @@ pub fn complaint(text: &str) -> String {
     /// Two rows of a terminal, in characters.
     const LONGEST: usize = 158;
     one_line(text.trim()).chars().take(LONGEST).collect()
-}
-
-async fn run_once(
-    program: &str,
-    arguments: &[impl AsRef<OsStr>],
-    environment: &[(&str, &OsStr)],
-    deadline: Instant,
-) -> io::Result<(ExitStatus, String)> {
-    let (reader, writer) = io::pipe()?;
-    let mut command = Command::new(program);
-    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
-    command.stdout(writer.try_clone()?).stderr(writer).process_group(0);
-    for name in INSIDE {
-        command.env_remove(name);
-    }
-    let mut child = command.spawn()?;
-    // It holds the pipe's other end.
-    drop(command);
-    let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-    let attended = async {
-        let text = read(reader).await?;
-        os::watch(os::pidfd_open(pid)?)?.readable().await.map(drop)?;
-        Ok::<_, io::Error>(text)
-    };
-    let outcome = timeout_at(deadline, attended).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    if outcome.is_err() {
-        // Not reaped yet, so the number of the group is still its own.
-        let _ = killpg(pid, Signal::SIGKILL);
-    }
-    let status = child.wait()?;
-    Ok((status, String::from_utf8_lossy(&outcome?).into_owned()))
-}
-
-async fn read(reader: PipeReader) -> io::Result<Vec<u8>> {
-    let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let (mut output, mut buffer) = (Vec::new(), [0; 8192]);
-    loop {
-        pipe.readable().await?;
-        match pipe.try_read(&mut buffer) {
-            Ok(0) => return Ok(output),
-            Ok(_) if output.len() > TOO_MUCH => return Err(io::ErrorKind::FileTooLarge.into()),
-            Ok(length) => output.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]
