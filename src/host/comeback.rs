@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use super::life::Life;
-use super::verdict::Verdict;
 use crate::dbus::CallError;
+use crate::manager::verdict::Verdict;
 use crate::manager::{Manager, Mode, ServiceEnd, names};
 
 impl Life {

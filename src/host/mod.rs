@@ -83,7 +83,6 @@ mod targets;
 mod terminal;
 mod units;
 mod variables;
-pub mod verdict;
 mod watch;
 mod why;
 

@@ -5,10 +5,10 @@ use super::jobs::Job;
 use super::life::Life;
 use super::rescue::Rescue;
 use super::targets::TARGETS;
-use super::verdict::{Verdict, judge};
 use super::watch::Sight;
 use super::why::Why;
 use crate::config::Ready;
+use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{Manager, ServiceEnd};
 use crate::os::Pid;
 

@@ -11,6 +11,7 @@ pub mod restore;
 pub mod signals;
 mod survey;
 pub mod transient;
+pub mod verdict;
 
 use std::time::Duration;
 

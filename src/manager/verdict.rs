@@ -1,6 +1,6 @@
 //! What the state of a session's unit means for the session; pure.
 
-use crate::manager::{ServiceEnd, UnitState};
+use super::{ServiceEnd, UnitState};
 
 /// What a unit's state says.
 #[derive(Debug, Clone, PartialEq, Eq)]
