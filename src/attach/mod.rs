@@ -23,12 +23,10 @@ use crate::deadline::Deadlines;
 use crate::environment;
 use crate::environment::block::Block;
 use crate::host::checks::Refusal;
-use crate::host::prepare::hostname_bytes;
 use crate::manager::{Manager, Mode, NoManager, names, restore};
 use crate::multiplexer::tell::{self, Told};
 use crate::record::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::small_file;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -234,18 +232,13 @@ fn authority() -> PathBuf {
 /// Connects to the display with the cookie in the file. Without one, a server may still know us by our uid.
 async fn connect(display: Display, authority: &Path, deadline: Duration) -> Result<Client, NotAttached> {
     let failed = |why: String| NotAttached::Display { display, why };
-    let cookie = match cookie(display, authority) {
+    let cookie = match xauthority::cookie_in(authority, display) {
         Some(cookie) => cookie,
         None => Cookie::generate().map_err(|error| failed(error.to_string()))?,
     };
     let late = |_| failed(format!("no answer within {} s", deadline.as_secs_f32()));
     let connected = timeout(deadline, Client::connect(display, &cookie)).await.map_err(late)?;
     connected.map_err(|error| failed(error.to_string()))
-}
-
-fn cookie(display: Display, authority: &Path) -> Option<Cookie> {
-    let bytes = small_file::read(authority).ok()?;
-    xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, display, &hostname_bytes())
 }
 
 /// That no graphical session of this user is up, and nothing is attached.

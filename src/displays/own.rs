@@ -32,7 +32,6 @@ use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Config;
 use crate::deadline::BEHIND_OURS;
-use crate::host::prepare::hostname_bytes;
 use crate::host::repair::remove_socket;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
@@ -115,7 +114,7 @@ impl<'a> Own<'a> {
             }
         };
         let authority = runtime.authority(display);
-        let cookie = match xauthority::ensure(&authority, display, &hostname_bytes()) {
+        let cookie = match xauthority::ensure(&authority, display) {
             Ok(cookie) => cookie,
             Err(error) => {
                 drop(sockets);

@@ -16,7 +16,6 @@ use super::child::{self, Child};
 use super::claim::{self, Claim, Settings, State};
 use crate::config::Crash;
 use crate::deadline::Deadlines;
-use crate::host::prepare::hostname_bytes;
 use crate::launch::Ending;
 use crate::manager::verdict::Verdict;
 use crate::manager::{Manager, Mode, names};
@@ -112,7 +111,7 @@ async fn bring_up(
 ) -> Result<Option<Up>, Broken> {
     let display = settings.display;
     let mut stop = signal(SignalKind::terminate())?;
-    let cookie = xauthority::ensure(&runtime.authority(display), display, &hostname_bytes())?;
+    let cookie = xauthority::ensure(&runtime.authority(display), display)?;
     occupied::remove_temporary_lock(display);
     let mut server = child::start(settings, &listeners, &output, false)
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;

@@ -3,7 +3,6 @@
 //! Everything here is undone by [`Prepared::undo`], also by the next start if this host dies in between: the record is
 //! on disk before the first change.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -105,8 +104,7 @@ async fn record(
     let exported = variables::exported(config, choice, display, authority, &before).await;
     // Before any client starts, not when the supervisor does: a client that connects while the server is still
     // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
-    let cookie =
-        xauthority::ensure(authority, display, &hostname_bytes()).map_err(|error| write_error(authority, error))?;
+    let cookie = xauthority::ensure(authority, display).map_err(|error| write_error(authority, error))?;
     let mut record = Record::new(&clearance.session, clearance.seat.clone(), display, choice.describe());
     record.units = choice.units();
     record.exported = exported.set.keys().cloned().collect();
@@ -192,13 +190,4 @@ async fn is_armed(display: Display, manager: &Manager) -> bool {
         Ok([socket, service]) => socket.active == "active" && service.is_down(),
         _ => false,
     }
-}
-
-fn hostname() -> OsString {
-    nix::unistd::gethostname().unwrap_or_default()
-}
-
-/// As [`hostname`], as bytes, for the supervisor's own call of [`xauthority::ensure`].
-pub fn hostname_bytes() -> Vec<u8> {
-    hostname().as_encoded_bytes().to_vec()
 }

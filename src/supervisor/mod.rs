@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::dbus::CallError;
 use crate::deadline::Deadlines;
-use crate::host::{prepare, repair};
+use crate::host::repair;
 use crate::launch::{Connection, Ending, Reply, Request};
 use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
@@ -90,7 +90,7 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
     }
     let mut stop = signal(SignalKind::terminate())?;
     runtime.create()?;
-    let cookie = xauthority::ensure(&runtime.authority(display), display, &prepare::hostname_bytes())?;
+    let cookie = xauthority::ensure(&runtime.authority(display), display)?;
     let host = Connection::connect(&runtime.host_socket()).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Failure::NoHost(display),
         _ => Failure::System(error),

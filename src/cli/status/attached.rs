@@ -9,7 +9,6 @@ use crate::cli::json::Json;
 use crate::environment::block::Block;
 use crate::manager::{NoManager, UnitState, names};
 use crate::runtime_dir::RuntimeDir;
-use crate::small_file;
 use crate::x11::display::Display;
 use crate::x11::xauthority;
 
@@ -45,10 +44,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
     let manager = manager.as_ref().map_err(Clone::clone)?;
     let (environment, targets, watch) =
         tokio::join!(manager.environment(), manager.states(&TARGETS), manager.state(names::ATTACHED));
-    let cookie = small_file::read(&attached.authority).ok().and_then(|bytes| {
-        let hostname = crate::host::prepare::hostname_bytes();
-        xauthority::find_cookie(&xauthority::decode(&bytes).ok()?, attached.display, &hostname)
-    });
+    let cookie = xauthority::cookie_in(&attached.authority, attached.display);
     Ok(Some(Snapshot {
         state: gather::ask_display(attached.display, cookie, manager).await,
         display: attached.display,

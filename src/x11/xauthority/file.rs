@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
 use super::{Entry, decode, encode, entries_for, find_cookie};
+use crate::small_file;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
@@ -27,8 +29,8 @@ pub fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
     replace(path, entries)
 }
 
-/// Takes a path, a display and this host's name, and returns the cookie for the display in the file there. If there is
-/// no whole, private file of our own with such a cookie, it makes one, with a new cookie.
+/// Takes a path and a display, and returns the cookie for the display in the file there. If there is no whole, private
+/// file of our own with such a cookie, it makes one, with a new cookie.
 ///
 /// Host and supervisor both call this, in whatever order they start, and must come to one cookie. It does not touch a
 /// file that is good: clients may be waiting in the server's socket already, each having read its cookie when it
@@ -38,7 +40,12 @@ pub fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system calls say. A file that is not good is not an error: it is replaced.
-pub fn ensure(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cookie> {
+pub fn ensure(path: &Path, display: Display) -> io::Result<Cookie> {
+    ensure_on(path, display, &hostname())
+}
+
+/// As [`ensure`], on a host of this name.
+fn ensure_on(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cookie> {
     let _lock = lock_directory_of(path)?;
     // Only under the lock: otherwise two processes could each find a broken file, and the second replace what the
     // first has already handed to its clients.
@@ -48,6 +55,18 @@ pub fn ensure(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cook
     let cookie = Cookie::generate()?;
     replace(path, &entries_for(display, hostname, &cookie))?;
     Ok(cookie)
+}
+
+/// Takes a path and a display, and returns the cookie that a client on this host would find in the file there, whoever
+/// wrote it; `None` if there is none.
+#[must_use]
+pub fn cookie_in(path: &Path, display: Display) -> Option<Cookie> {
+    find_cookie(&decode(&small_file::read(path).ok()?).ok()?, display, &hostname())
+}
+
+/// This host's name, as libXau asks for it (gethostname(2)).
+fn hostname() -> Vec<u8> {
+    nix::unistd::gethostname().unwrap_or_default().into_vec()
 }
 
 /// Reads the file if it is one that only we can have written and only we can read.
@@ -134,11 +153,11 @@ mod tests {
     fn ensure_makes_it_private_and_keeps_it() {
         let dir = TestDir::new();
         let path = dir.path("xauthority");
-        let first = ensure(&path, D0, b"box").unwrap();
+        let first = ensure_on(&path, D0, b"box").unwrap();
         let inode = fs::metadata(&path).unwrap().ino();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         // The second call comes after the host was renamed: the wild entry still fits.
-        assert_eq!(ensure(&path, D0, b"renamed").unwrap(), first);
+        assert_eq!(ensure_on(&path, D0, b"renamed").unwrap(), first);
         assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
         assert_eq!(dir.names(), ["xauthority"]);
     }
@@ -166,10 +185,10 @@ mod tests {
             let dir = TestDir::new();
             let path = dir.path("xauthority");
             prepare(&path, &whole(1));
-            let made = ensure(&path, D0, b"box").unwrap();
+            let made = ensure_on(&path, D0, b"box").unwrap();
             assert_ne!(made, cookie(1), "{what}");
             assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{what}");
-            assert_eq!(ensure(&path, D0, b"box").unwrap(), made, "{what}");
+            assert_eq!(ensure_on(&path, D0, b"box").unwrap(), made, "{what}");
             if what == "a symbolic link" {
                 assert_eq!(fs::read(dir.path("target")).unwrap(), whole(1), "the link was followed");
             }
@@ -180,7 +199,7 @@ mod tests {
     fn what_a_crash_left_is_cleared() {
         let dir = TestDir::new();
         fs::write(dir.path(".xauthority.new"), b"half").unwrap();
-        ensure(&dir.path("xauthority"), D0, b"box").unwrap();
+        ensure(&dir.path("xauthority"), D0).unwrap();
         assert_eq!(dir.names(), ["xauthority"]);
     }
 
@@ -190,7 +209,7 @@ mod tests {
         let path = dir.path("xauthority");
         fs::write(&path, b"broken").unwrap();
         let cookies: Vec<Cookie> = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| ensure(&path, D0, b"box").unwrap())).collect();
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(|| ensure_on(&path, D0, b"box").unwrap())).collect();
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(cookies.iter().all(|one| *one == cookies[0]));
@@ -200,7 +219,7 @@ mod tests {
     fn a_directory_in_its_place_is_an_error() {
         let dir = TestDir::new();
         fs::create_dir(dir.path("xauthority")).unwrap();
-        assert!(ensure(&dir.path("xauthority"), D0, b"box").is_err());
+        assert!(ensure(&dir.path("xauthority"), D0).is_err());
         assert_eq!(dir.names(), ["xauthority"]);
     }
 }
