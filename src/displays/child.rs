@@ -22,6 +22,7 @@ use crate::os::{Image, Pid};
 use crate::runtime_dir::RuntimeDir;
 use crate::server::relay::Relay;
 use crate::server::{Server, environment};
+use crate::session::restarts;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -188,10 +189,10 @@ pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &C
             program: wanted.program.clone(),
             arguments: wanted.arguments.clone(),
             directory: wanted.directory.clone(),
-            restart: wanted.restart,
+            restart: restarts(crash).filter(|_| wanted.restart),
         };
         let server = settings.unit();
-        let properties = service.properties_on(&server, &wanted.environment, crash);
+        let properties = service.properties_on(&server, &wanted.environment);
         manager.start_transient_unit(&unit, properties).await.map_err(|error| error.to_string())?;
         loop {
             match signals.next().await {

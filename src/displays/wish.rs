@@ -121,7 +121,7 @@ fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Sessio
         program: service.program.clone(),
         arguments: service.arguments.clone(),
         directory: service.directory.clone(),
-        restart: service.restart,
+        restart: service.restart.is_some(),
         environment,
     })
 }

@@ -32,7 +32,7 @@ impl Life {
     async fn start_anew(&self, manager: &Manager, unit: &str) -> Result<(), CallError> {
         let rescue = self.units.rescue.as_ref().map(|rescue| &rescue.service);
         match self.choice.service().into_iter().chain(rescue).find(|service| service.name == unit) {
-            Some(service) => manager.start_transient(service, &self.config.crash).await.map(|_| ()),
+            Some(service) => manager.start_transient(service).await.map(|_| ()),
             None => manager.start(unit, Mode::Replace).await.map(|_| ()),
         }
     }
@@ -55,7 +55,7 @@ impl Life {
     /// of these.
     async fn is_ours_to_restart(&self, manager: &Manager, unit: &str) -> bool {
         if let Some(service) = self.choice.service().filter(|service| service.name == unit) {
-            return service.restart && manager.state(unit).await.is_ok_and(|state| state.load != "loaded");
+            return service.restart.is_some() && manager.state(unit).await.is_ok_and(|state| state.load != "loaded");
         }
         let own = unit.ends_with(".service") && !names::is_session_service(unit);
         own && manager.never_restarts(unit).await.unwrap_or(false)

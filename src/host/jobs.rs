@@ -50,7 +50,7 @@ impl Life {
             match &self.choice {
                 Choice::Command(service) | Choice::Entry { service, .. } => {
                     let failed = |error| not_started(&service.name, &error);
-                    let job = manager.start_transient(service, &self.config.crash).await.map_err(failed)?;
+                    let job = manager.start_transient(service).await.map_err(failed)?;
                     Ok(Some((job, service.name.clone())))
                 }
                 Choice::Unit(unit) => start(manager, unit, Mode::Replace).await.map(Some),

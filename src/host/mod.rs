@@ -133,10 +133,9 @@ pub struct Options {
 pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
-    let default = config.session.default.as_deref();
     let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
-        session::choose(&options.session, default, &around, &clearance.manager, &clearance.installed).await?;
+        session::choose(&options.session, config, &around, &clearance.manager, &clearance.installed).await?;
     // From here on signals end the session in order instead of this process at once.
     let signals = life::Interrupts::catch()?;
     // A seat without terminals has no text mode to come back to.

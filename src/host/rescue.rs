@@ -40,7 +40,7 @@ impl Life {
         if let Err(error) = self.prepared.write_record() {
             tracing::warn!("{error}");
         }
-        match manager.start_transient(&service, &self.config.crash).await {
+        match manager.start_transient(&service).await {
             Ok(job) => {
                 tracing::error!("{why}; {} runs in its place", service.arguments.join(" "));
                 self.units.jobs.push((job, service.name.clone()));

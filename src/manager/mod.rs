@@ -20,7 +20,6 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
-use crate::config::Crash;
 use crate::dbus::{self, CallError, Target};
 use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
@@ -270,12 +269,8 @@ impl Manager {
     ///
     /// # Errors
     /// A unit of this name runs already, or a property is not understood.
-    pub async fn start_transient(
-        &self,
-        unit: &transient::Service,
-        crash: &Crash,
-    ) -> Result<OwnedObjectPath, CallError> {
-        self.start_transient_unit(&unit.name, unit.properties(crash)).await
+    pub async fn start_transient(&self, unit: &transient::Service) -> Result<OwnedObjectPath, CallError> {
+        self.start_transient_unit(&unit.name, unit.properties()).await
     }
 
     /// As [`Manager::start_transient`], of any unit that can be made so.

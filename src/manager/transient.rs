@@ -8,7 +8,6 @@ use nix::unistd::Pid;
 use zbus::{OwnedVariant, Variant};
 
 use super::ServiceEnd;
-use crate::config::Crash;
 use crate::environment::block::Block;
 
 /// What the manager takes for a unit that it is to make, `a(sv)`.
@@ -39,21 +38,30 @@ pub struct Service {
     pub arguments: Vec<String>,
     /// Where it starts, an absolute path; `None` for the home directory.
     pub directory: Option<String>,
-    /// Whether it is started again when it crashes.
-    pub restart: bool,
+    /// How often it is started again when it crashes; `None` for never.
+    pub restart: Option<Restarts>,
+}
+
+/// How often a service that crashes is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restarts {
+    /// How many times within `window`, not 0.
+    pub limit: u32,
+    /// How long a crash counts.
+    pub window: Duration,
 }
 
 /// Pause before it is started again.
 const RESTART_USEC: u64 = 250_000;
 
 impl Service {
-    /// The properties as the manager takes them, `a(sv)`; how often the service comes back is `crash`'s to say.
+    /// The properties as the manager takes them, `a(sv)`.
     ///
     /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
     /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
     #[must_use]
-    pub fn properties(&self, crash: &Crash) -> Properties {
-        let mut properties = self.common(crash);
+    pub fn properties(&self) -> Properties {
+        let mut properties = self.common();
         properties.extend([
             ("Requires", units(&["xorg.target"])),
             ("After", units(&["xorg.target", "graphical-session-pre.target"])),
@@ -68,9 +76,9 @@ impl Service {
     /// The properties where the service belongs to a display of its own, which `server` serves: bound to that, and with
     /// these variables beside those of the manager, less the ones that are not this display's.
     #[must_use]
-    pub fn properties_on(&self, server: &str, variables: &Block, crash: &Crash) -> Properties {
+    pub fn properties_on(&self, server: &str, variables: &Block) -> Properties {
         let assignments: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut properties = self.common(crash);
+        let mut properties = self.common();
         properties.extend([
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
@@ -80,7 +88,7 @@ impl Service {
         properties
     }
 
-    fn common(&self, crash: &Crash) -> Properties {
+    fn common(&self) -> Properties {
         let mut properties = vec![
             ("Description", value(self.description.clone())),
             ("Type", value("exec".to_owned())),
@@ -91,14 +99,14 @@ impl Service {
             ("RemainAfterExit", value(true)),
         ];
         properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
-        if self.restart && crash.limit > 0 {
+        if let Some(restarts) = self.restart {
             // Every start counts (systemd.unit(5), `StartLimitBurst=`), and so does the first.
-            let window = u64::try_from(crash.window.as_micros()).unwrap_or(u64::MAX);
+            let window = u64::try_from(restarts.window.as_micros()).unwrap_or(u64::MAX);
             properties.extend([
                 ("Restart", value("on-failure".to_owned())),
                 ("RestartUSec", value(RESTART_USEC)),
                 ("StartLimitIntervalUSec", value(window)),
-                ("StartLimitBurst", value(crash.limit + 1)),
+                ("StartLimitBurst", value(restarts.limit.saturating_add(1))),
                 (
                     "RestartPreventExitStatus",
                     value((ServiceEnd::NOT_EXECUTED.collect::<Vec<i32>>(), Vec::<i32>::new())),
@@ -157,7 +165,7 @@ mod tests {
         for (argument, setting) in [("--sm-disable", "ExecStart"), ("$HOME", "ExecStartEx")] {
             let arguments = vec!["openbox".into(), argument.into()];
             let (name, description, program) = ("a.service".into(), String::new(), "/usr/bin/openbox".into());
-            let service = Service { name, description, program, arguments, directory: None, restart: true };
+            let service = Service { name, description, program, arguments, directory: None, restart: None };
             assert_eq!(service.command().0, setting, "{argument}");
         }
     }

@@ -14,8 +14,10 @@ mod xsession;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
-use crate::manager::{Manager, names, transient};
+use crate::manager::transient::{self, Restarts};
+use crate::manager::{Manager, names};
 pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
@@ -137,8 +139,8 @@ impl Surroundings {
     }
 }
 
-/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else `default`, else what
-/// the distribution starts.
+/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else what is
+/// configured, else what the distribution starts.
 ///
 /// `installed` are startxd's own units and their load states.
 ///
@@ -146,16 +148,17 @@ impl Surroundings {
 /// See [`NoSession`]; nothing has been touched.
 pub async fn choose(
     request: &Request,
-    default: Option<&str>,
+    config: &Config,
     around: &Surroundings,
     manager: &Manager,
     installed: &[(&'static str, String)],
 ) -> Result<Choice, NoSession> {
     check_installed(installed)?;
+    let restart = restarts(&config.crash);
     match request {
         Request::Nothing => {}
         Request::Enabled => return not_empty(enabled(manager).await?).ok_or(NoSession::NothingEnabled),
-        asked => return named(asked, around, manager).await,
+        asked => return named(asked, around, restart, manager).await,
     }
     if let Some(wanted) = not_empty(enabled(manager).await?) {
         return Ok(wanted);
@@ -164,13 +167,19 @@ pub async fn choose(
     if xinitrc.is_file() {
         return Ok(Choice::Command(xinitrc_service(&xinitrc)));
     }
-    if let Some(default) = default {
-        return named(&Request::parse_default(default, around.home.as_deref()), around, manager).await;
+    if let Some(default) = &config.session.default {
+        return named(&Request::parse_default(default, around.home.as_deref()), around, restart, manager).await;
     }
     if let Some(xsession) = xsession::service(around) {
         return Ok(Choice::Command(xsession));
     }
     Err(NoSession::Nothing { xinitrc: xinitrc.display().to_string(), known: installed_ones(around) })
+}
+
+/// How often a window manager that crashes is started again; `None` for never.
+#[must_use]
+pub fn restarts(crash: &Crash) -> Option<Restarts> {
+    (crash.limit > 0).then_some(Restarts { limit: crash.limit, window: crash.window })
 }
 
 fn not_empty(units: Vec<String>) -> Option<Choice> {
@@ -216,7 +225,7 @@ fn xinitrc_service(xinitrc: &Path) -> transient::Service {
         program,
         arguments,
         directory: None,
-        restart: false,
+        restart: None,
     }
 }
 
@@ -265,7 +274,7 @@ mod tests {
             let shell = PathBuf::from("/bin/sh");
             assert_eq!(service.program, if by_shell { shell } else { path.clone() }, "{name}");
             assert_eq!(service.arguments.last().map(String::as_str), path.to_str(), "{name}");
-            assert!(!service.restart);
+            assert!(service.restart.is_none());
         }
     }
 

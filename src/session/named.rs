@@ -7,18 +7,26 @@ use super::program::{find, why_not};
 use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
 use crate::config::suggest::nearest;
 use crate::desktop_entry::Entry;
-use crate::manager::{Manager, names, transient};
+use crate::manager::transient::{self, Restarts};
+use crate::manager::{Manager, names};
 use crate::text;
 
-/// What was asked for by name. Directories are looked at only for a word that may be an entry's.
+/// What was asked for by name; `restart` says how often it may crash and come back.
+///
+/// Directories are looked at only for a word that may be an entry's.
 ///
 /// # Errors
 /// See [`NoSession`].
-pub async fn named(request: &Request, around: &Surroundings, manager: &Manager) -> Result<Choice, NoSession> {
+pub async fn named(
+    request: &Request,
+    around: &Surroundings,
+    restart: Option<Restarts>,
+    manager: &Manager,
+) -> Result<Choice, NoSession> {
     match request {
         Request::Unit(unit) => unit_by_name(unit, around, manager).await,
-        Request::Name(name) => by_name(name, around),
-        Request::Command(words) => command(words, around),
+        Request::Name(name) => by_name(name, around, restart),
+        Request::Command(words) => command(words, around, restart),
         // Of a default: "wm.target", which has been looked at.
         Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
         Request::Xinitrc => match around.xinitrc() {
@@ -49,10 +57,10 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
     if let Some(near) = nearest(stem, stems) {
         return format!(" (did you mean {near}.service?)");
     }
-    if by_name(stem, around).is_ok() { format!(" (did you mean {stem}?)") } else { String::new() }
+    if by_name(stem, around, None).is_ok() { format!(" (did you mean {stem}?)") } else { String::new() }
 }
 
-fn command(words: &[String], around: &Surroundings) -> Result<Choice, NoSession> {
+fn command(words: &[String], around: &Surroundings, restart: Option<Restarts>) -> Result<Choice, NoSession> {
     let name = words.first().map(String::as_str).unwrap_or_default();
     let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
     let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
@@ -62,27 +70,27 @@ fn command(words: &[String], around: &Surroundings) -> Result<Choice, NoSession>
         program,
         arguments: words.to_vec(),
         directory: None,
-        restart: true,
+        restart,
     }))
 }
 
 /// A word: an entry's id, else a command, else what an entry calls itself.
-pub(super) fn by_name(name: &str, around: &Surroundings) -> Result<Choice, NoSession> {
+pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<Restarts>) -> Result<Choice, NoSession> {
     let files = entries::scan(&around.xsessions);
     for (id, action) in request::ids(name) {
         let Some(file) = files.iter().find(|file| file.id == id) else { continue };
         let path = file.path.clone();
         return match entries::read(file, &around.locale) {
-            Content::Entry(entry) => entry_choice(file, &entry, action, around),
+            Content::Entry(entry) => entry_choice(file, &entry, action, around, restart),
             Content::Hidden => Err(NoSession::Hidden { name: id.to_owned(), path }),
             Content::Broken(why) => Err(NoSession::Broken { path, why }),
         };
     }
     if find(OsStr::new(name), around).is_some() {
-        return command(&[name.to_owned()], around);
+        return command(&[name.to_owned()], around, restart);
     }
     let (file, entry) = entries::meant(name, &files, around)?;
-    entry_choice(&file, &entry, None, around)
+    entry_choice(&file, &entry, None, around, restart)
 }
 
 /// The session that an entry describes.
@@ -91,6 +99,7 @@ fn entry_choice(
     entry: &Entry,
     action: Option<&str>,
     around: &Surroundings,
+    restart: Option<Restarts>,
 ) -> Result<Choice, NoSession> {
     let what = action.map_or_else(|| file.id.clone(), |action| format!("{}:{action}", file.id));
     let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {
@@ -105,7 +114,7 @@ fn entry_choice(
         program: runnable.program,
         arguments: runnable.arguments,
         directory: entry.directory.clone(),
-        restart: true,
+        restart,
     };
     Ok(Choice::Entry { service, what, desktop: Desktop { names, session: file.id.clone(), decides: true } })
 }
@@ -135,7 +144,7 @@ mod tests {
         entry("gone", "Exec=gone\nTryExec=gone");
         let around = surroundings(dir.path("").into(), &dir);
         let chosen = |name: &str| {
-            let choice = by_name(name, &around).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let choice = by_name(name, &around, None).unwrap_or_else(|why| panic!("{name}: {why}"));
             let service = choice.service().unwrap();
             let desktop = choice.desktop().unwrap();
             let names = format!("{} {} {}", desktop.names.join(":"), desktop.session, desktop.decides);
@@ -151,12 +160,12 @@ mod tests {
         assert_eq!(chosen("tool:x"), expect("tool:x", "tool:x", "wm", "tool:x tool:x true"));
         assert_eq!(chosen("tool"), expect("tool", "tool", "tool", "tool tool false"));
         assert_eq!(chosen("n PLAIN"), expect("plain", "plain", "wm", "plain plain true"));
-        let Ok(Choice::Entry { service, .. }) = by_name("plain", &around) else { panic!() };
+        let Ok(Choice::Entry { service, .. }) = by_name("plain", &around, None) else { panic!() };
         assert_eq!(service.directory.as_deref(), Some("/"));
-        assert!(matches!(by_name("hidden", &around), Err(NoSession::Hidden { .. })));
-        assert!(matches!(by_name("broken", &around), Err(NoSession::Broken { .. })));
-        assert!(matches!(by_name("gone", &around), Err(NoSession::NotRunnable { .. })));
-        assert!(matches!(by_name("plain:y", &around), Err(NoSession::NotRunnable { .. })));
-        assert!(matches!(by_name("unknown", &around), Err(NoSession::Unknown { .. })));
+        assert!(matches!(by_name("hidden", &around, None), Err(NoSession::Hidden { .. })));
+        assert!(matches!(by_name("broken", &around, None), Err(NoSession::Broken { .. })));
+        assert!(matches!(by_name("gone", &around, None), Err(NoSession::NotRunnable { .. })));
+        assert!(matches!(by_name("plain:y", &around, None), Err(NoSession::NotRunnable { .. })));
+        assert!(matches!(by_name("unknown", &around, None), Err(NoSession::Unknown { .. })));
     }
 }

@@ -18,7 +18,7 @@ pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Serv
         description: "Rescue command, in the window manager's place".to_owned(),
         program,
         arguments: words.to_vec(),
-        restart: false,
+        restart: None,
         directory: None,
     })
 }

@@ -28,7 +28,7 @@ pub fn service(around: &Surroundings) -> Option<transient::Service> {
         arguments: vec![SCRIPT.to_owned()],
         // As with ~/.xinitrc, its end is the session's end.
         directory: None,
-        restart: false,
+        restart: None,
     })
 }
 

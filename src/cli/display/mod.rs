@@ -16,7 +16,7 @@ use crate::displays::{Failure, claim, end, list as listed, supervisor};
 use crate::manager::Manager;
 use crate::os::{Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
-use crate::session::{Choice, Request, Surroundings, choose_named};
+use crate::session::{Choice, Request, Surroundings, choose_named, restarts};
 use crate::x11::display::Display;
 
 /// Starts a display and prints its number.
@@ -27,7 +27,7 @@ pub async fn start(start: DisplayStart) -> Exit {
         let (config, mut wish) = wish(&start.settings, extra)?;
         wish.display = start.display.as_deref().map(number).transpose()?;
         let (runtime, manager) = surroundings(&config).await?;
-        wish.session = session(&start.settings, &manager).await?;
+        wish.session = session(&start.settings, &config, &manager).await?;
         let mut starter = Starter::new(&runtime, &manager, &config.deadlines, &wish);
         let up = unless_interrupted(&taken, starter.bring_up()).await;
         if up.is_err() {
@@ -65,7 +65,7 @@ pub async fn run(run: DisplayRun) -> ExitCode {
         let runtime = RuntimeDir::find_without_login()?;
         if run.settings.session.is_some() {
             let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
-            wish.session = session(&run.settings, &manager).await?;
+            wish.session = session(&run.settings, &config, &manager).await?;
         }
         wish.client = Some(Pid::this());
         on_its_own(&runtime, &wish, &command, &taken, &config).await
@@ -202,11 +202,15 @@ fn wish(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Wish)
 }
 
 /// The session that was asked for, as `startxd start` would find it.
-async fn session(settings: &DisplaySettings, manager: &crate::manager::Manager) -> Result<Option<Choice>, Failure> {
+async fn session(
+    settings: &DisplaySettings,
+    config: &Config,
+    manager: &crate::manager::Manager,
+) -> Result<Option<Choice>, Failure> {
     let Some(text) = &settings.session else { return Ok(None) };
     let around = Surroundings::from_env().or_of(manager).await;
     let request = Request::parse_default(text, around.home.as_deref());
-    match choose_named(&request, &around, manager).await? {
+    match choose_named(&request, &around, restarts(&config.crash), manager).await? {
         Choice::Unit(unit) => Err(Failure::SessionUnit(unit)),
         Choice::Wanted(units) => Err(Failure::SessionUnit(units.join(", "))),
         choice => Ok(Some(choice)),
