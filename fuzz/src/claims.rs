@@ -1,8 +1,8 @@
 //! The claims to numbers of displays, with their settings, and what has become of each.
 
+use startxd::config::size::{Size, depth};
 use startxd::deadline;
 use startxd::displays::claim::{Settings, State, seconds};
-use startxd::displays::size::{Size, depth};
 use startxd::x11::display::Display;
 
 /// Settings are of the display that was asked for, would be written as they are read, and name only units of it; sizes,

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::size::{self, BadSize};
 use super::value::{absolute, article, integer, is_zero, list, number, optional, seconds, string, text, texts};
-use super::{Config, Ready, server_args};
+use super::{Config, Ready, ServerName, server_args};
 use crate::deadline::{Deadlines, Field};
-use crate::displays::server;
-use crate::displays::size::{self, BadSize};
 use crate::environment::policy;
 use crate::x11::display::Display;
 
@@ -237,16 +236,13 @@ const PLAIN: &[Key] = &[
     Key {
         name: "displays.server",
         doc: "The server of displays without a screen.",
-        takes: "\"xvfb\", \"xephyr\", \"xvnc\", or an absolute path",
+        takes: ServerName::TAKES,
         access: Access::Plain {
             set: |config, value| {
-                let word = string(value)?;
-                let fits = server::is_word(word) && !word.contains('\0');
-                let why = || format!("write \"xvfb\", \"xephyr\", \"xvnc\" or a whole path instead of {word:?}");
-                config.displays.server = fits.then(|| word.to_owned()).ok_or_else(why)?;
+                config.displays.server = string(value)?.parse()?;
                 Ok(())
             },
-            show: |config| text(Some(config.displays.server.clone())),
+            show: |config| text(Some(config.displays.server.to_string())),
         },
     },
     Key {
@@ -336,7 +332,8 @@ mod tests {
         config.crash.pause = std::time::Duration::from_millis(10);
         config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
-        config.displays = Displays { server: "/opt/Xvfb".into(), size: "800x600".parse().unwrap(), depth: 16 };
+        config.displays =
+            Displays { server: ServerName::Path("/opt/Xvfb".into()), size: "800x600".parse().unwrap(), depth: 16 };
         config.deadlines.stop = std::time::Duration::from_millis(2500);
         for given in [config, Config::default()] {
             let mut read = Config { display: Display::new(9), ..Config::default() };

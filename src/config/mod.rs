@@ -9,8 +9,11 @@ mod lines;
 mod mend;
 mod read;
 pub mod server_args;
+mod server_name;
+pub mod size;
 pub mod suggest;
 mod value;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
@@ -21,11 +24,12 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
-use crate::displays::size::Size;
 use crate::text::one_line;
 use crate::x11::display::Display;
 
 pub use keys::{Key, keys};
+pub use server_name::ServerName;
+use size::Size;
 
 /// The file's name in each directory.
 pub const FILE_NAME: &str = "startxd.toml";
@@ -142,8 +146,8 @@ pub struct Environment {
 /// Displays without a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Displays {
-    /// The server: one of the words that are known, or a whole path.
-    pub server: String,
+    /// The server.
+    pub server: ServerName,
     /// The size.
     pub size: Size,
     /// The depth in bits.
@@ -152,7 +156,7 @@ pub struct Displays {
 
 impl Default for Displays {
     fn default() -> Self {
-        Displays { server: "xvfb".to_owned(), size: Size::USUAL, depth: 24 }
+        Displays { server: ServerName::default(), size: Size::USUAL, depth: 24 }
     }
 }
 

@@ -18,7 +18,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
 use nix::unistd::linkat;
 use serde::{Deserialize, Serialize};
 
-use super::size::Size;
+use crate::config::size::Size;
 use crate::host::place;
 use crate::host::repair::{remove_lock, remove_socket};
 use crate::manager::names;

@@ -28,7 +28,6 @@ pub mod list;
 mod own;
 pub mod run;
 pub mod server;
-pub mod size;
 pub mod start;
 pub mod supervisor;
 pub mod wish;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::size::Size;
+use crate::config::ServerName;
+use crate::config::size::Size;
 use crate::session::{Surroundings, find};
 use crate::x11::display::Display;
 
@@ -39,9 +40,6 @@ pub struct Program {
 /// Why there is no server to run.
 #[derive(Debug, Error)]
 pub enum NoProgram {
-    /// The word is none that is known.
-    #[error("{0:?} is not a server: write xvfb, xephyr or xvnc, or the whole path of a program")]
-    Unknown(String),
     /// It is not installed.
     #[error("there is no {0} in $PATH; install it ({1}), or give its path: --server PATH")]
     Missing(&'static str, &'static str),
@@ -50,48 +48,44 @@ pub enum NoProgram {
     Unusable(PathBuf, &'static str),
 }
 
-/// Words, the names that the programs have, and where they come from.
-const KNOWN: [(&str, Kind, &[&str], &str); 3] = [
-    ("xvfb", Kind::Xvfb, &["Xvfb"], "Debian: apt install xvfb, Arch: xorg-server-xvfb, Fedora: xorg-x11-server-Xvfb"),
-    (
-        "xephyr",
-        Kind::Xephyr,
-        &["Xephyr"],
-        "Debian: apt install xserver-xephyr, Arch: xorg-server-xephyr, Fedora: xorg-x11-server-Xephyr",
-    ),
-    (
-        "xvnc",
-        Kind::Xvnc,
-        &["Xvnc", "Xtigervnc"],
-        "Debian: apt install tigervnc-standalone-server, Arch: tigervnc, Fedora: tigervnc-server-minimal",
-    ),
-];
-
-/// Whether a word can be a server's: one of those that are known, or a whole path.
-#[must_use]
-pub fn is_word(word: &str) -> bool {
-    word.starts_with('/') || KNOWN.iter().any(|(known, ..)| *known == word)
+impl Kind {
+    /// The names that the program has, the usual one first, and the packages that it comes from.
+    fn program(self) -> (&'static [&'static str], &'static str) {
+        match self {
+            Self::Xvfb => (&["Xvfb"], "Debian: apt install xvfb, Arch: xorg-server-xvfb, Fedora: xorg-x11-server-Xvfb"),
+            Self::Xephyr => (
+                &["Xephyr"],
+                "Debian: apt install xserver-xephyr, Arch: xorg-server-xephyr, Fedora: xorg-x11-server-Xephyr",
+            ),
+            Self::Xvnc => (
+                &["Xvnc", "Xtigervnc"],
+                "Debian: apt install tigervnc-standalone-server, Arch: tigervnc, Fedora: tigervnc-server-minimal",
+            ),
+        }
+    }
 }
 
-/// Finds the server that a word means.
+/// Finds the server that is asked for.
 ///
 /// # Errors
 /// [`NoProgram`].
-pub fn program(word: &str, around: &Surroundings) -> Result<Program, NoProgram> {
-    let word = word.to_owned();
-    if word.starts_with('/') {
-        let path = PathBuf::from(&word);
-        if let Some(problem) = problem(&path) {
-            return Err(NoProgram::Unusable(path, problem));
+pub fn program(asked: &ServerName, around: &Surroundings) -> Result<Program, NoProgram> {
+    let word = asked.to_string();
+    let kind = match asked {
+        ServerName::Path(path) => {
+            return match problem(path) {
+                Some(problem) => Err(NoProgram::Unusable(path.clone(), problem)),
+                None => Ok(Program { kind: kind_of(path), path: path.clone(), word }),
+            };
         }
-        return Ok(Program { kind: kind_of(&path), path, word });
-    }
-    let Some((_, kind, names, packages)) = KNOWN.iter().find(|(known, ..)| *known == word) else {
-        return Err(NoProgram::Unknown(word));
+        ServerName::Xvfb => Kind::Xvfb,
+        ServerName::Xephyr => Kind::Xephyr,
+        ServerName::Xvnc => Kind::Xvnc,
     };
+    let (names, packages) = kind.program();
     let found = names.iter().find_map(|name| find(OsStr::new(name), around));
     let path = found.ok_or(NoProgram::Missing(names[0], packages))?;
-    Ok(Program { kind: *kind, path, word })
+    Ok(Program { kind, path, word })
 }
 
 fn problem(path: &Path) -> Option<&'static str> {
@@ -177,8 +171,9 @@ mod tests {
     use std::path::Path;
 
     use super::{Kind, Line, Program, kind_of, program};
+    use crate::config::ServerName;
+    use crate::config::size::Size;
     use crate::desktop_entry::Locale;
-    use crate::displays::size::Size;
     use crate::session::Surroundings;
     use crate::x11::display::Display;
 
@@ -227,18 +222,15 @@ mod tests {
     #[test]
     fn what_is_no_server() {
         let around = Surroundings { path: None, home: None, xsessions: Vec::new(), locale: Locale::default() };
-        for (word, part) in [
-            ("Xvfb", "write xvfb"),
-            ("./Xvfb", "whole path"),
-            ("", "write xvfb"),
-            ("xvnc", "apt install tigervnc-standalone-server"),
-            ("/nonexistent", "does not exist"),
-            ("/etc/passwd", "is not a program"),
-            ("/etc", "is not a program"),
+        for (asked, part) in [
+            (ServerName::Xvnc, "apt install tigervnc-standalone-server"),
+            (ServerName::Path("/nonexistent".into()), "does not exist"),
+            (ServerName::Path("/etc/passwd".into()), "is not a program"),
+            (ServerName::Path("/etc".into()), "is not a program"),
         ] {
-            let error = program(word, &around).unwrap_err().to_string();
-            assert!(error.contains(part) && !error.contains('\n'), "{word}: {error}");
+            let error = program(&asked, &around).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains('\n'), "{asked}: {error}");
         }
-        assert!(program("/bin/true", &around).is_ok());
+        assert!(program(&ServerName::Path("/bin/true".into()), &around).is_ok());
     }
 }

@@ -78,9 +78,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{as_json, as_text};
+    use crate::config::size::Size;
     use crate::displays::claim::{Session, Settings, State, VERSION};
     use crate::displays::list::Listed;
-    use crate::displays::size::Size;
     use crate::manager::UnitState;
     use crate::x11::display::Display;
 
