@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Gid, Uid, User};
 
 use super::Refused;
-use crate::config::suggest;
+use crate::suggest;
 
 /// Who it is, by passwd(5) or whatever else the system asks for names.
 #[derive(Debug, Clone, PartialEq, Eq)]

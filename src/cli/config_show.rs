@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::args::Settings;
 use super::exit::Exit;
-use super::json::Json;
 use crate::config::{Loaded, keys};
+use crate::json::Json;
 
 /// Prints each key with the value that counts and where it comes from.
 pub fn run(json: bool, settings: &Settings) -> Exit {

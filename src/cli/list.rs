@@ -5,9 +5,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::exit::Exit;
-use super::json::Json;
 use crate::config::Config;
 use crate::host::repair;
+use crate::json::Json;
 use crate::manager::{Manager, NoManager, UnitState};
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;

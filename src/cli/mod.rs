@@ -10,7 +10,6 @@ mod display;
 mod doctor;
 pub mod exit;
 mod journal;
-pub mod json;
 mod list;
 mod multiplexer;
 mod repair;

@@ -14,7 +14,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::Config;
 use super::keys::keys;
 use super::lines::{Lines, pieces};
-use super::suggest::nearest;
+use crate::suggest::nearest;
 
 /// How often a piece is parsed, and how many findings a file gets. What is that broken is no text of ours.
 const ENOUGH: usize = 32;

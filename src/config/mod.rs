@@ -11,7 +11,6 @@ mod read;
 pub mod server_args;
 mod server_name;
 pub mod size;
-pub mod suggest;
 mod value;
 
 use std::collections::BTreeMap;
@@ -24,6 +23,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
+use crate::suggest::nearest;
 use crate::text::one_line;
 use crate::x11::display::Display;
 
@@ -280,7 +280,7 @@ impl Loaded {
         for one in overrides {
             let refuse = |why: String| format!("{}: {why}", one.option);
             let Some(key) = keys().find(|key| key.name == one.key) else {
-                let near = suggest::nearest(&one.key, keys().map(|key| key.name));
+                let near = nearest(&one.key, keys().map(|key| key.name));
                 let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
                 return Err(refuse(format!("there is no key {}{hint}", one.key)));
             };

@@ -20,8 +20,8 @@ use crate::environment::{Block, of_display};
 use crate::manager::transient::NOT_OF_THIS_DISPLAY;
 use crate::manager::{Manager, NoManager, names, transient};
 use crate::os::{self, Came, Held, Pid, Taken};
+use crate::program;
 use crate::runtime_dir::RuntimeDir;
-use crate::session::{Surroundings, find};
 use crate::x11::display::Display;
 
 /// What we are told is for the command.
@@ -40,10 +40,11 @@ impl Command {
     ///
     /// # Errors
     /// [`Failure::NoCommand`], [`Failure::NotExecutable`].
-    pub fn find(words: &[OsString], around: &Surroundings) -> Result<Self, Failure> {
+    pub fn find(words: &[OsString], search: Option<&OsStr>) -> Result<Self, Failure> {
         let word = words.first().map(OsString::as_os_str).unwrap_or_default();
         let name = word.to_string_lossy().into_owned();
-        let path = if word.as_bytes().contains(&b'/') { Some(PathBuf::from(word)) } else { find(word, around) };
+        let path =
+            if word.as_bytes().contains(&b'/') { Some(PathBuf::from(word)) } else { program::find(word, search) };
         let path = path.ok_or_else(|| Failure::NoCommand(name.clone()))?;
         let c_string = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
         let arguments = words.iter().map(|word| c_string(word)).collect::<io::Result<Vec<_>>>()?;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::config::ServerName;
 use crate::config::size::Size;
-use crate::session::{Surroundings, find};
+use crate::program::find;
 use crate::x11::display::Display;
 
 /// How a server is told its size, and what it needs.
@@ -65,11 +65,11 @@ impl Kind {
     }
 }
 
-/// Finds the server that is asked for.
+/// Finds the server that is asked for, by its name in `path`, a `$PATH`.
 ///
 /// # Errors
 /// [`NoProgram`].
-pub fn program(asked: &ServerName, around: &Surroundings) -> Result<Program, NoProgram> {
+pub fn program(asked: &ServerName, path: Option<&OsStr>) -> Result<Program, NoProgram> {
     let word = asked.to_string();
     let kind = match asked {
         ServerName::Path(path) => {
@@ -83,7 +83,7 @@ pub fn program(asked: &ServerName, around: &Surroundings) -> Result<Program, NoP
         ServerName::Xvnc => Kind::Xvnc,
     };
     let (names, packages) = kind.program();
-    let found = names.iter().find_map(|name| find(OsStr::new(name), around));
+    let found = names.iter().find_map(|name| find(OsStr::new(name), path));
     let path = found.ok_or(NoProgram::Missing(names[0], packages))?;
     Ok(Program { kind, path, word })
 }
@@ -173,8 +173,6 @@ mod tests {
     use super::{Kind, Line, Program, kind_of, program};
     use crate::config::ServerName;
     use crate::config::size::Size;
-    use crate::desktop_entry::Locale;
-    use crate::session::Surroundings;
     use crate::x11::display::Display;
 
     fn line(kind: Kind, extra: &[&str]) -> String {
@@ -221,16 +219,15 @@ mod tests {
 
     #[test]
     fn what_is_no_server() {
-        let around = Surroundings { path: None, home: None, xsessions: Vec::new(), locale: Locale::default() };
         for (asked, part) in [
             (ServerName::Xvnc, "apt install tigervnc-standalone-server"),
             (ServerName::Path("/nonexistent".into()), "does not exist"),
             (ServerName::Path("/etc/passwd".into()), "is not a program"),
             (ServerName::Path("/etc".into()), "is not a program"),
         ] {
-            let error = program(&asked, &around).unwrap_err().to_string();
+            let error = program(&asked, None).unwrap_err().to_string();
             assert!(error.contains(part) && !error.contains('\n'), "{asked}: {error}");
         }
-        assert!(program(&ServerName::Path("/bin/true".into()), &around).is_ok());
+        assert!(program(&ServerName::Path("/bin/true".into()), None).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Finding, Severity};
-use crate::cli::json::Json;
+use crate::json::Json;
 use crate::text::one_line;
 
 /// The form of the JSON; it grows when a field changes its meaning or goes, not when one is added.

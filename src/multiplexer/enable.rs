@@ -259,7 +259,7 @@ fn remembered() -> Result<(PathBuf, Remembered), NotEnabled> {
 /// Whether a unit finds the program.
 #[must_use]
 pub fn is_installed(kind: Kind) -> bool {
-    PROGRAMS.iter().any(|directory| crate::session::is_executable(&Path::new(directory).join(kind.program())))
+    PROGRAMS.iter().any(|directory| crate::program::is_executable(&Path::new(directory).join(kind.program())))
 }
 
 async fn set_linger(enable: bool) -> Result<(), String> {

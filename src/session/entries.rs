@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::program;
 use super::{NoSession, Surroundings};
 use crate::desktop_entry::{self, Entry, Locale};
 use crate::text::one_line;
@@ -116,7 +115,7 @@ pub fn read(file: &File, locale: &Locale) -> Content {
 /// What is missing, to be put after "the session NAME cannot be started: ".
 pub fn runnable(entry: &Entry, action: Option<&str>, around: &Surroundings) -> Result<Runnable, String> {
     if let Some(needed) = &entry.try_exec
-        && program::find(OsStr::new(needed), around).is_none()
+        && around.find(needed).is_none()
     {
         return Err(format!("it is not installed: there is no program {needed} (TryExec)"));
     }
@@ -132,7 +131,7 @@ pub fn runnable(entry: &Entry, action: Option<&str>, around: &Surroundings) -> R
         }
     };
     let name = arguments.first().map(String::as_str).unwrap_or_default();
-    let program = program::find(OsStr::new(name), around);
+    let program = around.find(name);
     let program = program.ok_or_else(|| format!("there is no program {name} (Exec)"))?;
     if let Some(directory) = entry.directory.as_ref().filter(|directory| !Path::new(directory).is_dir()) {
         return Err(format!("{directory} is not a directory (Path)"));
@@ -170,12 +169,12 @@ pub fn meant(name: &str, files: &[File], around: &Surroundings) -> Result<(File,
 fn hint(wanted: &str, usable: &[(File, Box<Entry>)], around: &Surroundings) -> String {
     let shown = usable.iter().filter(|(_, entry)| !entry.no_display && runnable(entry, None, around).is_ok());
     let mut known: Vec<&str> = shown.map(|(file, _)| file.id.as_str()).collect();
-    known.extend(super::KNOWN.iter().filter(|name| program::find(OsStr::new(name), around).is_some()));
+    known.extend(super::KNOWN.iter().filter(|name| around.find(name).is_some()));
     known.sort_unstable();
     known.dedup();
     let begins: Vec<&str> =
         known.iter().copied().filter(|id| !wanted.is_empty() && id.to_lowercase().starts_with(wanted)).collect();
-    let near = crate::config::suggest::nearest(wanted, known.iter().copied());
+    let near = crate::suggest::nearest(wanted, known.iter().copied());
     match (begins.as_slice(), near) {
         ([], None) => String::new(),
         ([], Some(near)) => format!("; did you mean {}?", one_line(near)),

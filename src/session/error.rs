@@ -109,3 +109,25 @@ pub enum NoSession {
     #[error("the user manager does not say what is enabled: {0}; see journalctl --user -b")]
     Manager(#[from] CallError),
 }
+
+impl NoSession {
+    /// Why a word is no command.
+    pub(super) fn no_command(name: &str) -> Self {
+        if name.is_empty() {
+            return Self::Path("the session's name is empty; give a command or a unit, or leave it away".to_owned());
+        }
+        if !name.contains('/') {
+            return Self::Command(name.to_owned());
+        }
+        Self::Path(match std::fs::metadata(name) {
+            Ok(metadata) if metadata.is_dir() => {
+                format!("{name} is a directory, not a program; give the program's path")
+            }
+            Ok(metadata) if metadata.is_file() => {
+                format!("{name} is not executable; chmod +x {name}, or check the path")
+            }
+            Ok(_) => format!("{name} is not a program; check the path"),
+            Err(error) => format!("{name} cannot be run: {error}; check the path"),
+        })
+    }
+}

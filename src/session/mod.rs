@@ -6,7 +6,6 @@ pub mod entries;
 mod error;
 mod named;
 pub mod offers;
-mod program;
 pub mod request;
 mod rescue;
 mod xsession;
@@ -18,11 +17,10 @@ use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
 use crate::manager::transient::{self, Restarts};
 use crate::manager::{Manager, names};
+use crate::program::{self, is_executable};
 pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
-pub(crate) use program::find;
-pub(crate) use program::is_executable;
 pub use request::Request;
 pub use rescue::rescue;
 
@@ -132,6 +130,12 @@ impl Surroundings {
         Self { path: std::env::var_os("PATH"), home, xsessions, locale: Locale::from_env() }
     }
 
+    /// The program that a word means.
+    #[must_use]
+    pub fn find(&self, word: &str) -> Option<PathBuf> {
+        program::find(OsStr::new(word), self.path.as_deref())
+    }
+
     /// Where `~/.xinitrc` is, or would be.
     #[must_use]
     pub fn xinitrc(&self) -> PathBuf {
@@ -188,7 +192,7 @@ fn not_empty(units: Vec<String>) -> Option<Choice> {
 
 /// The window managers that are installed, as the tail of a sentence.
 fn installed_ones(around: &Surroundings) -> String {
-    let installed: Vec<&str> = KNOWN.into_iter().filter(|name| find(OsStr::new(name), around).is_some()).collect();
+    let installed: Vec<&str> = KNOWN.into_iter().filter(|name| around.find(name).is_some()).collect();
     if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) }
 }
 

@@ -1,14 +1,11 @@
 //! A session that was asked for by name.
 
-use std::ffi::OsStr;
-
 use super::entries::{self, Content};
-use super::program::{find, why_not};
 use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
-use crate::config::suggest::nearest;
 use crate::desktop_entry::Entry;
 use crate::manager::transient::{self, Restarts};
 use crate::manager::{Manager, names};
+use crate::suggest::nearest;
 use crate::text;
 
 /// What was asked for by name; `restart` says how often it may crash and come back.
@@ -31,7 +28,7 @@ pub async fn named(
         Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
         Request::Xinitrc => match around.xinitrc() {
             path if path.is_file() => Ok(Choice::Command(xinitrc_service(&path))),
-            path => Err(why_not(&path.to_string_lossy())),
+            path => Err(NoSession::no_command(&path.to_string_lossy())),
         },
     }
 }
@@ -62,7 +59,7 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
 
 fn command(words: &[String], around: &Surroundings, restart: Option<Restarts>) -> Result<Choice, NoSession> {
     let name = words.first().map(String::as_str).unwrap_or_default();
-    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
+    let program = around.find(name).ok_or_else(|| NoSession::no_command(name))?;
     let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
     Ok(Choice::Command(transient::Service {
         name: names::session_service(&short),
@@ -86,7 +83,7 @@ pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<Restart
             Content::Broken(why) => Err(NoSession::Broken { path, why }),
         };
     }
-    if find(OsStr::new(name), around).is_some() {
+    if around.find(name).is_some() {
         return command(&[name.to_owned()], around, restart);
     }
     let (file, entry) = entries::meant(name, &files, around)?;

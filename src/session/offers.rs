@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::entries::{self, Content};
-use super::program;
 use super::{Request, Surroundings};
 use crate::desktop_entry::Entry;
 use crate::manager::{Manager, UnitState, names};
@@ -253,9 +252,7 @@ fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroun
         }
     }
     let state = match &request {
-        Request::Command(words)
-            if program::find(words.first().map_or("", String::as_str).as_ref(), around).is_none() =>
-        {
+        Request::Command(words) if around.find(words.first().map_or("", String::as_str)).is_none() => {
             State::Missing(format!("there is no program {}", words.first().map_or("", String::as_str)))
         }
         _ => State::Ready,

@@ -1,8 +1,5 @@
 //! The rescue command, in the window manager's place.
 
-use std::ffi::OsStr;
-
-use super::program::{find, why_not};
 use super::{NoSession, Surroundings};
 use crate::manager::{names, transient};
 
@@ -12,7 +9,7 @@ use crate::manager::{names, transient};
 /// There is no such program.
 pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Service, NoSession> {
     let name = words.first().map(String::as_str).unwrap_or_default();
-    let program = find(OsStr::new(name), around).ok_or_else(|| why_not(name))?;
+    let program = around.find(name).ok_or_else(|| NoSession::no_command(name))?;
     Ok(transient::Service {
         name: names::session_service("rescue"),
         description: "Rescue command, in the window manager's place".to_owned(),

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::Surroundings;
-use super::is_executable;
 use crate::manager::{Manager, names, transient};
+use crate::program::is_executable;
 
 /// The script (Xsession(5)).
 const SCRIPT: &str = "/etc/X11/Xsession";

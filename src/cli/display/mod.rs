@@ -48,14 +48,13 @@ pub async fn start(start: DisplayStart) -> Exit {
 pub async fn run(run: DisplayRun) -> ExitCode {
     let ran = async {
         let taken = take_signals()?;
-        let around = Surroundings::from_env();
         let display = run.display.as_deref().map(number_or_command).transpose()?;
         if display.is_some() && run.settings.is_given() {
             let why =
                 "what a display is to be cannot be said of one that is there: leave its number away, or the options";
             return Err(Failure::Usage(why.to_owned()));
         }
-        let command = Command::find(&run.command, &around)?;
+        let command = Command::find(&run.command, std::env::var_os("PATH").as_deref())?;
         if let Some(display) = display {
             let config = run.settings.configuration().map_err(Failure::Usage)?;
             let (runtime, manager) = surroundings(&config).await?;
@@ -184,7 +183,7 @@ fn wish(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Wish)
             return Err(Failure::Usage(format!("{argument:?} is not possible here: {why}")));
         }
     }
-    let program = server::program(&config.displays.server, &Surroundings::from_env())?;
+    let program = server::program(&config.displays.server, std::env::var_os("PATH").as_deref())?;
     if program.kind == Kind::Xephyr && std::env::var_os("DISPLAY").is_none_or(|display| display.is_empty()) {
         return Err(Failure::NoHostDisplay);
     }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::json::Json;
 use crate::displays::list::Listed;
+use crate::json::Json;
 use crate::text::{one_line, path};
 
 /// A word for the state of a display.

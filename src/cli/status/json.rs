@@ -2,8 +2,8 @@
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
 use super::judge::{Finding, Severity};
-use crate::cli::json::Json;
 use crate::environment::block::Block;
+use crate::json::Json;
 use crate::manager::UnitState;
 use crate::x11::display::Display;
 use crate::x11::managed::Sign;

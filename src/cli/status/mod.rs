@@ -14,8 +14,8 @@ use gather::NotGathered;
 use judge::{Finding, Severity};
 
 use super::exit::Exit;
-use crate::cli::json::Json;
 use crate::displays::list;
+use crate::json::Json;
 use crate::manager::{Manager, NoManager};
 use crate::multiplexer::survey::{self, Multiplexers};
 use crate::runtime_dir::RuntimeDir;

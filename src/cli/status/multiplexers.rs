@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::json;
 use super::render::{describe, harmless};
-use crate::cli::json::Json;
+use crate::json::Json;
 use crate::multiplexer::survey::Multiplexers;
 
 /// The lines about them, none if there are none.
