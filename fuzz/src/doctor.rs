@@ -43,14 +43,24 @@ fn snippets(text: &str) {
         let findings = judge(&File { path: PathBuf::from(path), shell, text: text.to_owned() });
         for (at, finding) in findings.iter().enumerate() {
             assert!(findings[..at].iter().all(|other| other.kind != finding.kind), "{} twice", finding.kind.id);
-            assert!(finding.what.chars().count() <= 160 && finding.remedy.len() <= 100, "{finding:?}");
-            let command = finding.remedy.split_once(": ").expect("a command").1;
-            let words = words_of_a_shell(command.as_bytes()).expect("a command");
-            let [sed, option, line, file] = &words[..] else { panic!("{command}") };
-            assert!(sed == b"sed" && option == b"-i" && file == path.as_bytes());
-            let number: usize = String::from_utf8_lossy(line).trim_end_matches('d').parse().expect("a number");
-            let line = text.lines().nth(number - 1).expect("a line of the file");
+            assert!(finding.what.chars().count() <= 160 && finding.remedy.len() <= 600, "{finding:?}");
+            let number = finding.what.strip_prefix(&format!("{path}, line ")).and_then(|rest| rest.split_once(": "));
+            let (number, _) = number.expect("a line");
+            let line = text.lines().nth(number.parse::<usize>().expect("a number") - 1).expect("a line of the file");
             assert!(finding.what.ends_with(&*line.trim().chars().take(100).collect::<String>()));
+            let Some((_, command)) = finding.remedy.split_once(": ") else {
+                assert!(finding.remedy.starts_with("take it out by hand"), "{finding:?}");
+                continue;
+            };
+            let words = words_of_a_shell(command.as_bytes()).expect("a command");
+            let [sed, option, links, scripts @ .., file] = &words[..] else { panic!("{command}") };
+            assert!(sed == b"sed" && option == b"-i" && links == b"--follow-symlinks" && file == path.as_bytes());
+            for script in scripts.iter().filter(|script| *script != b"-e") {
+                let script = String::from_utf8_lossy(script);
+                let (number, edit) = script.split_once('s').expect("a line and a substitution");
+                let line = number.parse::<usize>().ok().and_then(|number| text.lines().nth(number - 1));
+                assert!(line.is_some() && edit.starts_with('/') && edit.ends_with('/'), "{script}");
+            }
         }
         let shown = render::text(&findings);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");

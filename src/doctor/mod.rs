@@ -19,6 +19,7 @@ pub mod render;
 pub mod server;
 mod session;
 pub mod snippets;
+mod startup_edit;
 mod terminal;
 pub mod units;
 pub mod versions;

@@ -17,6 +17,9 @@ use crate::x11::server::{NoServer, USUAL_PLACES, find};
 /// The wrapper's configuration (Xwrapper.config(5)).
 const WRAPPER_CONFIG: &str = "/etc/X11/Xwrapper.config";
 
+/// Takes out the line alone, wherever it is written, and not what else mentions it.
+const WRAPPER_REMEDY: &str = "sed -i --follow-symlinks -E '/^\\s*needs_root_rights\\s*=\\s*yes\\s*$/d'";
+
 /// Where the wrapper is: Debian, Arch, Fedora.
 const WRAPPERS: [&str; 3] = ["/usr/lib/xorg/Xorg.wrap", "/usr/lib/Xorg.wrap", "/usr/libexec/Xorg.wrap"];
 
@@ -148,7 +151,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     if facts.root_rights {
         findings.push(SERVER_WRAPPER_ROOT.found(
             format!("{WRAPPER_CONFIG} says needs_root_rights=yes"),
-            format!("sudo sed -i '/needs_root_rights/d' {WRAPPER_CONFIG}"),
+            format!("sudo {WRAPPER_REMEDY} {WRAPPER_CONFIG}"),
         ));
     }
     if let Some(wrapper) = &facts.wrapper {
@@ -188,7 +191,10 @@ fn devices(facts: &Facts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, NoServer, judge, names_deviceless_driver, needs_root_rights};
+    use std::process::Command;
+
+    use super::{Facts, NoServer, WRAPPER_REMEDY, judge, names_deviceless_driver, needs_root_rights};
+    use crate::test_dir::TestDir;
 
     fn healthy() -> Facts {
         Facts {
@@ -229,6 +235,16 @@ mod tests {
             let ids: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
             assert_eq!(ids, expected, "case {index}");
         }
+    }
+
+    #[test]
+    fn the_remedy_for_the_wrapper_takes_one_line_out() {
+        let file = TestDir::new();
+        let path = file.path("Xwrapper.config");
+        std::fs::write(&path, "# needs_root_rights=yes\nneeds_root_rights = yes\nallowed_users=anybody\n").unwrap();
+        let command = format!("{WRAPPER_REMEDY} {}", path.display());
+        assert!(Command::new("sh").arg("-c").arg(command).status().unwrap().success());
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "# needs_root_rights=yes\nallowed_users=anybody\n");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::catalogue::{
     Kind, SNIPPETS_IMPORT, SNIPPETS_IMPORT_ALL, SNIPPETS_INSTALLED, SNIPPETS_OTHER_BUS, SNIPPETS_SECOND_START,
 };
 use super::machine::Machine;
+use super::startup_edit::{self, Unwanted};
 use super::{Finding, files};
-use crate::text::shell_word;
 
 /// Snippets of distributions for the startup of X: of systemd on Arch and Fedora, of D-Bus on Debian.
 const INSTALLED: [&str; 3] = [
@@ -35,8 +35,20 @@ const SHELL_FILES: [&str; 9] = [
 /// Commands that start X without startxd.
 const STARTERS: [&str; 3] = ["startx", "xinit", "sx"];
 
+/// Commands that make a bus, most often for another command.
+const OTHER_BUSES: [&str; 2] = ["dbus-launch", "dbus-run-session"];
+
+/// Commands that export variables.
+const IMPORTERS: [&str; 2] = ["systemctl", "dbus-update-activation-environment"];
+
 /// So much of a line is shown, in characters.
 const SHOWN: usize = 100;
+
+/// So many lines are named.
+const MOST: usize = 8;
+
+/// A longer command is nothing that a person would copy, in bytes.
+const LONGEST: usize = 500;
 
 /// A file of one's own.
 #[derive(Debug)]
@@ -66,59 +78,115 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong in a file: each kind of fault once, with the first line that has it.
+/// What is wrong in a file: each kind of fault once, with the lines that have it.
 #[must_use]
 pub fn judge(file: &File) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut found: Vec<(&'static Kind, Vec<usize>)> = Vec::new();
     for (number, line) in (1..).zip(file.text.lines()) {
-        let Some(kind) = judge_line(line, file.shell) else { continue };
-        if findings.iter().all(|finding| finding.kind != kind) {
-            let (path, shown) = (file.path.to_string_lossy(), line.trim().chars().take(SHOWN).collect::<String>());
-            findings.push(kind.found(
-                format!("{path}, line {number}: {shown}"),
-                format!("take the line out: sed -i '{number}d' {}", shell_word(&path)),
-            ));
+        for kind in judge_line(line, file.shell) {
+            match found.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, lines)) => lines.push(number),
+                None => found.push((kind, vec![number])),
+            }
         }
     }
-    findings
+    let finding = |(kind, lines): (&'static Kind, Vec<usize>)| {
+        let line = file.text.lines().nth(lines[0] - 1).unwrap_or_default();
+        let (path, shown) = (file.path.to_string_lossy(), line.trim().chars().take(SHOWN).collect::<String>());
+        kind.found(format!("{path}, line {}: {shown}", lines[0]), remedy(file, kind, &lines))
+    };
+    found.into_iter().map(finding).collect()
 }
 
-/// What is wrong with a line of shell. It is not parsed: a command is what looks like one.
-fn judge_line(line: &str, shell: bool) -> Option<&'static Kind> {
+/// What takes a kind of fault out of its lines: a command, if the file is certainly whole after it, and nothing else in
+/// it is found to be wrong; else what to do by hand.
+fn remedy(file: &File, kind: &'static Kind, lines: &[usize]) -> String {
+    let path = file.path.to_string_lossy();
+    let fish = path.ends_with(".fish");
+    let is_fixed = |text: &str| {
+        let mut after = text.lines().flat_map(|line| judge_line(line, file.shell));
+        let others =
+            |text: &str| text.lines().flat_map(|line| judge_line(line, file.shell)).filter(|one| *one != kind).count();
+        after.all(|one| one != kind) && others(text) == others(&file.text)
+    };
+    let is_it = |command: &str| judge_line(command, file.shell).contains(&kind);
+    // A name that is not in UTF-8 would be another one in the command.
+    let edits = startup_edit::edits(&file.text, lines, unwanted(kind), is_it, fish);
+    let edits = edits.filter(|_| file.path.to_str().is_some());
+    let command = edits.filter(|(_, text)| is_fixed(text)).map(|(edits, _)| startup_edit::command(&edits, &path));
+    match command.filter(|command| command.len() <= LONGEST && !command.contains(char::is_control)) {
+        Some(command) => format!("replace the command: {command}"),
+        None => {
+            let mut numbers: Vec<String> = lines.iter().take(MOST).map(usize::to_string).collect();
+            numbers.extend((lines.len() > MOST).then(|| "…".to_owned()));
+            let plural = if lines.len() == 1 { "" } else { "s" };
+            let numbers = numbers.join(", ");
+            format!(
+                "take it out by hand, in line{plural} {numbers} of {path}; put \"true\" there if nothing else is left in a block"
+            )
+        }
+    }
+}
+
+/// What is to be taken out for a kind of fault.
+fn unwanted(kind: &'static Kind) -> Unwanted {
+    if kind == &SNIPPETS_OTHER_BUS {
+        Unwanted::Wrapper(&OTHER_BUSES)
+    } else if kind == &SNIPPETS_SECOND_START {
+        Unwanted::Start(&STARTERS)
+    } else {
+        Unwanted::Command(&IMPORTERS)
+    }
+}
+
+/// What is wrong with a line of shell, each kind once. It is not parsed: a command is what looks like one.
+fn judge_line(line: &str, shell: bool) -> Vec<&'static Kind> {
     // A `#` within a word is none that begins a comment.
     let code = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
     let words: Vec<&str> = code.collect();
-    let ends = |word: &str| matches!(word, "&&" | "||" | ";" | "&" | "|" | "then" | "fi" | "}" | "done");
-    let after = |at: usize| words[at + 1..].iter().take_while(|word| !ends(word) && !word.contains('>'));
-    for (at, word) in words.iter().enumerate() {
-        let command = word.trim_start_matches(['(', '{', '"', '$', '`']).trim_end_matches([';', ')', '"', '`']);
-        let command = command.rsplit('/').next().unwrap_or(command);
-        // What a variable, an option or a test is given is no command.
-        let argument = at > 0 && matches!(words[at - 1], "-x" | "-f" | "-e" | "-v" | "which" | "echo" | "alias");
-        if argument {
-            continue;
-        }
-        match command {
-            "dbus-launch" | "dbus-run-session" => return Some(&SNIPPETS_OTHER_BUS),
-            "dbus-update-activation-environment" => {
-                let all = after(at).any(|word| word.trim_end_matches(';') == "--all");
-                return Some(if all { &SNIPPETS_IMPORT_ALL } else { &SNIPPETS_IMPORT });
-            }
-            "import-environment" => {
-                let named = after(at).any(|word| !word.starts_with('-'));
-                let bare = word.ends_with(';') || !named;
-                return Some(if bare { &SNIPPETS_IMPORT_ALL } else { &SNIPPETS_IMPORT });
-            }
-            starter if shell && STARTERS.contains(&starter) => return Some(&SNIPPETS_SECOND_START),
-            _ => {}
-        }
+    let mut kinds: Vec<&'static Kind> = Vec::new();
+    for at in 0..words.len() {
+        kinds.extend(judge_word(&words, at, shell).filter(|kind| !kinds.contains(kind)));
     }
-    None
+    kinds
+}
+
+/// What is wrong with the command that a word is.
+fn judge_word(words: &[&str], at: usize, shell: bool) -> Option<&'static Kind> {
+    let ends = |word: &str| matches!(word, "&&" | "||" | ";" | "&" | "|" | "then" | "fi" | "}" | "done");
+    let word = words[at];
+    let arguments = words[at + 1..].iter().take_while(|word| !ends(word) && !word.contains('>'));
+    // One that has the end of its command with it has none.
+    let mut arguments = arguments.take(if word.ends_with(';') { 0 } else { usize::MAX });
+    let command = word.trim_start_matches(['(', '{', '"', '$', '`']).trim_end_matches([';', ')', '"', '`']);
+    let command = command.rsplit('/').next().unwrap_or(command);
+    // What a variable, an option or a test is given is no command.
+    if at > 0 && matches!(words[at - 1], "-x" | "-f" | "-e" | "-v" | "which" | "echo" | "alias") {
+        return None;
+    }
+    match command {
+        "dbus-launch" | "dbus-run-session" => Some(&SNIPPETS_OTHER_BUS),
+        "dbus-update-activation-environment" => {
+            let all = arguments.any(|word| word.trim_end_matches(';') == "--all");
+            Some(if all { &SNIPPETS_IMPORT_ALL } else { &SNIPPETS_IMPORT })
+        }
+        "import-environment" => {
+            let named = arguments.any(|word| !word.starts_with('-'));
+            Some(if named { &SNIPPETS_IMPORT } else { &SNIPPETS_IMPORT_ALL })
+        }
+        starter if shell && STARTERS.contains(&starter) => Some(&SNIPPETS_SECOND_START),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
     use super::{File, judge, judge_line};
+    use crate::test_dir::TestDir;
 
     #[test]
     fn lines() {
@@ -144,7 +212,8 @@ mod tests {
             ("eval `dbus-launch`", false, Some("snippets.other-bus")),
         ];
         for (line, shell, id) in cases {
-            assert_eq!(judge_line(line, shell).map(|kind| kind.id), id, "{line}");
+            let ids: Vec<&str> = judge_line(line, shell).iter().map(|kind| kind.id).collect();
+            assert_eq!(ids, Vec::from_iter(id), "{line}");
         }
     }
 
@@ -161,6 +230,87 @@ mod tests {
                 ("snippets.other-bus", "/home/ada/.xinitrc, line 3: dbus-run-session a"),
             ]
         );
-        assert!(findings[0].remedy.ends_with("sed -i '2d' /home/ada/.xinitrc"));
+        assert!(findings[0].remedy.ends_with(
+            "sed -i --follow-symlinks -e '2s/systemctl --user import-environment/true/' \
+             -e '4s/systemctl --user import-environment/true/' /home/ada/.xinitrc"
+        ));
+    }
+
+    /// A file, what is in it, the ids that are found, and whether a command is offered for each.
+    type Case = (&'static str, &'static str, &'static [(&'static str, bool)]);
+
+    const FILES: [Case; 12] = [
+        (".bash_profile", "if [ -z \"$DISPLAY\" ]; then exec startx; fi\n", &[("snippets.second-start", true)]),
+        (".profile", "if true; then\n    exec startx -- vt1 # now\nfi\n", &[("snippets.second-start", true)]),
+        (".bash_profile", "startx\nlogout\n", &[("snippets.second-start", false)]),
+        (".xinitrc", "exec dbus-launch --exit-with-session openbox", &[("snippets.other-bus", true)]),
+        (
+            ".xinitrc",
+            "systemctl --user import-environment\nexec dbus-run-session -- openbox-session\n",
+            &[("snippets.import-all", true), ("snippets.other-bus", true)],
+        ),
+        (
+            ".xsession",
+            "if test -z \"$B\"; then\n  eval `dbus-launch --sh-syntax`\nfi\nexec dbus-launch i3\n",
+            &[("snippets.other-bus", true)],
+        ),
+        (
+            ".xsessionrc",
+            "for a in 1; do systemctl --user import-environment A; done\nsystemctl --user import-environment\n",
+            &[("snippets.import", false), ("snippets.import-all", true)],
+        ),
+        (".xinitrc", "(systemctl --user import-environment A; b) &\n", &[("snippets.import", false)]),
+        (
+            ".xinitrc",
+            "systemctl --user import-environment A && dbus-update-activation-environment --all; dbus-run-session a",
+            &[("snippets.import", true), ("snippets.import-all", true), ("snippets.other-bus", true)],
+        ),
+        (".xprofile", "cat <<E\nstartx\nE\nsystemctl --user import-environment A\n", &[("snippets.import", false)]),
+        (".bashrc", "[ -t 0 ] && { startx; }\n", &[("snippets.second-start", true)]),
+        (
+            ".profile",
+            "x() {\n\tstartx &\n}\ncase $(tty) in /dev/tty1) xinit;; esac\n",
+            &[("snippets.second-start", true)],
+        ),
+    ];
+
+    /// Runs the remedies as they are printed, one after the other, as somebody does who has the report before them. The
+    /// guest tests do the same with the files of other shells.
+    #[test]
+    fn a_remedy_that_is_run_leaves_a_valid_file_without_the_fault() {
+        for (name, text, expected) in FILES {
+            let dir = TestDir::new();
+            let (path, link) = (dir.path("the file"), dir.path(name));
+            fs::write(&path, text).unwrap();
+            symlink("the file", &link).unwrap();
+            let read = || File {
+                path: link.clone(),
+                shell: !name.starts_with(".x"),
+                text: fs::read_to_string(&link).unwrap(),
+            };
+            let findings = judge(&read());
+            let said: Vec<_> = findings.iter().map(|f| (f.kind.id, f.remedy.contains("sed -i"))).collect();
+            assert_eq!(said, expected, "{text}");
+            for finding in findings.iter().filter(|finding| finding.remedy.contains("sed -i")) {
+                let command = finding.remedy.split_once(": ").unwrap().1;
+                assert!(Command::new("sh").arg("-c").arg(command).status().unwrap().success(), "{command}");
+            }
+            let after = read();
+            let left: Vec<_> = judge(&after).iter().map(|f| (f.kind.id, false)).collect();
+            let by_hand: Vec<_> = expected.iter().copied().filter(|(_, command)| !command).collect();
+            assert_eq!(left, by_hand, "{text}\n{}", after.text);
+            assert!(link.is_symlink(), "the link became a file");
+            for shell in ["sh", "bash"] {
+                assert!(
+                    Command::new(shell).arg("-n").arg(&link).status().unwrap().success(),
+                    "{shell}: {}",
+                    after.text
+                );
+            }
+            assert_eq!(text.lines().count(), after.text.lines().count());
+            for (before, after) in text.lines().zip(after.text.lines()) {
+                assert!(before == after || !judge_line(before, true).is_empty(), "{before} was touched: {after}");
+            }
+        }
     }
 }

@@ -50,8 +50,14 @@ fn judge(facts: &Facts) -> Vec<Finding> {
     let name = facts.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
     if facts.display_manager.as_deref().is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
         findings.push(
-            TERMINAL_DISPLAY_MANAGER
-                .found(format!("a display manager is up ({name})"), format!("sudo systemctl disable --now {name}")),
+            TERMINAL_DISPLAY_MANAGER.found(
+                format!("a display manager is up ({name})"),
+                format!(
+                    "sudo systemctl disable {name}, and start the machine again when you have saved your work; or at once, \
+                     which kills every desktop that it has started, also the one you may sit in: sudo systemctl disable \
+                     --now {name}"
+                ),
+            ),
         );
     } else if facts.enabled.is_some() {
         findings.push(
@@ -67,8 +73,8 @@ fn judge(facts: &Facts) -> Vec<Finding> {
                 "getty@tty{vt}.service runs on tty{vt} beside your login (pid {getty}, and {leader} for the login)"
             ),
             format!(
-                "sudo systemctl stop getty@tty{vt}.service, and give the unit that opens your login \
-                 Conflicts=getty@tty{vt}.service"
+                "give the unit that opens your login Conflicts=getty@tty{vt}.service, and log in again; the getty can be \
+                 stopped at once, but that may hang up this login: sudo systemctl stop getty@tty{vt}.service"
             ),
         ));
     }
@@ -79,6 +85,22 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 mod tests {
     use super::{Facts, judge};
     use crate::os::Pid;
+
+    /// A remedy that is run before it is read to its end should be the one that ends nothing.
+    #[test]
+    fn a_remedy_that_ends_sessions_says_so_first() {
+        let pid = Pid::from_raw;
+        let facts = Facts {
+            display_manager: Some("active".into()),
+            enabled: Some("lightdm.service".into()),
+            getty: Some((1, pid(7), pid(8))),
+        };
+        let words = [("--now", "kills every desktop"), ("systemctl stop", "may hang up this login")];
+        for (finding, (ending, warning)) in judge(&facts).iter().zip(words) {
+            let (ending, warning) = (finding.remedy.find(ending), finding.remedy.find(warning));
+            assert!(warning.is_some() && warning < ending, "{}", finding.remedy);
+        }
+    }
 
     #[test]
     fn each_fault_is_found() {

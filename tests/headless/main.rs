@@ -11,4 +11,5 @@ mod guest;
 mod image;
 mod multiplexers;
 mod package;
+mod remedies;
 mod seat;

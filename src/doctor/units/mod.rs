@@ -9,6 +9,7 @@ use super::Finding;
 use super::catalogue::{UNITS_DANGLING, UNITS_MISSING_TARGET, UNITS_TOO_EARLY};
 use super::machine::Machine;
 use crate::manager::names;
+use crate::text::shell_word;
 use file::UnitFile;
 use tree::{Link, Tree};
 
@@ -46,7 +47,8 @@ fn judge_link(tree: &Tree, link: &Link) -> Option<Finding> {
         return Some(missing_target(unit, of, *own));
     }
     if tree.lacks(unit) {
-        let (what, path) = (format!("{unit} is enabled for {of} and does not exist"), path.display());
+        let what = format!("{unit} is enabled for {of} and does not exist");
+        let path = shell_word(&path.to_string_lossy());
         return Some(UNITS_DANGLING.found(what, format!("{}rm {path}", if *own { "" } else { "sudo " })));
     }
     if of == "default.target" {

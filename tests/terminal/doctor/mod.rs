@@ -92,8 +92,8 @@ fn faults_of_the_machine() {
         Fault::root("server.wrapper-root", "warning")
             .made("echo needs_root_rights=yes >> /etc/X11/Xwrapper.config")
             // The remedy itself.
-            .mended("sed -i '/needs_root_rights/d' /etc/X11/Xwrapper.config")
-            .says(&["needs_root_rights=yes", "sudo sed -i '/needs_root_rights/d' /etc/X11/Xwrapper.config"]),
+            .mended("sed -i --follow-symlinks -E '/^\\s*needs_root_rights\\s*=\\s*yes\\s*$/d' /etc/X11/Xwrapper.config")
+            .says(&["needs_root_rights=yes", "sudo sed -i --follow-symlinks -E", "$/d' /etc/X11/Xwrapper.config"]),
         Fault::root("server.device-group", "note")
             .made("gpasswd -a ada input")
             .mended("gpasswd -d ada input")
@@ -201,7 +201,7 @@ fn faults_of_the_user() {
         Fault::ada("snippets.import-all", "warning")
             .made("printf 'xterm &\\ndbus-update-activation-environment --systemd --all\\n' > .xinitrc")
             .mended("rm .xinitrc")
-            .says(&["/home/ada/.xinitrc, line 2", "sed -i '2d' /home/ada/.xinitrc"]),
+            .says(&["/home/ada/.xinitrc, line 2", "sed -i --follow-symlinks '2s/dbus-update", "/true/' /home/ada/.xinitrc"]),
         Fault::ada("snippets.import", "note")
             .made("echo systemctl --user import-environment DISPLAY XAUTHORITY > .xprofile")
             .mended("rm .xprofile")
