@@ -6,12 +6,42 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
 /// Where a file of ours is kept that outlives the boot, `$XDG_STATE_HOME/startxd/NAME` (XDG Base Directory
 /// Specification); `None` without a home.
 #[must_use]
 pub fn in_state_home(state_home: Option<OsString>, home: Option<&Path>, name: &str) -> Option<PathBuf> {
     let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
     Some(state_home.or_else(|| Some(home?.join(".local/state")))?.join("startxd").join(name))
+}
+
+/// A file could not be written.
+#[derive(Debug, Error)]
+#[error("cannot write to {path}: {error}; see whether there is space: df {path}", path = .path.display())]
+pub struct NotWritten {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub error: io::Error,
+}
+
+impl NotWritten {
+    /// Takes the file and why.
+    #[must_use]
+    pub fn new(path: &Path, error: io::Error) -> Self {
+        Self { path: path.to_owned(), error }
+    }
+}
+
+/// Removes a file of ours; says so if that fails.
+pub fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("cannot remove {}: {error}", path.display());
+        }
+        _ => {}
+    }
 }
 
 /// Replaces a file: writes a new one beside it, 0600 from birth, gives it its mode, and renames it.

@@ -22,6 +22,7 @@ use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::environment;
 use crate::environment::block::Block;
+use crate::files::NotWritten;
 use crate::host::checks::Refusal;
 use crate::manager::{Manager, Mode, NoManager, names, restore};
 use crate::multiplexer::tell::{self, Told};
@@ -55,8 +56,8 @@ pub enum NotAttached {
     NoManager(#[from] NoManager),
     #[error("the user manager refused: {0}; see journalctl --user -b")]
     Manager(#[from] CallError),
-    #[error("cannot write to {}: {error}; see whether there is space: df {}", path.display(), path.display())]
-    Write { path: PathBuf, error: io::Error },
+    #[error("{0}")]
+    Write(#[from] NotWritten),
     #[error("{unit} could not be started ({result}); see: systemctl --user status {unit}")]
     NotStarted { unit: &'static str, result: String },
     #[error("the graphical session has not gone down ({result}); see: systemctl --user list-jobs")]
@@ -95,7 +96,7 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let path = runtime.attached();
     let told = Told::new(&variables, &before);
     let attached = Attached::new(display, authority, variables.keys().cloned().collect(), before);
-    attached.write(&path).map_err(|error| NotAttached::Write { path, error })?;
+    attached.write(&path).map_err(|error| NotWritten::new(&path, error))?;
     let started = async {
         restore::export(&manager, &variables, &[]).await?;
         let start = start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready);

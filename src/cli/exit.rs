@@ -6,6 +6,7 @@ use crate::attach::NotAttached;
 use crate::displays;
 use crate::host::checks::Refusal;
 use crate::host::prepare::NotPrepared;
+use crate::host::session_lock::NotLocked;
 use crate::host::{Failure, Why};
 use crate::multiplexer::attach as attaching;
 use crate::multiplexer::enable::NotEnabled;
@@ -108,7 +109,7 @@ impl From<&NotAttached> for Exit {
     fn from(failure: &NotAttached) -> Self {
         match failure {
             NotAttached::Refused(refusal) => refusal.into(),
-            NotAttached::NoRuntimeDir(_) | NotAttached::Write { .. } => Self::NoRuntimeDir,
+            NotAttached::NoRuntimeDir(_) | NotAttached::Write(_) => Self::NoRuntimeDir,
             NotAttached::NoManager(_) | NotAttached::Manager(_) => Self::NoManager,
             NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
             NotAttached::NotStarted { .. } | NotAttached::NotStopped { .. } => Self::SessionFailed,
@@ -149,8 +150,8 @@ impl From<&Failure> for Exit {
             Failure::Refused(refusal) => refusal.into(),
             Failure::NoServer(_) => Self::NoServer,
             Failure::NoSession(_) => Self::NothingToRun,
-            Failure::NotPrepared(NotPrepared::NoRuntimeDir(_) | NotPrepared::Write { .. }) => Self::NoRuntimeDir,
-            Failure::NotPrepared(NotPrepared::Busy) => Self::AlreadyUp,
+            Failure::NotPrepared(NotPrepared::NotLocked(NotLocked::Busy)) => Self::AlreadyUp,
+            Failure::NotPrepared(NotPrepared::NotLocked(_) | NotPrepared::Write(_)) => Self::NoRuntimeDir,
             Failure::NotPrepared(NotPrepared::Environment(_)) => Self::NoManager,
             Failure::NotPrepared(_) => Self::NoDisplay,
             Failure::System(_) => Self::System,
@@ -165,7 +166,7 @@ impl From<&displays::Failure> for Exit {
         use displays::Failure;
         match failure {
             Failure::Usage(_) | Failure::SessionUnit(_) => Self::Usage,
-            Failure::NoRuntimeDir(_) | Failure::Write { .. } => Self::NoRuntimeDir,
+            Failure::NoRuntimeDir(_) | Failure::Write(_) => Self::NoRuntimeDir,
             Failure::NoProgram(_) | Failure::NoHostDisplay => Self::NoServer,
             Failure::NoSession(_) => Self::NothingToRun,
             Failure::SocketDir(_) | Failure::Taken { .. } | Failure::NoNumber(_) | Failure::NoSockets(..) => {

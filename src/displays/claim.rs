@@ -19,11 +19,10 @@ use nix::unistd::linkat;
 use serde::{Deserialize, Serialize};
 
 use crate::config::size::Size;
-use crate::host::place;
-use crate::host::repair::{remove_lock, remove_socket};
 use crate::manager::names;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
+use crate::x11::occupied::{remove_lock, remove_socket};
 use crate::{deadline, files, small_file};
 
 /// The form of the file; another one is not read.
@@ -183,10 +182,10 @@ impl Claim {
             remove_lock(self.display);
             // The manager removes those of its socket units.
             remove_socket(self.display);
-            place::remove(&runtime.authority(self.display));
-            place::remove(&runtime.vnc_socket(self.display));
-            place::remove(&runtime.display_state(self.display));
-            place::remove(&runtime.claim(self.display));
+            files::remove(&runtime.authority(self.display));
+            files::remove(&runtime.vnc_socket(self.display));
+            files::remove(&runtime.display_state(self.display));
+            files::remove(&runtime.claim(self.display));
         }
         // Only if it is empty.
         let _ = std::fs::remove_dir(runtime.path());

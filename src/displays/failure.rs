@@ -1,13 +1,13 @@
 //! What can go wrong with a display, each in a sentence.
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::server::NoProgram;
 use crate::dbus::CallError;
+use crate::files::NotWritten;
 use crate::manager::NoManager;
 use crate::runtime_dir::NoRuntimeDir;
 use crate::session::NoSession;
@@ -47,8 +47,8 @@ pub enum Failure {
     Unknown(Display),
     #[error("display {0} is not ready; see: startxd display list")]
     NotReady(Display),
-    #[error("cannot write to {path}: {error}; see whether there is space: df {path}")]
-    Write { path: String, error: io::Error },
+    #[error("{0}")]
+    Write(#[from] NotWritten),
     #[error("{0}")]
     NoManager(#[from] NoManager),
     #[error("the user manager did not take the order: {0}")]
@@ -76,12 +76,4 @@ pub enum Failure {
     Interrupted(i32),
     #[error("{0}")]
     System(#[from] io::Error),
-}
-
-impl Failure {
-    /// Something could not be written there.
-    #[must_use]
-    pub fn write(path: &Path, error: io::Error) -> Self {
-        Self::Write { path: path.display().to_string(), error }
-    }
 }

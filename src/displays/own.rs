@@ -32,7 +32,7 @@ use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Config;
 use crate::deadline::BEHIND_OURS;
-use crate::host::repair::remove_socket;
+use crate::files::NotWritten;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, Taken};
@@ -118,7 +118,7 @@ impl<'a> Own<'a> {
             Ok(cookie) => cookie,
             Err(error) => {
                 drop(sockets);
-                return undo(claim, Failure::write(&authority, error));
+                return undo(claim, NotWritten::new(&authority, error).into());
             }
         };
         occupied::remove_temporary_lock(display);
@@ -346,7 +346,7 @@ fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
 /// listens on any more.
 fn listeners(display: Display) -> io::Result<[OwnedFd; 2]> {
     let by_name = bound(&UnixAddr::new_abstract(display.abstract_name().as_bytes())?)?;
-    remove_socket(display);
+    occupied::remove_socket(display);
     let by_path = bound(&UnixAddr::new(&display.socket_path())?)?;
     Ok([by_name, by_path])
 }

@@ -11,6 +11,7 @@ use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Ready;
 use crate::deadline::Deadlines;
+use crate::files::NotWritten;
 use crate::manager::{Manager, Mode, NoManager, Signal, Signals, names};
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::client::Client;
@@ -89,7 +90,7 @@ impl<'a> Starter<'a> {
     async fn attempt(&self, display: Display, signals: &mut Signals) -> Result<(), Failure> {
         let authority = self.runtime.authority(display);
         let written = xauthority::ensure(&authority, display);
-        let cookie = written.map_err(|error| Failure::Write { path: authority.display().to_string(), error })?;
+        let cookie = written.map_err(|error| NotWritten::new(&authority, error))?;
         let service = names::display_service(display);
         let job = self.manager.start(&service, Mode::Replace).await?;
         // The supervisor has its own deadlines; this is for a manager that does not even start it.

@@ -11,6 +11,7 @@ use crate::config::Ready;
 use crate::config::size::Size;
 use crate::deadline::Deadlines;
 use crate::environment::{Block, of_display};
+use crate::files::NotWritten;
 use crate::os::Pid;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
@@ -66,7 +67,7 @@ impl Wish {
                 Ok(None) => from = next(display).ok_or_else(|| Failure::NoNumber(io::ErrorKind::AddrInUse.into()))?,
                 // The directory went between the two, with the last display of somebody else.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Failure::write(&runtime.claim(display), error)),
+                Err(error) => return Err(NotWritten::new(&runtime.claim(display), error).into()),
             }
         }
     }

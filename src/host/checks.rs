@@ -8,8 +8,8 @@ use thiserror::Error;
 use tokio::time::timeout;
 use zbus::Connection;
 
-use super::place::is_free;
 use super::repair;
+use super::session_lock::is_free;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
 use crate::logind::{self, Session};

@@ -9,19 +9,20 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::checks::Clearance;
-use super::place::{Place, remove, write_error};
-use super::repair::{remove_socket, repair, undo_environment};
+use super::repair::{repair, undo_environment};
+use super::session_lock::{NotLocked, SessionLock};
 use super::variables::{self, Exported};
 use crate::config::Config;
 use crate::dbus::CallError;
 use crate::environment::Block;
+use crate::files::{NotWritten, remove};
 use crate::manager::{Manager, names, restore};
 use crate::record::Record;
-use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
-use crate::x11::occupied::{self, SocketDirProblem, Taken};
+use crate::x11::occupied::{self, SocketDirProblem, Taken, remove_socket};
 use crate::x11::xauthority;
 
 /// Why a session could not be prepared. Nothing is left behind.
@@ -29,24 +30,22 @@ use crate::x11::xauthority;
 #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
 pub enum NotPrepared {
     #[error("{0}")]
-    NoRuntimeDir(#[from] NoRuntimeDir),
-    #[error("another startxd start of yours is at work right now; wait for it, or end it: startxd stop")]
-    Busy,
+    NotLocked(#[from] NotLocked),
     #[error("display {display} is taken: {taken}; leave --display away to get the next free one")]
     DisplayTaken { display: Display, taken: Taken },
     #[error("no display number is free: {0}")]
     NoDisplay(io::Error),
     #[error("{0}")]
     SocketDir(#[from] SocketDirProblem),
-    #[error("cannot write to {path}: {error}; see whether there is space: df {path}")]
-    Write { path: String, error: io::Error },
+    #[error("{0}")]
+    Write(#[from] NotWritten),
     #[error("the user manager does not tell its environment ({0}); see journalctl --user -b")]
     Environment(#[from] CallError),
 }
 
-/// The place of a session: taken and recorded.
+/// A session that can begin: locked and recorded.
 pub struct Prepared {
-    place: Place,
+    lock: SessionLock,
     /// The display's name.
     pub display: Display,
     /// The display's cookie.
@@ -62,27 +61,27 @@ pub struct Prepared {
 /// [`NotPrepared`].
 pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) -> Result<Prepared, NotPrepared> {
     let manager = &clearance.manager;
-    let place = Place::take(&clearance.runtime, config.deadlines.going_down).await?;
-    repair(&place, manager, &config.deadlines).await;
+    let lock = SessionLock::take(&clearance.runtime, config.deadlines.going_down).await?;
+    repair(&lock, manager, &config.deadlines).await;
     let display = match choose_display(config.display, manager).await {
         Ok(display) => display,
         Err(error) => {
-            place.leave();
+            lock.leave();
             return Err(error);
         }
     };
     occupied::remove_temporary_lock(display);
-    let authority = place.runtime.authority(display);
+    let authority = lock.runtime.authority(display);
     let outcome = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, exported) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             remove(&authority);
-            place.leave();
+            lock.leave();
             return Err(error);
         }
     };
-    Ok(Prepared { place, display, cookie, record, exported })
+    Ok(Prepared { lock, display, cookie, record, exported })
 }
 
 /// Writes what has to be on disk before the first change: the cookie and the record.
@@ -104,13 +103,13 @@ async fn record(
     let exported = variables::exported(config, choice, display, authority, &before).await;
     // Before any client starts, not when the supervisor does: a client that connects while the server is still
     // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
-    let cookie = xauthority::ensure(authority, display).map_err(|error| write_error(authority, error))?;
+    let cookie = xauthority::ensure(authority, display).map_err(|error| NotWritten::new(authority, error))?;
     let mut record = Record::new(&clearance.session, clearance.seat.clone(), display, choice.describe());
     record.units = choice.units();
     record.exported = exported.set.keys().cloned().collect();
     record.before = before;
     let path = runtime.record();
-    record.write(&path).map_err(|error| write_error(&path, error))?;
+    record.write(&path).map_err(|error| NotWritten::new(&path, error))?;
     Ok((cookie, record, exported))
 }
 
@@ -127,16 +126,16 @@ impl Prepared {
     ///
     /// # Errors
     /// The runtime directory is full.
-    pub fn write_record(&self) -> Result<(), NotPrepared> {
-        let path = self.place.runtime.record();
-        self.record.write(&path).map_err(|error| write_error(&path, error))
+    pub fn write_record(&self) -> Result<(), NotWritten> {
+        let path = self.lock.runtime.record();
+        self.record.write(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
     /// Puts everything back. Problems are logged: there is nobody left to hand them to, and the rest must go on.
     ///
     /// `manager` is `None` if the user manager is gone, and its environment with it.
     pub async fn undo(self, manager: Option<&Manager>) {
-        let runtime = &self.place.runtime;
+        let runtime = &self.lock.runtime;
         match manager {
             Some(manager) => undo_environment(manager, &self.record).await,
             // Its sockets were closed with it; one that exits removes them, one that is killed does not.
@@ -145,7 +144,7 @@ impl Prepared {
         remove(&runtime.authority(self.display));
         // After everything that it tells how to undo: until here the next start would repair.
         remove(&runtime.record());
-        self.place.leave();
+        self.lock.leave();
     }
 
     /// The variables that are exported.
@@ -157,7 +156,7 @@ impl Prepared {
     /// Where the session's files are.
     #[must_use]
     pub fn runtime(&self) -> &RuntimeDir {
-        &self.place.runtime
+        &self.lock.runtime
     }
 }
 

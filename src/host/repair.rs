@@ -2,25 +2,21 @@
 //!
 //! The record tells that there was one, and the lock, which the kernel releases however a host ends, that it is dead.
 
-use std::fs::FileType;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
 use super::orphan;
-use super::place::{self, Place, is_free, remove};
-use super::prepare::NotPrepared;
+use super::session_lock::{NotLocked, SessionLock, is_free, is_served};
 use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
+use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
 use crate::os::Pid;
 use crate::record::Record;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
-use crate::x11::display::Display;
-use crate::x11::occupied::{self, Taken, lock_holder_of};
+use crate::x11::occupied::{remove_lock, remove_socket};
 
 /// Whether there is a session whose host is dead.
 #[must_use]
@@ -32,14 +28,14 @@ fn is_recorded(runtime: &RuntimeDir) -> bool {
     !matches!(Record::read(&runtime.record()), Ok(None))
 }
 
-/// Repairs what a dead session has left, if there is anything. The place is ours, so nobody else does.
-pub async fn repair(place: &Place, manager: &Manager, deadlines: &Deadlines) {
-    put_right(place, manager, deadlines, false).await;
+/// Repairs what a dead session has left, if there is anything. The lock is ours, so nobody else does.
+pub async fn repair(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines) {
+    put_right(lock, manager, deadlines, false).await;
 }
 
 /// As [`repair`]. `inside`: this process is the server's unit, and must not wait for its end.
-async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, inside: bool) {
-    let runtime = &place.runtime;
+async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines, inside: bool) {
+    let runtime = &lock.runtime;
     match Record::read(&runtime.record()) {
         Ok(None) => {}
         Ok(Some(record)) => {
@@ -67,33 +63,6 @@ async fn put_right(place: &Place, manager: &Manager, deadlines: &Deadlines, insi
             remove(&path);
             tell::take_back(runtime, deadlines.multiplexers).await;
         }
-    }
-}
-
-/// Whether there is something of ours at `path` that is a file of this type.
-fn is_ours(path: &Path, is_type: fn(&FileType) -> bool) -> bool {
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|metadata| is_type(&metadata.file_type()) && metadata.uid() == nix::unistd::geteuid().as_raw())
-}
-
-/// Removes the lock file that a killed server has left: a file of ours that names no living process of ours.
-pub fn remove_lock(display: Display) {
-    let path = display.lock_path();
-    let holder = lock_holder_of(display);
-    // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
-    let lives = |pid: Pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
-    if is_ours(&path, FileType::is_file) && holder.is_some_and(|pid| !lives(pid)) {
-        remove(&path);
-    }
-}
-
-/// Removes the socket that a killed user manager has left: one of ours that nobody listens on.
-pub fn remove_socket(display: Display) {
-    let path = display.socket_path();
-    // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
-    let is_bound = || !occupied::look(display).is_ok_and(|taken| taken != Taken::Bound);
-    if is_ours(&path, FileType::is_socket) && !is_bound() {
-        remove(&path);
     }
 }
 
@@ -172,9 +141,9 @@ pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, de
         return;
     }
     // If somebody else has the lock, the next start is on its way, and repairs itself.
-    if let Ok(place) = Place::take(runtime, Duration::ZERO).await {
-        put_right(&place, manager, deadlines, true).await;
-        place.leave();
+    if let Ok(lock) = SessionLock::take(runtime, Duration::ZERO).await {
+        put_right(&lock, manager, deadlines, true).await;
+        lock.leave();
     }
 }
 
@@ -197,7 +166,7 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
     if !is_recorded(runtime) {
         return Found::Nothing;
     }
-    if place::is_served(runtime) {
+    if is_served(runtime) {
         return Found::Alive;
     }
     let manager = match Manager::connect(runtime, deadlines.user_manager).await {
@@ -207,15 +176,15 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
             return Found::Nothing;
         }
     };
-    let place = match Place::take(runtime, deadlines.going_down).await {
-        Ok(place) => place,
-        Err(NotPrepared::Busy) => return Found::Alive,
+    let lock = match SessionLock::take(runtime, deadlines.going_down).await {
+        Ok(lock) => lock,
+        Err(NotLocked::Busy) => return Found::Alive,
         Err(error) => {
             tracing::error!("{error}");
             return Found::Nothing;
         }
     };
-    repair(&place, &manager, deadlines).await;
-    place.leave();
+    repair(&lock, &manager, deadlines).await;
+    lock.leave();
     Found::Dead
 }

@@ -8,7 +8,7 @@ mod temporary_lock;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, Uid, geteuid};
 
 use super::display::{Display, LOCK_DIR, SOCKET_DIR};
+use crate::files;
 use crate::os::unix_sockets;
 
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
@@ -218,6 +219,33 @@ pub fn lock_holder(content: &[u8]) -> Option<Pid> {
 /// Anybody can put a file of that name there while there is none: neither a link is followed nor a pipe waited for.
 pub fn lock_holder_of(display: Display) -> Option<Pid> {
     lock_holder(&start_of(&display.lock_path()).ok()?)
+}
+
+/// Whether there is something of ours at `path` that is a file of this type.
+fn is_ours(path: &Path, is_type: fn(&FileType) -> bool) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|metadata| is_type(&metadata.file_type()) && metadata.uid() == geteuid().as_raw())
+}
+
+/// Removes the lock file that a killed server has left: a file of ours that names no living process of ours.
+pub fn remove_lock(display: Display) {
+    let path = display.lock_path();
+    let holder = lock_holder_of(display);
+    // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
+    let lives = |pid: Pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+    if is_ours(&path, FileType::is_file) && holder.is_some_and(|pid| !lives(pid)) {
+        files::remove(&path);
+    }
+}
+
+/// Removes the socket that a killed user manager has left: one of ours that nobody listens on.
+pub fn remove_socket(display: Display) {
+    let path = display.socket_path();
+    // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
+    let is_bound = || !look(display).is_ok_and(|taken| taken != Taken::Bound);
+    if is_ours(&path, FileType::is_socket) && !is_bound() {
+        files::remove(&path);
+    }
 }
 
 fn facts_of(path: &Path) -> io::Result<Option<fs::Metadata>> {

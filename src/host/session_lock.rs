@@ -1,28 +1,40 @@
-//! The one place that a session of a user has: our runtime directory, with its lock held.
+//! The lock that makes a host the only one of its user, and our runtime directory with it.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use super::prepare::NotPrepared;
 use crate::deadline::LOOK_AGAIN;
+use crate::files::{self, NotWritten};
 use crate::launch::Connection;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+
+/// Why the lock cannot be had.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+pub enum NotLocked {
+    #[error("{0}")]
+    NoRuntimeDir(#[from] NoRuntimeDir),
+    #[error("another startxd start of yours is at work right now; wait for it, or end it: startxd stop")]
+    Busy,
+    #[error("{0}")]
+    Write(#[from] NotWritten),
+}
 
 /// Our directory, with its lock held: one host for each user.
-pub struct Place {
+pub struct SessionLock {
     /// Our directories.
     pub runtime: RuntimeDir,
     // Held for the host's life; released by the kernel however it ends.
     lock: Flock<File>,
 }
 
-impl Place {
+impl SessionLock {
     /// Makes the directory and takes the lock.
     ///
     /// Somebody who holds it and serves no launch socket does his last steps, or puts right what a dead session has
@@ -30,15 +42,15 @@ impl Place {
     ///
     /// # Errors
     /// The directory cannot be made or written to, or a host of this user lives.
-    pub async fn take(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NotPrepared> {
+    pub async fn take(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NotLocked> {
         let end = Instant::now() + deadline;
         loop {
             // Each time: it goes with the one who held the lock.
             runtime.create()?;
             match take_lock(runtime) {
-                Err(NotPrepared::Busy) if Instant::now() < end && !is_served(runtime) => sleep(LOOK_AGAIN).await,
+                Err(NotLocked::Busy) if Instant::now() < end && !is_served(runtime) => sleep(LOOK_AGAIN).await,
                 // The directory went between the two.
-                Err(NotPrepared::Write { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(NotLocked::Write(write)) if write.error.kind() == io::ErrorKind::NotFound => {}
                 lock => return Ok(Self { lock: lock?, runtime: runtime.clone() }),
             }
         }
@@ -46,9 +58,9 @@ impl Place {
 
     /// Removes launch socket, lock and directory.
     pub fn leave(self) {
-        remove(&self.runtime.host_socket());
+        files::remove(&self.runtime.host_socket());
         // While still locked: see `take_lock`.
-        remove(&self.runtime.lock());
+        files::remove(&self.runtime.lock());
         drop(self.lock);
         // Only if it is empty; a supervisor of another display may have files in it.
         let _ = std::fs::remove_dir(self.runtime.path());
@@ -59,16 +71,16 @@ impl Place {
 ///
 /// The file is removed at the end of a session. Somebody who opened it before that, and locks it after, would hold a
 /// lock on a file that no other start can find: so the lock counts only if the path still leads to the same file.
-fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotPrepared> {
+fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotLocked> {
     let path = runtime.lock();
-    let fail = |error: io::Error| write_error(&path, error);
+    let fail = |error: io::Error| NotLocked::Write(NotWritten::new(&path, error));
     loop {
         let mut options = File::options();
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
         let file = options.open(&path).map_err(fail)?;
         let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Err(NotPrepared::Busy),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Err(NotLocked::Busy),
             Err((_, error)) => return Err(fail(error.into())),
         };
         match (std::fs::symlink_metadata(&path), lock.metadata()) {
@@ -92,19 +104,4 @@ pub fn is_free(runtime: &RuntimeDir) -> bool {
     };
     // Let go of at once: this only asks.
     Flock::lock(file, FlockArg::LockSharedNonblock).is_ok()
-}
-
-/// Removes a file of ours; says so if that fails.
-pub fn remove(path: &Path) {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("cannot remove {}: {error}", path.display());
-        }
-        _ => {}
-    }
-}
-
-/// Why something could not be written.
-pub fn write_error(path: &Path, error: io::Error) -> NotPrepared {
-    NotPrepared::Write { path: path.display().to_string(), error }
 }
