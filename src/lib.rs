@@ -43,7 +43,7 @@ pub mod manager;
 pub mod multiplexer;
 pub mod os;
 pub mod program;
-pub mod record;
+pub mod records;
 pub mod runtime_dir;
 pub mod seat;
 pub mod select;

@@ -1,16 +1,17 @@
 //! What is attached: the record of it, and `$DISPLAY` as a display manager or ssh has set it.
 
 use startxd::attach::local;
-use startxd::attach::record::Attached;
+use startxd::records::Record as _;
+use startxd::records::attached::AttachedRecord;
 
 /// A record that is read is one that would be written so; a display is one of this machine's only if nothing else stands
 /// there.
 pub fn holds(input: &[u8]) {
-    if let Some(attached) = Attached::parse(input) {
-        let written = attached.render().expect("a path that was text");
+    if let Ok(attached) = AttachedRecord::from_toml(input) {
+        let written = attached.to_toml().expect("a path that was text");
         let names = attached.before.keys().chain(&attached.exported);
         assert!(names.map(String::len).sum::<usize>() <= input.len());
-        assert_eq!(Attached::parse(written.as_bytes()), Some(attached));
+        assert_eq!(AttachedRecord::from_toml(written.as_bytes()).expect("what is written can be read"), attached);
     }
     let text = String::from_utf8_lossy(input);
     if let Some(display) = local(&text) {

@@ -3,27 +3,29 @@
 use std::time::Duration;
 
 use startxd::deadline::STEADY;
-use startxd::host::backoff::Row;
+use startxd::host::backoff::FailureStreak;
+use startxd::records::Record as _;
 
 /// What is read would be written so and is said in a line; pauses grow with the count and have an end, and time only makes
-/// a row shorter.
+/// a streak shorter.
 pub fn holds(input: &[u8]) {
-    let row = Row::parse(input);
-    let written = row.render().expect("what came from a file can be written into one");
-    assert_eq!(Row::parse(written.as_bytes()), row);
-    if let Some(why) = &row.why {
+    // What is not ours to understand says that nothing has failed.
+    let streak = FailureStreak::from_toml(input).unwrap_or_default();
+    let written = streak.to_toml().expect("what came from a file can be written into one");
+    assert_eq!(FailureStreak::from_toml(written.as_bytes()).expect("what is written can be read"), streak);
+    if let Some(why) = &streak.why {
         assert!(!why.contains(char::is_control) && why.len() <= input.len(), "{why:?}");
     }
     let most = Duration::from_secs(300);
-    let pause = row.pause(most);
-    assert!(pause <= most && pause.is_zero() == (row.failed == 0));
-    let next = Row { failed: row.failed.saturating_add(1), ..row.clone() };
+    let pause = streak.pause(most);
+    assert!(pause <= most && pause.is_zero() == (streak.failed == 0));
+    let next = FailureStreak { failed: streak.failed.saturating_add(1), ..streak.clone() };
     assert!(next.pause(most) >= pause);
-    for now in [0, row.began, row.began.saturating_add(STEADY.as_secs()), u64::MAX] {
-        let at = row.clone().at(now);
-        assert!(at.failed <= row.failed && (at.failed > 0) == (row.failed > 0), "{at:?}");
-        assert_eq!((at.began, &at.why), (row.began, &row.why));
-        assert!(at.failed == row.failed || now > row.began.saturating_add(STEADY.as_secs()));
+    for now in [0, streak.began, streak.began.saturating_add(STEADY.as_secs()), u64::MAX] {
+        let at = streak.clone().at(now);
+        assert!(at.failed <= streak.failed && (at.failed > 0) == (streak.failed > 0), "{at:?}");
+        assert_eq!((at.began, &at.why), (streak.began, &streak.why));
+        assert!(at.failed == streak.failed || now > streak.began.saturating_add(STEADY.as_secs()));
         assert_eq!(at.clone().at(now), at);
     }
 }

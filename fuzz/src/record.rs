@@ -1,16 +1,17 @@
 //! The record of a session, which the next start acts upon.
 
-use startxd::record::Record;
+use startxd::records::Record as _;
+use startxd::records::session::SessionRecord;
 
 /// A record that is read is one that would be written so, and what is wrong with another is said in a line.
 pub fn holds(input: &[u8]) {
-    match Record::parse(input) {
+    match SessionRecord::from_toml(input) {
         Ok(record) => {
-            let written = record.render().expect("every record can be written");
+            let written = record.to_toml().expect("every record can be written");
             // TOML can be written in several ways, so it is the first rewriting that is final.
-            let again = Record::parse(written.as_bytes()).expect("what is written can be read");
+            let again = SessionRecord::from_toml(written.as_bytes()).expect("what is written can be read");
             assert_eq!(again, record);
-            assert_eq!(again.render().expect("every record can be written"), written);
+            assert_eq!(again.to_toml().expect("every record can be written"), written);
             let names = record.before.keys().chain(&record.exported).chain(&record.units);
             let length: usize = names.map(String::len).sum();
             assert!(length <= input.len(), "{length} bytes out of {}", input.len());

@@ -6,8 +6,6 @@
 //! ends all of that in the order of a session of our own. Whatever way the service ends, systemd runs
 //! `startxd attached --restore` after it, which puts the environment back.
 
-pub mod record;
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,15 +24,15 @@ use crate::files::NotWritten;
 use crate::host::checks::Refusal;
 use crate::manager::{Manager, Mode, NoManager, names, restore};
 use crate::multiplexer::tell::{self, Told};
-use crate::record::Record;
+use crate::records::Record as _;
+use crate::records::attached::AttachedRecord;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::managed::Watch;
 use crate::x11::xauthority;
-
-use record::Attached;
 
 /// Why a display could not be attached, or let go of.
 #[derive(Debug, Error)]
@@ -66,12 +64,6 @@ pub enum NotAttached {
     Nothing,
 }
 
-/// What is attached, if anything is.
-#[must_use]
-pub fn record(runtime: &RuntimeDir) -> Option<Attached> {
-    Attached::read(&runtime.attached())
-}
-
 /// Attaches the display of the X session that this process is in.
 ///
 /// # Errors
@@ -95,8 +87,8 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     runtime.create()?;
     let path = runtime.attached();
     let told = Told::new(&variables, &before);
-    let attached = Attached::new(display, authority, variables.keys().cloned().collect(), before);
-    attached.write(&path).map_err(|error| NotWritten::new(&path, error))?;
+    let attached = AttachedRecord::new(display, authority, variables.keys().cloned().collect(), before);
+    attached.save(&path).map_err(|error| NotWritten::new(&path, error))?;
     let started = async {
         restore::export(&manager, &variables, &[]).await?;
         let start = start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready);
@@ -115,7 +107,7 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
 /// [`NotAttached`].
 pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
     let runtime = RuntimeDir::find()?;
-    if record(&runtime).is_none() {
+    if AttachedRecord::of(&runtime).is_none() {
         return Err(NotAttached::Nothing);
     }
     let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
@@ -130,7 +122,7 @@ pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
 /// [`NotAttached`].
 pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
     let runtime = RuntimeDir::find()?;
-    let attached = record(&runtime).ok_or(NotAttached::Nothing)?;
+    let attached = AttachedRecord::of(&runtime).ok_or(NotAttached::Nothing)?;
     let display = attached.display;
     let broken = |error: ClientError| NotAttached::Display { display, why: error.to_string() };
     let failed = |error: io::Error| NotAttached::Display { display, why: error.to_string() };
@@ -174,7 +166,7 @@ pub async fn restore() -> Result<(), NotAttached> {
 /// Puts the environment back and removes the record, if there is one.
 async fn put_back(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
     tell::take_back(runtime, Deadlines::default().multiplexers).await;
-    if let Some(attached) = record(runtime) {
+    if let Some(attached) = AttachedRecord::of(runtime) {
         restore::restore(manager, &attached.before, &attached.exported).await?;
     }
     // A record that cannot be read is none.
@@ -247,11 +239,11 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAt
     const SIGNS: [&str; 4] = [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::SHUTDOWN_TARGET, names::ATTACHED];
     let states = manager.states(&SIGNS).await?;
     let up = SIGNS.iter().zip(&states).find(|(_, state)| !state.is_down());
-    let session = Record::read(&runtime.record()).ok().flatten();
+    let session = SessionRecord::of(runtime).ok().flatten();
     Err(match (up, session) {
         (None, None) => return Ok(()),
         (_, Some(session)) => Refusal::AlreadyUp { place: session.seat.name(), display: session.display }.into(),
-        (Some((unit, state)), None) => match record(runtime) {
+        (Some((unit, state)), None) => match AttachedRecord::of(runtime) {
             Some(attached) => Refusal::Attached { display: attached.display }.into(),
             None => Refusal::OtherGraphical { unit: (*unit).to_owned(), state: state.active.clone() }.into(),
         },

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::host::repair;
 use crate::json::Json;
 use crate::manager::{Manager, NoManager, UnitState};
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Surroundings;
 use crate::session::offers::{self, Offer};
@@ -36,7 +36,7 @@ pub async fn gather(config: &Config, around: &Surroundings) -> Vec<Offer> {
         Vec::new()
     });
     let record = runtime.ok().filter(|runtime| !repair::is_dead(runtime));
-    let record = record.and_then(|runtime| Record::read(&runtime.record()).ok().flatten());
+    let record = record.and_then(|runtime| SessionRecord::of(&runtime).ok().flatten());
     offers::offers(&units, config.session.default.as_deref(), around, record.as_ref())
 }
 

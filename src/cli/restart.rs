@@ -5,12 +5,12 @@ use super::exit::Exit;
 use crate::dbus::CallError;
 use crate::logind;
 use crate::manager::{Manager, names};
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 
 /// Restarts one part of the session and waits until its unit is up again.
 pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
-    let record = match Record::read(&runtime.record()) {
+    let record = match SessionRecord::of(runtime) {
         Ok(Some(record)) => record,
         Ok(None) => {
             tracing::error!("no session of startxd is up; see: startxd status");
@@ -68,7 +68,7 @@ fn cannot(unit: &str, error: &CallError) -> Exit {
 }
 
 /// Whether the session is known not to be in the foreground.
-async fn is_in_background(record: &Record) -> bool {
+async fn is_in_background(record: &SessionRecord) -> bool {
     let session = async {
         let bus = logind::connect().await.ok()?;
         logind::session_by_id(&bus, &record.session).await.ok()

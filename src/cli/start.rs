@@ -47,6 +47,7 @@ pub async fn run(start: Start) -> Exit {
         }
     };
     if backoff.is_exhausted() {
+        backoff.give_up();
         return Exit::GivenUp;
     }
     backoff.pause(config.deadlines.next_attempt).await;

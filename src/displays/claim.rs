@@ -20,19 +20,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::size::Size;
 use crate::manager::names;
+use crate::records::{Record, Unreadable};
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
 use crate::x11::occupied::{remove_lock, remove_socket};
 use crate::{deadline, files, small_file};
 
-/// The form of the file; another one is not read.
-pub const VERSION: u32 = 1;
-
 /// What a display is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// [`VERSION`].
-    pub version: u32,
     /// The display.
     pub display: Display,
     /// What the server was asked for by.
@@ -64,20 +60,12 @@ impl Settings {
     ///
     /// # Errors
     /// Why it is none of this version's, or of another display.
-    pub fn parse(bytes: &[u8], display: Display) -> Result<Self, String> {
-        let settings: Self = toml::from_slice(bytes).map_err(|error| error.message().to_owned())?;
-        if settings.version != VERSION || settings.display != display {
-            return Err("they are those of another version of startxd, or of another display".to_owned());
+    pub fn parse(bytes: &[u8], display: Display) -> Result<Self, Unreadable> {
+        let settings = Self::from_toml(bytes)?;
+        if settings.display != display {
+            return Err(Unreadable::Form { what: Self::WHAT, why: format!("it is of display {}", settings.display) });
         }
         Ok(settings)
-    }
-
-    /// What is in the file.
-    ///
-    /// # Errors
-    /// A path in it is no text.
-    pub fn render(&self) -> io::Result<String> {
-        toml::to_string(self).map_err(io::Error::other)
     }
 
     /// The unit of the server: a scope if the display is a command's own, else a service.
@@ -88,6 +76,11 @@ impl Settings {
             None => names::display_service(self.display),
         }
     }
+}
+
+impl Record for Settings {
+    const WHAT: &'static str = "a claim to a display";
+    const VERSION: Option<u32> = Some(1);
 }
 
 /// The window manager of a display, or whatever it has in its place.
@@ -130,7 +123,7 @@ impl Claim {
     /// # Errors
     /// The directory is full, or not writable.
     pub fn make(runtime: &RuntimeDir, settings: &Settings) -> io::Result<Option<Self>> {
-        let text = settings.render()?;
+        let text = settings.to_toml()?;
         let path = runtime.claim(settings.display);
         // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
         let file = File::options()
@@ -211,7 +204,7 @@ pub fn seconds(seconds: f64) -> Duration {
 /// They cannot be read.
 pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<Settings>> {
     let Some(bytes) = small_file::read_ours(&runtime.claim(display))? else { return Ok(None) };
-    Settings::parse(&bytes, display).map(Some).map_err(io::Error::other)
+    Ok(Some(Settings::parse(&bytes, display)?))
 }
 
 /// The displays that are claimed, by number.
@@ -240,29 +233,19 @@ impl State {
     /// # Errors
     /// The directory is full.
     pub fn write(&self, runtime: &RuntimeDir, display: Display) -> io::Result<()> {
-        files::replace(&runtime.display_state(display), &self.render()?, 0o600)
-    }
-
-    /// What is in the file.
-    ///
-    /// # Errors
-    /// None in practice: all of them can be written as TOML.
-    pub fn render(&self) -> io::Result<String> {
-        toml::to_string(self).map_err(io::Error::other)
+        self.save(&runtime.display_state(display))
     }
 
     /// Reads it; what cannot be read says nothing.
     #[must_use]
     pub fn read(runtime: &RuntimeDir, display: Display) -> Self {
-        let bytes = small_file::read_ours(&runtime.display_state(display)).ok().flatten();
-        Self::parse(&bytes.unwrap_or_default())
+        Self::load(&runtime.display_state(display)).ok().flatten().unwrap_or_default()
     }
+}
 
-    /// Takes what is in the file; what cannot be read says nothing.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        toml::from_slice(bytes).unwrap_or_default()
-    }
+impl Record for State {
+    const WHAT: &'static str = "the state of a display";
+    const VERSION: Option<u32> = None;
 }
 
 #[cfg(test)]
@@ -274,7 +257,6 @@ mod tests {
 
     fn given(display: Display) -> Settings {
         Settings {
-            version: VERSION,
             display,
             server: "xvfb".into(),
             program: "/usr/bin/Xvfb".into(),

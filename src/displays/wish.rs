@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::Failure;
-use super::claim::{self, Claim, Session, Settings, VERSION};
+use super::claim::{self, Claim, Session, Settings};
 use super::server::{Kind, Line, Program};
 use crate::config::Ready;
 use crate::config::size::Size;
@@ -83,7 +83,6 @@ impl Wish {
             environment.extend(ours.into_iter().filter_map(|(name, value)| Some((name, value?))));
         }
         Settings {
-            version: VERSION,
             display,
             server: self.program.word.clone(),
             program: self.program.path.clone(),

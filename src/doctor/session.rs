@@ -5,7 +5,7 @@ use super::catalogue::{SESSION_DEAD_HOST, SESSION_OTHER};
 use super::machine::Machine;
 use crate::host::repair;
 use crate::manager::{UnitState, names};
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ async fn gather(machine: &Machine) -> Facts {
     let (Some(runtime), Some(manager)) = (&machine.runtime, &machine.manager) else { return Facts::default() };
     let mut facts = Facts {
         dead: repair::is_dead(runtime),
-        record: !matches!(Record::read(&runtime.record()), Ok(None)),
+        record: !matches!(SessionRecord::of(runtime), Ok(None)),
         ..Facts::default()
     };
     facts.target = machine.ask(manager.state(names::GRAPHICAL_SESSION)).await;

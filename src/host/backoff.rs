@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::deadline::{FIRST_PAUSE, STEADY};
-use crate::{files, small_file};
+use crate::records::Record;
 
 /// The file's name in the directory.
 const NAME: &str = "failed.toml";
@@ -31,7 +31,7 @@ pub struct NoDirectory;
 
 /// Sessions that failed one after the other, as they are on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub struct FailureStreak {
     /// How many.
     pub failed: u32,
     /// When the last of them began, seconds since the epoch.
@@ -40,26 +40,21 @@ pub struct Row {
     pub why: Option<String>,
 }
 
-impl Row {
-    /// Takes what is in the file. What is not ours to understand says that nothing has failed.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        let row: Self = toml::from_slice(bytes).unwrap_or_default();
-        Self { why: row.why.as_deref().map(in_a_line), ..row }
-    }
+impl Record for FailureStreak {
+    const WHAT: &'static str = "a count of failures";
+    const VERSION: Option<u32> = None;
 
-    /// What is in the file.
-    ///
-    /// # Errors
-    /// None in practice: all of them can be written as TOML.
-    pub fn render(&self) -> io::Result<String> {
-        toml::to_string(self).map_err(io::Error::other)
+    /// Anybody may have written why.
+    fn checked(self) -> Result<Self, String> {
+        Ok(Self { why: self.why.as_deref().map(in_a_line), ..self })
     }
+}
 
-    /// The row as it counts at `now`: who stood for long has begun a new one.
+impl FailureStreak {
+    /// The streak as it counts at `now`: a session that stood for long has begun a new one.
     #[must_use]
     pub fn at(self, now: u64) -> Self {
-        // A clock that was set back makes a row longer than it is, which is the smaller evil.
+        // A clock that was set back makes a streak longer than it is, which is the smaller evil.
         let lasted = Duration::from_secs(now.saturating_sub(self.began));
         Self { failed: if lasted > STEADY { self.failed.min(1) } else { self.failed }, ..self }
     }
@@ -83,7 +78,7 @@ impl Row {
 pub struct Backoff {
     path: PathBuf,
     limit: u32,
-    row: Row,
+    streak: FailureStreak,
 }
 
 impl Backoff {
@@ -100,20 +95,21 @@ impl Backoff {
 
     fn in_directory(directory: &Path, limit: u32) -> Self {
         let path = directory.join(NAME);
-        let bytes = small_file::read_ours(&path).ok().flatten().unwrap_or_default();
-        Self { path, limit, row: Row::parse(&bytes).at(now()) }
+        // What is not ours to understand says that nothing has failed.
+        let streak = FailureStreak::load(&path).ok().flatten().unwrap_or_default();
+        Self { path, limit, streak: streak.at(now()) }
     }
 
     /// Says why and for how long there is a pause, and waits; returns at once if the last session did not fail.
     ///
     /// No signal is caught here: one that ends this process ends the wait.
     pub async fn pause(&self, most: Duration) {
-        let pause = self.row.pause(most);
+        let pause = self.streak.pause(most);
         if !pause.is_zero() {
-            let times = times(self.row.failed);
+            let times = times(self.streak.failed);
             tracing::warn!(
                 "the session failed {times} ({}); the next attempt is in {} s",
-                self.row.why(),
+                self.streak.why(),
                 pause.as_secs_f32()
             );
             tokio::time::sleep(pause).await;
@@ -122,7 +118,7 @@ impl Backoff {
 
     /// A session begins.
     pub fn begin(&mut self) {
-        self.row = Row { failed: self.row.failed.saturating_add(1), began: now(), why: None };
+        self.streak = FailureStreak { failed: self.streak.failed.saturating_add(1), began: now(), why: None };
         self.write();
     }
 
@@ -134,33 +130,35 @@ impl Backoff {
     /// It has failed. Returns whether there is to be no next one, and says so then.
     #[must_use]
     pub fn failed(mut self, why: &str) -> bool {
-        self.row = Row { why: Some(in_a_line(why)), ..self.row }.at(now());
-        if self.is_exhausted() {
-            return true;
-        }
-        self.write();
-        false
-    }
-
-    /// Whether there is to be no next session, because as many failed in a row as may; says so then, and a start by
-    /// hand begins anew.
-    #[must_use]
-    pub fn is_exhausted(&self) -> bool {
-        let exhausted = self.limit > 0 && self.row.failed >= self.limit;
+        self.streak = FailureStreak { why: Some(in_a_line(why)), ..self.streak }.at(now());
+        let exhausted = self.is_exhausted();
         if exhausted {
-            let times = times(self.row.failed);
-            tracing::error!(
-                "the session failed {times} ({}), so there is no next attempt; start the unit again when that is mended",
-                self.row.why()
-            );
-            self.forget();
+            self.give_up();
+        } else {
+            self.write();
         }
         exhausted
     }
 
+    /// Whether there is to be no next session, because as many failed in a row as may.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.limit > 0 && self.streak.failed >= self.limit
+    }
+
+    /// Says that there is no next session, and forgets the count: a start by hand begins anew.
+    pub fn give_up(&self) {
+        let times = times(self.streak.failed);
+        tracing::error!(
+            "the session failed {times} ({}), so there is no next attempt; start the unit again when that is mended",
+            self.streak.why()
+        );
+        self.forget();
+    }
+
     /// A pause that is too short keeps nobody out, so a directory that cannot be written to does not either.
     fn write(&self) {
-        if let Err(error) = self.row.render().and_then(|text| files::replace(&self.path, &text, 0o600)) {
+        if let Err(error) = self.streak.save(&self.path) {
             tracing::warn!("{} cannot be written, so failures are not counted: {error}", self.path.display());
         }
     }
@@ -192,14 +190,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
-    use super::{Backoff, NAME, Row, in_a_line};
+    use super::{Backoff, FailureStreak, NAME, in_a_line};
     use crate::deadline::STEADY;
     use crate::test_dir::TestDir;
 
     #[test]
     fn pauses_grow() {
         let most = Duration::from_secs(60);
-        let pause = |failed| Row { failed, ..Row::default() }.pause(most).as_secs();
+        let pause = |failed| FailureStreak { failed, ..FailureStreak::default() }.pause(most).as_secs();
         assert_eq!(
             [0, 1, 2, 3, 4, 5, 6, 7, 32, 33, 34, u32::MAX].map(pause),
             [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
@@ -207,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_stood_begins_a_new_row() {
-        let row = Row { failed: 4, began: 1000, why: None };
-        let failed = |now| row.clone().at(now).failed;
+    fn a_session_that_stood_begins_a_new_streak() {
+        let streak = FailureStreak { failed: 4, began: 1000, why: None };
+        let failed = |now| streak.clone().at(now).failed;
         let long = 1000 + STEADY.as_secs();
         assert_eq!([failed(1001), failed(long), failed(long + 1), failed(1)], [4, 4, 1, 4]);
     }
@@ -220,20 +218,21 @@ mod tests {
         let next = |limit| Backoff::in_directory(&directory.path(""), limit);
         for before in 0..2 {
             let mut backoff = next(3);
-            assert_eq!(backoff.row.failed, before);
+            assert_eq!(backoff.streak.failed, before);
             backoff.begin();
             assert!(!backoff.failed("the X server ended\nand said so"), "{before}");
         }
-        assert_eq!(next(3).row.why.as_deref(), Some("the X server ended"));
+        assert_eq!(next(3).streak.why.as_deref(), Some("the X server ended"));
         let path = directory.path(NAME);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         // Killed, so nobody told.
         next(3).begin();
-        assert_eq!(next(3).row.why(), "it was killed");
+        assert_eq!(next(3).streak.why(), "it was killed");
         assert!(!next(0).is_exhausted() && !next(4).is_exhausted());
-        assert!(next(3).is_exhausted());
-        assert_eq!(next(3).row.failed, 0, "a start by hand begins anew");
+        assert!(next(3).is_exhausted() && next(3).is_exhausted(), "asking changes nothing");
+        next(3).give_up();
+        assert_eq!(next(3).streak.failed, 0, "a start by hand begins anew");
 
         let mut last = next(1);
         last.begin();
@@ -249,11 +248,11 @@ mod tests {
         let directory = TestDir::new();
         for text in ["", "failed = -1", "failed = 4294967296", "\0", "failed = 1"] {
             std::fs::write(directory.path(NAME), text).unwrap();
-            assert_eq!(Backoff::in_directory(&directory.path(""), 3).row, Row::default(), "{text:?}");
+            assert_eq!(Backoff::in_directory(&directory.path(""), 3).streak, FailureStreak::default(), "{text:?}");
         }
         std::fs::remove_file(directory.path(NAME)).unwrap();
         nix::unistd::mkfifo(&directory.path(NAME), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(Backoff::in_directory(&directory.path(""), 3).row, Row::default());
+        assert_eq!(Backoff::in_directory(&directory.path(""), 3).streak, FailureStreak::default());
         assert_eq!(in_a_line("a\u{1b}[2J\nb"), "a?[2J");
     }
 }

@@ -14,10 +14,11 @@ use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
 use crate::logind::{self, Session};
 use crate::manager::{Manager, NoManager, UnitState, names};
-use crate::record::Record;
+use crate::os;
+use crate::records::attached::AttachedRecord;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::seat::{SEAT0, Seat};
-use crate::{attach, os};
 
 /// Why a session may not start. One sentence each, with the remedy.
 #[derive(Debug, Error)]
@@ -357,9 +358,9 @@ fn going_down(states: &[UnitState]) -> bool {
 }
 
 fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
-    match Record::read(&runtime.record()) {
+    match SessionRecord::of(runtime) {
         Ok(Some(record)) => Refusal::AlreadyUp { place: record.seat.name(), display: record.display },
-        _ if let Some(attached) = attach::record(runtime) => Refusal::Attached { display: attached.display },
+        _ if let Some(attached) = AttachedRecord::of(runtime) => Refusal::Attached { display: attached.display },
         _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
     }
 }

@@ -17,7 +17,8 @@ use crate::dbus::CallError;
 use crate::environment::Block;
 use crate::files::{NotWritten, remove};
 use crate::manager::{Manager, names, restore};
-use crate::record::Record;
+use crate::records::Record as _;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
 use crate::x11::cookie::Cookie;
@@ -51,7 +52,7 @@ pub struct Prepared {
     /// The display's cookie.
     pub cookie: Cookie,
     /// What is written down.
-    pub record: Record,
+    pub record: SessionRecord,
     exported: Exported,
 }
 
@@ -91,7 +92,7 @@ async fn record(
     choice: &Choice,
     display: Display,
     authority: &Path,
-) -> Result<(Cookie, Record, Exported), NotPrepared> {
+) -> Result<(Cookie, SessionRecord, Exported), NotPrepared> {
     let (runtime, manager) = (&clearance.runtime, &clearance.manager);
     let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
     // A server that failed too often has left its units failed, and failed sockets do not start. Resetting fails for
@@ -104,12 +105,13 @@ async fn record(
     // Before any client starts, not when the supervisor does: a client that connects while the server is still
     // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
     let cookie = xauthority::ensure(authority, display).map_err(|error| NotWritten::new(authority, error))?;
-    let mut record = Record::new(&clearance.session, clearance.seat.clone(), display, choice.describe());
+    let mut record =
+        SessionRecord::new(clearance.session.id.clone(), clearance.seat.clone(), display, choice.describe());
     record.units = choice.units();
     record.exported = exported.set.keys().cloned().collect();
     record.before = before;
     let path = runtime.record();
-    record.write(&path).map_err(|error| NotWritten::new(&path, error))?;
+    record.save(&path).map_err(|error| NotWritten::new(&path, error))?;
     Ok((cookie, record, exported))
 }
 
@@ -128,7 +130,7 @@ impl Prepared {
     /// The runtime directory is full.
     pub fn write_record(&self) -> Result<(), NotWritten> {
         let path = self.lock.runtime.record();
-        self.record.write(&path).map_err(|error| NotWritten::new(&path, error))
+        self.record.save(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
     /// Puts everything back. Problems are logged: there is nobody left to hand them to, and the rest must go on.

@@ -13,7 +13,7 @@ use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
 use crate::os::Pid;
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
 use crate::x11::occupied::{remove_lock, remove_socket};
@@ -25,7 +25,7 @@ pub fn is_dead(runtime: &RuntimeDir) -> bool {
 }
 
 fn is_recorded(runtime: &RuntimeDir) -> bool {
-    !matches!(Record::read(&runtime.record()), Ok(None))
+    !matches!(SessionRecord::of(runtime), Ok(None))
 }
 
 /// Repairs what a dead session has left, if there is anything. The lock is ours, so nobody else does.
@@ -36,7 +36,7 @@ pub async fn repair(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines
 /// As [`repair`]. `inside`: this process is the server's unit, and must not wait for its end.
 async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines, inside: bool) {
     let runtime = &lock.runtime;
-    match Record::read(&runtime.record()) {
+    match SessionRecord::of(runtime) {
         Ok(None) => {}
         Ok(Some(record)) => {
             tracing::warn!(
@@ -67,7 +67,7 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
 }
 
 /// Ends the units of a session that has neither a host nor a supervisor to end them.
-async fn bury(manager: &Manager, record: &Record, deadlines: &Deadlines, inside: bool) {
+async fn bury(manager: &Manager, record: &SessionRecord, deadlines: &Deadlines, inside: bool) {
     // All three: a host that was killed at the very beginning has asked for the server's units and not yet for the target,
     // and sockets that stay bound with a connection in them start the server's unit again and again.
     let (service, socket) = (names::xorg_service(record.display), names::xorg_socket(record.display));
@@ -104,7 +104,7 @@ async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
 }
 
 /// Puts back what a session has changed in the user manager.
-pub async fn undo_environment(manager: &Manager, record: &Record) {
+pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
     if let Err(error) = restore::restore(manager, &record.before, &record.exported).await {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
@@ -120,7 +120,7 @@ pub async fn undo_environment(manager: &Manager, record: &Record) {
 /// A race: a process that is killed together with the main one may still be in the group when the service has failed.
 /// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if the
 /// unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
-async fn await_groups(manager: &Manager, record: &Record) {
+async fn await_groups(manager: &Manager, record: &SessionRecord) {
     let xorg = names::xorg_service(record.display);
     let units: Vec<&str> = std::iter::once(&xorg).chain(&record.units).map(String::as_str).collect();
     let Ok(states) = manager.states(&units).await else { return };
@@ -136,7 +136,7 @@ async fn await_groups(manager: &Manager, record: &Record) {
 
 /// The supervisor's part: the host has died under it, and it has ended the session in the host's place.
 pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, deadlines: &Deadlines) {
-    let ours = matches!(Record::read(&runtime.record()), Ok(Some(record)) if record.host == host.as_raw());
+    let ours = matches!(SessionRecord::of(runtime), Ok(Some(record)) if record.host == host.as_raw());
     if !ours {
         return;
     }

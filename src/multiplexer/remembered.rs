@@ -7,21 +7,23 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::records::Record;
 use crate::{files, small_file};
-
-/// The form of the file; another one is not read.
-const VERSION: u32 = 1;
 
 /// What was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    version: u32,
     /// The units that were enabled and were not before.
     pub units: Vec<String>,
     /// Whether `multiplexer.target` was.
     pub target: bool,
     /// Whether lingering was turned on.
     pub linger: bool,
+}
+
+impl Record for Remembered {
+    const WHAT: &'static str = "a record of what was enabled";
+    const VERSION: Option<u32> = Some(1);
 }
 
 /// Where it is kept (XDG Base Directory Specification); `None` without a home.
@@ -38,24 +40,7 @@ impl Remembered {
     /// There is one that cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
         let bytes = small_file::read_if_there(path)?;
-        bytes.map_or_else(|| Ok(Self::default()), |bytes| Self::parse(&bytes).map_err(io::Error::other))
-    }
-
-    /// Takes what is in the file.
-    ///
-    /// # Errors
-    /// Why it is none of this version's.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let read: Self = toml::from_slice(bytes).map_err(|error| error.message().to_owned())?;
-        if read.version == VERSION { Ok(read) } else { Err("it is of another version of startxd".to_owned()) }
-    }
-
-    /// What is in the file.
-    ///
-    /// # Errors
-    /// None in practice: all of them can be written as TOML.
-    pub fn render(&self) -> io::Result<String> {
-        toml::to_string(&Self { version: VERSION, ..self.clone() }).map_err(io::Error::other)
+        bytes.map_or_else(|| Ok(Self::default()), |bytes| Ok(Self::from_toml(&bytes)?))
     }
 
     /// Writes it for good, or removes it when there is nothing to remember.
@@ -70,7 +55,7 @@ impl Remembered {
             };
         }
         DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        files::replace_durably(path, &self.render()?, 0o600)
+        files::replace_durably(path, &self.to_toml()?, 0o600)
     }
 }
 
@@ -84,7 +69,7 @@ mod tests {
         let directory = TestDir::new();
         let path = directory.path("state/startxd/multiplexers.toml");
         assert_eq!(Remembered::read(&path).unwrap(), Remembered::default());
-        let set = Remembered { version: 1, units: vec!["tmux@a.service".into()], target: true, linger: false };
+        let set = Remembered { units: vec!["tmux@a.service".into()], target: true, linger: false };
         set.write(&path).unwrap();
         assert_eq!(Remembered::read(&path).unwrap(), set);
         std::fs::write(&path, "version = 2").unwrap();

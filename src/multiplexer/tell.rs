@@ -17,16 +17,12 @@ use super::screen::{self, Screen};
 use super::tmux::{self, Server};
 use super::variables::{self, Scope, TOLD};
 use crate::environment::Block;
+use crate::records::Record;
 use crate::runtime_dir::RuntimeDir;
-use crate::{files, small_file};
-
-/// The form of the record; another one is not read.
-const VERSION: u32 = 1;
 
 /// What was told, and what was there before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    version: u32,
     /// The names of those that mean nothing without the display.
     ending: Vec<String>,
     /// The variables.
@@ -48,7 +44,7 @@ impl Told {
         let ending = variables.keys().filter(ends).cloned().collect();
         let own = std::env::var("TMUX_TMPDIR").ok();
         let temporary = own.into_iter().chain(before.get("TMUX_TMPDIR").cloned()).collect();
-        Self { version: VERSION, ending, variables, temporary, tmux: BTreeMap::new() }
+        Self { ending, variables, temporary, tmux: BTreeMap::new() }
     }
 
     fn servers(&self, deadline: Instant) -> Vec<(String, Server)> {
@@ -58,35 +54,24 @@ impl Told {
         sockets.into_iter().filter_map(named).collect()
     }
 
-    fn read(runtime: &RuntimeDir) -> Option<Self> {
-        Self::parse(&small_file::read_ours(&runtime.multiplexers()).ok()??)
-    }
-
-    /// Takes what is in the record, and returns it; `None` if this version of startxd has not written it.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let told: Self = toml::from_slice(bytes).ok()?;
-        // What others are then told to change.
-        let is_told = |(name, value): (&String, &String)| TOLD.contains(&name.as_str()) && is_plain(value);
-        (told.version == VERSION && told.variables.iter().all(is_told)).then_some(told)
-    }
-
-    /// What is in the record.
-    ///
-    /// # Errors
-    /// None in practice: every record can be written as TOML.
-    pub fn render(&self) -> io::Result<String> {
-        toml::to_string(self).map_err(io::Error::other)
-    }
-
     /// The variables.
     #[must_use]
     pub const fn variables(&self) -> &Block {
         &self.variables
     }
+}
 
-    fn write(&self, runtime: &RuntimeDir) -> io::Result<()> {
-        files::replace(&runtime.multiplexers(), &self.render()?, 0o600)
+impl Record for Told {
+    const WHAT: &'static str = "a record of what multiplexers were told";
+    const VERSION: Option<u32> = Some(1);
+
+    /// Others are told to change what is in it.
+    fn checked(self) -> Result<Self, String> {
+        let is_told = |(name, value): (&String, &String)| TOLD.contains(&name.as_str()) && is_plain(value);
+        match self.variables.iter().find(|variable| !is_told(*variable)) {
+            Some((name, _)) => Err(format!("{name:?} is nothing that they are told")),
+            None => Ok(self),
+        }
     }
 }
 
@@ -103,7 +88,7 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
     for (socket, scopes) in &scopes {
         told.tmux.insert(socket.clone(), scopes.clone());
     }
-    if let Err(error) = told.write(runtime) {
+    if let Err(error) = told.save(&runtime.multiplexers()) {
         let path = runtime.multiplexers();
         tracing::warn!("multiplexers are not told of the display: cannot write {}: {error}", path.display());
         return;
@@ -134,7 +119,7 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
 /// Takes it back from all of them, if there is a record, and removes that.
 pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
     let path = runtime.multiplexers();
-    let Some(told) = Told::read(runtime) else {
+    let Some(told) = Told::load(&runtime.multiplexers()).ok().flatten() else {
         // None, or none of ours.
         let _ = std::fs::remove_file(&path);
         return;
@@ -229,7 +214,7 @@ async fn set(screen: &Screen, name: &str, value: Option<&str>, deadline: Instant
 
 #[cfg(test)]
 mod tests {
-    use super::Told;
+    use super::{Record, Told};
     use crate::environment::Block;
 
     fn block(pairs: &[(&str, &str)]) -> Block {
@@ -252,10 +237,10 @@ mod tests {
         let mut told = Told::new(&block(&[("DISPLAY", ":0")]), &Block::new());
         let scope = super::variables::parse("unset DISPLAY;\nXAUTHORITY=\"/x\"; export XAUTHORITY;\n");
         told.tmux.insert("/tmp/tmux-1/default".into(), [("".into(), scope.clone()), ("$0".into(), scope)].into());
-        let text = told.render().unwrap();
-        assert_eq!(Told::parse(text.as_bytes()), Some(told));
+        let text = told.to_toml().unwrap();
+        assert_eq!(Told::from_toml(text.as_bytes()).unwrap(), told);
         for text in [text.replace("= 1", "= 2"), text.replace("DISPLAY =", "PATH ="), text.replace(":0", "\\n")] {
-            assert_eq!(Told::parse(text.as_bytes()), None, "{text}");
+            assert!(Told::from_toml(text.as_bytes()).is_err(), "{text}");
         }
     }
 }

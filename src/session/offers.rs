@@ -6,7 +6,7 @@ use super::entries::{self, Content};
 use super::{Request, Surroundings};
 use crate::desktop_entry::Entry;
 use crate::manager::{Manager, UnitState, names};
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 use crate::text::one_line;
 
 /// Something that can be started, or could be if it were not for its state.
@@ -119,7 +119,7 @@ pub fn offers(
     units: &[(String, UnitState)],
     default: Option<&str>,
     around: &Surroundings,
-    up: Option<&Record>,
+    up: Option<&SessionRecord>,
 ) -> Vec<Offer> {
     let mut offers = of_units(units, up);
     let xinitrc = around.xinitrc();
@@ -145,7 +145,7 @@ pub async fn enabled(manager: &Manager) -> Result<Vec<(String, UnitState)>, crat
     Ok(wanted.into_iter().zip(states).collect())
 }
 
-fn of_units(units: &[(String, UnitState)], up: Option<&Record>) -> Vec<Offer> {
+fn of_units(units: &[(String, UnitState)], up: Option<&SessionRecord>) -> Vec<Offer> {
     let is_up = |unit: &String| up.is_some_and(|record| record.units.contains(unit));
     let each = units.iter().map(|(unit, state)| Offer {
         kind: Kind::Unit,
@@ -183,7 +183,7 @@ fn of_units(units: &[(String, UnitState)], up: Option<&Record>) -> Vec<Offer> {
     offers
 }
 
-fn of_xinitrc(xinitrc: &Path, up: Option<&Record>) -> Offer {
+fn of_xinitrc(xinitrc: &Path, up: Option<&SessionRecord>) -> Offer {
     let unit = names::session_service("xinitrc");
     Offer {
         kind: Kind::Xinitrc,
@@ -198,7 +198,7 @@ fn of_xinitrc(xinitrc: &Path, up: Option<&Record>) -> Offer {
     }
 }
 
-fn of_entry(file: &entries::File, around: &Surroundings, up: Option<&Record>) -> Offer {
+fn of_entry(file: &entries::File, around: &Surroundings, up: Option<&SessionRecord>) -> Offer {
     let unit = names::session_service(&file.id);
     // The command of the same name has the same unit; the record says what was asked for.
     let is_its = |what: &str| what == file.id || what.strip_prefix(&file.id).is_some_and(|rest| rest.starts_with(':'));

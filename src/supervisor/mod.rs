@@ -29,7 +29,7 @@ use crate::host::repair;
 use crate::launch::{Connection, Ending, Reply, Request};
 use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
-use crate::record::Record;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::server::relay::Relay;
 use crate::session::applications;
@@ -321,7 +321,7 @@ impl Life<'_> {
     async fn end_without_host(&mut self, manager: &Manager, relay: &mut Relay) -> Result<(), Failure> {
         tracing::error!("{}; ending the session in its place", Failure::HostGone);
         // Our own stop is part of these jobs and comes as SIGTERM, which is caught and has been asked for.
-        let units = Record::read(&self.runtime.record()).ok().flatten().map_or_else(Vec::new, |record| record.units);
+        let units = SessionRecord::of(&self.runtime).ok().flatten().map_or_else(Vec::new, |record| record.units);
         let patience = self.deadlines.applications;
         tokio::select! {
             () = applications::end(manager, &units, patience) => {}

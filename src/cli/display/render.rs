@@ -79,14 +79,13 @@ mod tests {
 
     use super::{as_json, as_text};
     use crate::config::size::Size;
-    use crate::displays::claim::{Session, Settings, State, VERSION};
+    use crate::displays::claim::{Session, Settings, State};
     use crate::displays::list::Listed;
     use crate::manager::UnitState;
     use crate::x11::display::Display;
 
     fn listed(number: u16, active: &str) -> Listed {
         let settings = Settings {
-            version: VERSION,
             display: Display::new(number).unwrap(),
             server: "xvfb".into(),
             program: "/usr/bin/Xvfb".into(),

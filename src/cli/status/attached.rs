@@ -4,10 +4,10 @@ use super::Connected;
 use super::gather::{self, DisplayState, NotGathered};
 use super::judge::{Finding, Findings};
 use super::render::{self, Rows};
-use crate::attach;
 use crate::environment::block::Block;
 use crate::json::Json;
 use crate::manager::{NoManager, UnitState, names};
+use crate::records::attached::AttachedRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
 use crate::x11::xauthority;
@@ -40,7 +40,7 @@ pub struct Snapshot {
 /// # Errors
 /// [`NotGathered::Manager`].
 pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
-    let Some(attached) = attach::record(runtime) else { return Ok(None) };
+    let Some(attached) = AttachedRecord::of(runtime) else { return Ok(None) };
     let manager = manager.as_ref().map_err(Clone::clone)?;
     let (environment, targets, watch) =
         tokio::join!(manager.environment(), manager.states(&TARGETS), manager.state(names::ATTACHED));

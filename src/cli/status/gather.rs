@@ -9,7 +9,8 @@ use crate::launch::Connection;
 use crate::logind;
 use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::os::{self, Pid};
-use crate::record::{Record, Unreadable};
+use crate::records::Unreadable;
+use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::small_file;
 use crate::x11::client::Client;
@@ -64,7 +65,7 @@ pub enum DisplayState {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// What the host wrote down.
-    pub record: Record,
+    pub record: SessionRecord,
     /// The host's pid, if it lives.
     pub host: Option<Pid>,
     /// The logind session, if it still exists.
@@ -92,7 +93,7 @@ pub struct Snapshot {
 /// # Errors
 /// [`NotGathered`].
 pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
-    let Some(record) = Record::read(&runtime.record())? else { return Ok(None) };
+    let Some(record) = SessionRecord::of(runtime)? else { return Ok(None) };
     let manager = manager.as_ref().map_err(Clone::clone)?;
     let server_unit = names::xorg_service(record.display);
     let units: Vec<&str> = record.units.iter().map(String::as_str).collect();

@@ -167,7 +167,7 @@ pub mod tests {
     use crate::logind::Session;
     use crate::manager::UnitState;
     use crate::os::Pid;
-    use crate::record::Record;
+    use crate::records::session::SessionRecord;
     use crate::seat::Seat;
     use crate::x11::display::Display;
     use crate::x11::managed::{Sign, WindowManager};
@@ -192,7 +192,7 @@ pub mod tests {
             state: "active".into(),
         };
         let seat = Seat::new("seat0".into(), Some(1)).unwrap();
-        let mut record = Record::new(&session, seat, Display::parse(":0").unwrap(), "openbox".into());
+        let mut record = SessionRecord::new(session.id.clone(), seat, Display::parse(":0").unwrap(), "openbox".into());
         record.units = vec!["startxd-wm@openbox.service".into()];
         record.exported = vec!["DISPLAY".into(), "PATH".into()];
         let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: Some(Pid::from_raw(30)) };
