@@ -42,6 +42,7 @@ pub mod logind;
 pub mod manager;
 pub mod multiplexer;
 pub mod os;
+pub mod presence;
 pub mod program;
 pub mod records;
 pub mod runtime_dir;

@@ -21,12 +21,11 @@ use crate::deadline::Deadlines;
 use crate::environment;
 use crate::environment::block::Block;
 use crate::files::NotWritten;
-use crate::host::checks::Refusal;
 use crate::manager::{Manager, Mode, NoManager, names, restore};
 use crate::multiplexer::tell::{self, Told};
+use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::records::Record as _;
 use crate::records::attached::AttachedRecord;
-use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
@@ -39,7 +38,9 @@ use crate::x11::xauthority;
 #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
 pub enum NotAttached {
     #[error("{0}")]
-    Refused(#[from] Refusal),
+    Root(#[from] IsRoot),
+    #[error("{0}")]
+    AlreadyUp(#[from] AlreadyUp),
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
     #[error("DISPLAY is not set: startxd attach is for the inside of an X session, such as ~/.xinitrc")]
@@ -69,9 +70,7 @@ pub enum NotAttached {
 /// # Errors
 /// [`NotAttached`]; nothing is changed then.
 pub async fn attach(config: &Config) -> Result<(), NotAttached> {
-    if nix::unistd::geteuid().is_root() {
-        return Err(Refusal::Root.into());
-    }
+    refuse_root()?;
     let runtime = RuntimeDir::find()?;
     let display = own_display()?;
     let authority = authority();
@@ -239,15 +238,8 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAt
     const SIGNS: [&str; 4] = [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::SHUTDOWN_TARGET, names::ATTACHED];
     let states = manager.states(&SIGNS).await?;
     let up = SIGNS.iter().zip(&states).find(|(_, state)| !state.is_down());
-    let session = SessionRecord::of(runtime).ok().flatten();
-    Err(match (up, session) {
-        (None, None) => return Ok(()),
-        (_, Some(session)) => Refusal::AlreadyUp { place: session.seat.name(), display: session.display }.into(),
-        (Some((unit, state)), None) => match AttachedRecord::of(runtime) {
-            Some(attached) => Refusal::Attached { display: attached.display }.into(),
-            None => Refusal::OtherGraphical { unit: (*unit).to_owned(), state: state.active.clone() }.into(),
-        },
-    })
+    let up = up.map(|(unit, state)| (*unit, state.active.as_str()));
+    AlreadyUp::find(runtime, up).map_or(Ok(()), |up| Err(up.into()))
 }
 
 /// What is exported: as for a session of our own.

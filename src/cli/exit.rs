@@ -88,7 +88,7 @@ impl From<Exit> for ExitCode {
 impl From<&Refusal> for Exit {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Root => Self::Root,
+            Refusal::Root(_) => Self::Root,
             Refusal::NoRuntimeDir(_) => Self::NoRuntimeDir,
             Refusal::NoHome(..) => Self::NoHome,
             Refusal::NoLogind(_) => Self::NoLogind,
@@ -99,7 +99,7 @@ impl From<&Refusal> for Exit {
             Refusal::NoVt { .. } | Refusal::NotOnVt { .. } => Self::NoVt,
             Refusal::NotActive { .. } | Refusal::NotActiveOnSeat { .. } => Self::NotActive,
             Refusal::NoManager(_) => Self::NoManager,
-            Refusal::AlreadyUp { .. } | Refusal::Attached { .. } | Refusal::OtherGraphical { .. } => Self::AlreadyUp,
+            Refusal::AlreadyUp(_) => Self::AlreadyUp,
             Refusal::GoingDown { .. } => Self::GoingDown,
         }
     }
@@ -108,7 +108,8 @@ impl From<&Refusal> for Exit {
 impl From<&NotAttached> for Exit {
     fn from(failure: &NotAttached) -> Self {
         match failure {
-            NotAttached::Refused(refusal) => refusal.into(),
+            NotAttached::Root(_) => Self::Root,
+            NotAttached::AlreadyUp(_) => Self::AlreadyUp,
             NotAttached::NoRuntimeDir(_) | NotAttached::Write(_) => Self::NoRuntimeDir,
             NotAttached::NoManager(_) | NotAttached::Manager(_) => Self::NoManager,
             NotAttached::NotInside | NotAttached::NotHere { .. } | NotAttached::Display { .. } => Self::NoDisplay,
@@ -190,6 +191,7 @@ impl From<&displays::Failure> for Exit {
 mod tests {
     use super::Exit;
     use crate::host::checks::Refusal;
+    use crate::presence::IsRoot;
 
     #[test]
     fn statuses_are_an_interface() {
@@ -214,6 +216,6 @@ mod tests {
         for (exit, number) in numbers {
             assert_eq!(exit as u8, number, "{exit:?}");
         }
-        assert_eq!(Exit::from(&Refusal::Root), Exit::Root);
+        assert_eq!(Exit::from(&Refusal::Root(IsRoot)), Exit::Root);
     }
 }

@@ -15,8 +15,7 @@ use crate::launch::Connection as HostConnection;
 use crate::logind::{self, Session};
 use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::os;
-use crate::records::attached::AttachedRecord;
-use crate::records::session::SessionRecord;
+use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::seat::{SEAT0, Seat};
 
@@ -24,8 +23,8 @@ use crate::seat::{SEAT0, Seat};
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
 pub enum Refusal {
-    #[error("startxd never runs as root: log in as yourself (to set up an autologin for a user: startxd enable)")]
-    Root,
+    #[error("{0}")]
+    Root(#[from] IsRoot),
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
     #[error(
@@ -84,15 +83,8 @@ pub enum Refusal {
     NotActiveOnSeat { session: String, seat: String, waited: Duration },
     #[error("{0}")]
     NoManager(#[from] NoManager),
-    #[error("a session of startxd is up already, on {place}, display {display}; end it first: startxd stop")]
-    AlreadyUp { place: String, display: crate::x11::display::Display },
-    #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
-    Attached { display: crate::x11::display::Display },
-    #[error(
-        "a graphical session of yours is up already ({unit} is {state}); log out of it, or end it: systemctl --user stop \
-         {unit}"
-    )]
-    OtherGraphical { unit: String, state: String },
+    #[error("{0}")]
+    AlreadyUp(#[from] AlreadyUp),
     #[error(
         "your last graphical session is still going down (waited {}, {unit} is {state}); see what holds it: systemctl \
          --user list-jobs", seconds(*waited)
@@ -104,21 +96,32 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f32())
 }
 
-/// The units that are asked about, all at once: the manager loads them for it, which costs more than the question.
-const UNITS: [&str; 8] = [
-    names::GRAPHICAL_SESSION,
-    names::GRAPHICAL_SESSION_PRE,
-    names::WM_TARGET,
-    names::XORG_TARGET,
-    names::SHUTDOWN_TARGET,
-    // From here on only that they are installed. Of the templates, any instance does.
-    names::WM_READY_TARGET,
-    "xorg@0.socket",
-    "xorg@0.service",
+/// A unit that is asked about.
+struct Asked {
+    name: &'static str,
+    /// Whether it is up only while a graphical session is.
+    is_sign: bool,
+    /// Whether it is one of ours and so must be installed.
+    is_ours: bool,
+}
+
+/// The units that are asked about, all at once: the manager loads them for it, which costs more than the question. Of the
+/// templates, any instance does.
+const UNITS: [Asked; 8] = [
+    Asked { name: names::GRAPHICAL_SESSION, is_sign: true, is_ours: false },
+    Asked { name: names::GRAPHICAL_SESSION_PRE, is_sign: true, is_ours: false },
+    Asked { name: names::WM_TARGET, is_sign: true, is_ours: true },
+    Asked { name: names::XORG_TARGET, is_sign: true, is_ours: true },
+    Asked { name: names::SHUTDOWN_TARGET, is_sign: true, is_ours: true },
+    Asked { name: names::WM_READY_TARGET, is_sign: false, is_ours: true },
+    Asked { name: "xorg@0.socket", is_sign: false, is_ours: true },
+    Asked { name: "xorg@0.service", is_sign: false, is_ours: true },
 ];
 
-/// How many of [`UNITS`], from the first on, say that a graphical session is up.
-const SIGNS: usize = 5;
+/// Those of [`UNITS`] that say that a graphical session is up, with their states.
+fn signs(states: &[UnitState]) -> impl Iterator<Item = (&'static str, &UnitState)> {
+    UNITS.iter().zip(states).filter(|(unit, _)| unit.is_sign).map(|(unit, state)| (unit.name, state))
+}
 
 /// What the checks found, for the host to go on with.
 pub struct Clearance {
@@ -153,9 +156,7 @@ pub enum Background {
 /// # Errors
 /// The first reason why not.
 pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<Clearance, Refusal> {
-    if nix::unistd::geteuid().is_root() {
-        return Err(Refusal::Root);
-    }
+    refuse_root()?;
     // The fault that it has counts for a login of ours: who is in none is told so first.
     let runtime = RuntimeDir::find_in_login();
     let manager = async {
@@ -186,9 +187,8 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
         }
     }
     let Some((manager, states)) = manager.transpose()? else { return Err(NoRuntimeDir::Unset.into()) };
-    let loads = UNITS.into_iter().zip(states.iter().map(|state| state.load.clone()));
-    // The first two are systemd's.
-    let installed = loads.skip(2).collect();
+    let ours = UNITS.iter().zip(&states).filter(|(unit, _)| unit.is_ours);
+    let installed = ours.map(|(unit, state)| (unit.name, state.load.clone())).collect();
     nothing_up(&runtime, &manager, states, deadlines.going_down).await?;
     Ok(Clearance { runtime, session, system_bus: connection, seat, manager, installed })
 }
@@ -282,7 +282,7 @@ fn home() -> Result<(), Refusal> {
 /// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
 async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Vec<UnitState>), Refusal> {
     let manager = Manager::connect(runtime, deadline).await?;
-    let states = Manager::within(deadline, manager.states(&UNITS)).await?;
+    let states = Manager::within(deadline, manager.states(&UNITS.each_ref().map(|unit| unit.name))).await?;
     Ok((manager, states))
 }
 
@@ -302,17 +302,20 @@ async fn nothing_up(
     let mut is_certain = false;
     let end = tokio::time::Instant::now() + deadline;
     loop {
-        let up = UNITS.iter().take(SIGNS).zip(&states).find(|(_, state)| !state.is_down());
+        let up = signs(&states).find(|(_, state)| !state.is_down());
         // A host without units is at its very beginning, or puts back the terminal and the environment at its end.
         let host = HostConnection::connect(&runtime.host_socket()).ok();
         let (unit, state) = match up {
             None if host.is_none() => return Ok(()),
             None => ("startxd start", "at work"),
-            Some((unit, state)) if going_down(&states) => (*unit, state.active.as_str()),
+            Some((unit, state)) if going_down(&states) => (unit, state.active.as_str()),
             Some(_) if repair::is_dead(runtime) => return Ok(()),
             // Held by somebody who serves nothing: he puts right what a dead session has left.
-            Some((unit, state)) if host.is_none() && !is_free(runtime) => (*unit, state.active.as_str()),
-            Some((unit, state)) if is_certain => return Err(already_up(runtime, unit, state)),
+            Some((unit, state)) if host.is_none() && !is_free(runtime) => (unit, state.active.as_str()),
+            Some((unit, state)) if is_certain => {
+                // A sign is given, so there is somebody.
+                return AlreadyUp::find(runtime, Some((unit, &state.active))).map_or(Ok(()), |up| Err(up.into()));
+            }
             Some(_) => {
                 is_certain = true;
                 states = ask(manager).await?;
@@ -346,21 +349,10 @@ async fn nothing_up(
 }
 
 async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
-    Ok(manager.states(&UNITS).await.map_err(NoManager::silent)?)
+    Ok(manager.states(&UNITS.each_ref().map(|unit| unit.name)).await.map_err(NoManager::silent)?)
 }
 
 /// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.
 fn going_down(states: &[UnitState]) -> bool {
-    states
-        .iter()
-        .zip(&UNITS[..SIGNS])
-        .any(|(state, sign)| state.is_going_down() || (*sign == names::SHUTDOWN_TARGET && !state.is_down()))
-}
-
-fn already_up(runtime: &RuntimeDir, unit: &str, state: &UnitState) -> Refusal {
-    match SessionRecord::of(runtime) {
-        Ok(Some(record)) => Refusal::AlreadyUp { place: record.seat.name(), display: record.display },
-        _ if let Some(attached) = AttachedRecord::of(runtime) => Refusal::Attached { display: attached.display },
-        _ => Refusal::OtherGraphical { unit: unit.to_owned(), state: state.active.clone() },
-    }
+    signs(states).any(|(unit, state)| state.is_going_down() || (unit == names::SHUTDOWN_TARGET && !state.is_down()))
 }
