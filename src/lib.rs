@@ -60,3 +60,4 @@ mod test_dir;
 pub mod text;
 pub mod unit_file;
 pub mod x11;
+mod xdg;

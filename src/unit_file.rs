@@ -1,4 +1,24 @@
-//! What a unit file says (systemd.syntax(7)), where no manager can be asked.
+//! Which file a unit has (systemd.unit(5), "Unit File Load Path"), and what it says (systemd.syntax(7)), where no manager
+//! can be asked.
+
+use std::path::{Path, PathBuf};
+
+/// The file of a unit, or of its template: in the first of the directories that has one.
+pub fn find(unit: &str, directories: &[PathBuf], is_there: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let template = template(unit);
+    [Some(unit), template.as_deref()]
+        .into_iter()
+        .flatten()
+        .find_map(|name| directories.iter().map(|directory| directory.join(name)).find(|path| is_there(path)))
+}
+
+/// `NAME@.service` for `NAME@INSTANCE.service`.
+#[must_use]
+pub fn template(unit: &str) -> Option<String> {
+    let (name, rest) = unit.split_once('@')?;
+    let (_, kind) = rest.rsplit_once('.')?;
+    Some(format!("{name}@.{kind}"))
+}
 
 /// A line `NAME=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::small_file;
-use crate::unit_file::values;
+use crate::unit_file::{self, values};
 
 /// Where the system manager looks for units, first the directory that wins (systemd.unit(5)).
 const SEARCH: [&str; 5] = [
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-    "lib/systemd/system",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
 ];
 
 /// How many of [`SEARCH`], from the first on, belong to the administrator.
@@ -74,19 +74,14 @@ impl Units {
     /// The file of an instance: its own, or its template's.
     #[must_use]
     pub fn fragment(&self, instance: &str) -> Fragment {
-        for name in [instance, &template(instance)] {
-            for directory in SEARCH {
-                let path = Path::new("/").join(directory).join(name);
-                let real = self.real(&path);
-                let Ok(metadata) = std::fs::symlink_metadata(&real) else { continue };
-                let to_null = std::fs::read_link(&real).is_ok_and(|target| target == Path::new("/dev/null"));
-                return match to_null || (metadata.is_file() && metadata.len() == 0) {
-                    true => Fragment::Masked(path),
-                    false => Fragment::File(path),
-                };
-            }
-        }
-        Fragment::Missing
+        let is_there = |path: &Path| std::fs::symlink_metadata(self.real(path)).is_ok();
+        let Some(path) = unit_file::find(instance, &SEARCH.map(PathBuf::from), is_there) else {
+            return Fragment::Missing;
+        };
+        let real = self.real(&path);
+        let to_null = std::fs::read_link(&real).is_ok_and(|target| target == Path::new("/dev/null"));
+        let is_empty = std::fs::symlink_metadata(&real).is_ok_and(|it| it.is_file() && it.len() == 0);
+        if to_null || is_empty { Fragment::Masked(path) } else { Fragment::File(path) }
     }
 
     /// The drop-ins of an instance in the order in which they are read: by their names, and of two with a name only the
@@ -94,9 +89,10 @@ impl Units {
     #[must_use]
     pub fn drop_ins(&self, instance: &str) -> Vec<DropIn> {
         let mut found: Vec<DropIn> = Vec::new();
+        let template = unit_file::template(instance);
         for (rank, directory) in SEARCH.into_iter().enumerate() {
-            for name in [instance, &template(instance)] {
-                let directory = Path::new("/").join(directory).join(format!("{name}.d"));
+            for name in [Some(instance), template.as_deref()].into_iter().flatten() {
+                let directory = Path::new(directory).join(format!("{name}.d"));
                 let entries = std::fs::read_dir(self.real(&directory)).into_iter().flatten().flatten();
                 let files = entries.map(|entry| directory.join(entry.file_name()));
                 for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "conf")) {
@@ -122,15 +118,15 @@ impl Units {
     /// Whether a target pulls in a unit, by a link in any of the directories.
     #[must_use]
     pub fn is_wanted(&self, unit: &str, target: &str) -> bool {
-        let link = |directory: &str| self.root.join(directory).join(format!("{target}.wants")).join(unit);
-        SEARCH.iter().any(|directory| std::fs::symlink_metadata(link(directory)).is_ok())
+        let link = |directory: &str| Path::new(directory).join(format!("{target}.wants")).join(unit);
+        SEARCH.iter().any(|directory| std::fs::symlink_metadata(self.real(&link(directory))).is_ok())
     }
 
     /// The instances of a template that some target of the administrator's pulls in.
     #[must_use]
     pub fn enabled_instances(&self, template: &str) -> Vec<String> {
         let (prefix, suffix) = template.split_once('@').unwrap_or((template, ""));
-        let mut found: Vec<String> = entries(&self.root.join(SEARCH[0]))
+        let mut found: Vec<String> = entries(&self.real(SEARCH[0].as_ref()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "wants" || extension == "requires"))
             .flat_map(|directory| entries(&directory).collect::<Vec<_>>())
             .filter_map(|link| link.file_name()?.to_str().map(str::to_owned))
@@ -145,14 +141,6 @@ impl Units {
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
-}
-
-/// `getty@.service` for `getty@tty1.service`.
-fn template(instance: &str) -> String {
-    match (instance.split_once('@'), instance.rsplit_once('.')) {
-        (Some((prefix, _)), Some((_, suffix))) => format!("{prefix}@.{suffix}"),
-        _ => instance.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub async fn run(select: Select) -> Exit {
     }
     let around = Surroundings::from_env();
     let offers: Vec<Offer> = list::gather(&config, &around).await.into_iter().filter(can_be_chosen).collect();
-    let remembered = memory::path(std::env::var_os("XDG_STATE_HOME"), around.home.as_deref());
+    let remembered = memory::path();
     let chosen = match offers.as_slice() {
         [] => {
             tracing::error!("there is no session to choose from; see startxd list, or: startxd start -- COMMAND");

@@ -14,7 +14,6 @@ pub mod size;
 mod value;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use crate::deadline::Deadlines;
 use crate::suggest::nearest;
 use crate::text::one_line;
 use crate::x11::display::Display;
+use crate::xdg;
 
 pub use keys::{Key, keys};
 pub use server_name::ServerName;
@@ -239,12 +239,11 @@ pub struct Places {
 impl Places {
     /// Returns the real places, by the XDG Base Directory Specification: a relative `$XDG_CONFIG_HOME` does not count.
     pub fn from_env() -> Places {
-        Places::of(env::var_os("XDG_CONFIG_HOME"), env::home_dir())
+        Places::of(xdg::variable)
     }
 
-    fn of(config_home: Option<OsString>, home: Option<PathBuf>) -> Places {
-        let config_home = config_home.map(PathBuf::from).filter(|path| path.is_absolute());
-        let own = config_home.or_else(|| Some(home.filter(|path| path.is_absolute())?.join(".config")));
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Places {
+        let own = xdg::CONFIGURATION.own(variable);
         let system = ["/usr/share/startxd", "/etc/startxd"].map(PathBuf::from);
         Places { directories: system.into_iter().chain(own.map(|path| path.join("startxd"))).collect() }
     }

@@ -1,11 +1,12 @@
 //! xdg-desktop-portal: what it needs to be of use (portals.conf(5)).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::catalogue::{PORTALS_NO_BACKEND, PORTALS_NO_CONFIG, PORTALS_NO_TARGET};
 use super::machine::Machine;
 use super::{Finding, environment, files};
 use crate::manager::names;
+use crate::xdg;
 
 /// How the bus knows the portal.
 const SERVICE: &str = "dbus-1/services/org.freedesktop.portal.Desktop.service";
@@ -33,7 +34,11 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
 }
 
 async fn gather(machine: &Machine) -> Facts {
-    let (data, configuration) = directories(machine.home.as_deref());
+    let all = |files: &xdg::Files| {
+        let own = files.own(xdg::variable).filter(|_| !machine.is_root());
+        own.into_iter().chain(files.everybodys(xdg::variable))
+    };
+    let data: Vec<PathBuf> = all(&xdg::DATA).collect();
     if !data.iter().any(|directory| directory.join(SERVICE).exists()) {
         return Facts::default();
     }
@@ -47,7 +52,9 @@ async fn gather(machine: &Machine) -> Facts {
     let backends = data.iter().flat_map(|directory| listed(&directory.join("xdg-desktop-portal/portals"), ".portal"));
     let configurations = data
         .iter()
-        .chain(&configuration)
+        .cloned()
+        .chain(all(&xdg::CONFIGURATION))
+        .chain(["/etc".into()])
         .flat_map(|directory| listed(&directory.join("xdg-desktop-portal"), "portals.conf"));
     let target = match &machine.manager {
         Some(manager) => machine.ask(manager.state(names::GRAPHICAL_SESSION)).await,
@@ -61,24 +68,6 @@ async fn gather(machine: &Machine) -> Facts {
         display: variable("DISPLAY").filter(|display| environment::is_alive(display)),
         target: target.map(|state| state.active),
     }
-}
-
-/// The directories of data and of configuration (XDG Base Directory Specification).
-fn directories(home: Option<&Path>) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let one = |name: &str, below: &str| {
-        let set = std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        set.or_else(|| Some(home?.join(below)))
-    };
-    let many = |name: &str, usual: &str| {
-        let list = std::env::var(name).ok().filter(|list| !list.is_empty()).unwrap_or_else(|| usual.to_owned());
-        list.split(':').map(PathBuf::from).filter(|path| path.is_absolute()).collect::<Vec<_>>()
-    };
-    let data = one("XDG_DATA_HOME", ".local/share").into_iter();
-    let configuration = one("XDG_CONFIG_HOME", ".config").into_iter();
-    (
-        data.chain(many("XDG_DATA_DIRS", "/usr/local/share:/usr/share")).collect(),
-        configuration.chain(many("XDG_CONFIG_DIRS", "/etc/xdg")).chain([PathBuf::from("/etc")]).collect(),
-    )
 }
 
 fn judge(facts: &Facts) -> Option<Finding> {

@@ -6,6 +6,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::xdg;
+
 /// What is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
@@ -19,20 +21,10 @@ pub struct Files {
 /// `XDG_CONFIG_DIRS`, the last one of each first, `/etc`, and `XDG_CONFIG_HOME`; `startxd` in each.
 #[must_use]
 pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let list = |name: &str, default: &str| {
-        let value = variable(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.into());
-        let mut paths: Vec<PathBuf> = std::env::split_paths(&value).collect();
-        paths.reverse();
-        paths
-    };
-    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let own = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
-    let mut directories = list("XDG_DATA_DIRS", "/usr/local/share:/usr/share");
-    directories.extend(list("XDG_CONFIG_DIRS", "/etc/xdg"));
-    directories.push("/etc".into());
-    directories.extend(own);
-    directories.retain(|path| path.is_absolute());
-    directories.into_iter().map(|path| path.join("startxd")).collect()
+    let data = xdg::DATA.everybodys(&variable).into_iter().rev();
+    let configuration = xdg::CONFIGURATION.everybodys(&variable).into_iter().rev();
+    let system = data.chain(configuration).chain(["/etc".into()]);
+    system.chain(xdg::CONFIGURATION.own(variable)).map(|path| path.join("startxd")).collect()
 }
 
 /// The names of files, the one that counts least first: `env`, then `env-NAME` for the session and for each of the

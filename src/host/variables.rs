@@ -12,6 +12,7 @@ use crate::environment::{self, files, policy, sourced};
 use crate::session::{Choice, Desktop};
 use crate::text;
 use crate::x11::display::Display;
+use crate::xdg;
 
 /// What the user manager is to have for the session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub async fn exported(
     let mut session = environment::of_display(display, authority);
     let value = |name: &str| desktop.get(name).map(String::as_str).unwrap_or_default();
     let names = files::names(value(DESKTOP[0]), value(DESKTOP[2]));
-    let found = files::find(&files::directories(|name| std::env::var_os(name)), &names);
+    let found = files::find(&files::directories(xdg::variable), &names);
     for (path, why) in &found.unreadable {
         tracing::warn!("the environment file {} is passed over: {why}", text::path(path));
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
-use crate::{files, small_file};
+use crate::{files, small_file, xdg};
 
 /// What was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,11 +26,10 @@ impl Record for Remembered {
     const VERSION: Option<u32> = Some(1);
 }
 
-/// Where it is kept (XDG Base Directory Specification); `None` without a home.
+/// Where it is kept; `None` without a home.
 #[must_use]
 pub fn path() -> Option<PathBuf> {
-    let home = std::env::home_dir().filter(|path| path.is_absolute());
-    files::in_state_home(std::env::var_os("XDG_STATE_HOME"), home.as_deref(), "multiplexers.toml")
+    xdg::in_state_home("multiplexers.toml", xdg::variable)
 }
 
 impl Remembered {

@@ -1,17 +1,16 @@
 //! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, what `startxd start` takes.
 
-use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use crate::{files, xdg};
 
-/// Where it is kept (XDG Base Directory Specification); `None` without a home.
+/// Where it is kept; `None` without a home.
 #[must_use]
-pub fn path(state_home: Option<OsString>, home: Option<&Path>) -> Option<PathBuf> {
-    files::in_state_home(state_home, home, "selected")
+pub fn path() -> Option<PathBuf> {
+    xdg::in_state_home("selected", xdg::variable)
 }
 
 /// The choice of last time; `None` if there is none, or none that can be read.
@@ -34,7 +33,7 @@ pub fn choice(bytes: &[u8]) -> Option<String> {
 pub fn remember(path: &Path, choice: &str) -> io::Result<()> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    files::replace(path, &format!("{choice}\n"), 0o600)
+    files::replace(path, format!("{choice}\n"), 0o600)
 }
 
 #[cfg(test)]
@@ -43,14 +42,6 @@ mod tests {
 
     use super::*;
     use crate::test_dir::TestDir;
-
-    #[test]
-    fn where_it_is() {
-        let home = Some(Path::new("/h"));
-        assert_eq!(path(None, home), Some("/h/.local/state/startxd/selected".into()));
-        assert_eq!(path(Some("/s".into()), home), Some("/s/startxd/selected".into()));
-        assert_eq!(path(Some("s".into()), None), None);
-    }
 
     #[test]
     fn what_is_kept_is_recalled() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{NoSession, Surroundings};
 use crate::desktop_entry::{self, Entry, Locale};
 use crate::text::one_line;
+use crate::xdg;
 
 /// How deep a subdirectory counts. The specification allows them; no distribution has any.
 const DEPTH: usize = 3;
@@ -47,13 +48,11 @@ pub struct Runnable {
 /// `/usr/local/share` and `/usr/share` come last even where `XDG_DATA_DIRS` does not name them: that is where window
 /// managers put their entries, and where every display manager finds them.
 #[must_use]
-pub fn directories(data_home: Option<OsString>, data_dirs: Option<&OsStr>, home: Option<&Path>) -> Vec<PathBuf> {
-    let data_home = data_home.map(PathBuf::from).filter(|path| path.is_absolute());
-    let own = data_home.or_else(|| Some(home?.join(".local/share")));
-    let listed = data_dirs.map(|dirs| std::env::split_paths(dirs).collect::<Vec<_>>()).unwrap_or_default();
+pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let own = xdg::DATA.own(&variable).into_iter();
     let always = ["/usr/local/share", "/usr/share"].map(PathBuf::from);
     let mut directories: Vec<PathBuf> = Vec::new();
-    for path in own.into_iter().chain(listed).chain(always).filter(|path| path.is_absolute()) {
+    for path in own.chain(xdg::DATA.everybodys(&variable)).chain(always) {
         let path = path.join("xsessions");
         if !directories.contains(&path) {
             directories.push(path);
@@ -184,7 +183,6 @@ fn hint(wanted: &str, usable: &[(File, Box<Entry>)], around: &Surroundings) -> S
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::{OsStr, OsString};
     use std::path::{Path, PathBuf};
 
     use super::super::tests::{file, surroundings};
@@ -193,9 +191,14 @@ mod tests {
 
     #[test]
     fn where_to_look() {
-        let home = Some(Path::new("/home/a"));
-        let find = |data_home: Option<&str>, dirs: Option<&str>, home: Option<&Path>| {
-            let found = directories(data_home.map(OsString::from), dirs.map(OsStr::new), home);
+        let home = Some("/home/a");
+        let find = |data_home: Option<&str>, dirs: Option<&str>, home: Option<&str>| {
+            let variable = |name: &str| match name {
+                "HOME" => home,
+                "XDG_DATA_HOME" => data_home,
+                _ => dirs,
+            };
+            let found = directories(|name| variable(name).map(OsString::from));
             found.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ")
         };
         let system = "/usr/local/share/xsessions /usr/share/xsessions";

@@ -18,6 +18,7 @@ use crate::desktop_entry::Locale;
 use crate::manager::transient::{self, Restarts};
 use crate::manager::{Manager, names};
 use crate::program::{self, is_executable};
+use crate::xdg;
 pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
@@ -125,8 +126,7 @@ impl Surroundings {
     #[must_use]
     pub fn from_env() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let data_dirs = std::env::var_os("XDG_DATA_DIRS");
-        let xsessions = entries::directories(std::env::var_os("XDG_DATA_HOME"), data_dirs.as_deref(), home.as_deref());
+        let xsessions = entries::directories(xdg::variable);
         Self { path: std::env::var_os("PATH"), home, xsessions, locale: Locale::from_env() }
     }
 

@@ -24,8 +24,8 @@ const OF_A_DISPLAY: [&str; 5] = [
 
 /// Looks at the unit files.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
-    let (Some(home), Some(runtime)) = (&machine.home, &machine.runtime) else { return Vec::new() };
-    judge(&Tree::of_user(home, runtime))
+    let runtime = machine.runtime.as_ref().filter(|_| !machine.is_root());
+    runtime.and_then(Tree::of_user).map_or_else(Vec::new, |tree| judge(&tree))
 }
 
 fn judge(tree: &Tree) -> Vec<Finding> {

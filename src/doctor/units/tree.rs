@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::doctor::files;
 use crate::runtime_dir::RuntimeDir;
+use crate::{unit_file, xdg};
 
 /// The directories of everybody's user units.
 const SYSTEM: [&str; 7] = [
@@ -46,11 +47,9 @@ impl Tree {
         Self { directories, own }
     }
 
-    /// The directories of the user whose home this is.
-    pub fn of_user(home: &Path, runtime: &RuntimeDir) -> Self {
-        let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let configuration = set("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
-        let data = set("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
+    /// The directories of this user; `None` without a home.
+    pub fn of_user(runtime: &RuntimeDir) -> Option<Self> {
+        let (configuration, data) = (xdg::CONFIGURATION.own(xdg::variable)?, xdg::DATA.own(xdg::variable)?);
         let mut directories = vec![
             configuration.join("systemd/user.control"),
             configuration.join("systemd/user"),
@@ -61,7 +60,7 @@ impl Tree {
         let transient = ["transient", "user.control", "user", "generator.early", "generator", "generator.late"];
         directories.extend(transient.map(|name| runtime.bus_socket().with_file_name("systemd").join(name)));
         directories.extend(SYSTEM.map(PathBuf::from));
-        Self::new(directories, own)
+        Some(Self::new(directories, own))
     }
 
     /// Every link of a unit for another; a unit that is linked more than once for the same counts once.
@@ -104,10 +103,7 @@ impl Tree {
 
     /// The file of a unit, or of its template.
     fn find(&self, unit: &str) -> Option<PathBuf> {
-        let template = template(unit);
-        [Some(unit), template.as_deref()].into_iter().flatten().find_map(|name| {
-            self.directories.iter().map(|directory| directory.join(name)).find(|path| path.exists() || is_mask(path))
-        })
+        unit_file::find(unit, &self.directories, Path::exists)
     }
 }
 
@@ -115,13 +111,6 @@ impl Tree {
 fn is_unit(name: &str) -> bool {
     let kind = name.rsplit_once('.').map(|(_, kind)| kind);
     kind.is_some_and(|kind| matches!(kind, "service" | "socket" | "target" | "timer" | "path"))
-}
-
-/// `NAME@.service` of `NAME@INSTANCE.service`.
-fn template(unit: &str) -> Option<String> {
-    let (name, rest) = unit.split_once('@')?;
-    let (_, kind) = rest.rsplit_once('.')?;
-    Some(format!("{name}@.{kind}"))
 }
 
 /// Whether the path leads to /dev/null.
