@@ -1,20 +1,11 @@
-//! Files that are there as a whole or not at all, and where those of ours are kept that outlive the boot.
+//! Files that are there as a whole or not at all.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-
-/// Where a file of ours is kept that outlives the boot, `$XDG_STATE_HOME/startxd/NAME` (XDG Base Directory
-/// Specification); `None` without a home.
-#[must_use]
-pub fn in_state_home(state_home: Option<OsString>, home: Option<&Path>, name: &str) -> Option<PathBuf> {
-    let state_home = state_home.map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(state_home.or_else(|| Some(home?.join(".local/state")))?.join("startxd").join(name))
-}
 
 /// A file could not be written.
 #[derive(Debug, Error)]
@@ -48,8 +39,8 @@ pub fn remove(path: &Path) {
 ///
 /// # Errors
 /// The directory is not there, full or not writable.
-pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    write_beside(path, text, mode, |_| Ok(()))
+pub fn replace(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> io::Result<()> {
+    write_beside(path, content.as_ref(), mode, |_| Ok(()))
 }
 
 /// As [`replace`], and on the disk before the name is: for what the next boot needs, at the price of waiting for it.
@@ -57,10 +48,10 @@ pub fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 /// # Errors
 /// As [`replace`].
 pub fn replace_durably(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    write_beside(path, text, mode, File::sync_all)
+    write_beside(path, text.as_bytes(), mode, File::sync_all)
 }
 
-fn write_beside(path: &Path, text: &str, mode: u32, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
+fn write_beside(path: &Path, content: &[u8], mode: u32, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".startxd-new");
     let new = path.with_file_name(name);
@@ -68,9 +59,10 @@ fn write_beside(path: &Path, text: &str, mode: u32, settle: fn(&File) -> io::Res
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    // `create_new` is O_EXCL, which does not follow a symbolic link either.
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
     let write = |file: &mut File| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(content)?;
         // By descriptor, so that the umask does not count.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         settle(file)?;

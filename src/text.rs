@@ -28,7 +28,14 @@ pub fn shell_word(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    String::from_utf8_lossy(&quoted(word.as_bytes())).into_owned()
+}
+
+/// Takes any bytes and returns them as one word of a shell's, in quotes.
+#[must_use]
+pub fn quoted(word: &[u8]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = word.split(|byte| *byte == b'\'').collect();
+    [b"'", parts.join(&br"'\''"[..]).as_slice(), b"'"].concat()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use startxd::environment::files::names;
-use startxd::environment::sourced::{last_whole, quoted, script};
+use startxd::environment::sourced::{last_whole, script};
+use startxd::text::quoted;
 
 use super::words_of_a_shell;
 
@@ -28,7 +29,10 @@ pub fn holds(input: &[u8]) {
 }
 
 fn is_read_by_a_shell(path: &Path) {
-    assert_eq!(words_of_a_shell(&quoted(path)), Some(vec![path.as_os_str().as_bytes().to_vec()]));
+    assert_eq!(
+        words_of_a_shell(&quoted(path.as_os_str().as_bytes())),
+        Some(vec![path.as_os_str().as_bytes().to_vec()])
+    );
     let one = script(&[path.to_owned()]);
     let read = words_of_a_shell(&one).expect("a script");
     let begin = read.iter().position(|word| word == b".").expect("a file that is read");

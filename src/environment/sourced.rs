@@ -6,14 +6,14 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::subprocess::{Output, Streams, run};
-use crate::text::one_line;
+use crate::text::{one_line, quoted};
 
 /// Written behind an environment that is whole. Each of a variable has an equals sign.
 const WHOLE: &[u8] = b"whole";
@@ -62,26 +62,11 @@ pub fn script(files: &[PathBuf]) -> Vec<u8> {
     let mut script = b"exec 9>&1 1>&2\n".to_vec();
     for file in files {
         script.extend_from_slice(b". ");
-        script.extend(quoted(file));
+        script.extend(quoted(file.as_os_str().as_bytes()));
         script.extend_from_slice(b" 9>&-\n/usr/bin/env -0 >&9 && \\printf 'whole\\000' >&9\n");
     }
     script.extend_from_slice(b"exit 0\n");
     script
-}
-
-/// A path as one word of a shell.
-#[must_use]
-pub fn quoted(path: &Path) -> Vec<u8> {
-    let mut word = b"'".to_vec();
-    for &byte in path.as_os_str().as_bytes() {
-        if byte == b'\'' {
-            word.extend_from_slice(b"'\\''");
-        } else {
-            word.push(byte);
-        }
-    }
-    word.push(b'\'');
-    word
 }
 
 /// Takes what the shell wrote, and returns how many environments are whole, and the last of those.

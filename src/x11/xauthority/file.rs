@@ -1,17 +1,17 @@
 //! The file on disk: whole, private, and the same for everybody who asks for it.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
 use super::{Entry, decode, encode, entries_for, find_cookie};
+use crate::files::replace;
 use crate::small_file;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -26,7 +26,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// What the system calls say, for instance if the directory is missing or a directory has the file's name.
 pub fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
     let _lock = lock_directory_of(path)?;
-    replace(path, entries)
+    replace(path, encode(entries), 0o600)
 }
 
 /// Takes a path and a display, and returns the cookie for the display in the file there. If there is no whole, private
@@ -46,6 +46,7 @@ pub fn ensure(path: &Path, display: Display) -> io::Result<Cookie> {
 
 /// As [`ensure`], on a host of this name.
 fn ensure_on(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cookie> {
+    // What a crash left beside the file is cleared under the lock by the next call.
     let _lock = lock_directory_of(path)?;
     // Only under the lock: otherwise two processes could each find a broken file, and the second replace what the
     // first has already handed to its clients.
@@ -53,7 +54,7 @@ fn ensure_on(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cooki
         return Ok(cookie);
     }
     let cookie = Cookie::generate()?;
-    replace(path, &entries_for(display, hostname, &cookie))?;
+    replace(path, encode(&entries_for(display, hostname, &cookie)), 0o600)?;
     Ok(cookie)
 }
 
@@ -84,40 +85,6 @@ fn read_ours(path: &Path) -> Option<Vec<Entry>> {
     decode(&bytes).ok()
 }
 
-/// Writes beside the file, then renames. The caller holds the lock, so the temporary name can be a fixed one, and what
-/// a crash left there is cleared by the next call.
-fn replace(path: &Path, entries: &[Entry]) -> io::Result<()> {
-    let temporary = temporary_beside(path)?;
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let written = write_new(&temporary, &encode(entries)).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // `create_new` is O_EXCL, which does not follow a symbolic link either; O_NOFOLLOW says so once more.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)?;
-    file.write_all(bytes)
-}
-
-fn temporary_beside(path: &Path) -> io::Result<PathBuf> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".new");
-    Ok(path.with_file_name(hidden))
-}
-
 fn lock_directory_of(path: &Path) -> io::Result<Flock<File>> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -135,6 +102,7 @@ fn lock_directory_of(path: &Path) -> io::Result<Flock<File>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use nix::sys::stat::Mode;
@@ -171,12 +139,12 @@ mod tests {
                 fs::write(path, bytes).unwrap();
                 fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
             }),
-            ("cut off", |path, bytes| write_new(path, &bytes[..30]).unwrap()),
-            ("empty", |path, _| write_new(path, b"").unwrap()),
+            ("cut off", |path, bytes| replace(path, &bytes[..30], 0o600).unwrap()),
+            ("empty", |path, _| replace(path, b"", 0o600).unwrap()),
             ("for another display", |path, _| write(path, &entries_for(D1, b"box", &cookie(1))).unwrap()),
             ("a symbolic link", |path, bytes| {
                 let target = path.with_file_name("target");
-                write_new(&target, bytes).unwrap();
+                replace(&target, bytes, 0o600).unwrap();
                 symlink(target, path).unwrap();
             }),
             ("a FIFO", |path, _| nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap()),
@@ -198,7 +166,7 @@ mod tests {
     #[test]
     fn what_a_crash_left_is_cleared() {
         let dir = TestDir::new();
-        fs::write(dir.path(".xauthority.new"), b"half").unwrap();
+        fs::write(dir.path("xauthority.startxd-new"), b"half").unwrap();
         ensure(&dir.path("xauthority"), D0).unwrap();
         assert_eq!(dir.names(), ["xauthority"]);
     }
