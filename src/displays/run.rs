@@ -16,8 +16,8 @@ use super::claim::Settings;
 use super::{Failure, claim};
 use crate::dbus::CallError;
 use crate::deadline::Deadlines;
+use crate::environment::policy::{self, Tag};
 use crate::environment::{Block, of_display};
-use crate::manager::transient::NOT_OF_THIS_DISPLAY;
 use crate::manager::{Manager, NoManager, names, transient};
 use crate::os::{self, Came, Held, Pid, Taken};
 use crate::program;
@@ -89,7 +89,7 @@ impl Command {
 /// Ours, with the display's variables in place of others.
 fn environment(variables: &Block) -> Vec<CString> {
     let ours = std::env::vars_os().filter(|(name, _)| {
-        name.to_str().is_none_or(|name| !variables.contains_key(name) && !NOT_OF_THIS_DISPLAY.contains(&name))
+        name.to_str().is_none_or(|name| !variables.contains_key(name) && !policy::is_tagged(Tag::OtherDisplay, name))
     });
     let display = variables.iter().map(|(name, value)| (name.into(), value.into()));
     let entry =

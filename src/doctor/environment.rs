@@ -8,25 +8,9 @@ use super::catalogue::{
 };
 use super::machine::Machine;
 use crate::environment::Block;
+use crate::environment::policy::{self, Tag};
 use crate::x11::display::Display;
 use crate::x11::occupied::{self, Taken};
-
-/// Variables of one login or terminal, that systemd itself never gives to the user manager.
-const OF_A_LOGIN: [&str; 13] = [
-    "XDG_SESSION_ID",
-    "XDG_SEAT",
-    "XDG_VTNR",
-    "SHLVL",
-    "OLDPWD",
-    "WINDOWID",
-    "TMUX",
-    "TMUX_PANE",
-    "STY",
-    "SSH_CONNECTION",
-    "SSH_CLIENT",
-    "SSH_TTY",
-    "SUDO_USER",
-];
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -85,7 +69,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
         let what = format!("the user manager has WAYLAND_DISPLAY={name}, and there is no such display");
         findings.push(ENVIRONMENT_DEAD_WAYLAND.found(what, unset("WAYLAND_DISPLAY")));
     }
-    let names: Vec<&str> = OF_A_LOGIN.into_iter().filter(|name| get(name).is_some()).collect();
+    let names: Vec<&str> = policy::tagged(Tag::Login).filter(|name| get(name).is_some()).collect();
     if !names.is_empty() {
         let names = names.join(" ");
         let what = format!("the user manager has variables of a login: {names}");

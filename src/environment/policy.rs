@@ -5,23 +5,45 @@
 
 use thiserror::Error;
 
+/// What else is to be done about names that never travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// It misleads what is started on another display, or outside of the login.
+    OtherDisplay,
+    /// It misleads a server: socket activation and readiness are told to it anew, and libsystemd from 259 on checks
+    /// `LISTEN_PIDFDID` as well (sd-daemon.c, `sd_listen_fds`).
+    Activation,
+    /// It makes a program of a multiplexer take itself for one that runs inside of it.
+    Multiplexer,
+    /// It is of one login or terminal, and systemd itself never gives it to the user manager.
+    Login,
+}
+
 /// Names that never travel, for one reason.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Group {
     /// Why, to be put after "NAME stays behind: ".
     pub why: &'static str,
+    /// What else is to be done about them.
+    pub tags: &'static [Tag],
     /// The names; one that ends in `*` stands for all that begin so.
     pub names: &'static [&'static str],
 }
 
-/// The names that never travel, by reason.
+const SHELL: &str = "it is the shell's own state";
+const LOGIN: &str = "it describes the login session, which programs of the user manager are not in";
+const SYSTEMD: &str = "systemd sets it for one process or unit";
+const DISPLAY: &str = "it belongs to another display, or to one window or start on it";
+const MULTIPLEXER: &str = "it names the multiplexer that the login shell runs in";
+const ORIGIN: &str = "it tells where the login came from";
+
+/// The names that never travel, by reason and tags.
 pub const GROUPS: &[Group] = &[
-    Group {
-        why: "it is the shell's own state",
-        names: &["SHLVL", "PWD", "OLDPWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"],
-    },
+    Group { why: SHELL, tags: &[Tag::Login], names: &["SHLVL", "OLDPWD"] },
+    Group { why: SHELL, tags: &[], names: &["PWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"] },
     Group {
         why: "it describes the login terminal, which programs on the display do not have",
+        tags: &[],
         names: &[
             "TERM",
             "TERMCAP",
@@ -38,32 +60,21 @@ pub const GROUPS: &[Group] = &[
             "CONSOLE",
         ],
     },
+    Group { why: LOGIN, tags: &[Tag::Login, Tag::OtherDisplay], names: &["XDG_SESSION_ID", "XDG_SEAT", "XDG_VTNR"] },
+    Group { why: LOGIN, tags: &[], names: &["XDG_SESSION_CLASS", "XDG_SESSION_PATH", "XDG_SEAT_PATH", "GREETD_SOCK"] },
+    Group { why: SYSTEMD, tags: &[Tag::Activation], names: &["NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*"] },
     Group {
-        why: "it describes the login session, which programs of the user manager are not in",
-        names: &[
-            "XDG_SESSION_ID",
-            "XDG_SESSION_CLASS",
-            "XDG_SESSION_PATH",
-            "XDG_SEAT",
-            "XDG_SEAT_PATH",
-            "XDG_VTNR",
-            "GREETD_SOCK",
-        ],
-    },
-    Group {
-        why: "systemd sets it for one process or unit",
+        why: SYSTEMD,
+        tags: &[],
         names: &[
             "INVOCATION_ID",
             "JOURNAL_STREAM",
-            "NOTIFY_SOCKET",
-            "LISTEN_*",
             "MAINPID",
             "MANAGERPID",
             "MANAGERPIDFDID",
             "SYSTEMD_EXEC_PID",
             "SYSTEMD_ACTIVATION_UNIT",
             "SYSTEMD_ACTIVATION_SCOPE",
-            "WATCHDOG_*",
             "MEMORY_PRESSURE_*",
             "FDSTORE",
             "PIDFILE",
@@ -83,38 +94,35 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         why: "the user manager has its own, which counts",
+        tags: &[],
         names: &["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_*"],
     },
     Group {
         why: "startxd sets it for the display that it starts",
+        tags: &[],
         names: &["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"],
     },
     Group {
-        why: "it belongs to another display, or to one window or start on it",
-        names: &[
-            "WAYLAND_DISPLAY",
-            "WAYLAND_SOCKET",
-            "WINDOWID",
-            "WINDOWPATH",
-            "DESKTOP_STARTUP_ID",
-            "XDG_ACTIVATION_TOKEN",
-        ],
+        why: DISPLAY,
+        tags: &[Tag::OtherDisplay],
+        names: &["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "WINDOWPATH", "DESKTOP_STARTUP_ID", "XDG_ACTIVATION_TOKEN"],
     },
+    Group { why: DISPLAY, tags: &[Tag::Login, Tag::OtherDisplay], names: &["WINDOWID"] },
+    Group { why: MULTIPLEXER, tags: &[Tag::Login, Tag::Multiplexer], names: &["TMUX", "TMUX_PANE", "STY"] },
     Group {
-        why: "it names the multiplexer that the login shell runs in",
-        names: &["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME", "ZELLIJ_PANE_ID"],
+        why: MULTIPLEXER,
+        tags: &[Tag::Multiplexer],
+        names: &["WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME", "ZELLIJ_PANE_ID"],
     },
+    Group { why: ORIGIN, tags: &[Tag::Login], names: &["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SUDO_USER"] },
     Group {
-        why: "it tells where the login came from",
+        why: ORIGIN,
+        tags: &[],
         // By name and not SUDO_*: SUDO_ASKPASS and SUDO_EDITOR are the person's choice.
         names: &[
-            "SSH_CONNECTION",
-            "SSH_CLIENT",
-            "SSH_TTY",
             "SSH_ORIGINAL_COMMAND",
             "REMOTEHOST",
             "SUDO_COMMAND",
-            "SUDO_USER",
             "SUDO_UID",
             "SUDO_GID",
             "SUDO_HOME",
@@ -151,6 +159,16 @@ pub fn travels(name: &str, value: &str) -> Result<(), Why> {
         return Err(Why::Never(group));
     }
     if is_value(value) { Ok(()) } else { Err(Why::BadValue) }
+}
+
+/// Returns the names that have a tag; one that ends in `*` stands for all that begin so.
+pub fn tagged(tag: Tag) -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().filter(move |group| group.tags.contains(&tag)).flat_map(|group| group.names.iter().copied())
+}
+
+/// Returns whether a name has a tag.
+pub fn is_tagged(tag: Tag, name: &str) -> bool {
+    GROUPS.iter().any(|group| group.tags.contains(&tag) && is_listed(group.names, name))
 }
 
 /// Takes a list, in which a name that ends in `*` stands for all that begin so, and returns whether it has the name.

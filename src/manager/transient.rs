@@ -9,21 +9,10 @@ use zbus::{OwnedVariant, Variant};
 
 use super::ServiceEnd;
 use crate::environment::block::Block;
+use crate::environment::policy::{self, Tag};
 
 /// What the manager takes for a unit that it is to make, `a(sv)`.
 pub type Properties = Vec<(&'static str, OwnedVariant)>;
-
-/// Variables that lead a program to another display or login than the one that it is started on.
-pub const NOT_OF_THIS_DISPLAY: [&str; 8] = [
-    "WAYLAND_DISPLAY",
-    "WAYLAND_SOCKET",
-    "WINDOWID",
-    "XDG_SESSION_ID",
-    "XDG_SEAT",
-    "XDG_VTNR",
-    "DESKTOP_STARTUP_ID",
-    "XDG_ACTIVATION_TOKEN",
-];
 
 /// A service that is made for one session and forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +72,7 @@ impl Service {
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
             ("Environment", value(assignments)),
-            ("UnsetEnvironment", units(&NOT_OF_THIS_DISPLAY)),
+            ("UnsetEnvironment", units(&policy::tagged(Tag::OtherDisplay).collect::<Vec<_>>())),
         ]);
         properties
     }

@@ -6,11 +6,9 @@ use std::process::Command;
 
 use tokio::time::Instant;
 
+use crate::environment::policy::{self, Tag};
 use crate::subprocess::{self, Output, Streams};
 use crate::text::one_line;
-
-/// By these a program would take itself for one that runs inside of a multiplexer.
-const INSIDE: [&str; 6] = ["TMUX", "TMUX_PANE", "STY", "WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME"];
 
 /// How often a program is run that has ended without a word.
 const TRIES: u32 = 10;
@@ -33,7 +31,7 @@ pub async fn run(
     for _ in 0..TRIES {
         let mut command = Command::new(program);
         command.args(arguments).envs(environment.iter().copied());
-        for name in INSIDE {
+        for name in policy::tagged(Tag::Multiplexer) {
             command.env_remove(name);
         }
         let Output { said, end } = subprocess::run(command, Streams::Both, deadline).await?;

@@ -1,6 +1,6 @@
 //! The server's process: forked here, a child of ours.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use tokio::io::unix::AsyncFd;
 
+use crate::environment::policy::{self, Tag};
 use crate::os::{self, Ending, Image, Pid};
 
 /// A server that runs.
@@ -18,17 +19,13 @@ pub struct Server {
     pidfd: AsyncFd<OwnedFd>,
 }
 
-/// Variables of ours that would mislead the server: socket activation and readiness are told to it anew, and libsystemd
-/// from 259 on checks `LISTEN_PIDFDID` as well (sd-daemon.c, `sd_listen_fds`).
-const NOT_FOR_THE_SERVER: [&str; 6] =
-    ["LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID"];
-
 /// Our own environment, as far as it is for a server.
 ///
 /// # Errors
 /// None in practice: a variable cannot hold a NUL.
 pub fn environment() -> io::Result<Vec<CString>> {
-    let ours = std::env::vars_os().filter(|(name, _)| !NOT_FOR_THE_SERVER.iter().any(|not| name == not));
+    let misleads = |name: &OsStr| name.to_str().is_some_and(|name| policy::is_tagged(Tag::Activation, name));
+    let ours = std::env::vars_os().filter(|(name, _)| !misleads(name));
     let entry = |(name, value): (OsString, OsString)| {
         CString::new([name.into_vec(), vec![b'='], value.into_vec()].concat()).map_err(io::Error::from)
     };
