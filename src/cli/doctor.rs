@@ -13,9 +13,10 @@ pub async fn run(json: bool) -> Exit {
     let loaded = config::load(&Places::from_env());
     let deadline = loaded.config.deadlines.user_manager;
     let mut findings = doctor::examine(&loaded).await;
-    // What `status` says of a session that is up, if it answers: in one finding, with the same words.
+    // What `status` says of a session that is up, if it answers: with the same words.
     if let Ok(Some(problems)) = tokio::time::timeout(deadline, status::problems(deadline)).await {
-        findings.extend(problems.into_iter().map(|what| SESSION_UNWELL.found(what, "see all of it: startxd status")));
+        findings
+            .extend(problems.iter().map(|one| SESSION_UNWELL.found(one.sentence(), "see all of it: startxd status")));
     }
     // The worst comes last in no list that a person reads.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.kind.severity));

@@ -58,8 +58,28 @@ pub struct Finding {
     pub kind: &'static Kind,
     /// What is so.
     pub what: String,
-    /// The command that mends it, or what to do.
+    /// The command that mends it, or what to do; empty if there is nothing to do.
     pub remedy: String,
+}
+
+impl Finding {
+    /// Whether something does not work, for `startxd status`, which knows only this and notes.
+    #[must_use]
+    pub fn is_problem(&self) -> bool {
+        self.kind.severity == Severity::Error
+    }
+
+    /// What is so and what to do, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        if self.remedy.is_empty() { self.what.clone() } else { format!("{}; {}", self.what, self.remedy) }
+    }
+
+    /// The word for how much it matters in `startxd status`.
+    #[must_use]
+    pub fn status_word(&self) -> &'static str {
+        if self.is_problem() { "problem" } else { "note" }
+    }
 }
 
 /// Looks at everything, and returns what was found, area by area.

@@ -2,8 +2,9 @@
 
 use super::Connected;
 use super::gather::{self, DisplayState, NotGathered};
-use super::judge::{Finding, Findings};
+use super::judge::Findings;
 use super::render::{self, Rows};
+use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::json::Json;
 use crate::manager::{NoManager, UnitState, names};
@@ -62,13 +63,11 @@ impl Snapshot {
     pub fn judge(&self) -> Vec<Finding> {
         let mut findings = Findings::default();
         if self.watch.active != "active" {
-            findings.problem(format!(
-                "{unit} is {}, so nobody sees the end of display {}; see: systemctl --user status {unit}, and let go of \
-                 it: startxd detach",
-                self.watch.active,
-                self.display,
-                unit = names::ATTACHED
-            ));
+            let (unit, active, display) = (names::ATTACHED, &self.watch.active, self.display);
+            findings.problem(
+                format!("{unit} is {active}, so nobody sees the end of display {display}"),
+                format!("see: systemctl --user status {unit}, and let go of it: startxd detach"),
+            );
         }
         findings.display(self.display, &self.state);
         let at = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
@@ -138,7 +137,7 @@ mod tests {
             let mut snapshot = healthy();
             fault(&mut snapshot);
             let findings = snapshot.judge();
-            assert!(findings.len() == 1 && findings[0].text.contains(words), "{words}: {findings:?}");
+            assert!(findings.len() == 1 && findings[0].sentence().contains(words), "{words}: {findings:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How it is written for programs; pure. startxd(1) has the members.
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
-use super::judge::{Finding, Severity};
+use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::json::Json;
 use crate::manager::UnitState;
@@ -15,8 +15,8 @@ const FORMAT: f64 = 1.0;
 #[must_use]
 pub fn report(state: &'static str, members: Vec<(&'static str, Json)>, findings: &[Finding]) -> String {
     let each = findings.iter().map(|finding| {
-        let severity = if finding.severity == Severity::Problem { "problem" } else { "note" };
-        Json::Object(vec![("severity", Json::text(severity)), ("text", Json::text(&finding.text))])
+        let severity = Json::text(finding.status_word());
+        Json::Object(vec![("severity", severity), ("text", Json::text(finding.sentence()))])
     });
     let mut all = vec![
         ("format", Json::Number(FORMAT)),
@@ -129,12 +129,12 @@ pub fn exported(environment: &Block, names: &[String]) -> Json {
 #[cfg(test)]
 mod tests {
     use super::{members, report};
-    use crate::cli::status::judge::{Finding, Severity};
     use crate::cli::status::render::tests::healthy;
+    use crate::doctor::catalogue::LOGIN_TYPE;
 
     #[test]
     fn a_session_reads_like_this() {
-        let finding = Finding { severity: Severity::Note, text: "so \"it\" is".into() };
+        let finding = LOGIN_TYPE.found("so \"it\" is", "");
         let report = report("session", members(&healthy()), &[finding]);
         for part in [
             r#"{"format":1,"version":""#,

@@ -1,27 +1,11 @@
 //! What is wrong, and what to do about it; pure.
 
 use super::gather::{DisplayState, Snapshot};
+use crate::doctor::Finding;
+use crate::doctor::catalogue::{LOGIN_TYPE, SESSION_UNWELL};
 use crate::environment::block::Block;
 use crate::manager::{UnitState, names};
 use crate::x11::display::Display;
-
-/// How much something matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// Something does not work.
-    Problem,
-    /// Something could be better.
-    Note,
-}
-
-/// One thing that a person should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// What is so, and the remedy.
-    pub text: String,
-}
 
 /// Judges a session.
 #[must_use]
@@ -43,30 +27,32 @@ impl Findings {
         self.0
     }
 
-    pub(super) fn problem(&mut self, text: String) {
-        self.0.push(Finding { severity: Severity::Problem, text });
-    }
-
-    fn note(&mut self, text: String) {
-        self.0.push(Finding { severity: Severity::Note, text });
+    /// Something does not work. Without a remedy, `what` says what will happen.
+    pub(super) fn problem(&mut self, what: String, remedy: String) {
+        self.0.push(SESSION_UNWELL.found(what, remedy));
     }
 
     fn host(&mut self, snapshot: &Snapshot) {
         let record = &snapshot.record;
         if snapshot.host.is_none() {
-            self.problem(format!(
-                "the host of this session (pid {}) is gone: what it left is repaired by the next startxd start",
-                record.host
-            ));
+            let host = record.host;
+            let what = format!(
+                "the host of this session (pid {host}) is gone: what it left is repaired by the next startxd start"
+            );
+            self.problem(what, String::new());
         }
         match &snapshot.session {
-            None => self.problem(format!("the login session {} has ended", record.session)),
-            Some(session) if session.kind != "x11" => self.note(format!(
-                "logind knows the session as type {:?}, so programs may not take it for a graphical one; put \
-                 Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{}",
-                session.kind,
-                record.seat.vt.map_or_else(String::new, |vt| format!(" (getty@tty{vt}.service)"))
-            )),
+            None => self.problem(format!("the login session {} has ended", record.session), String::new()),
+            Some(session) if session.kind != "x11" => {
+                let getty = record.seat.vt.map_or_else(String::new, |vt| format!(" (getty@tty{vt}.service)"));
+                let kind = &session.kind;
+                self.0.push(LOGIN_TYPE.found(
+                    format!(
+                        "logind knows the session as type {kind:?}, so programs may not take it for a graphical one"
+                    ),
+                    format!("put Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{getty}"),
+                ));
+            }
             Some(_) => {}
         }
     }
@@ -74,17 +60,18 @@ impl Findings {
     fn server(&mut self, snapshot: &Snapshot) {
         let (unit, state) = &snapshot.server_unit;
         if state.active != "active" {
-            self.problem(format!("{unit} is {}; see: systemctl --user status {unit}", state.active));
+            self.problem(format!("{unit} is {}", state.active), format!("see: systemctl --user status {unit}"));
         }
         if let Some(server) = snapshot.server.as_ref().filter(|server| server.uid == 0) {
-            self.problem(format!("the server (pid {}) runs as root; check server.binary in startxd.toml", server.pid));
+            let what = format!("the server (pid {}) runs as root", server.pid);
+            self.problem(what, "check server.binary in startxd.toml".to_owned());
         }
     }
 
     fn window_manager(&mut self, snapshot: &Snapshot) {
         for (unit, state) in &snapshot.units {
             if state.active == "failed" {
-                self.problem(format!("{unit} has failed; see: journalctl --user -b -u {unit}"));
+                self.problem(format!("{unit} has failed"), format!("see: journalctl --user -b -u {unit}"));
             }
         }
         self.display(snapshot.record.display, &snapshot.display);
@@ -93,11 +80,12 @@ impl Findings {
     }
 
     pub(super) fn display(&mut self, display: Display, state: &DisplayState) {
-        match state {
-            DisplayState::Unwell(why) => self.problem(format!("display {display} is not well: {why}")),
-            DisplayState::Up(None) => self.problem(format!("no window manager manages display {display}")),
-            DisplayState::Down | DisplayState::Up(Some(_)) => {}
-        }
+        let what = match state {
+            DisplayState::Unwell(why) => format!("display {display} is not well: {why}"),
+            DisplayState::Up(None) => format!("no window manager manages display {display}"),
+            DisplayState::Down | DisplayState::Up(Some(_)) => return,
+        };
+        self.problem(what, String::new());
     }
 
     /// That `graphical-session.target`, whose state this is, has come with the window manager.
@@ -105,34 +93,34 @@ impl Findings {
         let reached = state.is_some_and(|state| state.active == "active");
         if !reached && matches!(display, DisplayState::Up(Some(_))) {
             let target = names::GRAPHICAL_SESSION;
-            self.problem(format!(
-                "{target} is not active, so portals and its services are not; see: systemctl --user status {target}"
-            ));
+            self.problem(
+                format!("{target} is not active, so portals and its services are not"),
+                format!("see: systemctl --user status {target}"),
+            );
         }
     }
 
     pub(super) fn environment(&mut self, display: Display, authority: &str, environment: &Block) {
         let expected = [("DISPLAY", display.to_string()), ("XAUTHORITY", authority.to_owned())];
         for (name, value) in expected {
-            match environment.get(name) {
-                Some(found) if *found == value => {}
-                Some(found) => self.problem(format!(
-                    "the user manager has {name}={found}, but this session's is {value}: new programs go astray; \
-                     systemctl --user set-environment {name}={value}"
-                )),
-                None => self.problem(format!(
-                    "the user manager has lost {name}; systemctl --user set-environment {name}={value}"
-                )),
-            }
+            let what = match environment.get(name) {
+                Some(found) if *found == value => continue,
+                Some(found) => format!(
+                    "the user manager has {name}={found}, but this session's is {value}: new programs go astray"
+                ),
+                None => format!("the user manager has lost {name}"),
+            };
+            self.problem(what, format!("systemctl --user set-environment {name}={value}"));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Severity, judge};
+    use super::judge;
     use crate::cli::status::gather::DisplayState;
     use crate::cli::status::render::tests::healthy;
+    use crate::doctor::Finding;
 
     #[test]
     fn a_healthy_session_has_no_findings() {
@@ -157,10 +145,8 @@ mod tests {
             let mut snapshot = healthy();
             fault(&mut snapshot);
             let findings = judge(&snapshot);
-            assert!(
-                findings.iter().any(|f| f.severity == Severity::Problem && f.text.contains(words)),
-                "{words}: {findings:?}"
-            );
+            let is_it = |finding: &Finding| finding.is_problem() && finding.sentence().contains(words);
+            assert!(findings.iter().any(is_it), "{words}: {findings:?}");
         }
     }
 }

@@ -11,10 +11,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use gather::NotGathered;
-use judge::{Finding, Severity};
 
 use super::exit::Exit;
 use crate::displays::list;
+use crate::doctor::Finding;
 use crate::json::Json;
 use crate::manager::{Manager, NoManager};
 use crate::multiplexer::survey::{self, Multiplexers};
@@ -42,7 +42,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
     let _ = std::io::stdout().write_all(text.as_bytes());
     if matches!(found, Found::Nothing) {
         Exit::NotRunning
-    } else if findings.iter().any(|finding| finding.severity == Severity::Problem) {
+    } else if findings.iter().any(Finding::is_problem) {
         Exit::Degraded
     } else {
         Exit::Success
@@ -103,13 +103,12 @@ impl Found {
 }
 
 /// The problems of this user's session, or of the attached display, as `status` says them; none if there is neither.
-pub async fn problems(deadline: Duration) -> Option<Vec<String>> {
+pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
     let runtime = RuntimeDir::find().ok()?;
     let manager = Manager::connect(&runtime, deadline).await;
     let found = find(&runtime, &manager).await.ok()?;
     if matches!(found, Found::Nothing) {
         return None;
     }
-    let problems = found.judge().into_iter().filter(|finding| finding.severity == Severity::Problem);
-    Some(problems.map(|finding| finding.text).collect())
+    Some(found.judge().into_iter().filter(Finding::is_problem).collect())
 }

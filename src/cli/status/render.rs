@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
-use super::judge::{Finding, Severity};
 use crate::displays::list::Listed;
+use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::manager::UnitState;
 use crate::x11::managed::Sign;
@@ -38,8 +38,7 @@ pub fn render(rows: Rows, findings: &[Finding]) -> String {
         }
     }
     for finding in findings {
-        let label = if finding.severity == Severity::Problem { "problem" } else { "note" };
-        let _ = writeln!(text, "{label:>9}  {}", harmless(&finding.text));
+        let _ = writeln!(text, "{:>9}  {}", finding.status_word(), harmless(&finding.sentence()));
     }
     if findings.is_empty() {
         let _ = writeln!(text, "{:>9}  nothing is wrong", "");
