@@ -153,16 +153,6 @@ impl Claim {
         same.then_some(Self { file, display })
     }
 
-    /// Whether somebody holds the claim to this display.
-    #[must_use]
-    pub fn is_held(runtime: &RuntimeDir, display: Display) -> bool {
-        let path = runtime.claim(display);
-        let Ok(file) = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) else {
-            return false;
-        };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
-    }
-
     /// Gives the number back, with everything of the display that is on disk. Its server is gone.
     pub fn remove(self, runtime: &RuntimeDir) {
         self.remove_files(runtime);
@@ -281,13 +271,12 @@ mod tests {
         assert_eq!(settings(&runtime, display).unwrap(), None);
         let claim = Claim::make(&runtime, &given(display)).unwrap().unwrap();
         assert!(Claim::make(&runtime, &given(display)).unwrap().is_none());
-        assert!(Claim::is_held(&runtime, display) && Claim::hold(&runtime, display).is_none());
+        assert!(Claim::hold(&runtime, display).is_none());
         assert_eq!(settings(&runtime, display).unwrap(), Some(given(display)));
         assert_eq!(all(&runtime), [display]);
         let mode = std::fs::metadata(runtime.claim(display)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         drop(claim);
-        assert!(!Claim::is_held(&runtime, display));
         State::begin(&runtime, display).unwrap();
         assert!(State::begin(&runtime, display).is_err());
         Claim::hold(&runtime, display).unwrap().remove(&runtime);

@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream as StdStream};
 
 use thiserror::Error;
 use tokio::io::Interest;
@@ -60,17 +58,6 @@ impl Client {
     pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(display.socket_path()).await?;
         Self::over(stream, cookie).await
-    }
-
-    /// As [`Client::connect`], by the abstract name, which libxcb tries first.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn connect_abstract(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
-        let address = SocketAddr::from_abstract_name(display.abstract_name())?;
-        let stream = StdStream::connect_addr(&address)?;
-        stream.set_nonblocking(true)?;
-        Self::over(UnixStream::from_std(stream)?, cookie).await
     }
 
     /// As [`Client::connect`], over a stream that is connected already.
