@@ -13,21 +13,7 @@ pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str> + 
 
 /// The edit distance of Levenshtein. Long keys count as far from everything: they need not be measured.
 fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
-        return usize::MAX;
-    }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, in_a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, in_b) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(in_a != *in_b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    if a.len() > 64 { usize::MAX } else { strsim::levenshtein(a, b) }
 }
 
 #[cfg(test)]

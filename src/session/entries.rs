@@ -1,7 +1,7 @@
 //! The entries of xsessions directories: where they are, which of them counts, and whether it can be started.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{NoSession, Surroundings};
