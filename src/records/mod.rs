@@ -92,7 +92,7 @@ pub trait Record: Serialize + DeserializeOwned {
     /// # Errors
     /// The directory is full or not writable.
     fn save(&self, path: &Path) -> io::Result<()> {
-        files::replace(path, &self.to_toml()?, 0o600)
+        files::replace(path, self.to_toml()?, 0o600)
     }
 
     /// Reads it; `None` if there is no such file.
