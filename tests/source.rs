@@ -1,5 +1,6 @@
 //! Rules for the sources that the compiler does not keep.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,4 +69,279 @@ fn deadlines_are_in_one_place() {
         })
         .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}
+
+/// The parts of the program, from the ground up: each folder of `src`, and each file beside them, with the parts that it
+/// uses. All of these stand above it in this table, so imports only go down, and no two parts need each other.
+///
+/// `PART: WHAT IT USES`; a line that begins with spaces goes on with the one before. A new import is a new word here, or it
+/// is in the wrong place. Unit tests do not count: what they make examples of may be anywhere, and is not in the program
+/// that is installed.
+const PARTS: &str = "\
+dbus:
+deadline:
+desktop_entry:
+files:
+json:
+program:
+seat:
+small_file:
+suggest:
+text:
+unit_file:
+xdg:
+autologin: files small_file suggest unit_file
+os: small_file
+logind: dbus deadline os
+select: files os small_file xdg
+subprocess: os
+x11: files os seat small_file
+environment: subprocess text x11 xdg
+launch: os x11
+runtime_dir: x11
+config: deadline environment small_file suggest text x11 xdg
+records: environment files runtime_dir seat small_file x11
+server: deadline environment os
+session_bus: dbus deadline environment runtime_dir
+manager: dbus deadline environment runtime_dir session_bus x11
+presence: records runtime_dir x11
+multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
+    subprocess text xdg
+session: config dbus deadline desktop_entry manager os program records small_file suggest text xdg
+attach: config dbus deadline environment files manager multiplexer presence records runtime_dir x11
+displays: config dbus deadline environment files launch manager os program records runtime_dir server session
+    small_file text x11
+host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
+    seat server session text x11 xdg
+doctor: config environment host json logind manager os records runtime_dir seat small_file subprocess text
+    unit_file x11 xdg
+supervisor: dbus deadline host launch manager os records runtime_dir server session x11
+cli: attach autologin config dbus deadline displays doctor environment host json launch logind manager
+    multiplexer os records runtime_dir select session small_file supervisor text x11
+";
+
+/// The files of a part that still need each other. Nothing is to be added here.
+const IN_A_CIRCLE: &[&str] = &[
+    "host/crash.rs",
+    "host/devices.rs",
+    "host/end.rs",
+    "host/jobs.rs",
+    "host/launch.rs",
+    "host/life.rs",
+    "host/multiplexers.rs",
+    "host/rescue.rs",
+    "host/serving.rs",
+    "host/targets.rs",
+    "host/units.rs",
+];
+
+/// One file of the program.
+struct Source {
+    /// Its path below `src`.
+    path: PathBuf,
+    /// The module that it is, by its path in the crate.
+    module: Vec<String>,
+    /// Its code, line by line, without comments and tests.
+    code: String,
+}
+
+impl Source {
+    fn read(root: &Path, path: &Path) -> Self {
+        let text = fs::read_to_string(path).expect("a source");
+        let lines = without_tests(&text).lines().map(|line| line.split("//").next().unwrap_or_default());
+        let path = path.strip_prefix(root).expect("below src").to_path_buf();
+        let mut module: Vec<String> =
+            path.with_extension("").iter().map(|part| part.to_string_lossy().into()).collect();
+        module.pop_if(|last| last == "mod");
+        Self { module, code: lines.collect::<Vec<_>>().join("\n"), path }
+    }
+
+    /// The part that it belongs to.
+    fn part(&self) -> &str {
+        &self.module[0]
+    }
+
+    /// Whether a module is this one or has it inside.
+    fn is_in(&self, module: &[String]) -> bool {
+        self.module.starts_with(module)
+    }
+
+    /// The paths that it names, from the crate's root, with their lines: by `crate::`, by `super::`, and by the name of a
+    /// module inside.
+    fn paths(&self, modules: &BTreeMap<Vec<String>, usize>) -> Vec<(usize, Vec<String>)> {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut found = Vec::new();
+        for (at, _) in self.code.match_indices("::") {
+            let start = self.code[..at].rfind(|c| !is_word(c)).map_or(0, |before| before + 1);
+            // The first word of a path stands behind none.
+            if self.code[..start].ends_with("::") {
+                continue;
+            }
+            let mut base = match &self.code[start..at] {
+                "crate" => Vec::new(),
+                "super" => self.module[..self.module.len() - 1].to_vec(),
+                word => [self.module.clone(), vec![word.to_owned()]].concat(),
+            };
+            if !matches!(&self.code[start..at], "crate" | "super") && !modules.contains_key(&base) {
+                continue;
+            }
+            let mut rest = &self.code[at + 2..];
+            while let Some(further) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = further;
+            }
+            let line = self.code[..start].lines().count().max(1);
+            found.extend(names(rest).into_iter().map(|names| (line, [base.clone(), names].concat())));
+        }
+        found
+    }
+}
+
+/// The paths that stand at the beginning of a text: one, or those of a list in braces.
+fn names(text: &str) -> Vec<Vec<String>> {
+    let Some(list) = text.strip_prefix('{') else {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let name = Some(name).filter(|name| !matches!(*name, "" | "self")).map(str::to_owned);
+        let further = rest.strip_prefix("::").map_or_else(|| vec![Vec::new()], names);
+        return further.into_iter().map(|further| name.iter().cloned().chain(further).collect()).collect();
+    };
+    let (mut paths, mut depth, mut is_new) = (Vec::new(), 0, true);
+    for (at, c) in list.char_indices() {
+        match c {
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            '{' => depth += 1,
+            ',' if depth == 0 => is_new = true,
+            c if is_new && !c.is_whitespace() => {
+                paths.extend(names(&list[at..]));
+                is_new = false;
+            }
+            _ => {}
+        }
+    }
+    paths
+}
+
+/// Every file of the program but its two roots, and what its own tests are made of.
+fn program() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_apart =
+        |path: &PathBuf| ["lib.rs", "main.rs", "tests.rs", "test_dir.rs"].iter().any(|name| path.ends_with(name));
+    let mut sources: Vec<Source> =
+        files(&root).iter().filter(|path| !is_apart(path)).map(|path| Source::read(&root, path)).collect();
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+/// The rows of [`PARTS`].
+fn parts() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut parts: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in PARTS.lines() {
+        match line.split_once(':') {
+            Some((part, uses)) => parts.push((part, uses.split_whitespace().collect())),
+            None => parts.last_mut().expect("a part").1.extend(line.split_whitespace()),
+        }
+    }
+    parts
+}
+
+#[test]
+fn imports_only_go_down() {
+    let mut wrong = Vec::new();
+    let parts = parts();
+    let known: BTreeSet<&str> = parts.iter().map(|(part, _)| *part).collect();
+    for (index, (part, uses)) in parts.iter().enumerate() {
+        let below = &parts[..index];
+        let up = uses.iter().filter(|used| !below.iter().any(|(part, _)| part == *used));
+        wrong.extend(up.map(|used| format!("PARTS: {used} does not stand above {part}, which uses it")));
+    }
+    let modules = BTreeMap::new();
+    let mut used = BTreeSet::new();
+    for source in program() {
+        let Some((_, uses)) = parts.iter().find(|(part, _)| *part == source.part()) else {
+            wrong.push(format!("src/{}: PARTS has no {}", source.path.display(), source.part()));
+            continue;
+        };
+        for (line, path) in source.paths(&modules) {
+            let Some(other) = path.first().filter(|other| *other != source.part() && known.contains(other.as_str()))
+            else {
+                continue;
+            };
+            used.insert((source.part().to_owned(), other.clone()));
+            if !uses.contains(&other.as_str()) {
+                let path = path.join("::");
+                wrong.push(format!(
+                    "src/{}:{line}: crate::{path}: {} does not use {other}",
+                    source.path.display(),
+                    source.part()
+                ));
+            }
+        }
+    }
+    let stale =
+        parts.iter().flat_map(|(part, uses)| uses.iter().map(move |other| ((*part).to_owned(), (*other).to_owned())));
+    wrong.extend(
+        stale
+            .filter(|pair| !used.contains(pair))
+            .map(|(part, other)| format!("PARTS: {part} does not use {other} any more")),
+    );
+    assert!(used.len() > 100, "what is looked for is not found where it is: {}", used.len());
+    assert!(wrong.is_empty(), "what is needed belongs further down, or into PARTS of tests/source.rs: {wrong:#?}");
+}
+
+#[test]
+fn no_files_need_each_other() {
+    let sources = program();
+    let modules: BTreeMap<Vec<String>, usize> =
+        sources.iter().enumerate().map(|(index, source)| (source.module.clone(), index)).collect();
+    // What a folder's mod.rs hands on is of the file that it comes from.
+    let mut handed_on = BTreeMap::new();
+    for source in &sources {
+        let lines: Vec<&str> = source.code.lines().collect();
+        for (line, path) in source.paths(&modules) {
+            if lines[line - 1].starts_with("pub") && path.starts_with(&source.module) {
+                let name = path.last().expect("a path has a name").clone();
+                handed_on.insert([source.module.clone(), vec![name]].concat(), path);
+            }
+        }
+    }
+    let file_of = |path: &[String]| {
+        let path = handed_on.get(path).map_or(path, Vec::as_slice);
+        (1..=path.len()).rev().find_map(|length| modules.get(&path[..length]).copied())
+    };
+    // Which file uses which, and at which line. A file and those inside of it are one thing: they may use what it says.
+    let mut uses: BTreeMap<usize, BTreeMap<usize, usize>> = BTreeMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        for (line, path) in source.paths(&modules) {
+            if let Some(other) = file_of(&path).filter(|other| !source.is_in(&sources[*other].module)) {
+                uses.entry(index).or_default().entry(other).or_insert(line);
+            }
+        }
+    }
+    let reached_from = |start: usize| {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(file) = next.pop() {
+            next.extend(uses.get(&file).into_iter().flat_map(BTreeMap::keys).filter(|other| reached.insert(**other)));
+        }
+        reached
+    };
+    let is_exempt = |file: usize| IN_A_CIRCLE.iter().any(|exempt| sources[file].path.ends_with(exempt));
+    let mut in_a_circle = Vec::new();
+    let mut exempt = BTreeSet::new();
+    for (file, others) in &uses {
+        for (other, line) in others.iter().filter(|(other, _)| reached_from(**other).contains(file)) {
+            if is_exempt(*file) && is_exempt(*other) {
+                exempt.insert(&sources[*file].path);
+            } else {
+                let (path, other) = (&sources[*file].path, &sources[*other].path);
+                in_a_circle.push(format!("src/{}:{line} uses src/{}", path.display(), other.display()));
+            }
+        }
+    }
+    assert!(uses.len() > 100, "what is looked for is not found where it is: {}", uses.len());
+    assert!(in_a_circle.is_empty(), "these files need each other, by way of one another: {in_a_circle:#?}");
+    let mended: Vec<_> =
+        IN_A_CIRCLE.iter().filter(|path| !exempt.iter().any(|exempt| exempt.ends_with(path))).collect();
+    assert!(mended.is_empty(), "these are in no circle any more; take them out of IN_A_CIRCLE: {mended:#?}");
 }

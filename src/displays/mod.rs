@@ -25,7 +25,7 @@ pub mod claim;
 pub mod end;
 mod failure;
 pub mod list;
-mod own;
+pub mod own;
 pub mod run;
 pub mod server;
 pub mod start;

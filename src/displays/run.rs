@@ -97,8 +97,6 @@ fn environment(variables: &Block) -> Vec<CString> {
     ours.chain(display).filter_map(entry).collect()
 }
 
-pub use super::own::run as on_its_own;
-
 /// Takes the signals that are for the command; to be called first of all.
 ///
 /// # Errors

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use super::args::{DisplayRun, DisplaySettings, DisplayStart};
 use super::exit::Exit;
 use crate::config::{Config, server_args};
-use crate::displays::run::{Command, on, on_its_own, take_signals};
+use crate::displays::run::{Command, on, take_signals};
 use crate::displays::server::{self, Kind};
 use crate::displays::start::Starter;
 use crate::displays::wish::Wish;
-use crate::displays::{Failure, claim, end, list as listed, supervisor};
+use crate::displays::{Failure, claim, end, list as listed, own, supervisor};
 use crate::manager::Manager;
 use crate::os::{Pid, Taken};
 use crate::runtime_dir::RuntimeDir;
@@ -67,7 +67,7 @@ pub async fn run(run: DisplayRun) -> ExitCode {
             wish.session = session(&run.settings, &config, &manager).await?;
         }
         wish.client = Some(Pid::this());
-        on_its_own(&runtime, &wish, &command, &taken, &config).await
+        own::run(&runtime, &wish, &command, &taken, &config).await
     };
     match ran.await {
         Ok(status) => ExitCode::from(status),
