@@ -13,22 +13,17 @@ use startxd::manager::names;
 use startxd::x11::cookie::Cookie;
 use startxd::x11::display::Display;
 use startxd::x11::occupied::{bound_displays, lock_holder};
-use startxd::x11::xauthority::{self, Entry};
+use startxd::x11::xauthority::{self, AuthorityEntry};
 
 /// A block whose names and values come from small sets, so that two of them often meet.
 fn some_block() -> impl Strategy<Value = Block> {
     btree_map("[A-D]", "[x-z]{0,2}", 0..5)
 }
 
-fn some_entry() -> impl Strategy<Value = Entry> {
+fn some_entry() -> impl Strategy<Value = AuthorityEntry> {
     let field = || vec(any::<u8>(), 0..20);
-    (any::<u16>(), field(), field(), field(), field()).prop_map(|(family, address, number, name, data)| Entry {
-        family,
-        address,
-        number,
-        name,
-        data,
-    })
+    (any::<u16>(), field(), field(), field(), field())
+        .prop_map(|(family, address, number, name, data)| AuthorityEntry { family, address, number, name, data })
 }
 
 /// Text that is nearly a configuration: pieces of one, in any order.

@@ -22,7 +22,7 @@ pub fn holds(input: &[u8]) {
 
     let found = find_cookie(&entries, display, host);
     if let Some(cookie) = found {
-        let holds_it = |entry: &&startxd::x11::xauthority::Entry| entry.data == cookie.as_bytes();
+        let holds_it = |entry: &&startxd::x11::xauthority::AuthorityEntry| entry.data == cookie.as_bytes();
         assert!(entries.iter().filter(holds_it).any(|entry| entry.name == PROTOCOL));
     }
     // What we add ourselves is found, unless a cookie for the display stood before it.

@@ -2,7 +2,7 @@
 
 use startxd::config::size::{Size, depth};
 use startxd::deadline;
-use startxd::displays::claim::{Settings, State, seconds};
+use startxd::displays::claim::{ClaimSettings, ClaimState, seconds};
 use startxd::records::Record as _;
 use startxd::x11::display::Display;
 
@@ -10,7 +10,7 @@ use startxd::x11::display::Display;
 /// depths and deadlines are such as servers can have.
 pub fn holds(input: &[u8]) {
     let Some(display) = Display::new(7) else { return };
-    match Settings::parse(input, display) {
+    match ClaimSettings::parse(input, display) {
         Ok(settings) => {
             assert_eq!(settings.display, display);
             assert_eq!(settings.unit().replace(|c: char| !c.is_ascii_digit(), ""), "7");
@@ -19,9 +19,9 @@ pub fn holds(input: &[u8]) {
             is_size(settings.size);
             // Not compared themselves: a deadline may be no number.
             let written = settings.to_toml().expect("paths that were text");
-            let again = Settings::parse(written.as_bytes(), display).expect("what is written can be read");
+            let again = ClaimSettings::parse(written.as_bytes(), display).expect("what is written can be read");
             assert_eq!(again.to_toml().expect("paths that were text"), written);
-            assert!(Settings::parse(written.as_bytes(), Display::MAX).is_err());
+            assert!(ClaimSettings::parse(written.as_bytes(), Display::MAX).is_err());
         }
         Err(why) => {
             let why = why.to_string();
@@ -29,9 +29,9 @@ pub fn holds(input: &[u8]) {
         }
     }
     // What cannot be read says nothing.
-    let state = State::from_toml(input).unwrap_or_default();
+    let state = ClaimState::from_toml(input).unwrap_or_default();
     let written = state.to_toml().expect("every state can be written");
-    assert_eq!(State::from_toml(written.as_bytes()).expect("what is written can be read"), state);
+    assert_eq!(ClaimState::from_toml(written.as_bytes()).expect("what is written can be read"), state);
     assert!(state.failed.is_none_or(|why| why.len() <= input.len()));
 
     for word in String::from_utf8_lossy(input).split_ascii_whitespace().take(8) {

@@ -1,6 +1,6 @@
 //! Entries of the xsessions directories, which packages and people write.
 
-use startxd::desktop_entry::{Broken, Entry, Locale, parse};
+use startxd::desktop_entry::{BrokenEntry, DesktopEntry, Locale, parse};
 
 /// What is wrong is said in a line; what is read can be executed as it is, and is no larger than it may be.
 pub fn holds(input: &[u8]) {
@@ -22,7 +22,7 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-fn is_usable(entry: &Entry) {
+fn is_usable(entry: &DesktopEntry) {
     assert!(!entry.name.is_empty());
     is_executable(&entry.command);
     assert!(entry.directory.as_ref().is_none_or(|path| path.starts_with('/')));
@@ -45,7 +45,7 @@ fn is_executable(command: &[String]) {
     assert!(command.iter().map(|argument| argument.len() + 1).sum::<usize>() <= 128 * 1024);
 }
 
-fn is_said(broken: &Broken, input: &[u8]) {
+fn is_said(broken: &BrokenEntry, input: &[u8]) {
     let text = broken.to_string();
     assert!(!text.is_empty() && !text.contains(|c: char| c.is_control()), "{text:?}");
     let lines = input.split(|byte| *byte == b'\n').count();

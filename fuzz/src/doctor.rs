@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use startxd::doctor::portals::is_for;
 use startxd::doctor::render;
 use startxd::doctor::server::{names_deviceless_driver, needs_root_rights};
-use startxd::doctor::snippets::{File, judge};
+use startxd::doctor::snippets::{StartupFile, judge};
 use startxd::doctor::versions::{numbers, server_line};
 
 use super::words_of_a_shell;
@@ -40,7 +40,7 @@ pub fn holds(input: &[u8]) {
 fn snippets(text: &str) {
     for shell in [false, true] {
         let path = "/home/ada l/.profile";
-        let findings = judge(&File { path: PathBuf::from(path), shell, text: text.to_owned() });
+        let findings = judge(&StartupFile { path: PathBuf::from(path), shell, text: text.to_owned() });
         for (at, finding) in findings.iter().enumerate() {
             assert!(findings[..at].iter().all(|other| other.kind != finding.kind), "{} twice", finding.kind.id);
             assert!(finding.what.chars().count() <= 160 && finding.remedy.len() <= 600, "{finding:?}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use startxd::select::keys::{Key, Keys};
+use startxd::select::keys::{Keys, PressedKey};
 use startxd::select::memory::choice;
 use startxd::select::menu::{Item, Menu, Step};
 use startxd::session::Request;
@@ -13,14 +13,14 @@ pub fn holds(input: &[u8]) {
     let keys = Keys::default().decode(input);
     let mut pieces = Keys::default();
     let piece = 1 + input.len() % 5;
-    let again: Vec<Key> = input.chunks(piece).flat_map(|piece| pieces.decode(piece)).collect();
+    let again: Vec<PressedKey> = input.chunks(piece).flat_map(|piece| pieces.decode(piece)).collect();
     assert_eq!(again, keys);
     assert!(keys.len() <= input.len());
-    let quits = keys.iter().filter(|key| **key == Key::Quit).count();
+    let quits = keys.iter().filter(|key| **key == PressedKey::Quit).count();
     assert!(quits >= input.iter().filter(|byte| matches!(byte, 0x03 | 0x04)).count(), "{keys:?}");
     // Behind what is not complete, a key is one as well.
     let more = Keys::default().decode(&[input, b"\x03"].concat());
-    assert!(more.starts_with(&keys) && more.last() == Some(&Key::Quit), "{more:?}");
+    assert!(more.starts_with(&keys) && more.last() == Some(&PressedKey::Quit), "{more:?}");
 
     let text = String::from_utf8_lossy(input);
     for count in [1, 3, 12] {
@@ -34,13 +34,13 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-fn menu(count: usize, keys: &[Key], text: &str) {
+fn menu(count: usize, keys: &[PressedKey], text: &str) {
     let item = |number: usize| Item { name: format!("wm{number}"), comment: text.lines().next().unwrap_or("").into() };
     let mut menu = Menu::new((0..count).map(item).collect(), count / 2);
     match menu.press(keys.to_vec()) {
-        Step::Chosen(index) => assert!(index < count && keys.contains(&Key::Enter)),
-        Step::Cancelled => assert!(keys.contains(&Key::Quit)),
-        Step::Stay => assert!(!keys.contains(&Key::Enter) && !keys.contains(&Key::Quit)),
+        Step::Chosen(index) => assert!(index < count && keys.contains(&PressedKey::Enter)),
+        Step::Cancelled => assert!(keys.contains(&PressedKey::Quit)),
+        Step::Stay => assert!(!keys.contains(&PressedKey::Enter) && !keys.contains(&PressedKey::Quit)),
     }
     assert!(menu.at() < count);
     let lines = menu.lines(None, (80, 24));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use startxd::environment::Block;
 use startxd::multiplexer::command::complaint;
 use startxd::multiplexer::tmux::{is_id, launcher, pane, said, session};
-use startxd::multiplexer::variables::{Had, Scope, TOLD, commands, parse, to_give_back, to_set};
+use startxd::multiplexer::variables::{PreviousValue, Scope, TOLD, commands, parse, to_give_back, to_set};
 
 /// What is handed back to tmux is an id, a pid or a value as it was; what somebody has changed is theirs, and everything
 /// else becomes what it was. The input is three environments, cut at NULs: as it was, as it is when the display goes, and
@@ -26,7 +26,10 @@ pub fn holds(input: &[u8]) {
     there_and_back(&before, &ours, &ending);
     for had in [Some(&before), None] {
         let changes = to_give_back(&now, &ours, had, &ending);
-        assert!(changes.keys().all(|name| now.get(name) == Some(&Had::Value(ours[name].clone()))), "{changes:?}");
+        assert!(
+            changes.keys().all(|name| now.get(name) == Some(&PreviousValue::Value(ours[name].clone()))),
+            "{changes:?}"
+        );
         assert!(had.is_some() || changes.keys().all(|name| ending.contains(name)), "{changes:?}");
         is_told(&now, &changes);
     }
@@ -69,8 +72,8 @@ fn read(text: &str) -> Scope {
     for (name, had) in &scope {
         assert!(TOLD.contains(&name.as_str()));
         match had {
-            Had::Value(value) => assert!(text.contains(&format!("{name}=\"")) && value.len() <= text.len()),
-            Had::Removed => assert!(text.contains(&format!("unset {name};"))),
+            PreviousValue::Value(value) => assert!(text.contains(&format!("{name}=\"")) && value.len() <= text.len()),
+            PreviousValue::Removed => assert!(text.contains(&format!("unset {name};"))),
         }
     }
     scope
@@ -80,19 +83,19 @@ fn read(text: &str) -> Scope {
 /// sign are removed.
 fn is_read(text: &str) {
     let one = |entry: &str| match entry.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Had::Value(value.to_owned())),
-        None => (entry.to_owned(), Had::Removed),
+        Some((name, value)) => (name.to_owned(), PreviousValue::Value(value.to_owned())),
+        None => (entry.to_owned(), PreviousValue::Removed),
     };
     let environment = text.split('\0').map(one).filter(|(name, _)| !name.contains('\n'));
-    let mut environment: BTreeMap<String, Had> = environment.collect();
+    let mut environment: BTreeMap<String, PreviousValue> = environment.collect();
     let printed: String = environment.iter().map(|(name, had)| shown(name, had)).collect();
     environment.retain(|name, _| TOLD.contains(&name.as_str()));
     assert_eq!(parse(&printed), environment, "{printed}");
 }
 
 /// A variable as `show-environment -s` prints it (cmd-show-environment.c).
-fn shown(name: &str, had: &Had) -> String {
-    let Had::Value(value) = had else { return format!("unset {name};\n") };
+fn shown(name: &str, had: &PreviousValue) -> String {
+    let PreviousValue::Value(value) = had else { return format!("unset {name};\n") };
     let mut escaped = String::new();
     for character in value.chars() {
         if matches!(character, '$' | '`' | '"' | '\\') {
@@ -105,8 +108,8 @@ fn shown(name: &str, had: &Had) -> String {
 
 /// The values that a display can have.
 fn plain(scope: &Scope) -> Block {
-    let value = |had: &Had| match had {
-        Had::Value(value) if !value.is_empty() && !value.contains(char::is_control) => Some(value.clone()),
+    let value = |had: &PreviousValue| match had {
+        PreviousValue::Value(value) if !value.is_empty() && !value.contains(char::is_control) => Some(value.clone()),
         _ => None,
     };
     scope.iter().filter_map(|(name, had)| Some((name.clone(), value(had)?))).collect()
@@ -116,7 +119,7 @@ fn there_and_back(before: &Scope, ours: &Block, ending: &[String]) {
     let set = to_set(before, ours);
     let told = is_told(before, &set.iter().map(|(name, had)| (name.clone(), Some(had.clone()))).collect());
     for (name, value) in ours {
-        assert_eq!(told.get(name), Some(&Had::Value(value.clone())));
+        assert_eq!(told.get(name), Some(&PreviousValue::Value(value.clone())));
     }
     assert!(to_set(&told, ours).is_empty());
     let back = is_told(&told, &to_give_back(&told, ours, Some(before), ending));
@@ -126,7 +129,7 @@ fn there_and_back(before: &Scope, ours: &Block, ending: &[String]) {
 
 /// Gives the commands of these changes to a tmux, once in its global environment and once in that of a session, and
 /// returns what it has then.
-fn is_told(has: &Scope, changes: &BTreeMap<String, Option<Had>>) -> Scope {
+fn is_told(has: &Scope, changes: &BTreeMap<String, Option<PreviousValue>>) -> Scope {
     let mut expected = has.clone();
     for (name, change) in changes {
         match change {
@@ -145,8 +148,10 @@ fn is_told(has: &Scope, changes: &BTreeMap<String, Option<Had>>) -> Scope {
             let rest = rest.strip_prefix(begin).unwrap_or_else(|| panic!("another environment: {command:?}"));
             match rest {
                 ["-u", name] => drop(after.remove(*name)),
-                ["-r", name] => drop(after.insert((*name).to_owned(), Had::Removed)),
-                ["--", name, value] => drop(after.insert((*name).to_owned(), Had::Value((*value).to_owned()))),
+                ["-r", name] => drop(after.insert((*name).to_owned(), PreviousValue::Removed)),
+                ["--", name, value] => {
+                    drop(after.insert((*name).to_owned(), PreviousValue::Value((*value).to_owned())))
+                }
                 _ => panic!("{command:?}"),
             }
         }

@@ -54,7 +54,7 @@ pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
 }
 
 /// Takes the options of a getty and returns them, as they are written, without those that would contradict ours.
-fn without_contradiction(options: Vec<Word>) -> Vec<String> {
+fn without_contradiction(options: Vec<GettyWord>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut options = options.into_iter();
     while let Some(word) = options.next() {
@@ -108,7 +108,7 @@ fn option(word: &str) -> Option<Valued> {
 
 /// A word of a command line.
 #[derive(Default)]
-struct Word {
+struct GettyWord {
     /// With its quotes and escapes.
     written: String,
     /// Without the quotes, as agetty gets it but for the escapes.
@@ -116,13 +116,13 @@ struct Word {
 }
 
 /// The words of a command line (systemd.service(5), "Command lines"); `None` if a quote or an escape has no end.
-fn words(line: &str) -> Option<Vec<Word>> {
-    let mut words = vec![Word::default()];
+fn words(line: &str) -> Option<Vec<GettyWord>> {
+    let mut words = vec![GettyWord::default()];
     let mut quote = None;
     let mut escaped = false;
     for c in line.chars() {
         if matches!(c, ' ' | '\t') && quote.is_none() && !escaped {
-            words.push(Word::default());
+            words.push(GettyWord::default());
             continue;
         }
         let was_quoted = quote;

@@ -77,7 +77,7 @@ pub enum Refused {
 
 /// What enabling would do, or has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct AutologinPlan {
     person: Person,
     vt: u8,
     /// Where the drop-in goes.
@@ -103,7 +103,7 @@ fn path_of(vt: u8) -> PathBuf {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn plan(units: &Units, person: &Person, vt: u8, profile: bool) -> Result<Plan, Refused> {
+pub fn plan(units: &Units, person: &Person, vt: u8, profile: bool) -> Result<AutologinPlan, Refused> {
     let getty = format!("getty@tty{vt}.service");
     let template = match units.fragment(&getty) {
         Fragment::Missing => return Err(Refused::NoGetty),
@@ -118,7 +118,7 @@ pub fn plan(units: &Units, person: &Person, vt: u8, profile: bool) -> Result<Pla
 
     let path = path_of(vt);
     let replaced = DropIn::parse(&units.text(&path));
-    let mut plan = Plan {
+    let mut plan = AutologinPlan {
         person: person.clone(),
         vt,
         drop_in: DropIn { user: person.name.clone(), exec_start, ..DropIn::default() },
@@ -175,7 +175,7 @@ fn owner(units: &Units, vt: u8) -> Option<String> {
     units.enabled_instances("startxd@.service").into_iter().find(on_this)
 }
 
-impl Plan {
+impl AutologinPlan {
     /// Notes a directory in the administrator's units that is to be made if it is not there.
     fn needs_directory(&mut self, units: &Units, name: &str) {
         let path = Path::new(ADMINISTRATOR).join(name);

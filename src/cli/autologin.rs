@@ -8,7 +8,7 @@ use crate::autologin::drop_in::DropIn;
 use crate::autologin::person::Person;
 use crate::autologin::profile::ANY_SHELL;
 use crate::autologin::unit::Units;
-use crate::autologin::{Plan, enabled, plan, take_back};
+use crate::autologin::{AutologinPlan, enabled, plan, take_back};
 use crate::logind;
 use crate::manager::Manager;
 use crate::text::one_line;
@@ -93,7 +93,7 @@ async fn reload() -> bool {
 }
 
 /// What `--dry-run` shows.
-fn would(plan: &Plan) -> String {
+fn would(plan: &AutologinPlan) -> String {
     let mut text = format!("would write {}:\n", plan.path.display());
     text.extend(plan.text().lines().map(|line| format!("    {}\n", one_line(line))));
     if let Some((link, target)) = &plan.link {
@@ -109,7 +109,7 @@ fn would(plan: &Plan) -> String {
 }
 
 /// What is said when it is done.
-fn done(plan: &Plan, person: &Person, vt: u8, loaded: bool) -> String {
+fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
     let earlier = plan.replaces().map(|earlier| format!("{user} takes the place of {earlier} on tty{vt}\n"));
     let now = if loaded { format!("; at once: systemctl restart getty@tty{vt}") } else { String::new() };

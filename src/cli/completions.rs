@@ -9,7 +9,7 @@ use super::args::{Args, Completions};
 use super::exit::Exit;
 use super::list;
 use crate::session::Surroundings;
-use crate::session::offers::State;
+use crate::session::offers::OfferState;
 
 /// Beside what is made: the names of sessions, which are asked for when they are needed. They are other people's text,
 /// so nothing here lets the shell read them as its own.
@@ -63,8 +63,9 @@ pub async fn run(what: Completions) -> Exit {
 /// What `start` takes here and now, a line each.
 async fn sessions() -> Vec<u8> {
     let offers = list::gather(&super::configuration(), &Surroundings::from_env()).await;
-    let ready =
-        offers.into_iter().filter(|offer| offer.state == State::Ready && !offer.session.contains(char::is_control));
+    let ready = offers
+        .into_iter()
+        .filter(|offer| offer.state == OfferState::Ready && !offer.session.contains(char::is_control));
     ready.map(|offer| offer.session + "\n").collect::<String>().into_bytes()
 }
 

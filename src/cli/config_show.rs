@@ -31,7 +31,7 @@ fn as_text(loaded: &Loaded) -> String {
 }
 
 fn as_json(loaded: &Loaded) -> Json {
-    let one = |key: crate::config::Key| {
+    let one = |key: crate::config::ConfigKey| {
         Json::Object(vec![
             ("key", Json::text(key.name)),
             ("value", json(key.value(&loaded.config))),

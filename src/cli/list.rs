@@ -71,7 +71,7 @@ fn what(offer: &Offer) -> String {
         (Some(why), false) => return why.to_owned(),
         (None, _) => offer.name.clone(),
     };
-    if offer.state == offers::State::Hidden {
+    if offer.state == offers::OfferState::Hidden {
         return format!("by {}", path());
     }
     if let Some(comment) = &offer.comment {
@@ -104,11 +104,11 @@ fn as_json(offers: &[Offer]) -> Json {
 #[cfg(test)]
 mod tests {
     use super::{as_json, as_text};
-    use crate::session::offers::{Kind, Offer, State};
+    use crate::session::offers::{Offer, OfferKind, OfferState};
 
-    fn offer(session: &str, state: State) -> Offer {
+    fn offer(session: &str, state: OfferState) -> Offer {
         Offer {
-            kind: Kind::Entry,
+            kind: OfferKind::Entry,
             session: session.into(),
             name: session.to_uppercase(),
             comment: None,
@@ -127,10 +127,10 @@ mod tests {
             running: true,
             default: true,
             actions: vec!["safe".into()],
-            ..offer("i3", State::Ready)
+            ..offer("i3", OfferState::Ready)
         };
-        let gone = State::Missing("it is not installed".into());
-        let offers = [i3, offer("awesome", gone), offer("x", State::Hidden), offer("y", State::NotShown)];
+        let gone = OfferState::Missing("it is not installed".into());
+        let offers = [i3, offer("awesome", gone), offer("x", OfferState::Hidden), offer("y", OfferState::NotShown)];
         let expected = "* i3       ready, running  I3: tiles (actions: safe)\n  \
                           awesome  missing         /x/awesome.desktop: it is not installed\n  \
                           x        hidden          by /x/x.desktop\n  \

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::args::{MultiplexerName, MultiplexerStep};
 use super::exit::Exit;
 use crate::deadline::Deadlines;
-use crate::multiplexer::enable::{Plan, TakenBack};
+use crate::multiplexer::enable::{EnablePlan, TakenBack};
 use crate::multiplexer::name::TARGET;
 use crate::multiplexer::service::{self, Failed};
 use crate::multiplexer::{Kind, attach as attaching, enable as enabling};
@@ -74,7 +74,7 @@ pub async fn attach(kind: Kind, words: &[String], deadlines: &Deadlines) -> Exit
 }
 
 /// What `--dry-run` shows.
-fn would(plan: &Plan) -> String {
+fn would(plan: &EnablePlan) -> String {
     let mut text: String = plan.enable.iter().map(|unit| format!("would enable the user unit {unit}\n")).collect();
     if plan.linger {
         text += &format!("would let {} linger: the user manager starts at boot, and stays\n", plan.user);
@@ -83,8 +83,8 @@ fn would(plan: &Plan) -> String {
 }
 
 /// What is said when it is done.
-fn done(plan: &Plan) -> String {
-    let Plan { user, unit, .. } = plan;
+fn done(plan: &EnablePlan) -> String {
+    let EnablePlan { user, unit, .. } = plan;
     let linger = if plan.linger {
         format!(
             "{user} lingers from now on: the user manager, and what it runs, starts at boot and stays after a logout\n"

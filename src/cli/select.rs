@@ -14,7 +14,7 @@ use crate::host::checks::{self, Background};
 use crate::select::menu::{Item, Menu};
 use crate::select::{self, Answer, memory};
 use crate::session::Surroundings;
-use crate::session::offers::{Kind, Offer, State};
+use crate::session::offers::{Offer, OfferKind, OfferState};
 
 /// Asks which session, and starts it or prints it.
 pub async fn run(select: Select) -> Exit {
@@ -58,7 +58,7 @@ pub async fn run(select: Select) -> Exit {
 }
 
 fn can_be_chosen(offer: &Offer) -> bool {
-    offer.state == State::Ready && offer.kind != Kind::Unit
+    offer.state == OfferState::Ready && offer.kind != OfferKind::Unit
 }
 
 /// Asks, and keeps the answer for the next time.

@@ -13,7 +13,7 @@ use crate::x11::display::Display;
 
 /// A key of `startxd.toml`.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct ConfigKey {
     /// Its whole name, `TABLE.KEY`, or `KEY` alone above the first table.
     pub name: &'static str,
     /// What it is for, for the manual.
@@ -30,8 +30,8 @@ enum Access {
 }
 
 /// Returns all keys, in the order of the manual.
-pub fn keys() -> impl Iterator<Item = Key> + Clone {
-    let deadline = |field: &'static Field| Key {
+pub fn keys() -> impl Iterator<Item = ConfigKey> + Clone {
+    let deadline = |field: &'static Field| ConfigKey {
         name: field.key,
         doc: field.doc,
         takes: "seconds, above 0 and at most 3600",
@@ -40,7 +40,7 @@ pub fn keys() -> impl Iterator<Item = Key> + Clone {
     PLAIN.iter().copied().chain(Deadlines::FIELDS.iter().map(deadline))
 }
 
-impl Key {
+impl ConfigKey {
     /// Takes a configuration and returns the key's value in it.
     pub fn value(&self, config: &Config) -> toml::Value {
         match self.access {
@@ -72,8 +72,8 @@ impl Key {
 /// Who lets a thing crash more often in a while than this has another problem.
 const MAX_CRASHES: u32 = 100;
 
-const PLAIN: &[Key] = &[
-    Key {
+const PLAIN: &[ConfigKey] = &[
+    ConfigKey {
         name: "display",
         doc: "The display to use. Empty: the first free one from :0 on.",
         takes: "a display such as \":1\", or its number",
@@ -90,7 +90,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(config.display.map(|display| display.to_string())),
         },
     },
-    Key {
+    ConfigKey {
         name: "server.binary",
         doc: "The X server to run, the real one and not a setuid wrapper. Empty: look where distributions keep it.",
         takes: "an absolute path",
@@ -102,7 +102,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(config.server.binary.as_ref().map(|path| path.display().to_string())),
         },
     },
-    Key {
+    ConfigKey {
         name: "server.args",
         doc: "Arguments for the X server beside those that startxd gives it.",
         takes: "a list of strings",
@@ -117,7 +117,7 @@ const PLAIN: &[Key] = &[
             show: |config| texts(&config.server.args),
         },
     },
-    Key {
+    ConfigKey {
         name: "server.dpi",
         doc: "The resolution that the X server tells, as its argument -dpi. 0: what it finds out itself.",
         takes: "dots per inch, at most 1000",
@@ -129,7 +129,7 @@ const PLAIN: &[Key] = &[
             show: |config| integer(config.server.dpi),
         },
     },
-    Key {
+    ConfigKey {
         name: "server.ardelay",
         doc: "For how long a key is held before it repeats, as the server's argument -ardelay. 0: as the server has it.",
         takes: "milliseconds, at most 10000",
@@ -141,7 +141,7 @@ const PLAIN: &[Key] = &[
             show: |config| integer(config.server.ardelay),
         },
     },
-    Key {
+    ConfigKey {
         name: "server.arinterval",
         doc: "How long it is between two repeats, as the server's argument -arinterval. 0: as the server has it.",
         takes: "milliseconds, at most 10000",
@@ -153,7 +153,7 @@ const PLAIN: &[Key] = &[
             show: |config| integer(config.server.arinterval),
         },
     },
-    Key {
+    ConfigKey {
         name: "session.default",
         doc: "What to start when nothing was asked for, no unit is enabled in wm.target and there is no ~/.xinitrc.",
         takes: "an entry's name, a unit or a command line",
@@ -165,7 +165,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(config.session.default.clone()),
         },
     },
-    Key {
+    ConfigKey {
         name: "session.ready",
         doc: "When the session is up: as soon as a window manager manages the display, or already when its process is \
               started, for window managers that say nothing on the display.",
@@ -180,7 +180,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(Some(config.session.ready.as_str().to_owned())),
         },
     },
-    Key {
+    ConfigKey {
         name: "crash.limit",
         doc: "How often the X server, or the window manager, may crash and come back within crash.window seconds; past \
               that the session ends.",
@@ -198,7 +198,7 @@ const PLAIN: &[Key] = &[
             show: |config| toml::Value::Integer(config.crash.limit.into()),
         },
     },
-    Key {
+    ConfigKey {
         name: "crash.window",
         doc: "How long a crash counts.",
         takes: "seconds, above 0 and at most 3600",
@@ -207,7 +207,7 @@ const PLAIN: &[Key] = &[
             show: |config| toml::Value::Float(config.crash.window.as_secs_f64()),
         },
     },
-    Key {
+    ConfigKey {
         name: "crash.pause",
         doc: "How long the X server waits before it comes back for the second time; for each further time twice as \
               long. The first time it comes back at once.",
@@ -217,7 +217,7 @@ const PLAIN: &[Key] = &[
             show: |config| toml::Value::Float(config.crash.pause.as_secs_f64()),
         },
     },
-    Key {
+    ConfigKey {
         name: "crash.rescue",
         doc: "What to run in the window manager's place once it has crashed too often, as [\"xterm\"]. Empty: the session \
               ends then.",
@@ -233,7 +233,7 @@ const PLAIN: &[Key] = &[
             show: |config| texts(&config.crash.rescue),
         },
     },
-    Key {
+    ConfigKey {
         name: "displays.server",
         doc: "The server of displays without a screen.",
         takes: ServerName::TAKES,
@@ -245,7 +245,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(Some(config.displays.server.to_string())),
         },
     },
-    Key {
+    ConfigKey {
         name: "displays.size",
         doc: "Their size in pixels.",
         takes: "width and height, as \"1920x1080\"",
@@ -257,7 +257,7 @@ const PLAIN: &[Key] = &[
             show: |config| text(Some(config.displays.size.to_string())),
         },
     },
-    Key {
+    ConfigKey {
         name: "displays.depth",
         doc: "Their depth.",
         takes: "bits: 1, 4, 8, 15, 16, 24, 30 or 32",
@@ -272,7 +272,7 @@ const PLAIN: &[Key] = &[
             show: |config| integer(Some(config.displays.depth.into())),
         },
     },
-    Key {
+    ConfigKey {
         name: "select.timeout",
         doc: "After how long startxd select takes the choice of last time, where there is one. 0: never.",
         takes: "seconds, at most 3600, or 0",
@@ -284,7 +284,7 @@ const PLAIN: &[Key] = &[
             show: |config| toml::Value::Float(config.select.timeout.as_secs_f64()),
         },
     },
-    Key {
+    ConfigKey {
         name: "environment.never",
         doc: "Variables of the login that stay behind, beside those that always do. A name that ends in * stands for \
               all that begin so.",

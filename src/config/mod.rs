@@ -27,7 +27,7 @@ use crate::text::one_line;
 use crate::x11::display::Display;
 use crate::xdg;
 
-pub use keys::{Key, keys};
+pub use keys::{ConfigKey, keys};
 pub use server_name::ServerName;
 use size::Size;
 
@@ -40,15 +40,15 @@ pub struct Config {
     /// The display to use; `None` for the first free one from `:0` on.
     pub display: Option<Display>,
     /// The X server.
-    pub server: Server,
+    pub server: ServerConfig,
     /// The session.
-    pub session: Session,
+    pub session: SessionConfig,
     /// What becomes of crashes.
     pub crash: Crash,
     /// Displays without a screen.
     pub displays: Displays,
     /// The menu.
-    pub select: Select,
+    pub select: SelectConfig,
     /// The environment that travels.
     pub environment: Environment,
     /// How long each thing is waited for.
@@ -57,7 +57,7 @@ pub struct Config {
 
 /// The X server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerConfig {
     /// The absolute path of the binary; `None` to look where distributions keep it.
     pub binary: Option<PathBuf>,
     /// Arguments beside our own, none of which would break the mechanism ([`server_args::refusal`]).
@@ -70,7 +70,7 @@ pub struct Server {
     pub arinterval: Option<u32>,
 }
 
-impl Server {
+impl ServerConfig {
     /// All arguments beside our own (Xserver(1)): those that have keys, then `args`, of which the last one counts.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
@@ -82,7 +82,7 @@ impl Server {
 
 /// The session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionConfig {
     /// What to start when nothing was asked for, no unit is enabled and there is no `~/.xinitrc`.
     pub default: Option<String>,
     /// When the session counts as up.
@@ -91,7 +91,7 @@ pub struct Session {
 
 /// The menu of `startxd select`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Select {
+pub struct SelectConfig {
     /// After how long it takes the choice of last time; zero for never.
     pub timeout: std::time::Duration,
 }

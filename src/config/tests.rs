@@ -98,7 +98,7 @@ fn one_fault_leaves_the_rest_alone() {
         let (config, complaints) = load_text(format!("{fault}{below}"));
         assert_eq!(config.session.ready, Ready::Started, "{fault:?}: {complaints:?}");
         assert_eq!(config.deadlines.stop, Duration::from_secs(7), "{fault:?}: {complaints:?}");
-        assert!(config.server == Server::default(), "{fault:?}: {:?}", config.server);
+        assert!(config.server == ServerConfig::default(), "{fault:?}: {:?}", config.server);
         let [complaint] = complaints.as_slice() else { panic!("{fault:?}: {complaints:?}") };
         assert!(complaint.starts_with(expected), "{fault:?}: {complaint}");
     }

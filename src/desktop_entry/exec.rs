@@ -1,6 +1,6 @@
 //! The command line of an entry (Desktop Entry Specification, "The Exec key").
 
-use super::Broken;
+use super::BrokenEntry;
 
 /// Must be within quotes.
 const RESERVED: &[char] =
@@ -27,7 +27,7 @@ pub(super) struct Fields<'a> {
 const TOO_LONG: &str = "the command line is longer than 128 KiB";
 
 /// A word of the command line, with its quoting undone and its field codes as they are.
-struct Word {
+struct ExecWord {
     text: String,
     quoted: bool,
 }
@@ -54,11 +54,11 @@ pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, St
     if program.contains('=') {
         return Err(format!(
             "a program's name has no equals sign, as {} has: variables are set by env",
-            Broken::quote(program)
+            BrokenEntry::quote(program)
         ));
     }
     if program.contains('/') && !program.starts_with('/') {
-        return Err(format!("{} is neither a whole path nor a name without slashes", Broken::quote(program)));
+        return Err(format!("{} is neither a whole path nor a name without slashes", BrokenEntry::quote(program)));
     }
     if arguments.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument cannot hold a NUL".to_owned());
@@ -67,7 +67,7 @@ pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, St
 }
 
 /// Splits at spaces, and undoes the quoting.
-fn split(value: &str) -> Result<Vec<Word>, String> {
+fn split(value: &str) -> Result<Vec<ExecWord>, String> {
     let mut words = Vec::new();
     let mut rest = value.trim_start_matches(' ');
     while !rest.is_empty() {
@@ -76,7 +76,10 @@ fn split(value: &str) -> Result<Vec<Word>, String> {
             None => unquoted(rest)?,
         };
         if !after.is_empty() && !after.starts_with(' ') {
-            return Err(format!("{} follows a closing quote: arguments are quoted in whole", Broken::quote(after)));
+            return Err(format!(
+                "{} follows a closing quote: arguments are quoted in whole",
+                BrokenEntry::quote(after)
+            ));
         }
         words.push(word);
         rest = after.trim_start_matches(' ');
@@ -84,25 +87,27 @@ fn split(value: &str) -> Result<Vec<Word>, String> {
     Ok(words)
 }
 
-fn unquoted(text: &str) -> Result<(Word, &str), String> {
+fn unquoted(text: &str) -> Result<(ExecWord, &str), String> {
     let (word, after) = text.split_at(text.find(' ').unwrap_or(text.len()));
     match word.chars().find(|character| RESERVED.contains(character)) {
-        Some('"') => Err(format!("a quote within {}: arguments are quoted in whole", Broken::quote(word))),
-        Some('\'') => Err(format!("a single quote in {}: arguments are quoted by double ones", Broken::quote(word))),
-        Some(reserved) => {
-            Err(format!("{} must be within double quotes, because of its {reserved:?}", Broken::quote(word)))
+        Some('"') => Err(format!("a quote within {}: arguments are quoted in whole", BrokenEntry::quote(word))),
+        Some('\'') => {
+            Err(format!("a single quote in {}: arguments are quoted by double ones", BrokenEntry::quote(word)))
         }
-        None => Ok((Word { text: word.to_owned(), quoted: false }, after)),
+        Some(reserved) => {
+            Err(format!("{} must be within double quotes, because of its {reserved:?}", BrokenEntry::quote(word)))
+        }
+        None => Ok((ExecWord { text: word.to_owned(), quoted: false }, after)),
     }
 }
 
 /// Takes what follows an opening quote.
-fn quoted(text: &str) -> Result<(Word, &str), String> {
+fn quoted(text: &str) -> Result<(ExecWord, &str), String> {
     let mut word = String::new();
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
-            '"' => return Ok((Word { text: word, quoted: true }, &text[at + 1..])),
+            '"' => return Ok((ExecWord { text: word, quoted: true }, &text[at + 1..])),
             '\\' => match characters.next() {
                 Some((_, escaped)) if ESCAPED.contains(&escaped) => word.push(escaped),
                 _ => return Err("a backslash within quotes must be escaped, which is written \\\\\\\\".to_owned()),
@@ -117,7 +122,7 @@ fn quoted(text: &str) -> Result<(Word, &str), String> {
 }
 
 /// Expands the field codes of a word and appends what comes of it.
-fn expand(word: &Word, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec<String>) -> Result<(), String> {
+fn expand(word: &ExecWord, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec<String>) -> Result<(), String> {
     let mut text = String::new();
     let mut removed = false;
     let alone = word.text.chars().count() == 2;
@@ -159,7 +164,7 @@ fn expand(word: &Word, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec
                 text.push_str(fields.path.unwrap_or_default());
                 removed |= fields.path.is_none();
             }
-            Some(other) => return Err(format!("there is no field code {}", Broken::quote(&format!("%{other}")))),
+            Some(other) => return Err(format!("there is no field code {}", BrokenEntry::quote(&format!("%{other}")))),
             None => return Err("a % at the end of an argument: a percent sign itself is written %%".to_owned()),
         }
     }

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::Broken;
+use super::BrokenEntry;
 
 /// A file by its groups.
 pub(super) struct KeyFile<'a> {
-    groups: Vec<Group<'a>>,
+    groups: Vec<EntryGroup<'a>>,
 }
 
 /// A group: a header and the keys below it.
-pub(super) struct Group<'a> {
+pub(super) struct EntryGroup<'a> {
     name: &'a str,
     line: usize,
-    keys: Vec<Key<'a>>,
+    keys: Vec<EntryKey<'a>>,
 }
 
 /// A key as it stands in the file.
-struct Key<'a> {
+struct EntryKey<'a> {
     line: usize,
     name: &'a str,
     locale: Option<&'a str>,
@@ -40,10 +40,10 @@ impl<'a> KeyFile<'a> {
     /// translation that nobody asks for, is no fault of the session.
     ///
     /// # Errors
-    /// [`Broken`] with the line.
-    pub(super) fn parse(bytes: &'a [u8], matters: fn(&str) -> bool) -> Result<Self, Broken> {
+    /// [`BrokenEntry`] with the line.
+    pub(super) fn parse(bytes: &'a [u8], matters: fn(&str) -> bool) -> Result<Self, BrokenEntry> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut groups: Vec<EntryGroup<'a>> = Vec::new();
         let mut begun = BTreeMap::new();
         for (line, content) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
             let content = content.trim_ascii();
@@ -52,45 +52,45 @@ impl<'a> KeyFile<'a> {
             }
             if content.starts_with(b"[") {
                 let name = header(content).ok_or_else(|| {
-                    Broken::at(line, "the group's header is not [NAME], with NAME in ASCII and without brackets")
+                    BrokenEntry::at(line, "the group's header is not [NAME], with NAME in ASCII and without brackets")
                 })?;
                 if matters(name)
                     && let Some(first) = begun.insert(name, line)
                 {
-                    return Err(Broken::at(line, format!("[{name}] began in line {first} already")));
+                    return Err(BrokenEntry::at(line, format!("[{name}] began in line {first} already")));
                 }
-                groups.push(Group { name, line, keys: Vec::new() });
+                groups.push(EntryGroup { name, line, keys: Vec::new() });
                 continue;
             }
             let Some(group) = groups.last_mut() else {
-                return Err(Broken::at(line, "only comments may stand before [Desktop Entry]"));
+                return Err(BrokenEntry::at(line, "only comments may stand before [Desktop Entry]"));
             };
             if !matters(group.name) {
                 continue;
             }
             let Some(at) = content.iter().position(|&byte| byte == b'=') else {
-                return Err(Broken::at(line, "this is neither KEY=VALUE, nor [GROUP], nor a comment"));
+                return Err(BrokenEntry::at(line, "this is neither KEY=VALUE, nor [GROUP], nor a comment"));
             };
             // What is no key by the specification is none of those that are asked for.
             if let Some((name, locale)) = key(content[..at].trim_ascii_end()) {
-                group.keys.push(Key { line, name, locale, value: content[at + 1..].trim_ascii_start() });
+                group.keys.push(EntryKey { line, name, locale, value: content[at + 1..].trim_ascii_start() });
             }
         }
         Ok(Self { groups })
     }
 
     /// The first group.
-    pub(super) fn first(&self) -> Option<&Group<'a>> {
+    pub(super) fn first(&self) -> Option<&EntryGroup<'a>> {
         self.groups.first()
     }
 
     /// A group by its name.
-    pub(super) fn group(&self, name: &str) -> Option<&Group<'a>> {
+    pub(super) fn group(&self, name: &str) -> Option<&EntryGroup<'a>> {
         self.groups.iter().find(|group| group.name == name)
     }
 }
 
-impl<'a> Group<'a> {
+impl<'a> EntryGroup<'a> {
     /// The group's name.
     pub(super) fn name(&self) -> &'a str {
         self.name
@@ -104,19 +104,19 @@ impl<'a> Group<'a> {
     /// The value of a key with this locale, or without one; `None` if it is not there.
     ///
     /// # Errors
-    /// [`Broken`]: the key stands there twice, or its line is not UTF-8 or has control characters.
-    pub(super) fn get(&self, name: &str, locale: Option<&str>) -> Result<Option<Value<'a>>, Broken> {
+    /// [`BrokenEntry`]: the key stands there twice, or its line is not UTF-8 or has control characters.
+    pub(super) fn get(&self, name: &str, locale: Option<&str>) -> Result<Option<Value<'a>>, BrokenEntry> {
         let mut found = self.keys.iter().filter(|key| key.name == name && key.locale == locale);
         let Some(key) = found.next() else { return Ok(None) };
         if let Some(again) = found.next() {
-            return Err(Broken::at(again.line, format!("{name} stood in line {} already", key.line)));
+            return Err(BrokenEntry::at(again.line, format!("{name} stood in line {} already", key.line)));
         }
         let Ok(text) = std::str::from_utf8(key.value) else {
-            return Err(Broken::at(key.line, format!("the value of {name} is not UTF-8")));
+            return Err(BrokenEntry::at(key.line, format!("the value of {name} is not UTF-8")));
         };
         if text.bytes().any(|byte| byte.is_ascii_control()) {
             let why = format!("the value of {name} has a control character: a tab, for one, is written \\t");
-            return Err(Broken::at(key.line, why));
+            return Err(BrokenEntry::at(key.line, why));
         }
         Ok(Some(Value { line: key.line, text }))
     }
@@ -147,8 +147,8 @@ impl Value<'_> {
     /// The value as a string: `\s`, `\n`, `\t`, `\r` and `\\` are undone.
     ///
     /// # Errors
-    /// [`Broken`] on any other escape.
-    pub(super) fn string(self) -> Result<String, Broken> {
+    /// [`BrokenEntry`] on any other escape.
+    pub(super) fn string(self) -> Result<String, BrokenEntry> {
         self.unescape(false).map(|mut items| items.pop().unwrap_or_default())
     }
 
@@ -156,7 +156,7 @@ impl Value<'_> {
     ///
     /// # Errors
     /// As [`Value::string`].
-    pub(super) fn strings(self) -> Result<Vec<String>, Broken> {
+    pub(super) fn strings(self) -> Result<Vec<String>, BrokenEntry> {
         let mut items = self.unescape(true)?;
         items.retain(|item| !item.is_empty());
         Ok(items)
@@ -165,16 +165,18 @@ impl Value<'_> {
     /// The value as a boolean; `0` and `1` as in files from before version 1.0 ("Deprecated items").
     ///
     /// # Errors
-    /// [`Broken`] if it is neither.
-    pub(super) fn boolean(self) -> Result<bool, Broken> {
+    /// [`BrokenEntry`] if it is neither.
+    pub(super) fn boolean(self) -> Result<bool, BrokenEntry> {
         match self.text {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            other => Err(Broken::at(self.line, format!("{} is neither true nor false", Broken::quote(other)))),
+            other => {
+                Err(BrokenEntry::at(self.line, format!("{} is neither true nor false", BrokenEntry::quote(other))))
+            }
         }
     }
 
-    fn unescape(self, list: bool) -> Result<Vec<String>, Broken> {
+    fn unescape(self, list: bool) -> Result<Vec<String>, BrokenEntry> {
         let mut items = Vec::new();
         let mut item = String::new();
         let mut characters = self.text.chars();
@@ -190,9 +192,11 @@ impl Value<'_> {
                     Some(';') if list => ';',
                     Some(other) => {
                         let why = format!("there is no escape \\{other}: a backslash itself is written \\\\");
-                        return Err(Broken::at(self.line, why));
+                        return Err(BrokenEntry::at(self.line, why));
                     }
-                    None => return Err(Broken::at(self.line, "a backslash at the end: one itself is written \\\\")),
+                    None => {
+                        return Err(BrokenEntry::at(self.line, "a backslash at the end: one itself is written \\\\"));
+                    }
                 }),
                 other => item.push(other),
             }

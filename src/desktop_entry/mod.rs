@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use locale::Locale;
 
 use crate::text::one_line;
-use key_file::{Group, KeyFile};
+use key_file::{EntryGroup, KeyFile};
 
 /// The first group, and the one that counts.
 const MAIN: &str = "Desktop Entry";
@@ -31,14 +31,14 @@ const ACTION: &str = "Desktop Action ";
 /// What is wrong with a file. One line, with the number of the line in the file if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}{text}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
-pub struct Broken {
+pub struct BrokenEntry {
     /// The line, from 1; `None` if it is about what is not there.
     pub line: Option<usize>,
     /// What is wrong.
     pub text: String,
 }
 
-impl Broken {
+impl BrokenEntry {
     fn at(line: usize, text: impl Into<String>) -> Self {
         Self { line: Some(line), text: one_line(&text.into()) }
     }
@@ -59,7 +59,7 @@ impl Broken {
 
 /// A session as an entry describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct DesktopEntry {
     /// `Name`, in the person's language.
     pub name: String,
     /// `Comment`, in the person's language.
@@ -84,7 +84,7 @@ pub struct Action {
     /// Its identifier.
     pub id: String,
     /// What it is, or why it cannot be used: that keeps nobody from the others.
-    pub what: Result<ActionWhat, Broken>,
+    pub what: Result<ActionWhat, BrokenEntry>,
 }
 
 /// What an action does.
@@ -100,16 +100,16 @@ pub struct ActionWhat {
 /// `Hidden`, which is to be taken as if the file, and those that it shadows, did not exist.
 ///
 /// # Errors
-/// [`Broken`]: the first thing that is wrong.
-pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option<Entry>, Broken> {
+/// [`BrokenEntry`]: the first thing that is wrong.
+pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option<DesktopEntry>, BrokenEntry> {
     let file = KeyFile::parse(bytes, |group| group == MAIN || group.starts_with(ACTION))?;
     let main = match file.first() {
         Some(first) if first.name() == MAIN => first,
         Some(first) => {
-            let why = format!("the first group is {}, not [{MAIN}]", Broken::quote(first.name()));
-            return Err(Broken::at(first.line(), why));
+            let why = format!("the first group is {}, not [{MAIN}]", BrokenEntry::quote(first.name()));
+            return Err(BrokenEntry::at(first.line(), why));
         }
-        None => return Err(Broken::whole(format!("there is no group [{MAIN}]"))),
+        None => return Err(BrokenEntry::whole(format!("there is no group [{MAIN}]"))),
     };
     if flag(main, "Hidden")? {
         return Ok(None);
@@ -128,7 +128,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
         }
         None => Vec::new(),
     };
-    Ok(Some(Entry {
+    Ok(Some(DesktopEntry {
         comment: reader.localised("Comment")?.filter(|comment| !comment.is_empty()),
         no_display: flag(main, "NoDisplay")?,
         try_exec: reader.string("TryExec")?.filter(|program| !program.is_empty()),
@@ -143,7 +143,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
 fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Locale) -> Action {
     let what = || {
         let group = file.group(&format!("{ACTION}{id}"));
-        let group = group.ok_or_else(|| Broken::whole(format!("there is no group [{ACTION}{id}]")))?;
+        let group = group.ok_or_else(|| BrokenEntry::whole(format!("there is no group [{ACTION}{id}]")))?;
         let reader = Reader { group, locale };
         let name = reader.required_name()?;
         let icon = reader.localised("Icon")?.filter(|icon| !icon.is_empty());
@@ -153,23 +153,23 @@ fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Loc
     Action { what: what(), id }
 }
 
-fn flag(group: &Group<'_>, name: &str) -> Result<bool, Broken> {
+fn flag(group: &EntryGroup<'_>, name: &str) -> Result<bool, BrokenEntry> {
     group.get(name, None)?.map_or(Ok(false), |value| value.boolean())
 }
 
 /// Reads the keys of a group.
 struct Reader<'a> {
-    group: &'a Group<'a>,
+    group: &'a EntryGroup<'a>,
     locale: &'a Locale,
 }
 
 impl Reader<'_> {
-    fn string(&self, name: &str) -> Result<Option<String>, Broken> {
+    fn string(&self, name: &str) -> Result<Option<String>, BrokenEntry> {
         self.group.get(name, None)?.map(|value| value.string()).transpose()
     }
 
     /// The value in the locale that fits best, else the one without.
-    fn localised(&self, name: &str) -> Result<Option<String>, Broken> {
+    fn localised(&self, name: &str) -> Result<Option<String>, BrokenEntry> {
         for locale in self.locale.keys() {
             if let Some(value) = self.group.get(name, Some(locale))?.filter(|value| !value.text.is_empty()) {
                 return value.string().map(Some);
@@ -178,48 +178,55 @@ impl Reader<'_> {
         self.string(name)
     }
 
-    fn missing(&self, name: &str) -> Broken {
-        Broken::whole(format!("there is no {name} in [{}]", self.group.name()))
+    fn missing(&self, name: &str) -> BrokenEntry {
+        BrokenEntry::whole(format!("there is no {name} in [{}]", self.group.name()))
     }
 
     /// The name, without which an entry is none; a translation alone does not do.
-    fn required_name(&self) -> Result<String, Broken> {
+    fn required_name(&self) -> Result<String, BrokenEntry> {
         self.string("Name")?.filter(|name| !name.is_empty()).ok_or_else(|| self.missing("Name"))?;
         Ok(self.localised("Name")?.unwrap_or_default())
     }
 
     /// `XSession` is not in the specification, but in the field: display managers take it, and i3 of 2024 says it.
-    fn check_type(&self) -> Result<(), Broken> {
+    fn check_type(&self) -> Result<(), BrokenEntry> {
         let value = self.group.get("Type", None)?.ok_or_else(|| self.missing("Type"))?;
         match value.text {
             "Application" | "XSession" => Ok(()),
-            other => Err(Broken::at(value.line, format!("it is of type {}, not a session", Broken::quote(other)))),
+            other => {
+                Err(BrokenEntry::at(value.line, format!("it is of type {}, not a session", BrokenEntry::quote(other))))
+            }
         }
     }
 
-    fn directory(&self) -> Result<Option<String>, Broken> {
+    fn directory(&self) -> Result<Option<String>, BrokenEntry> {
         let Some(value) = self.group.get("Path", None)? else { return Ok(None) };
         let path = value.string()?;
         if !path.is_empty() && !path.starts_with('/') {
-            return Err(Broken::at(value.line, format!("Path is {}, and no whole path", Broken::quote(&path))));
+            return Err(BrokenEntry::at(
+                value.line,
+                format!("Path is {}, and no whole path", BrokenEntry::quote(&path)),
+            ));
         }
         Ok(Some(path).filter(|path| !path.is_empty()))
     }
 
     /// Colons separate names too, as they do in the variable that the names are for: distributions write both.
-    fn desktop_names(&self) -> Result<Vec<String>, Broken> {
+    fn desktop_names(&self) -> Result<Vec<String>, BrokenEntry> {
         let Some(value) = self.group.get("DesktopNames", None)? else { return Ok(Vec::new()) };
         let items = value.strings()?;
         let names = items.iter().flat_map(|item| item.split(':')).filter(|name| !name.is_empty()).map(str::to_owned);
         let names: Vec<String> = names.collect();
         match names.iter().find(|name| name.chars().any(char::is_control)) {
-            Some(name) => Err(Broken::at(value.line, format!("{} is no desktop's name", Broken::quote(name)))),
+            Some(name) => {
+                Err(BrokenEntry::at(value.line, format!("{} is no desktop's name", BrokenEntry::quote(name))))
+            }
             None => Ok(names),
         }
     }
 
-    fn command(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, Broken> {
+    fn command(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, BrokenEntry> {
         let value = self.group.get("Exec", None)?.ok_or_else(|| self.missing("Exec"))?;
-        exec::command(&value.string()?, fields).map_err(|why| Broken::at(value.line, format!("Exec: {why}")))
+        exec::command(&value.string()?, fields).map_err(|why| BrokenEntry::at(value.line, format!("Exec: {why}")))
     }
 }

@@ -7,7 +7,7 @@ fn file(lines: &str) -> String {
     format!("[Desktop Entry]\nType=Application\nName=A\n{lines}\n")
 }
 
-fn read(text: impl AsRef<[u8]>) -> Result<Option<Entry>, Broken> {
+fn read(text: impl AsRef<[u8]>) -> Result<Option<DesktopEntry>, BrokenEntry> {
     parse(text.as_ref(), &Locale::parse("de_AT.UTF-8@euro"), Some("/x/a b.desktop"))
 }
 
@@ -273,7 +273,7 @@ fn a_large_file_is_soon_read_or_refused() {
     let words = file(&format!("Exec=wm {}", "\"\" ".repeat(most / 4)));
     assert!(read(words).unwrap_err().to_string().ends_with("the command line is longer than 128 KiB"));
     let actions = format!("Exec=wm\nActions={}\n[Desktop Action a]\nName=A\nExec=wm", "a;b;".repeat(most / 5));
-    let ids = |entry: Entry| entry.actions.into_iter().map(|action| action.id).collect::<Vec<_>>();
+    let ids = |entry: DesktopEntry| entry.actions.into_iter().map(|action| action.id).collect::<Vec<_>>();
     assert_eq!(read(file(&actions)).unwrap().map(ids), Some(vec!["a".to_owned(), "b".to_owned()]));
     let many: String = (0..most / 8).map(|number| format!("{number};")).collect();
     assert_eq!(read(file(&format!("Exec=wm\nActions={many}"))).unwrap().map(ids).map_or(0, |ids| ids.len()), 64);

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::claim::{self, Settings};
+use super::claim::{self, ClaimSettings};
 use crate::config::Crash;
 use crate::deadline;
 use crate::launch::Ending;
@@ -102,7 +102,7 @@ impl Child {
 /// # Errors
 /// It cannot be executed.
 pub(super) fn start(
-    settings: &Settings,
+    settings: &ClaimSettings,
     listeners: &[OwnedFd],
     output: &OwnedFd,
     ends_with_us: bool,
@@ -132,7 +132,7 @@ pub(super) fn start(
 }
 
 /// Ends the server, if it has not: SIGTERM, and SIGKILL when its time is up. Relays its last words.
-pub(super) async fn kill(server: &mut Child, settings: &Settings, relay: &mut Relay) {
+pub(super) async fn kill(server: &mut Child, settings: &ClaimSettings, relay: &mut Relay) {
     let ended = async {
         if server.is_gone() {
             return;
@@ -152,7 +152,7 @@ pub(super) async fn kill(server: &mut Child, settings: &Settings, relay: &mut Re
 }
 
 /// A sentence about a server, with its last lines, or where they would be.
-pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, settings: &Settings) -> String {
+pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, settings: &ClaimSettings) -> String {
     match relay.tail() {
         tail if tail.is_empty() => {
             // What a command's own server says is passed on by us.
@@ -177,7 +177,12 @@ pub(super) fn over(verdict: &Verdict, display: Display) -> String {
 }
 
 /// Starts the display's session, if it is to have one, and returns when that is over.
-pub(super) async fn session(runtime: &RuntimeDir, settings: &Settings, crash: &Crash, deadline: Duration) -> Verdict {
+pub(super) async fn session(
+    runtime: &RuntimeDir,
+    settings: &ClaimSettings,
+    crash: &Crash,
+    deadline: Duration,
+) -> Verdict {
     let Some(wanted) = &settings.session else { return std::future::pending().await };
     let unit = names::display_session(settings.display);
     let watched = async {

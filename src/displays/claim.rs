@@ -28,7 +28,7 @@ use crate::{deadline, files, small_file};
 
 /// What a display is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct ClaimSettings {
     /// The display.
     pub display: Display,
     /// What the server was asked for by.
@@ -52,10 +52,10 @@ pub struct Settings {
     /// Variables for the server beside those of the user manager.
     pub environment: BTreeMap<String, String>,
     /// What is to run on it.
-    pub session: Option<Session>,
+    pub session: Option<DisplaySession>,
 }
 
-impl Settings {
+impl ClaimSettings {
     /// Takes what is in the file of a display, and returns its settings.
     ///
     /// # Errors
@@ -78,14 +78,14 @@ impl Settings {
     }
 }
 
-impl Record for Settings {
+impl Record for ClaimSettings {
     const WHAT: &'static str = "a claim to a display";
     const VERSION: Option<u32> = Some(1);
 }
 
 /// The window manager of a display, or whatever it has in its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Session {
+pub struct DisplaySession {
     /// For people.
     pub what: String,
     /// The program.
@@ -102,7 +102,7 @@ pub struct Session {
 
 /// What has become of a display; written by its supervisor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct ClaimState {
     /// The server's process.
     pub server: Option<i32>,
     /// When the server was ready, seconds since the epoch.
@@ -122,7 +122,7 @@ impl Claim {
     ///
     /// # Errors
     /// The directory is full, or not writable.
-    pub fn make(runtime: &RuntimeDir, settings: &Settings) -> io::Result<Option<Self>> {
+    pub fn make(runtime: &RuntimeDir, settings: &ClaimSettings) -> io::Result<Option<Self>> {
         let text = settings.to_toml()?;
         let path = runtime.claim(settings.display);
         // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
@@ -192,9 +192,9 @@ pub fn seconds(seconds: f64) -> Duration {
 ///
 /// # Errors
 /// They cannot be read.
-pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<Settings>> {
+pub fn settings(runtime: &RuntimeDir, display: Display) -> io::Result<Option<ClaimSettings>> {
     let Some(bytes) = small_file::read_ours(&runtime.claim(display))? else { return Ok(None) };
-    Ok(Some(Settings::parse(&bytes, display)?))
+    Ok(Some(ClaimSettings::parse(&bytes, display)?))
 }
 
 /// The displays that are claimed, by number.
@@ -208,7 +208,7 @@ pub fn all(runtime: &RuntimeDir) -> Vec<Display> {
     displays
 }
 
-impl State {
+impl ClaimState {
     /// Begins a display's state; once, so that no second supervisor serves it after the first was killed.
     ///
     /// # Errors
@@ -233,7 +233,7 @@ impl State {
     }
 }
 
-impl Record for State {
+impl Record for ClaimState {
     const WHAT: &'static str = "the state of a display";
     const VERSION: Option<u32> = None;
 }
@@ -245,8 +245,8 @@ mod tests {
     use super::*;
     use crate::test_dir::TestDir;
 
-    fn given(display: Display) -> Settings {
-        Settings {
+    fn given(display: Display) -> ClaimSettings {
+        ClaimSettings {
             display,
             server: "xvfb".into(),
             program: "/usr/bin/Xvfb".into(),
@@ -277,8 +277,8 @@ mod tests {
         let mode = std::fs::metadata(runtime.claim(display)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         drop(claim);
-        State::begin(&runtime, display).unwrap();
-        assert!(State::begin(&runtime, display).is_err());
+        ClaimState::begin(&runtime, display).unwrap();
+        assert!(ClaimState::begin(&runtime, display).is_err());
         Claim::hold(&runtime, display).unwrap().remove(&runtime);
         assert!(!runtime.path().exists());
     }

@@ -1,17 +1,17 @@
 //! The displays that there are.
 
-use super::claim::{self, Settings, State};
+use super::claim::{self, ClaimSettings, ClaimState};
 use crate::dbus::CallError;
 use crate::manager::{Manager, UnitState};
 use crate::runtime_dir::RuntimeDir;
 
 /// A display as it is.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedDisplay {
     /// What it was made as.
-    pub settings: Settings,
+    pub settings: ClaimSettings,
     /// What its supervisor says.
-    pub state: State,
+    pub state: ClaimState,
     /// Its server's unit.
     pub unit: UnitState,
 }
@@ -20,20 +20,20 @@ pub struct Listed {
 ///
 /// # Errors
 /// The user manager does not answer.
-pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<Listed>, CallError> {
+pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<ListedDisplay>, CallError> {
     // What cannot be read is no display of this version's; the next start cleans it up if it is dead.
-    let settings: Vec<Settings> = claim::all(runtime)
+    let settings: Vec<ClaimSettings> = claim::all(runtime)
         .into_iter()
         .filter_map(|display| claim::settings(runtime, display).ok().flatten())
         .collect();
     if settings.is_empty() {
         return Ok(Vec::new());
     }
-    let units: Vec<String> = settings.iter().map(Settings::unit).collect();
+    let units: Vec<String> = settings.iter().map(ClaimSettings::unit).collect();
     let states = manager.states(&units.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-    let listed = |(settings, unit): (Settings, UnitState)| {
-        let state = State::read(runtime, settings.display);
-        Listed { settings, state, unit }
+    let listed = |(settings, unit): (ClaimSettings, UnitState)| {
+        let state = ClaimState::read(runtime, settings.display);
+        ListedDisplay { settings, state, unit }
     };
     Ok(settings.into_iter().zip(states).map(listed).collect())
 }

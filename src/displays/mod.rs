@@ -25,12 +25,12 @@ pub mod claim;
 pub mod end;
 mod failure;
 pub mod list;
-pub mod own;
+pub mod private_display;
+pub mod request;
 pub mod run;
 pub mod server;
 pub mod start;
 pub mod supervisor;
-pub mod wish;
 
 pub use failure::Failure;
 

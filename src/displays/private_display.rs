@@ -25,17 +25,17 @@ use nix::sys::stat::{Mode as FileMode, umask};
 use tokio::time::timeout;
 
 use super::child::{self, Child, NotReady};
-use super::claim::{self, Claim, Settings};
+use super::claim::{self, Claim, ClaimSettings};
+use super::request::{DisplayRequest, next};
 use super::run::{Command, Waiting};
 use super::start::managed;
-use super::wish::{Wish, next};
 use super::{FIRST, Failure, end};
 use crate::config::Config;
 use crate::deadline::BEHIND_OURS;
 use crate::files::NotWritten;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
-use crate::os::{self, Janitor, Pid, Taken};
+use crate::os::{self, Janitor, Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
 use crate::server::relay::Relay;
 use crate::x11::cookie::Cookie;
@@ -44,10 +44,10 @@ use crate::x11::occupied;
 use crate::x11::xauthority;
 
 /// A display of our own.
-struct Own<'a> {
+struct PrivateDisplay<'a> {
     runtime: &'a RuntimeDir,
     config: &'a Config,
-    settings: Settings,
+    settings: ClaimSettings,
     cookie: Cookie,
     server: Child,
     relay: Relay,
@@ -63,17 +63,17 @@ struct Own<'a> {
 /// [`Failure`]: it has not run, and nothing is left.
 pub async fn run(
     runtime: &RuntimeDir,
-    wish: &Wish,
+    request: &DisplayRequest,
     command: &Command,
-    taken: &Taken,
+    taken: &TakenSignals,
     config: &Config,
 ) -> Result<u8, Failure> {
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
     let mut from = FIRST;
     loop {
-        let Some(mut own) = Own::start(runtime, wish, config, &mut from)? else { continue };
+        let Some(mut own) = PrivateDisplay::start(runtime, request, config, &mut from)? else { continue };
         let display = own.settings.display;
-        let outcome = own.serve(wish, command, taken).await;
+        let outcome = own.serve(request, command, taken).await;
         own.end().await;
         // Somebody else's server was faster by a moment, and has the lock: then not this number, but the next.
         let lost = matches!(outcome, Err(Failure::ServerFailed(_)))
@@ -85,17 +85,17 @@ pub async fn run(
     }
 }
 
-impl<'a> Own<'a> {
+impl<'a> PrivateDisplay<'a> {
     /// Claims a number, binds its sockets, and forks the server; `None` if the number was lost to somebody, and `from` is
     /// the next then.
     fn start(
         runtime: &'a RuntimeDir,
-        wish: &Wish,
+        request: &DisplayRequest,
         config: &'a Config,
         from: &mut Display,
     ) -> Result<Option<Self>, Failure> {
         tracing::debug!("begun");
-        let (claim, settings) = wish.claim(runtime, &config.deadlines, *from)?;
+        let (claim, settings) = request.claim(runtime, &config.deadlines, *from)?;
         let display = settings.display;
         let undo = |claim: Claim, failure| {
             claim.remove(runtime);
@@ -161,12 +161,17 @@ impl<'a> Own<'a> {
     }
 
     /// Everything between the server's start and its end. Returns the command's exit status.
-    async fn serve(&mut self, wish: &Wish, command: &Command, taken: &Taken) -> Result<u8, Failure> {
+    async fn serve(
+        &mut self,
+        request: &DisplayRequest,
+        command: &Command,
+        taken: &TakenSignals,
+    ) -> Result<u8, Failure> {
         let display = self.settings.display;
         let held = command.hold(display, &self.runtime.authority(display), taken)?;
         tokio::select! {
             biased;
-            ready = self.bring_up(wish, command, held.pid) => ready?,
+            ready = self.bring_up(request, command, held.pid) => ready?,
             came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
         }
         tracing::debug!("letting the command go");
@@ -175,7 +180,7 @@ impl<'a> Own<'a> {
     }
 
     /// Makes the units, and returns when the server answers and the session, if there is one, is up.
-    async fn bring_up(&mut self, wish: &Wish, command: &Command, held: Pid) -> Result<(), Failure> {
+    async fn bring_up(&mut self, request: &DisplayRequest, command: &Command, held: Pid) -> Result<(), Failure> {
         let deadlines = &self.config.deadlines;
         let (display, server) = (self.settings.display, self.settings.unit());
         let manager = &mut self.manager;
@@ -226,13 +231,13 @@ impl<'a> Own<'a> {
             Err(Unready::Other(failure)) => return Err(failure),
             Err(Unready::Server(why)) => return Err(self.server_failed(&why).await),
         }
-        if wish.session.is_none() {
+        if request.session.is_none() {
             return Ok(());
         }
         let session = child::session(self.runtime, &self.settings, &self.config.crash, deadlines.user_manager);
         tokio::select! {
             biased;
-            up = managed(display, &self.cookie, wish.ready, deadlines.window_manager) => up,
+            up = managed(display, &self.cookie, request.ready, deadlines.window_manager) => up,
             verdict = session => Err(Failure::SessionFailed(child::over(&verdict, display))),
             ending = self.server.ended() => Err(self.server_failed(&NotReady::Ended(ending)).await),
             () = self.relay.run() => unreachable!("the relay never returns"),
@@ -246,7 +251,7 @@ impl<'a> Own<'a> {
     }
 
     /// Waits for the command's end, and hands on what we are told meanwhile.
-    async fn wait(&mut self, pid: Pid, taken: &Taken) -> Result<u8, Failure> {
+    async fn wait(&mut self, pid: Pid, taken: &TakenSignals) -> Result<u8, Failure> {
         let mut waiting = Waiting::new(pid)?;
         let mut gone = false;
         loop {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::Failure;
-use super::claim::{self, Claim, Session, Settings};
-use super::server::{Kind, Line, Program};
+use super::claim::{self, Claim, ClaimSettings, DisplaySession};
+use super::server::{Program, ServerKind, ServerLine};
 use crate::config::Ready;
 use crate::config::size::Size;
 use crate::deadline::Deadlines;
@@ -20,7 +20,7 @@ use crate::x11::occupied::{self, Taken};
 
 /// What is wanted.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct DisplayRequest {
     /// The display; a free one if `None`.
     pub display: Option<Display>,
     /// The server.
@@ -39,7 +39,7 @@ pub struct Wish {
     pub client: Option<Pid>,
 }
 
-impl Wish {
+impl DisplayRequest {
     /// Claims the asked-for number, or the first free one from `from` on.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Wish {
         runtime: &RuntimeDir,
         deadlines: &Deadlines,
         mut from: Display,
-    ) -> Result<(Claim, Settings), Failure> {
+    ) -> Result<(Claim, ClaimSettings), Failure> {
         loop {
             let display = match self.display {
                 Some(asked) if claim::all(runtime).contains(&asked) => return Err(Failure::Yours(asked)),
@@ -72,17 +72,17 @@ impl Wish {
         }
     }
 
-    fn settings(&self, runtime: &RuntimeDir, deadlines: &Deadlines, display: Display) -> Settings {
+    fn settings(&self, runtime: &RuntimeDir, deadlines: &Deadlines, display: Display) -> ClaimSettings {
         let (authority, vnc) = (runtime.authority(display), runtime.vnc_socket(display));
         let (size, depth) = (self.size, self.depth);
-        let line = Line { display, size, depth, authority: &authority, vnc: &vnc, extra: &self.extra };
+        let line = ServerLine { display, size, depth, authority: &authority, vnc: &vnc, extra: &self.extra };
         let (arguments, by_socket) = (line.arguments(&self.program), line.is_by_socket(&self.program));
         let mut environment = BTreeMap::new();
-        if self.program.kind == Kind::Xephyr {
+        if self.program.kind == ServerKind::Xephyr {
             let ours = ["DISPLAY", "XAUTHORITY"].map(|name| (name.to_owned(), std::env::var(name).ok()));
             environment.extend(ours.into_iter().filter_map(|(name, value)| Some((name, value?))));
         }
-        Settings {
+        ClaimSettings {
             display,
             server: self.program.word.clone(),
             program: self.program.path.clone(),
@@ -106,7 +106,7 @@ pub fn next(display: Display) -> Option<Display> {
 }
 
 /// The session that a choice is on a display; `None` for what has no program of its own.
-fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Session> {
+fn session(choice: &Choice, display: Display, authority: &Path) -> Option<DisplaySession> {
     let service = choice.service()?;
     let mut environment: Block = of_display(display, authority);
     if let Some(desktop) = choice.desktop() {
@@ -116,7 +116,7 @@ fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Sessio
     }
     // Where its programs are found as it was found itself.
     environment.extend(std::env::var("PATH").ok().map(|path| ("PATH".to_owned(), path)));
-    Some(Session {
+    Some(DisplaySession {
         what: choice.describe(),
         program: service.program.clone(),
         arguments: service.arguments.clone(),

@@ -12,14 +12,14 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use tokio::io::unix::AsyncFd;
 use zbus::OwnedObjectPath;
 
-use super::claim::Settings;
+use super::claim::ClaimSettings;
 use super::{Failure, claim};
 use crate::dbus::CallError;
 use crate::deadline::Deadlines;
 use crate::environment::policy::{self, Tag};
 use crate::environment::{Block, of_display};
 use crate::manager::{Manager, NoManager, names, transient};
-use crate::os::{self, Came, Held, Pid, Taken};
+use crate::os::{self, Held, Pid, ReceivedSignal, TakenSignals};
 use crate::program;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
@@ -52,7 +52,7 @@ impl Command {
     }
 
     /// Forks its process, which waits to be let go.
-    pub(super) fn hold(&self, display: Display, authority: &Path, taken: &Taken) -> io::Result<Held> {
+    pub(super) fn hold(&self, display: Display, authority: &Path, taken: &TakenSignals) -> io::Result<Held> {
         let variables = of_display(display, authority);
         let command = os::Command {
             program: &self.program,
@@ -72,7 +72,7 @@ impl Command {
     pub(super) async fn scope(
         &self,
         manager: &Manager,
-        settings: &Settings,
+        settings: &ClaimSettings,
         pid: Pid,
         deadlines: &Deadlines,
     ) -> Result<(OwnedObjectPath, String), CallError> {
@@ -101,8 +101,8 @@ fn environment(variables: &Block) -> Vec<CString> {
 ///
 /// # Errors
 /// Out of descriptors.
-pub fn take_signals() -> io::Result<Taken> {
-    Taken::take(&FORWARDED)
+pub fn take_signals() -> io::Result<TakenSignals> {
+    TakenSignals::take(&FORWARDED)
 }
 
 /// Runs a command on a display that is there already. Returns its exit status as a shell counts: 128 and the signal's
@@ -115,7 +115,7 @@ pub async fn on(
     manager: &Manager,
     display: Display,
     command: &Command,
-    taken: &Taken,
+    taken: &TakenSignals,
     deadlines: &Deadlines,
 ) -> Result<u8, Failure> {
     let settings = claim::settings(runtime, display)?.ok_or(Failure::Unknown(display))?;
@@ -157,7 +157,7 @@ impl Waiting {
 
     /// Waits for its end, and hands on what we are told meanwhile. Returns its status as a shell counts. May be dropped
     /// while it waits.
-    pub(super) async fn ended(&mut self, taken: &Taken) -> Result<u8, Failure> {
+    pub(super) async fn ended(&mut self, taken: &TakenSignals) -> Result<u8, Failure> {
         loop {
             tokio::select! {
                 biased;
@@ -177,7 +177,7 @@ impl Waiting {
 }
 
 /// A key on the terminal has reached the command as well: it is in our process group.
-fn forward(pid: Pid, came: Came) {
+fn forward(pid: Pid, came: ReceivedSignal) {
     if !came.from_terminal {
         // Not waited for yet, so the pid is still its own; that it has ended is no error.
         let _ = kill(pid, came.signal);

@@ -17,7 +17,7 @@ use crate::x11::display::Display;
 
 /// How a server is told its size, and what it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ServerKind {
     /// Xvfb(1), and whatever else takes its arguments.
     Xvfb,
     /// Xephyr(1): a window on another display.
@@ -30,7 +30,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// How it takes its arguments.
-    pub kind: Kind,
+    pub kind: ServerKind,
     /// Where it is.
     pub path: PathBuf,
     /// What it was asked for by, for people.
@@ -48,7 +48,7 @@ pub enum NoProgram {
     Unusable(PathBuf, &'static str),
 }
 
-impl Kind {
+impl ServerKind {
     /// The names that the program has, the usual one first, and the packages that it comes from.
     fn program(self) -> (&'static [&'static str], &'static str) {
         match self {
@@ -78,9 +78,9 @@ pub fn program(asked: &ServerName, path: Option<&OsStr>) -> Result<Program, NoPr
                 None => Ok(Program { kind: kind_of(path), path: path.clone(), word }),
             };
         }
-        ServerName::Xvfb => Kind::Xvfb,
-        ServerName::Xephyr => Kind::Xephyr,
-        ServerName::Xvnc => Kind::Xvnc,
+        ServerName::Xvfb => ServerKind::Xvfb,
+        ServerName::Xephyr => ServerKind::Xephyr,
+        ServerName::Xvnc => ServerKind::Xvnc,
     };
     let (names, packages) = kind.program();
     let found = names.iter().find_map(|name| find(OsStr::new(name), path));
@@ -99,19 +99,19 @@ fn problem(path: &Path) -> Option<&'static str> {
 }
 
 /// By its name, where it is given by its path.
-fn kind_of(path: &Path) -> Kind {
+fn kind_of(path: &Path) -> ServerKind {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if name.contains("vnc") {
-        Kind::Xvnc
+        ServerKind::Xvnc
     } else if name.contains("xephyr") {
-        Kind::Xephyr
+        ServerKind::Xephyr
     } else {
-        Kind::Xvfb
+        ServerKind::Xvfb
     }
 }
 
 /// What the arguments of a server are made from.
-pub struct Line<'a> {
+pub struct ServerLine<'a> {
     /// The display.
     pub display: Display,
     /// Its size.
@@ -126,7 +126,7 @@ pub struct Line<'a> {
     pub extra: &'a [String],
 }
 
-impl Line<'_> {
+impl ServerLine<'_> {
     /// The arguments, the name first.
     ///
     /// `-noreset`, because a reset closes the sockets that the server is handed (x11/server.rs).
@@ -137,11 +137,11 @@ impl Line<'_> {
         let mut arguments = vec![name, self.display.to_string()];
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
         match program.kind {
-            Kind::Xvfb => add(&["-screen", "0", &format!("{size}x{depth}")]),
-            Kind::Xephyr => {
+            ServerKind::Xvfb => add(&["-screen", "0", &format!("{size}x{depth}")]),
+            ServerKind::Xephyr => {
                 add(&["-screen", &format!("{size}x{depth}"), "-title", &format!("display {}", self.display)])
             }
-            Kind::Xvnc => add(&["-geometry", &size.to_string(), "-depth", &depth.to_string()]),
+            ServerKind::Xvnc => add(&["-geometry", &size.to_string(), "-depth", &depth.to_string()]),
         }
         add(&["-noreset", "-nolisten", "tcp", "-auth", &self.authority.display().to_string()]);
         if self.is_by_socket(program) {
@@ -162,7 +162,7 @@ impl Line<'_> {
             let argument = argument.trim_start_matches('-').to_lowercase();
             ["rfbport", "inetd", "interface"].iter().any(|name| argument.split('=').next() == Some(name))
         };
-        program.kind == Kind::Xvnc && !self.extra.iter().any(asks)
+        program.kind == ServerKind::Xvnc && !self.extra.iter().any(asks)
     }
 }
 
@@ -170,15 +170,15 @@ impl Line<'_> {
 mod tests {
     use std::path::Path;
 
-    use super::{Kind, Line, Program, kind_of, program};
+    use super::{Program, ServerKind, ServerLine, kind_of, program};
     use crate::config::ServerName;
     use crate::config::size::Size;
     use crate::x11::display::Display;
 
-    fn line(kind: Kind, extra: &[&str]) -> String {
+    fn line(kind: ServerKind, extra: &[&str]) -> String {
         let program = Program { kind, path: "/usr/bin/X".into(), word: String::new() };
         let extra: Vec<String> = extra.iter().map(|&argument| argument.to_owned()).collect();
-        let line = Line {
+        let line = ServerLine {
             display: Display::new(7).unwrap(),
             size: Size::USUAL,
             depth: 24,
@@ -192,27 +192,32 @@ mod tests {
     #[test]
     fn command_lines() {
         let common = "-noreset -nolisten tcp -auth /a";
-        assert_eq!(line(Kind::Xvfb, &["-ardelay", "9"]), format!("X :7 -screen 0 1280x1024x24 {common} -ardelay 9"));
-        assert_eq!(line(Kind::Xephyr, &[]), format!("X :7 -screen 1280x1024x24 -title display :7 {common}"));
+        assert_eq!(
+            line(ServerKind::Xvfb, &["-ardelay", "9"]),
+            format!("X :7 -screen 0 1280x1024x24 {common} -ardelay 9")
+        );
+        assert_eq!(line(ServerKind::Xephyr, &[]), format!("X :7 -screen 1280x1024x24 -title display :7 {common}"));
         let vnc = format!("X :7 -geometry 1280x1024 -depth 24 {common}");
         let by_socket = "-rfbport -1 -rfbunixpath /v -rfbunixmode 0600 -SecurityTypes None";
-        assert_eq!(line(Kind::Xvnc, &["-AlwaysShared"]), format!("{vnc} {by_socket} -AlwaysShared"));
+        assert_eq!(line(ServerKind::Xvnc, &["-AlwaysShared"]), format!("{vnc} {by_socket} -AlwaysShared"));
     }
 
     #[test]
     fn a_port_is_never_open_without_a_password() {
         for asked in [&["-rfbport", "5907"][..], &["rfbport=5907"], &["--RFBPort=5907"], &["-inetd"]] {
-            let line = line(Kind::Xvnc, asked);
+            let line = line(ServerKind::Xvnc, asked);
             assert!(!line.contains("SecurityTypes") && !line.contains("rfbunixpath"), "{line}");
         }
-        assert!(line(Kind::Xvnc, &["-rfbportal"]).contains("-rfbport -1"));
+        assert!(line(ServerKind::Xvnc, &["-rfbportal"]).contains("-rfbport -1"));
     }
 
     #[test]
     fn kinds_are_known_by_their_names() {
-        for (path, kind) in
-            [("/usr/bin/Xtigervnc", Kind::Xvnc), ("/opt/Xephyr", Kind::Xephyr), ("/opt/vnc/Xvfb", Kind::Xvfb)]
-        {
+        for (path, kind) in [
+            ("/usr/bin/Xtigervnc", ServerKind::Xvnc),
+            ("/opt/Xephyr", ServerKind::Xephyr),
+            ("/opt/vnc/Xvfb", ServerKind::Xvfb),
+        ] {
             assert_eq!(kind_of(Path::new(path)), kind, "{path}");
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zbus::OwnedObjectPath;
 
-use super::claim::{Claim, State};
-use super::wish::{Wish, next};
+use super::claim::{Claim, ClaimState};
+use super::request::{DisplayRequest, next};
 use super::{FIRST, Failure, end};
 use crate::config::Ready;
 use crate::deadline::Deadlines;
@@ -30,7 +30,7 @@ pub struct Starter<'a> {
     /// How long each thing may take.
     pub deadlines: &'a Deadlines,
     /// What is wanted.
-    pub wish: &'a Wish,
+    pub request: &'a DisplayRequest,
     /// The claim to the number, as soon as there is one.
     claim: Option<Claim>,
     /// The number.
@@ -40,8 +40,13 @@ pub struct Starter<'a> {
 impl<'a> Starter<'a> {
     /// Nothing is done yet.
     #[must_use]
-    pub fn new(runtime: &'a RuntimeDir, manager: &'a Manager, deadlines: &'a Deadlines, wish: &'a Wish) -> Self {
-        Self { runtime, manager, deadlines, wish, claim: None, display: None }
+    pub fn new(
+        runtime: &'a RuntimeDir,
+        manager: &'a Manager,
+        deadlines: &'a Deadlines,
+        request: &'a DisplayRequest,
+    ) -> Self {
+        Self { runtime, manager, deadlines, request, claim: None, display: None }
     }
 
     /// Brings the display up. Returns its number when its server answers and, if it has a session, that manages it.
@@ -52,16 +57,16 @@ impl<'a> Starter<'a> {
         occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
         end::repair_all(self.runtime, self.manager).await;
         let mut signals = self.manager.signals().await?;
-        let mut from = self.wish.display.unwrap_or(FIRST);
+        let mut from = self.request.display.unwrap_or(FIRST);
         loop {
-            let (claim, settings) = self.wish.claim(self.runtime, self.deadlines, from)?;
+            let (claim, settings) = self.request.claim(self.runtime, self.deadlines, from)?;
             let display = settings.display;
             (self.claim, self.display) = (Some(claim), Some(display));
             let outcome = self.attempt(display, &mut signals).await;
             let Err(failure) = outcome else { return Ok(display) };
             self.take_down().await;
             // Somebody else's server, or another user's, was faster by a moment: then not this number, but the next.
-            let lost = self.wish.display.is_none() && !occupied::look(display).is_ok_and(|taken| taken.is_free());
+            let lost = self.request.display.is_none() && !occupied::look(display).is_ok_and(|taken| taken.is_free());
             match next(display) {
                 Some(next) if lost => from = next,
                 _ => return Err(failure),
@@ -84,7 +89,7 @@ impl<'a> Starter<'a> {
     /// Why the display came to its end, if it did so by itself.
     #[must_use]
     pub fn why(&self) -> Option<String> {
-        State::read(self.runtime, self.display?).failed
+        ClaimState::read(self.runtime, self.display?).failed
     }
 
     async fn attempt(&self, display: Display, signals: &mut Signals) -> Result<(), Failure> {
@@ -97,7 +102,7 @@ impl<'a> Starter<'a> {
         let patience = self.deadlines.server_ready + self.deadlines.server_stop + self.deadlines.user_manager;
         let done = timeout(patience, self.job_done(&job, &service, signals)).await;
         done.map_err(|_| Failure::NotStarted { unit: service, result: "timeout".to_owned() })??;
-        if self.wish.session.is_some() {
+        if self.request.session.is_some() {
             self.session_is_up(display, &cookie, signals).await?;
         }
         Ok(())
@@ -128,7 +133,7 @@ impl<'a> Starter<'a> {
             }
         };
         tokio::select! {
-            up = managed(display, cookie, self.wish.ready, self.deadlines.window_manager) => up,
+            up = managed(display, cookie, self.request.ready, self.deadlines.window_manager) => up,
             ended = ended => ended,
         }
     }

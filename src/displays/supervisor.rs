@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use super::child::{self, Child};
-use super::claim::{self, Claim, Settings, State};
+use super::claim::{self, Claim, ClaimSettings, ClaimState};
 use crate::config::Crash;
 use crate::deadline::Deadlines;
 use crate::launch::Ending;
@@ -69,7 +69,7 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
     }
     let settings = claim::settings(&runtime, display).map_err(|error| Broken::Unreadable(display, error))?;
     let settings = settings.ok_or(Broken::NoSettings(display))?;
-    let mut state = State::begin(&runtime, display).map_err(|error| match error.kind() {
+    let mut state = ClaimState::begin(&runtime, display).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Broken::Again(display),
         _ => Broken::System(error),
     })?;
@@ -103,11 +103,11 @@ struct Up {
 /// Starts the server, and returns when it is ready; `None` if it was told to stop before.
 async fn bring_up(
     runtime: &RuntimeDir,
-    settings: &Settings,
+    settings: &ClaimSettings,
     listeners: Vec<OwnedFd>,
     output: OwnedFd,
     relay: &mut Relay,
-    state: &mut State,
+    state: &mut ClaimState,
 ) -> Result<Option<Up>, Broken> {
     let display = settings.display;
     let mut stop = signal(SignalKind::terminate())?;
@@ -156,11 +156,11 @@ fn clean(runtime: &RuntimeDir, display: Display) {
 
 struct Life<'a> {
     runtime: &'a RuntimeDir,
-    settings: &'a Settings,
+    settings: &'a ClaimSettings,
     deadlines: &'a Deadlines,
     crash: &'a Crash,
     relay: Relay,
-    state: State,
+    state: ClaimState,
     up: Up,
 }
 

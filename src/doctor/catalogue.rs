@@ -4,7 +4,7 @@ use super::{Finding, Severity};
 
 /// A kind of finding.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct FindingKind {
     /// Its name, `AREA.FAULT`: stable, for scripts and for the manual page.
     pub id: &'static str,
     /// How much it matters.
@@ -13,7 +13,7 @@ pub struct Kind {
     pub why: &'static str,
 }
 
-impl Kind {
+impl FindingKind {
     /// Such a finding: what is so on this machine, and what mends it.
     pub fn found(&'static self, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
         Finding { kind: self, what: what.into(), remedy: remedy.into() }
@@ -25,11 +25,11 @@ macro_rules! kinds {
     ($($name:ident: $id:literal, $severity:ident, $why:literal;)+) => {
         $(
             #[doc = $why]
-            pub static $name: Kind = Kind { id: $id, severity: Severity::$severity, why: $why };
+            pub static $name: FindingKind = FindingKind { id: $id, severity: Severity::$severity, why: $why };
         )+
 
         /// All of them, by area.
-        pub static KINDS: &[&Kind] = &[$(&$name),+];
+        pub static KINDS: &[&FindingKind] = &[$(&$name),+];
     };
 }
 

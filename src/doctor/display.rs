@@ -13,7 +13,7 @@ const MOST: usize = 16;
 
 /// What a display number looks like.
 #[derive(Debug, PartialEq, Eq)]
-struct Facts {
+struct DisplayFacts {
     display: Display,
     /// What is in its way.
     taken: Taken,
@@ -44,14 +44,14 @@ fn display_of(name: &str) -> Option<Display> {
     Display::from_canonical(digits)
 }
 
-fn gather(display: Display) -> Option<Facts> {
+fn gather(display: Display) -> Option<DisplayFacts> {
     let taken = occupied::look(display).ok()?;
     let holder = match taken {
         Taken::Locked { pid } => files::text(Path::new(&format!("/proc/{pid}/comm"))),
         _ => None,
     };
     let locked = display.lock_path().symlink_metadata().is_ok();
-    Some(Facts { display, taken, locked, holder: holder.map(|name| name.trim_end().to_owned()) })
+    Some(DisplayFacts { display, taken, locked, holder: holder.map(|name| name.trim_end().to_owned()) })
 }
 
 fn directory(problem: &SocketDirProblem) -> Finding {
@@ -74,7 +74,7 @@ fn directory(problem: &SocketDirProblem) -> Finding {
     DISPLAY_SOCKET_DIR.found(what, remedy)
 }
 
-fn judge(facts: &Facts) -> Option<Finding> {
+fn judge(facts: &DisplayFacts) -> Option<Finding> {
     let display = facts.display;
     let lock = display.lock_path().display().to_string();
     let socket = display.socket_path().display().to_string();
@@ -109,7 +109,7 @@ fn judge(facts: &Facts) -> Option<Finding> {
 mod tests {
     use nix::unistd::Uid;
 
-    use super::{Display, Facts, SocketDirProblem, Taken, directory, display_of, judge};
+    use super::{Display, DisplayFacts, SocketDirProblem, Taken, directory, display_of, judge};
     use crate::os::Pid;
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         ];
         for (taken, locked, holder, id) in cases {
             let display = Display::new(3).unwrap();
-            let facts = Facts { display, taken, locked, holder: holder.map(str::to_owned) };
+            let facts = DisplayFacts { display, taken, locked, holder: holder.map(str::to_owned) };
             let finding = judge(&facts);
             assert_eq!(finding.as_ref().map(|finding| finding.kind.id), id, "{facts:?}");
             assert!(finding.is_none_or(|finding| finding.remedy.contains("X3")), "{facts:?}");

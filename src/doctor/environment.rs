@@ -14,7 +14,7 @@ use crate::x11::occupied::{self, Taken};
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct EnvironmentFacts {
     /// The environment.
     environment: Block,
     /// Whether `DISPLAY` is alive.
@@ -30,7 +30,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let Some(environment) = &machine.environment else { return Vec::new() };
     let get = |name: &str| environment.get(name).map(String::as_str);
     let runtime = machine.runtime.as_ref().and_then(|runtime| runtime.bus_socket().parent().map(Path::to_owned));
-    judge(&Facts {
+    judge(&EnvironmentFacts {
         display: get("DISPLAY").is_some_and(is_alive),
         cookie: get("XAUTHORITY").is_some_and(|path| Path::new(path).exists()),
         // A relative name is below the runtime directory (wl_display_connect(3)); joining an absolute one gives itself.
@@ -46,7 +46,7 @@ pub fn is_alive(display: &str) -> bool {
     Display::parse(name).is_ok_and(|display| matches!(occupied::look(display), Ok(Taken::Bound)))
 }
 
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &EnvironmentFacts) -> Vec<Finding> {
     let get = |name: &str| facts.environment.get(name);
     let unset = |names: &str| format!("systemctl --user unset-environment {names}");
     let mut findings = Vec::new();
@@ -80,11 +80,11 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, is_alive, judge};
+    use super::{EnvironmentFacts, is_alive, judge};
 
     #[test]
     fn each_fault_is_found() {
-        let facts = |pairs: &[(&str, &str)], display, cookie, wayland| Facts {
+        let facts = |pairs: &[(&str, &str)], display, cookie, wayland| EnvironmentFacts {
             environment: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             display,
             cookie,

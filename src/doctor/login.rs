@@ -11,13 +11,13 @@ use super::catalogue::{
     LOGIN_CLASS, LOGIN_LOGIND, LOGIN_NO_SCREEN, LOGIN_NONE, LOGIN_OTHER_USER, LOGIN_REMOTE, LOGIN_ROOT, LOGIN_TYPE,
 };
 use crate::host::checks::outside_hint;
-use crate::logind::{self, Session};
+use crate::logind::{self, LoginSession};
 use crate::os;
 use crate::seat::Seat;
 
 /// Why there is no session to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoSession {
+pub enum NoLoginSession {
     /// This process is in none.
     Outside,
     /// logind does not answer.
@@ -25,7 +25,7 @@ pub enum NoSession {
 }
 
 /// What there is.
-pub struct Facts {
+pub struct LoginFacts {
     /// Who asks.
     pub uid: u32,
     /// What the environment tells of a process outside of every session, to be put after "this shell is not in a login
@@ -36,33 +36,33 @@ pub struct Facts {
     /// The system bus, if it answers.
     pub system: Option<Connection>,
     /// The session of this process.
-    pub session: Result<Session, NoSession>,
+    pub session: Result<LoginSession, NoLoginSession>,
 }
 
 /// Asks logind for the session of this process.
-pub async fn gather(deadline: Duration) -> Facts {
+pub async fn gather(deadline: Duration) -> LoginFacts {
     let uid = geteuid().as_raw();
     let terminal = os::controlling_vt().ok().flatten();
-    let late = |_| NoSession::NoLogind(format!("no answer within {} s", deadline.as_secs_f32()));
-    let connect = async { logind::connect().await.map_err(|error| NoSession::NoLogind(error.to_string())) };
+    let late = |_| NoLoginSession::NoLogind(format!("no answer within {} s", deadline.as_secs_f32()));
+    let connect = async { logind::connect().await.map_err(|error| NoLoginSession::NoLogind(error.to_string())) };
     let connected = timeout(deadline, connect).await.map_err(late).flatten();
     let (system, session) = match connected {
         Err(why) => (None, Err(why)),
         Ok(system) => {
             let ask = async {
                 logind::own_session(&system).await.map_err(|error| match error {
-                    error if error.is(logind::NO_SESSION) => NoSession::Outside,
-                    error => NoSession::NoLogind(error.to_string()),
+                    error if error.is(logind::NO_SESSION) => NoLoginSession::Outside,
+                    error => NoLoginSession::NoLogind(error.to_string()),
                 })
             };
             let session = timeout(deadline, ask).await.map_err(late).flatten();
             (Some(system), session)
         }
     };
-    Facts { uid, hint: outside_hint(), terminal, system, session }
+    LoginFacts { uid, hint: outside_hint(), terminal, system, session }
 }
 
-impl Facts {
+impl LoginFacts {
     /// What is wrong with the login.
     pub fn judge(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -71,19 +71,19 @@ impl Facts {
             findings.push(LOGIN_ROOT.found("this is root", remedy));
         }
         match &self.session {
-            Err(NoSession::NoLogind(why)) => findings.push(LOGIN_LOGIND.found(
+            Err(NoLoginSession::NoLogind(why)) => findings.push(LOGIN_LOGIND.found(
                 format!("systemd-logind does not answer ({why})"),
                 "see what is wrong with it: systemctl status systemd-logind dbus, or restart it: sudo systemctl restart systemd-logind",
             )),
             // Root may be anywhere.
             _ if self.uid == 0 => {}
-            Err(NoSession::Outside) if self.terminal.is_some() && self.hint.is_empty() => {
+            Err(NoLoginSession::Outside) if self.terminal.is_some() && self.hint.is_empty() => {
                 findings.push(LOGIN_NONE.found(
                     "this login is on a virtual terminal and not in logind's list",
                     "log out and in again, and check that PAM has pam_systemd (Debian: apt install libpam-systemd)",
                 ))
             }
-            Err(NoSession::Outside) => findings.push(LOGIN_NONE.found(
+            Err(NoLoginSession::Outside) => findings.push(LOGIN_NONE.found(
                 format!("this shell is not in a login session{}", self.hint),
                 "to start a session, log in on a virtual terminal (Ctrl+Alt+F2)",
             )),
@@ -96,8 +96,8 @@ impl Facts {
         findings
     }
 
-    fn session(&self, session: &Session) -> Option<Finding> {
-        let Session { id, class, kind, .. } = session;
+    fn session(&self, session: &LoginSession) -> Option<Finding> {
+        let LoginSession { id, class, kind, .. } = session;
         let elsewhere = "to start a session, log in on a virtual terminal (Ctrl+Alt+F2)";
         if !matches!(class.as_str(), "user" | "user-early") {
             return Some(LOGIN_CLASS.found(format!("session {id} has class {class:?}"), elsewhere));
@@ -133,11 +133,11 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, NoSession};
-    use crate::logind::Session;
+    use super::{LoginFacts, NoLoginSession};
+    use crate::logind::LoginSession;
 
-    fn healthy() -> Session {
-        Session {
+    fn healthy() -> LoginSession {
+        LoginSession {
             path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
             id: "c1".into(),
             uid: 1000,
@@ -151,31 +151,35 @@ mod tests {
         }
     }
 
-    fn said(uid: u32, terminal: Option<u32>, session: Result<Session, NoSession>) -> Vec<(&'static str, String)> {
-        let facts = Facts { uid, hint: "", terminal, system: None, session };
+    fn said(
+        uid: u32,
+        terminal: Option<u32>,
+        session: Result<LoginSession, NoLoginSession>,
+    ) -> Vec<(&'static str, String)> {
+        let facts = LoginFacts { uid, hint: "", terminal, system: None, session };
         facts.judge().into_iter().map(|finding| (finding.kind.id, finding.what)).collect()
     }
 
     #[test]
     fn a_login_on_a_terminal_is_healthy() {
         assert_eq!(said(1000, Some(1), Ok(healthy())), []);
-        assert_eq!(said(1000, Some(1), Ok(Session { class: "user-early".into(), ..healthy() })), []);
-        assert_eq!(said(1000, None, Ok(Session { seat: Some("seat1".into()), vt: None, ..healthy() })), []);
+        assert_eq!(said(1000, Some(1), Ok(LoginSession { class: "user-early".into(), ..healthy() })), []);
+        assert_eq!(said(1000, None, Ok(LoginSession { seat: Some("seat1".into()), vt: None, ..healthy() })), []);
     }
 
     #[test]
     fn each_fault_is_found() {
         let cases = [
             (1001, Some(1), Ok(healthy()), "login.other-user", "uid 1000"),
-            (1000, None, Err(NoSession::Outside), "login.none", "not in a login session"),
-            (1000, None, Err(NoSession::NoLogind("x".into())), "login.logind", "does not answer (x)"),
-            (1000, Some(1), Ok(Session { class: "greeter".into(), ..healthy() }), "login.class", "greeter"),
-            (1000, None, Ok(Session { remote: true, ..healthy() }), "login.remote", "another machine"),
-            (1000, None, Ok(Session { seat: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
-            (1000, None, Ok(Session { vt: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
+            (1000, None, Err(NoLoginSession::Outside), "login.none", "not in a login session"),
+            (1000, None, Err(NoLoginSession::NoLogind("x".into())), "login.logind", "does not answer (x)"),
+            (1000, Some(1), Ok(LoginSession { class: "greeter".into(), ..healthy() }), "login.class", "greeter"),
+            (1000, None, Ok(LoginSession { remote: true, ..healthy() }), "login.remote", "another machine"),
+            (1000, None, Ok(LoginSession { seat: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
+            (1000, None, Ok(LoginSession { vt: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
             (1000, Some(2), Ok(healthy()), "login.no-screen", "not on tty1"),
-            (1000, Some(1), Ok(Session { kind: "tty".into(), ..healthy() }), "login.type", "\"tty\""),
-            (0, None, Err(NoSession::Outside), "login.root", "root"),
+            (1000, Some(1), Ok(LoginSession { kind: "tty".into(), ..healthy() }), "login.type", "\"tty\""),
+            (0, None, Err(NoLoginSession::Outside), "login.root", "root"),
         ];
         for (uid, terminal, session, id, words) in cases {
             let said = said(uid, terminal, session);

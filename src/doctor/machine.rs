@@ -10,7 +10,7 @@ use zbus::Connection;
 use super::{Finding, login, manager};
 use crate::config::Config;
 use crate::environment::Block;
-use crate::logind::Session;
+use crate::logind::LoginSession;
 use crate::manager::Manager;
 use crate::runtime_dir::RuntimeDir;
 
@@ -27,7 +27,7 @@ pub struct Machine {
     /// The system bus.
     pub system: Option<Connection>,
     /// The logind session of this process.
-    pub session: Option<Session>,
+    pub session: Option<LoginSession>,
     /// `$XDG_RUNTIME_DIR`, or where it should be.
     pub runtime: Option<RuntimeDir>,
     /// The user manager.
@@ -45,7 +45,7 @@ impl Machine {
             if uid.is_root() { None } else { Some(manager::gather(deadline).await) }
         });
         let mut findings = login.judge();
-        findings.extend(manager.as_ref().map(manager::Facts::judge).unwrap_or_default());
+        findings.extend(manager.as_ref().map(manager::ManagerFacts::judge).unwrap_or_default());
         let user = User::from_uid(uid).ok().flatten().map(|user| user.name);
         let home = std::env::home_dir().filter(|home| !uid.is_root() && home.is_absolute());
         let (runtime, manager, environment) =

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::Finding;
 use super::catalogue::{
-    Kind, MANAGER_BUS, MANAGER_FAILED, MANAGER_FAILED_OTHER, MANAGER_OTHER_BUS, MANAGER_RUNTIME_DIR, MANAGER_SILENT,
-    MANAGER_UNITS,
+    FindingKind, MANAGER_BUS, MANAGER_FAILED, MANAGER_FAILED_OTHER, MANAGER_OTHER_BUS, MANAGER_RUNTIME_DIR,
+    MANAGER_SILENT, MANAGER_UNITS,
 };
 use crate::environment::Block;
 use crate::manager::{Manager, names};
@@ -29,7 +29,7 @@ const UNITS: [&str; 6] = [
 const MOST_FAILED: usize = 8;
 
 /// What there is.
-pub struct Facts {
+pub struct ManagerFacts {
     /// The uid of who asks.
     uid: u32,
     /// Why `$XDG_RUNTIME_DIR` is of no use, if so.
@@ -55,13 +55,13 @@ pub struct Facts {
 }
 
 /// Asks the bus and the manager; each question has `deadline`.
-pub async fn gather(deadline: Duration) -> Facts {
+pub async fn gather(deadline: Duration) -> ManagerFacts {
     let uid = geteuid();
     let (runtime, runtime_fault) = match RuntimeDir::find() {
         Ok(runtime) => (Some(runtime), None),
         Err(fault) => (RuntimeDir::of(PathBuf::from(format!("/run/user/{uid}"))).ok(), Some(fault)),
     };
-    let mut facts = Facts {
+    let mut facts = ManagerFacts {
         uid: uid.as_raw(),
         runtime_fault,
         runtime,
@@ -100,7 +100,7 @@ pub async fn gather(deadline: Duration) -> Facts {
     facts
 }
 
-impl Facts {
+impl ManagerFacts {
     /// What is wrong with the user manager.
     pub fn judge(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -160,7 +160,7 @@ impl Facts {
     fn failed(&self) -> Vec<Finding> {
         let finding = |unit: &String| {
             let ours = ["xorg@", "startxd-"].iter().any(|prefix| unit.starts_with(prefix));
-            let kind: &'static Kind =
+            let kind: &'static FindingKind =
                 if ours || self.wanted.contains(unit) { &MANAGER_FAILED } else { &MANAGER_FAILED_OTHER };
             kind.found(
                 format!("the user unit {unit} has failed"),
@@ -194,10 +194,10 @@ fn unit((unit, load): &(&'static str, String)) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, NoRuntimeDir};
+    use super::{ManagerFacts, NoRuntimeDir};
 
-    fn healthy() -> Facts {
-        Facts {
+    fn healthy() -> ManagerFacts {
+        ManagerFacts {
             uid: 1000,
             runtime_fault: None,
             runtime: None,
@@ -212,14 +212,14 @@ mod tests {
         }
     }
 
-    fn ids(facts: &Facts) -> Vec<&'static str> {
+    fn ids(facts: &ManagerFacts) -> Vec<&'static str> {
         facts.judge().into_iter().map(|finding| finding.kind.id).collect()
     }
 
     #[test]
     fn each_fault_is_found() {
         assert_eq!(ids(&healthy()), [] as [&str; 0]);
-        type Fault = fn(&mut Facts);
+        type Fault = fn(&mut ManagerFacts);
         let faults: [(Fault, &str); 9] = [
             (|f| f.runtime_fault = Some(NoRuntimeDir::Unset), "manager.runtime-dir"),
             (|f| f.runtime_fault = Some(NoRuntimeDir::NotOurs("/".into())), "manager.runtime-dir"),

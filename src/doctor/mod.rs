@@ -25,7 +25,7 @@ pub mod units;
 pub mod versions;
 
 use crate::config::Loaded;
-use catalogue::{CONFIG_COMPLAINT, Kind};
+use catalogue::{CONFIG_COMPLAINT, FindingKind};
 use machine::Machine;
 
 /// How much a finding matters.
@@ -55,7 +55,7 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What kind of thing: its id, its severity, and why it matters.
-    pub kind: &'static Kind,
+    pub kind: &'static FindingKind,
     /// What is so.
     pub what: String,
     /// The command that mends it, or what to do; empty if there is nothing to do.

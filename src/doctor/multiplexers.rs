@@ -17,7 +17,7 @@ const PROGRAMS: [&str; 6] = ["tmux: server", "tmux", "screen", "zellij", "dtach"
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct MultiplexerFacts {
     /// The user.
     user: String,
     /// The units that are enabled for [`TARGET`].
@@ -40,7 +40,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     }
 }
 
-async fn gather(machine: &Machine, user: &str) -> Facts {
+async fn gather(machine: &Machine, user: &str) -> MultiplexerFacts {
     let manager = machine.manager.as_ref();
     let (mut units, mut enabled) = (Vec::new(), false);
     if let Some(manager) = manager {
@@ -54,7 +54,7 @@ async fn gather(machine: &Machine, user: &str) -> Facts {
         Some(system) => machine.ask(logind::kill_policy(system)).await,
         None => None,
     };
-    Facts {
+    MultiplexerFacts {
         user: user.to_owned(),
         units,
         enabled,
@@ -83,7 +83,7 @@ pub fn is_session(group: &str) -> bool {
     line.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
 }
 
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &MultiplexerFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let (user, units) = (&facts.user, facts.units.join(", "));
     if !facts.units.is_empty() && !facts.linger {
@@ -112,24 +112,24 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, KillPolicy, is_session, judge};
+    use super::{KillPolicy, MultiplexerFacts, is_session, judge};
 
-    fn healthy() -> Facts {
-        Facts {
+    fn healthy() -> MultiplexerFacts {
+        MultiplexerFacts {
             user: "ada".into(),
             units: vec!["tmux.service".into()],
             enabled: true,
             linger: true,
             in_sessions: vec!["screen (pid 7)".into()],
-            ..Facts::default()
+            ..MultiplexerFacts::default()
         }
     }
 
     #[test]
     fn each_fault_is_found() {
-        type Fault = fn(&mut Facts);
+        type Fault = fn(&mut MultiplexerFacts);
         let kills = || KillPolicy { kill: true, ..KillPolicy::default() };
-        let ids = |facts: &Facts| judge(facts).iter().map(|finding| finding.kind.id).collect::<Vec<_>>();
+        let ids = |facts: &MultiplexerFacts| judge(facts).iter().map(|finding| finding.kind.id).collect::<Vec<_>>();
         let cases: [(Fault, &[&str]); 4] = [
             (|_| {}, &[]),
             (|f| f.linger = false, &["multiplexers.no-linger"]),
@@ -141,8 +141,8 @@ mod tests {
             fault(&mut facts);
             assert_eq!(ids(&facts), expected, "case {index}");
         }
-        assert_eq!(ids(&Facts { policy: kills(), ..healthy() }), ["multiplexers.killed"]);
-        assert_eq!(ids(&Facts { policy: kills(), in_sessions: Vec::new(), ..healthy() }), [] as [&str; 0]);
+        assert_eq!(ids(&MultiplexerFacts { policy: kills(), ..healthy() }), ["multiplexers.killed"]);
+        assert_eq!(ids(&MultiplexerFacts { policy: kills(), in_sessions: Vec::new(), ..healthy() }), [] as [&str; 0]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const SERVICE: &str = "dbus-1/services/org.freedesktop.portal.Desktop.service";
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct PortalFacts {
     /// Whether the portal is installed.
     installed: bool,
     /// The texts of its backends' files, `NAME.portal`.
@@ -33,14 +33,14 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await).into_iter().collect()
 }
 
-async fn gather(machine: &Machine) -> Facts {
+async fn gather(machine: &Machine) -> PortalFacts {
     let all = |files: &xdg::Files| {
         let own = files.own(xdg::variable).filter(|_| !machine.is_root());
         own.into_iter().chain(files.everybodys(xdg::variable))
     };
     let data: Vec<PathBuf> = all(&xdg::DATA).collect();
     if !data.iter().any(|directory| directory.join(SERVICE).exists()) {
-        return Facts::default();
+        return PortalFacts::default();
     }
     let variable = |name: &str| machine.environment.as_ref().and_then(|environment| environment.get(name).cloned());
     let desktops = variable("XDG_CURRENT_DESKTOP").or_else(|| std::env::var("XDG_CURRENT_DESKTOP").ok());
@@ -60,7 +60,7 @@ async fn gather(machine: &Machine) -> Facts {
         Some(manager) => machine.ask(manager.state(names::GRAPHICAL_SESSION)).await,
         None => None,
     };
-    Facts {
+    PortalFacts {
         installed: true,
         backends: backends.filter_map(|path| files::text(&path)).collect(),
         configurations: configurations.map(|path| files::name(&path).to_owned()).collect(),
@@ -70,7 +70,7 @@ async fn gather(machine: &Machine) -> Facts {
     }
 }
 
-fn judge(facts: &Facts) -> Option<Finding> {
+fn judge(facts: &PortalFacts) -> Option<Finding> {
     if !facts.installed {
         return None;
     }
@@ -111,10 +111,10 @@ pub fn is_for(text: &str, desktop: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, judge};
+    use super::{PortalFacts, judge};
 
-    fn healthy() -> Facts {
-        Facts {
+    fn healthy() -> PortalFacts {
+        PortalFacts {
             installed: true,
             backends: vec!["[portal]\nDBusName=a\nUseIn=gnome;Openbox\n".into()],
             configurations: Vec::new(),
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found() {
-        type Fault = fn(&mut Facts);
+        type Fault = fn(&mut PortalFacts);
         let cases: [(Fault, Option<&str>); 9] = [
             (|_| {}, None),
             (|f| f.target = Some("inactive".into()), Some("portals.no-target")),

@@ -38,7 +38,7 @@ const CONFIGURATION: [&str; 3] =
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct ServerFacts {
     /// The server that startxd would run, or why there is none.
     server: Option<Result<PathBuf, NoServer>>,
     /// Servers that are setuid or setgid.
@@ -66,7 +66,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await)
 }
 
-async fn gather(machine: &Machine) -> Facts {
+async fn gather(machine: &Machine) -> ServerFacts {
     let seat = machine.session.as_ref().and_then(|session| session.seat.clone()).unwrap_or_else(|| "seat0".into());
     let graphical = match &machine.system {
         Some(system) => machine.ask(logind::can_graphical(system, &seat)).await.map(|can| (seat, can)),
@@ -76,7 +76,7 @@ async fn gather(machine: &Machine) -> Facts {
     let cards = cards.iter().map(|path| files::name(path)).filter(|name| name.starts_with("card")).map(str::to_owned);
     let groups = if machine.is_root() { Vec::new() } else { getgroups().unwrap_or_default() };
     let named = |name: &&str| Group::from_name(name).ok().flatten().is_some_and(|group| groups.contains(&group.gid));
-    Facts {
+    ServerFacts {
         server: Some(find(machine.config.server.binary.as_deref())),
         setuid: USUAL_PLACES.iter().map(PathBuf::from).filter(|path| is_setuid(path)).collect(),
         wrapper: WRAPPERS.iter().map(PathBuf::from).find(|path| is_setuid(path)),
@@ -118,7 +118,7 @@ pub fn names_deviceless_driver(text: &str) -> bool {
     })
 }
 
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &ServerFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &facts.server {
         Some(Err(NoServer::Missing { places })) => findings.push(SERVER_MISSING.found(
@@ -171,7 +171,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 }
 
 /// What is wrong with the graphics devices.
-fn devices(facts: &Facts) -> Option<Finding> {
+fn devices(facts: &ServerFacts) -> Option<Finding> {
     if facts.cards.is_empty() {
         let (why, remedy) = if facts.nomodeset {
             (", and the kernel was started with nomodeset", "take nomodeset out of the kernel's command line")
@@ -193,22 +193,22 @@ fn devices(facts: &Facts) -> Option<Finding> {
 mod tests {
     use std::process::Command;
 
-    use super::{Facts, NoServer, WRAPPER_REMEDY, judge, names_deviceless_driver, needs_root_rights};
+    use super::{NoServer, ServerFacts, WRAPPER_REMEDY, judge, names_deviceless_driver, needs_root_rights};
     use crate::test_dir::TestDir;
 
-    fn healthy() -> Facts {
-        Facts {
+    fn healthy() -> ServerFacts {
+        ServerFacts {
             server: Some(Ok("/usr/lib/xorg/Xorg".into())),
             input: true,
             cards: vec!["card0".into()],
             graphical: Some(("seat0".into(), true)),
-            ..Facts::default()
+            ..ServerFacts::default()
         }
     }
 
     #[test]
     fn each_fault_is_found() {
-        type Fault = fn(&mut Facts);
+        type Fault = fn(&mut ServerFacts);
         let faults: [(Fault, &[&str]); 14] = [
             (|_| {}, &[]),
             (|f| f.server = Some(Err(NoServer::Missing { places: "/a".into() })), &["server.missing"]),

@@ -9,7 +9,7 @@ use crate::records::session::SessionRecord;
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct SessionFacts {
     /// A record of a session is there, and its host is dead.
     dead: bool,
     /// A record of a session is there.
@@ -27,12 +27,12 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await).into_iter().collect()
 }
 
-async fn gather(machine: &Machine) -> Facts {
-    let (Some(runtime), Some(manager)) = (&machine.runtime, &machine.manager) else { return Facts::default() };
-    let mut facts = Facts {
+async fn gather(machine: &Machine) -> SessionFacts {
+    let (Some(runtime), Some(manager)) = (&machine.runtime, &machine.manager) else { return SessionFacts::default() };
+    let mut facts = SessionFacts {
         dead: repair::is_dead(runtime),
         record: !matches!(SessionRecord::of(runtime), Ok(None)),
-        ..Facts::default()
+        ..SessionFacts::default()
     };
     facts.target = machine.ask(manager.state(names::GRAPHICAL_SESSION)).await;
     if facts.is_up() {
@@ -47,13 +47,13 @@ async fn gather(machine: &Machine) -> Facts {
     facts
 }
 
-impl Facts {
+impl SessionFacts {
     fn is_up(&self) -> bool {
         self.target.as_ref().is_some_and(|state| !state.is_down())
     }
 }
 
-fn judge(facts: &Facts) -> Option<Finding> {
+fn judge(facts: &SessionFacts) -> Option<Finding> {
     if facts.dead {
         return Some(SESSION_DEAD_HOST.found(
             "a session of startxd has died and left things behind",
@@ -77,7 +77,7 @@ fn judge(facts: &Facts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, UnitState, judge};
+    use super::{SessionFacts, UnitState, judge};
 
     #[test]
     fn each_fault_is_found() {
@@ -85,20 +85,21 @@ mod tests {
             Some(UnitState { load: "loaded".into(), active: active.into(), sub: String::new(), job: None })
         };
         let cases = [
-            (Facts::default(), None),
-            (Facts { target: state("inactive"), ..Facts::default() }, None),
-            (Facts { target: state("active"), record: true, ..Facts::default() }, None),
-            (Facts { target: state("active"), attached: true, ..Facts::default() }, None),
-            (Facts { target: state("active"), ..Facts::default() }, Some("session.other")),
+            (SessionFacts::default(), None),
+            (SessionFacts { target: state("inactive"), ..SessionFacts::default() }, None),
+            (SessionFacts { target: state("active"), record: true, ..SessionFacts::default() }, None),
+            (SessionFacts { target: state("active"), attached: true, ..SessionFacts::default() }, None),
+            (SessionFacts { target: state("active"), ..SessionFacts::default() }, Some("session.other")),
             (
-                Facts { target: state("active"), record: true, dead: true, ..Facts::default() },
+                SessionFacts { target: state("active"), record: true, dead: true, ..SessionFacts::default() },
                 Some("session.dead-host"),
             ),
         ];
         for (facts, id) in cases {
             assert_eq!(judge(&facts).map(|finding| finding.kind.id), id, "{facts:?}");
         }
-        let facts = Facts { target: state("active"), holders: vec!["kiosk.service".into()], ..Facts::default() };
+        let facts =
+            SessionFacts { target: state("active"), holders: vec!["kiosk.service".into()], ..SessionFacts::default() };
         let finding = judge(&facts).unwrap();
         assert!(finding.what.contains("held by kiosk.service") && finding.remedy.ends_with("stop kiosk.service"));
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{
-    Kind, SNIPPETS_IMPORT, SNIPPETS_IMPORT_ALL, SNIPPETS_INSTALLED, SNIPPETS_OTHER_BUS, SNIPPETS_SECOND_START,
+    FindingKind, SNIPPETS_IMPORT, SNIPPETS_IMPORT_ALL, SNIPPETS_INSTALLED, SNIPPETS_OTHER_BUS, SNIPPETS_SECOND_START,
 };
 use super::machine::Machine;
 use super::startup_edit::{self, Unwanted};
@@ -52,7 +52,7 @@ const LONGEST: usize = 500;
 
 /// A file of one's own.
 #[derive(Debug)]
-pub struct File {
+pub struct StartupFile {
     /// Where it is.
     pub path: PathBuf,
     /// Whether it is a shell's, and not an X session's.
@@ -73,15 +73,15 @@ pub fn examine(machine: &Machine) -> Vec<Finding> {
     let Some(home) = &machine.home else { return findings };
     let names = SESSION_FILES.map(|name| (name, false)).into_iter().chain(SHELL_FILES.map(|name| (name, true)));
     let paths = names.map(|(name, shell)| (home.join(name), shell));
-    let files = paths.filter_map(|(path, shell)| Some(File { text: files::text(&path)?, path, shell }));
+    let files = paths.filter_map(|(path, shell)| Some(StartupFile { text: files::text(&path)?, path, shell }));
     findings.extend(files.flat_map(|file| judge(&file)));
     findings
 }
 
 /// What is wrong in a file: each kind of fault once, with the lines that have it.
 #[must_use]
-pub fn judge(file: &File) -> Vec<Finding> {
-    let mut found: Vec<(&'static Kind, Vec<usize>)> = Vec::new();
+pub fn judge(file: &StartupFile) -> Vec<Finding> {
+    let mut found: Vec<(&'static FindingKind, Vec<usize>)> = Vec::new();
     for (number, line) in (1..).zip(file.text.lines()) {
         for kind in judge_line(line, file.shell) {
             match found.iter_mut().find(|(known, _)| *known == kind) {
@@ -90,7 +90,7 @@ pub fn judge(file: &File) -> Vec<Finding> {
             }
         }
     }
-    let finding = |(kind, lines): (&'static Kind, Vec<usize>)| {
+    let finding = |(kind, lines): (&'static FindingKind, Vec<usize>)| {
         let line = file.text.lines().nth(lines[0] - 1).unwrap_or_default();
         let (path, shown) = (file.path.to_string_lossy(), line.trim().chars().take(SHOWN).collect::<String>());
         kind.found(format!("{path}, line {}: {shown}", lines[0]), remedy(file, kind, &lines))
@@ -100,7 +100,7 @@ pub fn judge(file: &File) -> Vec<Finding> {
 
 /// What takes a kind of fault out of its lines: a command, if the file is certainly whole after it, and nothing else in
 /// it is found to be wrong; else what to do by hand.
-fn remedy(file: &File, kind: &'static Kind, lines: &[usize]) -> String {
+fn remedy(file: &StartupFile, kind: &'static FindingKind, lines: &[usize]) -> String {
     let path = file.path.to_string_lossy();
     let fish = path.ends_with(".fish");
     let is_fixed = |text: &str| {
@@ -129,7 +129,7 @@ fn remedy(file: &File, kind: &'static Kind, lines: &[usize]) -> String {
 }
 
 /// What is to be taken out for a kind of fault.
-fn unwanted(kind: &'static Kind) -> Unwanted {
+fn unwanted(kind: &'static FindingKind) -> Unwanted {
     if kind == &SNIPPETS_OTHER_BUS {
         Unwanted::Wrapper(&OTHER_BUSES)
     } else if kind == &SNIPPETS_SECOND_START {
@@ -140,11 +140,11 @@ fn unwanted(kind: &'static Kind) -> Unwanted {
 }
 
 /// What is wrong with a line of shell, each kind once. It is not parsed: a command is what looks like one.
-fn judge_line(line: &str, shell: bool) -> Vec<&'static Kind> {
+fn judge_line(line: &str, shell: bool) -> Vec<&'static FindingKind> {
     // A `#` within a word is none that begins a comment.
     let code = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
     let words: Vec<&str> = code.collect();
-    let mut kinds: Vec<&'static Kind> = Vec::new();
+    let mut kinds: Vec<&'static FindingKind> = Vec::new();
     for at in 0..words.len() {
         kinds.extend(judge_word(&words, at, shell).filter(|kind| !kinds.contains(kind)));
     }
@@ -152,7 +152,7 @@ fn judge_line(line: &str, shell: bool) -> Vec<&'static Kind> {
 }
 
 /// What is wrong with the command that a word is.
-fn judge_word(words: &[&str], at: usize, shell: bool) -> Option<&'static Kind> {
+fn judge_word(words: &[&str], at: usize, shell: bool) -> Option<&'static FindingKind> {
     let ends = |word: &str| matches!(word, "&&" | "||" | ";" | "&" | "|" | "then" | "fi" | "}" | "done");
     let word = words[at];
     let arguments = words[at + 1..].iter().take_while(|word| !ends(word) && !word.contains('>'));
@@ -185,7 +185,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::process::Command;
 
-    use super::{File, judge, judge_line};
+    use super::{StartupFile, judge, judge_line};
     use crate::test_dir::TestDir;
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
     fn each_kind_is_told_once_with_its_line() {
         let text = "xrdb -merge ~/.Xresources\nsystemctl --user import-environment\ndbus-run-session a\n\
                     systemctl --user import-environment\n";
-        let findings = judge(&File { path: "/home/ada/.xinitrc".into(), shell: false, text: text.into() });
+        let findings = judge(&StartupFile { path: "/home/ada/.xinitrc".into(), shell: false, text: text.into() });
         let said: Vec<(&str, &str)> = findings.iter().map(|f| (f.kind.id, f.what.as_str())).collect();
         assert_eq!(
             said,
@@ -283,7 +283,7 @@ mod tests {
             let (path, link) = (dir.path("the file"), dir.path(name));
             fs::write(&path, text).unwrap();
             symlink("the file", &link).unwrap();
-            let read = || File {
+            let read = || StartupFile {
                 path: link.clone(),
                 shell: !name.starts_with(".x"),
                 text: fs::read_to_string(&link).unwrap(),

@@ -14,7 +14,7 @@ const ENABLED: &str = "/etc/systemd/system/display-manager.service";
 
 /// What there is.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Facts {
+struct TerminalFacts {
     /// `ActiveState` of the display manager.
     display_manager: Option<String>,
     /// The unit that the alias leads to, if one is enabled.
@@ -28,10 +28,10 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await)
 }
 
-async fn gather(machine: &Machine) -> Facts {
+async fn gather(machine: &Machine) -> TerminalFacts {
     let enabled = std::fs::read_link(ENABLED).ok();
     let enabled = enabled.and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()));
-    let mut facts = Facts { enabled, ..Facts::default() };
+    let mut facts = TerminalFacts { enabled, ..TerminalFacts::default() };
     let Some(manager) = machine.system_manager() else { return facts };
     facts.display_manager = machine.ask(manager.state(DISPLAY_MANAGER)).await.map(|state| state.active);
     if let Some(session) = &machine.session
@@ -45,7 +45,7 @@ async fn gather(machine: &Machine) -> Facts {
     facts
 }
 
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &TerminalFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = facts.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
     if facts.display_manager.as_deref().is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
@@ -83,14 +83,14 @@ fn judge(facts: &Facts) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, judge};
+    use super::{TerminalFacts, judge};
     use crate::os::Pid;
 
     /// A remedy that is run before it is read to its end should be the one that ends nothing.
     #[test]
     fn a_remedy_that_ends_sessions_says_so_first() {
         let pid = Pid::from_raw;
-        let facts = Facts {
+        let facts = TerminalFacts {
             display_manager: Some("active".into()),
             enabled: Some("lightdm.service".into()),
             getty: Some((1, pid(7), pid(8))),
@@ -106,12 +106,15 @@ mod tests {
     fn each_fault_is_found() {
         let pid = Pid::from_raw;
         let cases = [
-            (Facts { display_manager: Some("inactive".into()), ..Facts::default() }, None),
-            (Facts { getty: Some((1, pid(7), pid(7))), ..Facts::default() }, None),
-            (Facts { getty: Some((1, pid(7), pid(8))), ..Facts::default() }, Some("terminal.getty")),
-            (Facts { display_manager: Some("active".into()), ..Facts::default() }, Some("terminal.display-manager")),
+            (TerminalFacts { display_manager: Some("inactive".into()), ..TerminalFacts::default() }, None),
+            (TerminalFacts { getty: Some((1, pid(7), pid(7))), ..TerminalFacts::default() }, None),
+            (TerminalFacts { getty: Some((1, pid(7), pid(8))), ..TerminalFacts::default() }, Some("terminal.getty")),
             (
-                Facts { enabled: Some("sddm.service".into()), ..Facts::default() },
+                TerminalFacts { display_manager: Some("active".into()), ..TerminalFacts::default() },
+                Some("terminal.display-manager"),
+            ),
+            (
+                TerminalFacts { enabled: Some("sddm.service".into()), ..TerminalFacts::default() },
                 Some("terminal.display-manager-enabled"),
             ),
         ];

@@ -23,7 +23,7 @@ const KERNEL: (u32, u32) = (5, 10);
 
 /// What there is.
 #[derive(Debug, Default)]
-struct Facts {
+struct VersionFacts {
     /// What the manager says, as `257.9-1~deb13u1`.
     systemd: Option<String>,
     /// What the server says of itself.
@@ -44,7 +44,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     };
     let (systemd, server) = tokio::join!(systemd, server_version(machine));
     let kernel = uname().ok().map(|name| name.release().to_string_lossy().into_owned());
-    judge(&Facts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() })
+    judge(&VersionFacts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() })
 }
 
 /// What the server that startxd would run says to `-version`: there is no other way to know. Not as root.
@@ -56,7 +56,7 @@ async fn server_version(machine: &Machine) -> Option<String> {
     Some(String::from_utf8_lossy(&output.said).into_owned())
 }
 
-fn judge(facts: &Facts) -> Vec<Finding> {
+fn judge(facts: &VersionFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(version) = &facts.systemd
         && numbers(version).is_some_and(|(major, _)| major < SYSTEMD)
@@ -102,10 +102,10 @@ pub fn server_line(said: &str) -> Option<(&str, (u32, u32))> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, judge, numbers, server_line};
+    use super::{VersionFacts, judge, numbers, server_line};
 
-    fn healthy() -> Facts {
-        Facts {
+    fn healthy() -> VersionFacts {
+        VersionFacts {
             systemd: Some("257.9-1~deb13u1".into()),
             server: Some("\nX.Org X Server 1.21.1.16\nX Protocol Version 11, Revision 0\n".into()),
             kernel: Some("6.12.48+deb13-amd64".into()),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found() {
-        type Fault = fn(&mut Facts);
+        type Fault = fn(&mut VersionFacts);
         let cases: [(Fault, &[&str]); 10] = [
             (|_| {}, &[]),
             (|f| f.systemd = Some("252".into()), &[]),

@@ -21,7 +21,7 @@ pub enum Tag {
 
 /// Names that never travel, for one reason.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct VariableGroup {
     /// Why, to be put after "NAME stays behind: ".
     pub why: &'static str,
     /// What else is to be done about them.
@@ -38,10 +38,10 @@ const MULTIPLEXER: &str = "it names the multiplexer that the login shell runs in
 const ORIGIN: &str = "it tells where the login came from";
 
 /// The names that never travel, by reason and tags.
-pub const GROUPS: &[Group] = &[
-    Group { why: SHELL, tags: &[Tag::Login], names: &["SHLVL", "OLDPWD"] },
-    Group { why: SHELL, tags: &[], names: &["PWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"] },
-    Group {
+pub const GROUPS: &[VariableGroup] = &[
+    VariableGroup { why: SHELL, tags: &[Tag::Login], names: &["SHLVL", "OLDPWD"] },
+    VariableGroup { why: SHELL, tags: &[], names: &["PWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"] },
+    VariableGroup {
         why: "it describes the login terminal, which programs on the display do not have",
         tags: &[],
         names: &[
@@ -60,10 +60,18 @@ pub const GROUPS: &[Group] = &[
             "CONSOLE",
         ],
     },
-    Group { why: LOGIN, tags: &[Tag::Login, Tag::OtherDisplay], names: &["XDG_SESSION_ID", "XDG_SEAT", "XDG_VTNR"] },
-    Group { why: LOGIN, tags: &[], names: &["XDG_SESSION_CLASS", "XDG_SESSION_PATH", "XDG_SEAT_PATH", "GREETD_SOCK"] },
-    Group { why: SYSTEMD, tags: &[Tag::Activation], names: &["NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*"] },
-    Group {
+    VariableGroup {
+        why: LOGIN,
+        tags: &[Tag::Login, Tag::OtherDisplay],
+        names: &["XDG_SESSION_ID", "XDG_SEAT", "XDG_VTNR"],
+    },
+    VariableGroup {
+        why: LOGIN,
+        tags: &[],
+        names: &["XDG_SESSION_CLASS", "XDG_SESSION_PATH", "XDG_SEAT_PATH", "GREETD_SOCK"],
+    },
+    VariableGroup { why: SYSTEMD, tags: &[Tag::Activation], names: &["NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*"] },
+    VariableGroup {
         why: SYSTEMD,
         tags: &[],
         names: &[
@@ -92,30 +100,34 @@ pub const GROUPS: &[Group] = &[
             "CONFIGURATION_DIRECTORY",
         ],
     },
-    Group {
+    VariableGroup {
         why: "the user manager has its own, which counts",
         tags: &[],
         names: &["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_*"],
     },
-    Group {
+    VariableGroup {
         why: "startxd sets it for the display that it starts",
         tags: &[],
         names: &["DISPLAY", "XAUTHORITY", "XDG_SESSION_TYPE"],
     },
-    Group {
+    VariableGroup {
         why: DISPLAY,
         tags: &[Tag::OtherDisplay],
         names: &["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "WINDOWPATH", "DESKTOP_STARTUP_ID", "XDG_ACTIVATION_TOKEN"],
     },
-    Group { why: DISPLAY, tags: &[Tag::Login, Tag::OtherDisplay], names: &["WINDOWID"] },
-    Group { why: MULTIPLEXER, tags: &[Tag::Login, Tag::Multiplexer], names: &["TMUX", "TMUX_PANE", "STY"] },
-    Group {
+    VariableGroup { why: DISPLAY, tags: &[Tag::Login, Tag::OtherDisplay], names: &["WINDOWID"] },
+    VariableGroup { why: MULTIPLEXER, tags: &[Tag::Login, Tag::Multiplexer], names: &["TMUX", "TMUX_PANE", "STY"] },
+    VariableGroup {
         why: MULTIPLEXER,
         tags: &[Tag::Multiplexer],
         names: &["WINDOW", "ZELLIJ", "ZELLIJ_SESSION_NAME", "ZELLIJ_PANE_ID"],
     },
-    Group { why: ORIGIN, tags: &[Tag::Login], names: &["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SUDO_USER"] },
-    Group {
+    VariableGroup {
+        why: ORIGIN,
+        tags: &[Tag::Login],
+        names: &["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "SUDO_USER"],
+    },
+    VariableGroup {
         why: ORIGIN,
         tags: &[],
         // By name and not SUDO_*: SUDO_ASKPASS and SUDO_EDITOR are the person's choice.
@@ -144,7 +156,7 @@ pub enum Why {
     BadValue,
     /// It is in one of the [`GROUPS`].
     #[error("{}", .0.why)]
-    Never(&'static Group),
+    Never(&'static VariableGroup),
 }
 
 /// Takes a variable of the login, and returns whether it may travel.

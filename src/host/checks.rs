@@ -12,7 +12,7 @@ use super::repair;
 use super::session_lock::is_free;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
-use crate::logind::{self, Session};
+use crate::logind::{self, LoginSession};
 use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::os;
 use crate::presence::{AlreadyUp, IsRoot, refuse_root};
@@ -97,7 +97,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 /// A unit that is asked about.
-struct Asked {
+struct CheckedUnit {
     name: &'static str,
     /// Whether it is up only while a graphical session is.
     is_sign: bool,
@@ -107,15 +107,15 @@ struct Asked {
 
 /// The units that are asked about, all at once: the manager loads them for it, which costs more than the question. Of the
 /// templates, any instance does.
-const UNITS: [Asked; 8] = [
-    Asked { name: names::GRAPHICAL_SESSION, is_sign: true, is_ours: false },
-    Asked { name: names::GRAPHICAL_SESSION_PRE, is_sign: true, is_ours: false },
-    Asked { name: names::WM_TARGET, is_sign: true, is_ours: true },
-    Asked { name: names::XORG_TARGET, is_sign: true, is_ours: true },
-    Asked { name: names::SHUTDOWN_TARGET, is_sign: true, is_ours: true },
-    Asked { name: names::WM_READY_TARGET, is_sign: false, is_ours: true },
-    Asked { name: "xorg@0.socket", is_sign: false, is_ours: true },
-    Asked { name: "xorg@0.service", is_sign: false, is_ours: true },
+const UNITS: [CheckedUnit; 8] = [
+    CheckedUnit { name: names::GRAPHICAL_SESSION, is_sign: true, is_ours: false },
+    CheckedUnit { name: names::GRAPHICAL_SESSION_PRE, is_sign: true, is_ours: false },
+    CheckedUnit { name: names::WM_TARGET, is_sign: true, is_ours: true },
+    CheckedUnit { name: names::XORG_TARGET, is_sign: true, is_ours: true },
+    CheckedUnit { name: names::SHUTDOWN_TARGET, is_sign: true, is_ours: true },
+    CheckedUnit { name: names::WM_READY_TARGET, is_sign: false, is_ours: true },
+    CheckedUnit { name: "xorg@0.socket", is_sign: false, is_ours: true },
+    CheckedUnit { name: "xorg@0.service", is_sign: false, is_ours: true },
 ];
 
 /// Those of [`UNITS`] that say that a graphical session is up, with their states.
@@ -128,7 +128,7 @@ pub struct Clearance {
     /// Our directories.
     pub runtime: RuntimeDir,
     /// The session in logind.
-    pub session: Session,
+    pub session: LoginSession,
     /// A connection to the system bus, where logind is.
     pub system_bus: Connection,
     /// The session's place.
@@ -194,7 +194,7 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
 }
 
 /// The logind session of this process, if it is one of ours.
-async fn own_session() -> Result<(Session, Connection), Refusal> {
+async fn own_session() -> Result<(LoginSession, Connection), Refusal> {
     let connection = logind::connect().await.map_err(|error| Refusal::NoLogind(error.to_string()))?;
     let session = logind::own_session(&connection).await.map_err(|error| match error {
         error if error.is(logind::NO_SESSION) => match (outside_hint(), os::controlling_vt()) {
@@ -233,7 +233,7 @@ pub fn outside_hint() -> &'static str {
 }
 
 /// Class, place and seat, and that the VT, if the seat has any, is this process's controlling terminal.
-fn on_a_screen(session: &Session) -> Result<Seat, Refusal> {
+fn on_a_screen(session: &LoginSession) -> Result<Seat, Refusal> {
     let id = session.id.clone();
     // user-early (systemd 256) is a person's login before the machine is fully up, the same to us.
     if !matches!(session.class.as_str(), "user" | "user-early") {
@@ -254,7 +254,7 @@ fn on_a_screen(session: &Session) -> Result<Seat, Refusal> {
     }
 }
 
-fn not_active(session: Session, seat: Seat, waited: Duration) -> Refusal {
+fn not_active(session: LoginSession, seat: Seat, waited: Duration) -> Refusal {
     match seat.vt {
         Some(vt) => Refusal::NotActive { vt, waited },
         None => Refusal::NotActiveOnSeat { session: session.id, seat: seat.id, waited },

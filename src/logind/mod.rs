@@ -66,7 +66,7 @@ impl Restarts {
 
 /// What we read of a session, under the names of its properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct LoginSession {
     /// Its object, for further calls.
     pub path: OwnedObjectPath,
     /// `Id`, as loginctl(1) shows it.
@@ -93,7 +93,7 @@ pub struct Session {
 #[derive(Deserialize, Type)]
 #[serde(rename_all = "PascalCase")]
 #[zbus(signature = "dict")]
-struct Properties {
+struct SessionProperties {
     #[serde(deserialize_with = "zbus::as_variant::deserialize")]
     id: String,
     #[serde(deserialize_with = "zbus::as_variant::deserialize")]
@@ -121,7 +121,7 @@ struct Properties {
 ///
 /// # Errors
 /// [`NO_SESSION`] if the process is in none: under the user manager, under ssh without PAM, in a cron job.
-pub async fn own_session(connection: &Connection) -> Result<Session, CallError> {
+pub async fn own_session(connection: &Connection) -> Result<LoginSession, CallError> {
     // Pid 0 is the caller, as the bus knows it.
     let path: OwnedObjectPath =
         dbus::body("GetSessionByPID", &MANAGER.call(connection, "GetSessionByPID", &(0_u32,)).await?)?;
@@ -132,7 +132,7 @@ pub async fn own_session(connection: &Connection) -> Result<Session, CallError> 
 ///
 /// # Errors
 /// There is none (any more).
-pub async fn session_by_id(connection: &Connection, id: &str) -> Result<Session, CallError> {
+pub async fn session_by_id(connection: &Connection, id: &str) -> Result<LoginSession, CallError> {
     let path: OwnedObjectPath = dbus::body("GetSession", &MANAGER.call(connection, "GetSession", &(id,)).await?)?;
     session(connection, path).await
 }
@@ -141,11 +141,11 @@ pub async fn session_by_id(connection: &Connection, id: &str) -> Result<Session,
 ///
 /// # Errors
 /// It has ended.
-pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<Session, CallError> {
+pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<LoginSession, CallError> {
     let target = Target { destination: SERVICE, path: path.as_str(), interface: dbus::PROPERTIES };
     let reply = target.call(connection, "GetAll", &(SESSION,)).await?;
-    let properties: Properties = dbus::body("GetAll", &reply)?;
-    Ok(Session {
+    let properties: SessionProperties = dbus::body("GetAll", &reply)?;
+    Ok(LoginSession {
         path,
         id: properties.id,
         uid: properties.user.0,

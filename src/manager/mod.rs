@@ -25,7 +25,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
 
-pub use files::Listed;
+pub use files::UnitFile;
 pub use signals::{Signal, Signals};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
@@ -280,7 +280,7 @@ impl Manager {
     pub async fn start_transient_unit(
         &self,
         name: &str,
-        properties: transient::Properties,
+        properties: transient::UnitProperties,
     ) -> Result<OwnedObjectPath, CallError> {
         let auxiliary: Vec<(&str, Vec<(&str, OwnedVariant)>)> = Vec::new();
         let body = (name, Mode::Replace.as_str(), properties, auxiliary);

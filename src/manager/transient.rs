@@ -12,7 +12,7 @@ use crate::environment::block::Block;
 use crate::environment::policy::{self, Tag};
 
 /// What the manager takes for a unit that it is to make, `a(sv)`.
-pub type Properties = Vec<(&'static str, OwnedVariant)>;
+pub type UnitProperties = Vec<(&'static str, OwnedVariant)>;
 
 /// A service that is made for one session and forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +28,12 @@ pub struct Service {
     /// Where it starts, an absolute path; `None` for the home directory.
     pub directory: Option<String>,
     /// How often it is started again when it crashes; `None` for never.
-    pub restart: Option<Restarts>,
+    pub restart: Option<RestartPolicy>,
 }
 
 /// How often a service that crashes is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restarts {
+pub struct RestartPolicy {
     /// How many times within `window`, not 0.
     pub limit: u32,
     /// How long a crash counts.
@@ -49,7 +49,7 @@ impl Service {
     /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
     /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
     #[must_use]
-    pub fn properties(&self) -> Properties {
+    pub fn properties(&self) -> UnitProperties {
         let mut properties = self.common();
         properties.extend([
             ("Requires", units(&["xorg.target"])),
@@ -65,7 +65,7 @@ impl Service {
     /// The properties where the service belongs to a display of its own, which `server` serves: bound to that, and with
     /// these variables beside those of the manager, less the ones that are not this display's.
     #[must_use]
-    pub fn properties_on(&self, server: &str, variables: &Block) -> Properties {
+    pub fn properties_on(&self, server: &str, variables: &Block) -> UnitProperties {
         let assignments: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut properties = self.common();
         properties.extend([
@@ -77,7 +77,7 @@ impl Service {
         properties
     }
 
-    fn common(&self) -> Properties {
+    fn common(&self) -> UnitProperties {
         let mut properties = vec![
             ("Description", value(self.description.clone())),
             ("Type", value("exec".to_owned())),
@@ -121,7 +121,7 @@ impl Service {
 
 /// The properties of a scope around processes of ours.
 #[must_use]
-pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> Properties {
+pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> UnitProperties {
     vec![
         ("Description", value(description)),
         ("PIDs", value(pids.iter().map(|pid| pid.as_raw().unsigned_abs()).collect::<Vec<u32>>())),
@@ -133,7 +133,7 @@ pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> 
 
 /// That a unit ends with another, and before it and some more.
 #[must_use]
-pub fn bound_to(other: &str, more: &[&str]) -> Properties {
+pub fn bound_to(other: &str, more: &[&str]) -> UnitProperties {
     vec![("BindsTo", units(&[other])), ("After", units(&[&[other], more].concat()))]
 }
 

@@ -12,7 +12,7 @@ use super::name::{Kind, Name, TMUX_SERVER};
 use super::service;
 use crate::deadline::Deadlines;
 use crate::manager::Mode;
-use crate::multiplexer::tmux::{self, Server};
+use crate::multiplexer::tmux::{self, TmuxServer};
 
 /// Why this terminal was not given to a multiplexer.
 #[derive(Debug, Error)]
@@ -84,7 +84,7 @@ async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<
     // A session of tmux may have ended while its unit stays.
     let gone = kind == Kind::Tmux && {
         let end = tokio::time::Instant::now() + deadlines.multiplexer_ready;
-        !Server::new(tmux::default_socket(), end).has(&name).await
+        !TmuxServer::new(tmux::default_socket(), end).has(&name).await
     };
     let job = async { if gone { manager.restart(&unit).await } else { manager.start(&unit, Mode::Replace).await } };
     let started = timeout(deadlines.stop, manager.until_done(job)).await;

@@ -59,7 +59,7 @@ pub enum NotEnabled {
 }
 
 /// What is to be set up.
-pub struct Plan {
+pub struct EnablePlan {
     /// Who.
     pub user: String,
     /// The multiplexer.
@@ -82,7 +82,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// [`NotEnabled`].
-pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<Plan, NotEnabled> {
+pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<EnablePlan, NotEnabled> {
     let user = user()?;
     let name = Name::or_default(kind, name)?;
     if !is_installed(kind) {
@@ -108,10 +108,10 @@ pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Resu
         service::check(kind, Some(name.as_str()))?;
     }
     let linger = !linger::lingers(&user);
-    Ok(Plan { user, kind, name, unit, enable, linger, runs, manager, before, path })
+    Ok(EnablePlan { user, kind, name, unit, enable, linger, runs, manager, before, path })
 }
 
-impl Plan {
+impl EnablePlan {
     /// Does it. Returns when the session is there.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
-use super::tmux::{self, Server};
+use super::tmux::{self, TmuxServer};
 use super::{screen, sockets, zellij};
 use crate::deadline::{Deadlines, LOOK_AGAIN};
 use crate::manager::{Manager, Mode, NoManager};
@@ -149,7 +149,7 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
         }
         // Its configuration is read before the first client is answered.
         if kind == Kind::Tmux {
-            let server = Server::new(tmux::default_socket(), Instant::now() + waited);
+            let server = TmuxServer::new(tmux::default_socket(), Instant::now() + waited);
             let _ = server.tell(&["show-options", "-s", "buffer-limit"]).await;
         }
     };
@@ -181,8 +181,8 @@ async fn start_sessions(deadlines: &Deadlines) {
     }
 }
 
-fn server(deadlines: &Deadlines) -> Server {
-    Server::new(tmux::default_socket(), Instant::now() + deadlines.multiplexer_ready)
+fn server(deadlines: &Deadlines) -> TmuxServer {
+    TmuxServer::new(tmux::default_socket(), Instant::now() + deadlines.multiplexer_ready)
 }
 
 /// Makes a session of tmux's server, unless it has it.
@@ -249,7 +249,7 @@ pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
     let manager = manager(deadlines).await?;
     let server = manager.last_main_pid(TMUX_SERVER).await.map_err(NoManager::silent)?;
     let scopes = manager.units_like(&[tmux::PANE_SCOPES]).await.map_err(NoManager::silent)?;
-    let ours = |unit: &crate::manager::Listed| tmux::launcher(&unit.description) == Some(server);
+    let ours = |unit: &crate::manager::UnitFile| tmux::launcher(&unit.description) == Some(server);
     let scopes = scopes.into_iter().filter(ours).map(|unit| unit.name).collect();
     end_scopes(&manager, scopes, deadlines.multiplexer_stop).await;
     Ok(())

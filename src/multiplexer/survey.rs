@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use super::name::{Kind, TARGET};
 use super::service::{self, Place};
-use super::tmux::{self, Server};
+use super::tmux::{self, TmuxServer};
 use super::{screen, zellij};
 use crate::manager::{Manager, UnitState};
 
 /// A session of a multiplexer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct MultiplexerSession {
     /// Of which.
     pub kind: Kind,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Multiplexers {
     /// The units that are loaded or enabled for `multiplexer.target`, with their states.
     pub units: Vec<(String, UnitState)>,
     /// The sessions that run, and where their servers do, if that can be told.
-    pub sessions: Vec<(Session, Option<Place>)>,
+    pub sessions: Vec<(MultiplexerSession, Option<Place>)>,
     /// The servers that do not answer: where, and why.
     pub silent: Vec<String>,
 }
@@ -45,14 +45,14 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
         tasks.spawn(async move {
             let place = service::whereabouts(Kind::Tmux, &socket);
             let name = crate::text::path(&socket);
-            (name, place, Server::new(socket, Instant::now() + deadline).sessions().await)
+            (name, place, TmuxServer::new(socket, Instant::now() + deadline).sessions().await)
         });
     }
     for (socket, place, sessions) in tasks.join_all().await {
         match sessions {
             Ok(sessions) => found.sessions.extend(sessions.into_iter().map(|session| {
                 let attached = Some(session.attached);
-                (Session { kind: Kind::Tmux, name: session.name, attached }, place.clone())
+                (MultiplexerSession { kind: Kind::Tmux, name: session.name, attached }, place.clone())
             })),
             Err(error) => {
                 let place = place.map(|place| place.to_string()).unwrap_or_default();
@@ -63,13 +63,14 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
     for screen in screen::sessions() {
         let place = service::whereabouts(Kind::Screen, &screen.socket());
         let attached = Some(u32::from(screen.attached));
-        found.sessions.push((Session { kind: Kind::Screen, name: screen.name, attached }, place));
+        found.sessions.push((MultiplexerSession { kind: Kind::Screen, name: screen.name, attached }, place));
     }
     for socket in zellij::sessions() {
         let name = socket.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        found
-            .sessions
-            .push((Session { kind: Kind::Zellij, name, attached: None }, service::whereabouts(Kind::Zellij, &socket)));
+        found.sessions.push((
+            MultiplexerSession { kind: Kind::Zellij, name, attached: None },
+            service::whereabouts(Kind::Zellij, &socket),
+        ));
     }
     found.sessions.sort_by(|(a, _), (b, _)| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     found

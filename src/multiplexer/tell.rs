@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::screen::{self, Screen};
-use super::tmux::{self, Server};
+use super::tmux::{self, TmuxServer};
 use super::variables::{self, Scope, TOLD};
 use crate::environment::Block;
 use crate::records::Record;
@@ -47,10 +47,10 @@ impl Told {
         Self { ending, variables, temporary, tmux: BTreeMap::new() }
     }
 
-    fn servers(&self, deadline: Instant) -> Vec<(String, Server)> {
+    fn servers(&self, deadline: Instant) -> Vec<(String, TmuxServer)> {
         let temporary: Vec<&str> = self.temporary.iter().map(String::as_str).collect();
         let sockets = tmux::sockets(&temporary, nix::unistd::geteuid().as_raw());
-        let named = |socket: PathBuf| Some((socket.to_str()?.to_owned(), Server::new(socket, deadline)));
+        let named = |socket: PathBuf| Some((socket.to_str()?.to_owned(), TmuxServer::new(socket, deadline)));
         sockets.into_iter().filter_map(named).collect()
     }
 
@@ -196,7 +196,7 @@ fn id(session: &str) -> Option<&str> {
     (!session.is_empty()).then_some(session)
 }
 
-async fn change(socket: &str, server: &Server, session: &str, commands: Vec<String>) {
+async fn change(socket: &str, server: &TmuxServer, session: &str, commands: Vec<String>) {
     if commands.is_empty() {
         return;
     }

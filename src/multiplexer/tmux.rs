@@ -42,7 +42,7 @@ pub fn sockets(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
 
 /// A session of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct TmuxSession {
     /// `$N`, which no other session of the server ever gets.
     pub id: String,
     /// The clients that show it.
@@ -55,12 +55,12 @@ pub struct Session {
 
 /// A server.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct TmuxServer {
     socket: PathBuf,
     deadline: Instant,
 }
 
-impl Server {
+impl TmuxServer {
     /// The server on a socket, to be asked until `deadline`.
     #[must_use]
     pub const fn new(socket: PathBuf, deadline: Instant) -> Self {
@@ -86,7 +86,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`tell`](Self::tell).
-    pub async fn sessions(&self) -> io::Result<Vec<Session>> {
+    pub async fn sessions(&self) -> io::Result<Vec<TmuxSession>> {
         let format = "#{session_id} #{session_attached} #{session_windows} #{session_name}";
         let text = self.tell(&["list-sessions", "-F", format]).await?;
         Ok(text.lines().filter_map(session).collect())
@@ -121,11 +121,11 @@ pub fn said(text: &str) -> Option<&str> {
 
 /// A line of `list-sessions` in our format.
 #[must_use]
-pub fn session(line: &str) -> Option<Session> {
+pub fn session(line: &str) -> Option<TmuxSession> {
     let mut fields = line.splitn(4, ' ');
     let id = fields.next().filter(|id| is_id(id))?.to_owned();
     let (attached, windows) = (number(fields.next()?)?, number(fields.next()?)?);
-    Some(Session { id, attached, windows, name: fields.next()?.to_owned() })
+    Some(TmuxSession { id, attached, windows, name: fields.next()?.to_owned() })
 }
 
 /// A line of `list-panes` in our format: the pid of what was started in the pane.
@@ -154,7 +154,7 @@ pub fn launcher(description: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Session, directories, launcher, pane, said, session};
+    use super::{TmuxSession, directories, launcher, pane, said, session};
 
     #[test]
     fn where_sockets_are() {
@@ -174,7 +174,7 @@ mod tests {
         for text in ["", "a\n", "exit-empty on", "exit-empty on\na\n"] {
             assert_eq!(said(text), None, "{text:?}");
         }
-        let expected = Session { id: "$3".into(), attached: 1, windows: 2, name: "a b".into() };
+        let expected = TmuxSession { id: "$3".into(), attached: 1, windows: 2, name: "a b".into() };
         assert_eq!(session("$3 1 2 a b"), Some(expected));
         for line in
             ["", "$3 1 2", "3 1 2 a", "$ 1 2 a", "$x 1 2 a", "$3 -1 2 a", "$3 +1 2 a", "no server running on /tmp/x"]

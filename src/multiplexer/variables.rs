@@ -12,7 +12,7 @@ pub const TOLD: [&str; 4] = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"
 /// What tmux has of a variable, in its global environment or in that of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Had {
+pub enum PreviousValue {
     /// Marked to be taken out of what new panes get (`set-environment -r`).
     Removed,
     /// This value.
@@ -20,7 +20,7 @@ pub enum Had {
 }
 
 /// The variables of [`TOLD`] that one environment of tmux has.
-pub type Scope = BTreeMap<String, Had>;
+pub type Scope = BTreeMap<String, PreviousValue>;
 
 /// Takes the output of `show-environment -s` and returns what of it is of interest.
 ///
@@ -31,10 +31,10 @@ pub fn parse(text: &str) -> Scope {
     while !rest.is_empty() {
         let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
         let (name, had, length) = match valued(rest, line) {
-            Some((name, value, length)) => (name, Had::Value(value), length),
+            Some((name, value, length)) => (name, PreviousValue::Value(value), length),
             None => (
                 line.strip_prefix("unset ").and_then(|name| name.strip_suffix(';')).unwrap_or(""),
-                Had::Removed,
+                PreviousValue::Removed,
                 line.len(),
             ),
         };
@@ -68,7 +68,7 @@ fn valued<'a>(text: &str, line: &'a str) -> Option<(&'a str, String, usize)> {
 /// What of the display's variables an environment does not have yet.
 #[must_use]
 pub fn to_set(has: &Scope, ours: &Block) -> Scope {
-    let value = |value: &String| Had::Value(value.clone());
+    let value = |value: &String| PreviousValue::Value(value.clone());
     let missing = ours.iter().filter(|(name, text)| has.get(*name) != Some(&value(text)));
     missing.map(|(name, text)| (name.clone(), value(text))).collect()
 }
@@ -83,10 +83,10 @@ pub fn to_give_back(
     ours: &Block,
     before: Option<&Scope>,
     ending: &[String],
-) -> BTreeMap<String, Option<Had>> {
+) -> BTreeMap<String, Option<PreviousValue>> {
     let mut changes = BTreeMap::new();
     for (name, value) in ours {
-        let still_ours = has.get(name) == Some(&Had::Value(value.clone()));
+        let still_ours = has.get(name) == Some(&PreviousValue::Value(value.clone()));
         let had = before.and_then(|before| before.get(name)).cloned();
         let goes = before.is_some() || ending.contains(name);
         if still_ours && goes && had.as_ref() != has.get(name) {
@@ -101,7 +101,7 @@ pub fn to_give_back(
 #[must_use]
 pub fn commands<'a>(
     session: Option<&str>,
-    changes: impl IntoIterator<Item = (&'a String, Option<&'a Had>)>,
+    changes: impl IntoIterator<Item = (&'a String, Option<&'a PreviousValue>)>,
 ) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for (name, change) in changes {
@@ -115,8 +115,8 @@ pub fn commands<'a>(
         }
         match change {
             None => words.extend(["-u".to_owned(), name.clone()]),
-            Some(Had::Removed) => words.extend(["-r".to_owned(), name.clone()]),
-            Some(Had::Value(value)) => words.extend(["--".to_owned(), name.clone(), escaped(value)]),
+            Some(PreviousValue::Removed) => words.extend(["-r".to_owned(), name.clone()]),
+            Some(PreviousValue::Value(value)) => words.extend(["--".to_owned(), name.clone(), escaped(value)]),
         }
     }
     words
@@ -143,9 +143,9 @@ mod tests {
              T=\"a\nDISPLAY=:9\nunset XAUTHORITY;\nDISPLAY=\\\":9\\\"; export DISPLAY;\n\"; export T;\n",
         );
         let expected = [
-            ("DISPLAY", Had::Removed),
-            ("SSH_AUTH_SOCK", Had::Value("/a=b \"$c`\\".into())),
-            ("XAUTHORITY", Had::Value(String::new())),
+            ("DISPLAY", PreviousValue::Removed),
+            ("SSH_AUTH_SOCK", PreviousValue::Value("/a=b \"$c`\\".into())),
+            ("XAUTHORITY", PreviousValue::Value(String::new())),
         ];
         assert_eq!(scope, expected.map(|(name, had)| (name.to_owned(), had)).into());
         for text in [
@@ -162,12 +162,13 @@ mod tests {
 
     /// An environment, `-` for what is removed.
     fn scope(pairs: &[(&str, &str)]) -> Scope {
-        let had = |value: &str| if value == "-" { Had::Removed } else { Had::Value(value.to_owned()) };
+        let had =
+            |value: &str| if value == "-" { PreviousValue::Removed } else { PreviousValue::Value(value.to_owned()) };
         pairs.iter().map(|(name, value)| ((*name).to_owned(), had(value))).collect()
     }
 
     /// What an environment is after changes.
-    fn apply(has: &Scope, changes: &BTreeMap<String, Option<Had>>) -> Scope {
+    fn apply(has: &Scope, changes: &BTreeMap<String, Option<PreviousValue>>) -> Scope {
         let mut after = has.clone();
         for (name, change) in changes {
             match change {
@@ -211,9 +212,9 @@ mod tests {
 
     #[test]
     fn as_commands() {
-        let value = Had::Value("unix:path=/x;".into());
+        let value = PreviousValue::Value("unix:path=/x;".into());
         let names = ["A", "B", "C"].map(str::to_owned);
-        let changes = || [(&names[0], Some(&value)), (&names[1], Some(&Had::Removed)), (&names[2], None)];
+        let changes = || [(&names[0], Some(&value)), (&names[1], Some(&PreviousValue::Removed)), (&names[2], None)];
         let expected = "set-environment -g -- A unix:path=/x\\; ; set-environment -g -r B ; set-environment -g -u C";
         assert_eq!(commands(None, changes()).join(" "), expected);
         assert_eq!(commands(Some("$1"), changes()).join(" "), expected.replace("-g", "-t $1"));

@@ -15,7 +15,7 @@ const SI_KERNEL: i32 = 0x80;
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Came {
+pub struct ReceivedSignal {
     /// Which.
     pub signal: Signal,
     /// Whether the kernel has sent it, to the whole foreground process group at once: Ctrl+C, or the terminal's end.
@@ -23,13 +23,13 @@ pub struct Came {
 }
 
 /// Signals that are taken one by one, instead of what they do by default (signalfd(2)).
-pub struct Taken {
+pub struct TakenSignals {
     fd: AsyncFd<OwnedFd>,
     /// What was blocked before, for programs that are executed.
     pub mask: SigSet,
 }
 
-impl Taken {
+impl TakenSignals {
     /// Takes these from now on. Must be called while this process has one thread, as only that thread's mask is set.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Taken {
     ///
     /// # Errors
     /// The kernel's event queue fails.
-    pub async fn next(&self) -> io::Result<Came> {
+    pub async fn next(&self) -> io::Result<ReceivedSignal> {
         loop {
             // `struct signalfd_siginfo`: ssi_signo, ssi_errno and ssi_code are its first three words.
             let mut info = [0_u8; 128];
@@ -55,7 +55,7 @@ impl Taken {
             if read == info.len()
                 && let Ok(signal) = Signal::try_from(word(0))
             {
-                return Ok(Came { signal, from_terminal: word(8) == SI_KERNEL });
+                return Ok(ReceivedSignal { signal, from_terminal: word(8) == SI_KERNEL });
             }
         }
     }

@@ -81,7 +81,8 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
     match Errno::result(unsafe { libc::fork() })? {
         0 => {
             let parent = image.ends_with_us.then_some(parent);
-            let plan = Plan { stdin: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources, parent };
+            let plan =
+                SpawnPlan { stdin: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources, parent };
             // SAFETY: this is the freshly forked child; the arrays are null-terminated, and `pid_digits` is the end of
             // one of the environment's strings.
             let errno = unsafe { become_image(&plan, image.program, &arguments, &environment, pid_digits) };
@@ -101,7 +102,7 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
 }
 
 /// Which descriptors the child places where.
-struct Plan<'a> {
+struct SpawnPlan<'a> {
     stdin: RawFd,
     output: RawFd,
     listeners: &'a [RawFd],
@@ -115,7 +116,7 @@ struct Plan<'a> {
 /// Only in a freshly forked child; `arguments` and `environment` are null-terminated arrays of C strings, and one
 /// string of `environment` ends in `pid_digits`.
 unsafe fn become_image(
-    plan: &Plan<'_>,
+    plan: &SpawnPlan<'_>,
     program: &CStr,
     arguments: &[*const c_char],
     environment: &[*const c_char],

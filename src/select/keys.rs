@@ -2,7 +2,7 @@
 
 /// A key that means something to the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
+pub enum PressedKey {
     /// One up.
     Up,
     /// One down.
@@ -35,7 +35,7 @@ impl Keys {
     ///
     /// Sequences are those of the Linux console (console_codes(4)) and of ECMA-48: `ESC [` with parameters up to a final
     /// byte, `ESC O` with one byte, and `ESC [ [` with one byte. It does not matter how they are cut.
-    pub fn decode(&mut self, bytes: &[u8]) -> Vec<Key> {
+    pub fn decode(&mut self, bytes: &[u8]) -> Vec<PressedKey> {
         self.pending.extend_from_slice(bytes);
         let mut keys = Vec::new();
         while !self.pending.is_empty() {
@@ -48,13 +48,13 @@ impl Keys {
 }
 
 /// The first key and how many bytes it has; `None` if it is not complete.
-fn first(bytes: &[u8]) -> Option<(Key, usize)> {
+fn first(bytes: &[u8]) -> Option<(PressedKey, usize)> {
     let key = match bytes {
-        [b'\r' | b'\n', ..] => Key::Enter,
-        [0x03 | 0x04 | b'q' | b'Q', ..] => Key::Quit,
-        [b'k' | 0x10, ..] => Key::Up,
-        [b'j' | 0x0e, ..] => Key::Down,
-        [digit @ b'0'..=b'9', ..] => Key::Digit(digit - b'0'),
+        [b'\r' | b'\n', ..] => PressedKey::Enter,
+        [0x03 | 0x04 | b'q' | b'Q', ..] => PressedKey::Quit,
+        [b'k' | 0x10, ..] => PressedKey::Up,
+        [b'j' | 0x0e, ..] => PressedKey::Down,
+        [digit @ b'0'..=b'9', ..] => PressedKey::Digit(digit - b'0'),
         [0x1b] => return None,
         [0x1b, b'[', b'[', ..] => return sequence(bytes, 3, 3),
         [0x1b, b'O', ..] => return sequence(bytes, 2, 2),
@@ -63,32 +63,32 @@ fn first(bytes: &[u8]) -> Option<(Key, usize)> {
             return sequence(bytes, 2, 2 + parameters);
         }
         // Escape and then another key, or Alt with it.
-        _ => Key::Other,
+        _ => PressedKey::Other,
     };
     Some((key, 1))
 }
 
 /// The sequence with its parameters from `begin` to `end`, which is where its last byte should be.
-fn sequence(bytes: &[u8], begin: usize, end: usize) -> Option<(Key, usize)> {
+fn sequence(bytes: &[u8], begin: usize, end: usize) -> Option<(PressedKey, usize)> {
     if end >= LONGEST {
-        return Some((Key::Other, LONGEST));
+        return Some((PressedKey::Other, LONGEST));
     }
     match *bytes.get(end)? {
-        0x20..=0x7e if begin == 3 => Some((Key::Other, 4)),
+        0x20..=0x7e if begin == 3 => Some((PressedKey::Other, 4)),
         last @ 0x20..=0x7e => Some((of_sequence(&bytes[begin..end], last), end + 1)),
         // No sequence ends like this, and Ctrl+C must not be lost in one.
-        _ => Some((Key::Other, end)),
+        _ => Some((PressedKey::Other, end)),
     }
 }
 
-fn of_sequence(parameters: &[u8], last: u8) -> Key {
+fn of_sequence(parameters: &[u8], last: u8) -> PressedKey {
     match (parameters, last) {
-        (_, b'A') => Key::Up,
-        (_, b'B') => Key::Down,
-        (_, b'H') | (b"1" | b"7" | b"5", b'~') => Key::First,
-        (_, b'F') | (b"4" | b"8" | b"6", b'~') => Key::Last,
-        (b"", b'M') => Key::Enter,
-        _ => Key::Other,
+        (_, b'A') => PressedKey::Up,
+        (_, b'B') => PressedKey::Down,
+        (_, b'H') | (b"1" | b"7" | b"5", b'~') => PressedKey::First,
+        (_, b'F') | (b"4" | b"8" | b"6", b'~') => PressedKey::Last,
+        (b"", b'M') => PressedKey::Enter,
+        _ => PressedKey::Other,
     }
 }
 
@@ -96,12 +96,12 @@ fn of_sequence(parameters: &[u8], last: u8) -> Key {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Key::{Digit, Down, Enter, First, Last, Other, Quit, Up};
     use super::Keys;
+    use super::PressedKey::{Digit, Down, Enter, First, Last, Other, Quit, Up};
 
     #[test]
     fn keys_of_the_console_and_of_terminals() {
-        let cases: [(&[u8], &[super::Key]); 16] = [
+        let cases: [(&[u8], &[super::PressedKey]); 16] = [
             (b"\x1b[A\x1b[B", &[Up, Down]),
             (b"\x1bOA\x1bOB", &[Up, Down]),
             (b"\x1b[1~\x1b[4~", &[First, Last]),

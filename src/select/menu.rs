@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::Key;
+use super::keys::PressedKey;
 
 /// A line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Step {
 
 /// A line on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct MenuLine {
     /// Its text, cut to the screen.
     pub text: String,
     /// Whether the menu stands on it.
@@ -61,19 +61,19 @@ impl Menu {
     }
 
     /// Keys were pressed.
-    pub fn press(&mut self, keys: Vec<Key>) -> Step {
+    pub fn press(&mut self, keys: Vec<PressedKey>) -> Step {
         for key in keys {
             let last = self.items.len().saturating_sub(1);
             let typed = std::mem::take(&mut self.typed);
             match key {
-                Key::Up => self.at = self.at.checked_sub(1).unwrap_or(last),
-                Key::Down => self.at = if self.at == last { 0 } else { self.at + 1 },
-                Key::First => self.at = 0,
-                Key::Last => self.at = last,
-                Key::Digit(digit) => self.type_digit(typed, usize::from(digit)),
-                Key::Enter => return Step::Chosen(self.at),
-                Key::Quit => return Step::Cancelled,
-                Key::Other => {}
+                PressedKey::Up => self.at = self.at.checked_sub(1).unwrap_or(last),
+                PressedKey::Down => self.at = if self.at == last { 0 } else { self.at + 1 },
+                PressedKey::First => self.at = 0,
+                PressedKey::Last => self.at = last,
+                PressedKey::Digit(digit) => self.type_digit(typed, usize::from(digit)),
+                PressedKey::Enter => return Step::Chosen(self.at),
+                PressedKey::Quit => return Step::Cancelled,
+                PressedKey::Other => {}
             }
         }
         Step::Stay
@@ -91,17 +91,17 @@ impl Menu {
 
     /// The menu as lines on a screen of `columns` and `rows`, always as many of them: what does not fit scrolls.
     #[must_use]
-    pub fn lines(&self, left: Option<Duration>, (columns, rows): (usize, usize)) -> Vec<Line> {
+    pub fn lines(&self, left: Option<Duration>, (columns, rows): (usize, usize)) -> Vec<MenuLine> {
         // The last column stays free: a terminal would break the line behind it.
         let columns = columns.saturating_sub(1);
         let room = rows.saturating_sub(AROUND).clamp(1, self.items.len().max(1));
         let first = (self.at + 1).saturating_sub(room).max((self.at).saturating_sub(room / 2));
         let first = first.min(self.items.len().saturating_sub(room));
-        let plain = |text: &str| Line { text: cut(text, columns), is_at: false };
+        let plain = |text: &str| MenuLine { text: cut(text, columns), is_at: false };
         let mut lines = vec![plain("Which session?"), plain("")];
         lines.extend((first..(first + room).min(self.items.len())).map(|index| {
             let is_at = index == self.at;
-            Line { text: cut(&self.item(index, if is_at { '>' } else { ' ' }), columns), is_at }
+            MenuLine { text: cut(&self.item(index, if is_at { '>' } else { ' ' }), columns), is_at }
         }));
         lines.push(plain(""));
         lines.push(plain("Arrows or its number, Enter to start, q to leave."));
@@ -186,7 +186,7 @@ fn cut(text: &str, columns: usize) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Key::{Digit, Down, Enter, First, Last, Other, Quit, Up};
+    use super::PressedKey::{Digit, Down, Enter, First, Last, Other, Quit, Up};
     use super::*;
 
     fn menu(count: usize, at: usize) -> Menu {
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_keys_do() {
-        let cases: [(usize, &[Key], usize); 12] = [
+        let cases: [(usize, &[PressedKey], usize); 12] = [
             (1, &[Up], 0),
             (0, &[Up], 2),
             (2, &[Down], 0),

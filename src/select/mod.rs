@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use keys::Keys;
 use menu::{Menu, Step};
-use terminal::{Raw, Terminal};
+use terminal::{MenuTerminal, Raw};
 
 /// How an asking ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub enum Answer {
 /// # Errors
 /// There is no terminal, or it is gone.
 pub async fn ask(menu: Menu, timeout: Option<Duration>) -> io::Result<Answer> {
-    let terminal = Terminal::open()?;
+    let terminal = MenuTerminal::open()?;
     let term = std::env::var("TERM").unwrap_or_default();
-    let mut signals = Signals::catch()?;
+    let mut signals = MenuSignals::catch()?;
     let end = timeout.map(|timeout| Instant::now() + timeout);
     if matches!(term.as_str(), "" | "dumb" | "unknown") {
         by_prompt(&menu, &terminal, end, &mut signals).await
@@ -47,9 +47,9 @@ pub async fn ask(menu: Menu, timeout: Option<Duration>) -> io::Result<Answer> {
 
 async fn by_menu(
     mut menu: Menu,
-    terminal: &Terminal,
+    terminal: &MenuTerminal,
     mut end: Option<Instant>,
-    signals: &mut Signals,
+    signals: &mut MenuSignals,
 ) -> io::Result<Answer> {
     let mut raw = Raw::begin(terminal)?;
     let mut keys = Keys::default();
@@ -102,9 +102,9 @@ async fn tick(end: Option<Instant>) {
 
 async fn by_prompt(
     menu: &Menu,
-    terminal: &Terminal,
+    terminal: &MenuTerminal,
     mut end: Option<Instant>,
-    signals: &mut Signals,
+    signals: &mut MenuSignals,
 ) -> io::Result<Answer> {
     terminal.write(&menu.numbered(end.map(|end| end.saturating_duration_since(Instant::now()))))?;
     let up = |end: Option<Instant>| async move {
@@ -141,12 +141,12 @@ async fn by_prompt(
 }
 
 /// The signals that end an asking, and the one after which the terminal has to be made raw again.
-struct Signals {
+struct MenuSignals {
     end: Vec<Signal>,
     goes_on: Signal,
 }
 
-impl Signals {
+impl MenuSignals {
     fn catch() -> io::Result<Self> {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()];
         let end = kinds.into_iter().map(signal).collect::<io::Result<_>>()?;

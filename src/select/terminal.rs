@@ -8,17 +8,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::sys::termios::{InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 use tokio::io::unix::AsyncFd;
 
-use super::menu::Line;
+use super::menu::MenuLine;
 use crate::os;
 
 /// The controlling terminal.
-pub struct Terminal {
+pub struct MenuTerminal {
     /// For writing and settings; the same open file as the other one, which is under the reactor.
     file: File,
     input: AsyncFd<std::os::fd::OwnedFd>,
 }
 
-impl Terminal {
+impl MenuTerminal {
     /// Opens it, by an open file of its own: that it does not block is nobody else's affair.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Terminal {
 
 /// The terminal in raw mode, for as long as this lives. Then it is as it was, and what was drawn is gone.
 pub struct Raw<'a> {
-    terminal: &'a Terminal,
+    terminal: &'a MenuTerminal,
     before: Termios,
     drawn: usize,
 }
@@ -87,7 +87,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn begin(terminal: &'a Terminal) -> io::Result<Self> {
+    pub fn begin(terminal: &'a MenuTerminal) -> io::Result<Self> {
         let before = tcgetattr(&terminal.file)?;
         let raw = Self { terminal, before, drawn: 0 };
         raw.set()?;
@@ -120,7 +120,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn draw(&mut self, lines: &[Line]) -> io::Result<()> {
+    pub fn draw(&mut self, lines: &[MenuLine]) -> io::Result<()> {
         let mut text = self.back();
         for line in lines {
             let _ = match line.is_at {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{NoSession, Surroundings};
-use crate::desktop_entry::{self, Entry, Locale};
+use crate::desktop_entry::{self, DesktopEntry, Locale};
 use crate::text::one_line;
 use crate::xdg;
 
@@ -16,7 +16,7 @@ const ENOUGH: usize = 1000;
 
 /// The file of an entry that no other shadows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct EntryFile {
     /// Its desktop file id without `.desktop`: its path below the directory, with `-` for `/`.
     pub id: String,
     /// Where it is.
@@ -27,7 +27,7 @@ pub struct File {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A session.
-    Entry(Box<Entry>),
+    Entry(Box<DesktopEntry>),
     /// It says of itself that it, and what it shadows, is not there.
     Hidden,
     /// It cannot be used, and why.
@@ -63,7 +63,7 @@ pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> 
 
 /// Takes the directories and returns each id once, with the file in the directory that counts most, by id.
 #[must_use]
-pub fn scan(directories: &[PathBuf]) -> Vec<File> {
+pub fn scan(directories: &[PathBuf]) -> Vec<EntryFile> {
     let mut files = BTreeMap::new();
     for directory in directories {
         let mut here = BTreeMap::new();
@@ -72,7 +72,7 @@ pub fn scan(directories: &[PathBuf]) -> Vec<File> {
             files.entry(id).or_insert(path);
         }
     }
-    files.into_iter().map(|(id, path)| File { id, path }).collect()
+    files.into_iter().map(|(id, path)| EntryFile { id, path }).collect()
 }
 
 fn collect(directory: &Path, prefix: &str, depth: usize, files: &mut BTreeMap<String, PathBuf>) {
@@ -96,7 +96,7 @@ fn collect(directory: &Path, prefix: &str, depth: usize, files: &mut BTreeMap<St
 
 /// Reads a file.
 #[must_use]
-pub fn read(file: &File, locale: &Locale) -> Content {
+pub fn read(file: &EntryFile, locale: &Locale) -> Content {
     let parsed = match crate::small_file::read(&file.path) {
         Ok(bytes) => desktop_entry::parse(&bytes, locale, file.path.to_str()),
         Err(error) => return Content::Broken(error.to_string()),
@@ -112,7 +112,7 @@ pub fn read(file: &File, locale: &Locale) -> Content {
 ///
 /// # Errors
 /// What is missing, to be put after "the session NAME cannot be started: ".
-pub fn runnable(entry: &Entry, action: Option<&str>, around: &Surroundings) -> Result<Runnable, String> {
+pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surroundings) -> Result<Runnable, String> {
     if let Some(needed) = &entry.try_exec
         && around.find(needed).is_none()
     {
@@ -143,16 +143,22 @@ pub fn runnable(entry: &Entry, action: Option<&str>, around: &Surroundings) -> R
 ///
 /// # Errors
 /// Several are meant, or none.
-pub fn meant(name: &str, files: &[File], around: &Surroundings) -> Result<(File, Box<Entry>), NoSession> {
+pub fn meant(
+    name: &str,
+    files: &[EntryFile],
+    around: &Surroundings,
+) -> Result<(EntryFile, Box<DesktopEntry>), NoSession> {
     let wanted = name.to_lowercase();
-    let usable: Vec<(File, Box<Entry>)> = files
+    let usable: Vec<(EntryFile, Box<DesktopEntry>)> = files
         .iter()
         .filter_map(|file| match read(file, &around.locale) {
             Content::Entry(entry) => Some((file.clone(), entry)),
             _ => None,
         })
         .collect();
-    let means = |file: &File, entry: &Entry| file.id.to_lowercase() == wanted || entry.name.to_lowercase() == wanted;
+    let means = |file: &EntryFile, entry: &DesktopEntry| {
+        file.id.to_lowercase() == wanted || entry.name.to_lowercase() == wanted
+    };
     let mut found: Vec<_> = usable.iter().filter(|(file, entry)| means(file, entry)).cloned().collect();
     match found.len() {
         1 => Ok(found.remove(0)),
@@ -165,7 +171,7 @@ pub fn meant(name: &str, files: &[File], around: &Surroundings) -> Result<(File,
 }
 
 /// What may have been meant, as a part of a sentence.
-fn hint(wanted: &str, usable: &[(File, Box<Entry>)], around: &Surroundings) -> String {
+fn hint(wanted: &str, usable: &[(EntryFile, Box<DesktopEntry>)], around: &Surroundings) -> String {
     let shown = usable.iter().filter(|(_, entry)| !entry.no_display && runnable(entry, None, around).is_ok());
     let mut known: Vec<&str> = shown.map(|(file, _)| file.id.as_str()).collect();
     known.extend(super::KNOWN.iter().filter(|name| around.find(name).is_some()));
@@ -248,7 +254,7 @@ mod tests {
         let entry = |lines: &str| {
             let text = format!("[Desktop Entry]\nType=Application\nName=A\n{lines}\n");
             let path = file(&dir, "a.desktop", &text, 0o644);
-            read(&File { id: "a".into(), path }, &Locale::default())
+            read(&EntryFile { id: "a".into(), path }, &Locale::default())
         };
         let run = |lines: &str, action: Option<&str>| match entry(lines) {
             Content::Entry(entry) => runnable(&entry, action, &around),
@@ -277,7 +283,7 @@ mod tests {
         }
         assert_eq!(entry("Hidden=true"), Content::Hidden);
         assert!(matches!(entry("Exec='"), Content::Broken(why) if why.starts_with("line 4: Exec:")));
-        let broken = |path: PathBuf| match read(&File { id: "a".into(), path }, &Locale::default()) {
+        let broken = |path: PathBuf| match read(&EntryFile { id: "a".into(), path }, &Locale::default()) {
             Content::Broken(why) => why,
             other => panic!("{other:?}"),
         };

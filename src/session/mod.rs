@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
-use crate::manager::transient::{self, Restarts};
+use crate::manager::transient::{self, RestartPolicy};
 use crate::manager::{Manager, names};
 use crate::program::{self, is_executable};
 use crate::xdg;
@@ -182,8 +182,8 @@ pub async fn choose(
 
 /// How often a window manager that crashes is started again; `None` for never.
 #[must_use]
-pub fn restarts(crash: &Crash) -> Option<Restarts> {
-    (crash.limit > 0).then_some(Restarts { limit: crash.limit, window: crash.window })
+pub fn restarts(crash: &Crash) -> Option<RestartPolicy> {
+    (crash.limit > 0).then_some(RestartPolicy { limit: crash.limit, window: crash.window })
 }
 
 fn not_empty(units: Vec<String>) -> Option<Choice> {

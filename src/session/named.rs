@@ -2,8 +2,8 @@
 
 use super::entries::{self, Content};
 use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
-use crate::desktop_entry::Entry;
-use crate::manager::transient::{self, Restarts};
+use crate::desktop_entry::DesktopEntry;
+use crate::manager::transient::{self, RestartPolicy};
 use crate::manager::{Manager, names};
 use crate::suggest::nearest;
 use crate::text;
@@ -17,7 +17,7 @@ use crate::text;
 pub async fn named(
     request: &Request,
     around: &Surroundings,
-    restart: Option<Restarts>,
+    restart: Option<RestartPolicy>,
     manager: &Manager,
 ) -> Result<Choice, NoSession> {
     match request {
@@ -57,7 +57,7 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
     if by_name(stem, around, None).is_ok() { format!(" (did you mean {stem}?)") } else { String::new() }
 }
 
-fn command(words: &[String], around: &Surroundings, restart: Option<Restarts>) -> Result<Choice, NoSession> {
+fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
     let name = words.first().map(String::as_str).unwrap_or_default();
     let program = around.find(name).ok_or_else(|| NoSession::no_command(name))?;
     let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
@@ -72,7 +72,7 @@ fn command(words: &[String], around: &Surroundings, restart: Option<Restarts>) -
 }
 
 /// A word: an entry's id, else a command, else what an entry calls itself.
-pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<Restarts>) -> Result<Choice, NoSession> {
+pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
     let files = entries::scan(&around.xsessions);
     for (id, action) in request::ids(name) {
         let Some(file) = files.iter().find(|file| file.id == id) else { continue };
@@ -92,11 +92,11 @@ pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<Restart
 
 /// The session that an entry describes.
 fn entry_choice(
-    file: &entries::File,
-    entry: &Entry,
+    file: &entries::EntryFile,
+    entry: &DesktopEntry,
     action: Option<&str>,
     around: &Surroundings,
-    restart: Option<Restarts>,
+    restart: Option<RestartPolicy>,
 ) -> Result<Choice, NoSession> {
     let what = action.map_or_else(|| file.id.clone(), |action| format!("{}:{action}", file.id));
     let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {

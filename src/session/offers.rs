@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::entries::{self, Content};
 use super::{Request, Surroundings};
-use crate::desktop_entry::Entry;
+use crate::desktop_entry::DesktopEntry;
 use crate::manager::{Manager, UnitState, names};
 use crate::records::session::SessionRecord;
 use crate::text::one_line;
@@ -13,7 +13,7 @@ use crate::text::one_line;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// What it is.
-    pub kind: Kind,
+    pub kind: OfferKind,
     /// What `startxd start` takes for it.
     pub session: String,
     /// Its name for people; one line.
@@ -23,7 +23,7 @@ pub struct Offer {
     /// Its file, if it is one.
     pub path: Option<PathBuf>,
     /// Whether it can be started.
-    pub state: State,
+    pub state: OfferState,
     /// Whether it is the session that is up.
     pub running: bool,
     /// Whether `startxd start` starts it when it is given nothing.
@@ -34,7 +34,7 @@ pub struct Offer {
 
 /// What an offer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OfferKind {
     /// What is enabled for `wm.target`, as a whole.
     Enabled,
     /// One of the units that are enabled for it.
@@ -53,14 +53,14 @@ impl Offer {
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         match self.kind {
-            Kind::Entry => vec![format!("{}.desktop", self.session)],
-            Kind::Default => self.session.split_ascii_whitespace().map(str::to_owned).collect(),
-            Kind::Enabled | Kind::Unit | Kind::Xinitrc => vec![self.session.clone()],
+            OfferKind::Entry => vec![format!("{}.desktop", self.session)],
+            OfferKind::Default => self.session.split_ascii_whitespace().map(str::to_owned).collect(),
+            OfferKind::Enabled | OfferKind::Unit | OfferKind::Xinitrc => vec![self.session.clone()],
         }
     }
 }
 
-impl Kind {
+impl OfferKind {
     /// The word for it in `startxd list --json`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -76,7 +76,7 @@ impl Kind {
 
 /// Whether it can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum OfferState {
     /// It can, and is offered.
     Ready,
     /// It can, by its name; it says that it is not to be offered (`NoDisplay`).
@@ -89,7 +89,7 @@ pub enum State {
     Broken(String),
 }
 
-impl State {
+impl OfferState {
     /// The word for it.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -148,32 +148,32 @@ pub async fn enabled(manager: &Manager) -> Result<Vec<(String, UnitState)>, crat
 fn of_units(units: &[(String, UnitState)], up: Option<&SessionRecord>) -> Vec<Offer> {
     let is_up = |unit: &String| up.is_some_and(|record| record.units.contains(unit));
     let each = units.iter().map(|(unit, state)| Offer {
-        kind: Kind::Unit,
+        kind: OfferKind::Unit,
         session: unit.clone(),
         name: unit.clone(),
         comment: None,
         path: None,
         state: match state.load.as_str() {
-            "loaded" => State::Ready,
-            "not-found" => State::Missing("the unit does not exist".to_owned()),
-            "masked" => State::Missing("the unit is masked".to_owned()),
-            other => State::Broken(format!("the unit cannot be used ({other})")),
+            "loaded" => OfferState::Ready,
+            "not-found" => OfferState::Missing("the unit does not exist".to_owned()),
+            "masked" => OfferState::Missing("the unit is masked".to_owned()),
+            other => OfferState::Broken(format!("the unit cannot be used ({other})")),
         },
         running: is_up(unit),
         default: false,
         actions: Vec::new(),
     });
     let each: Vec<Offer> = each.collect();
-    let usable: Vec<&Offer> = each.iter().filter(|offer| offer.state == State::Ready).collect();
+    let usable: Vec<&Offer> = each.iter().filter(|offer| offer.state == OfferState::Ready).collect();
     let mut offers = Vec::new();
     if !usable.is_empty() {
         offers.push(Offer {
-            kind: Kind::Enabled,
+            kind: OfferKind::Enabled,
             session: names::WM_TARGET.to_owned(),
             name: usable.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", "),
             comment: Some("what is enabled for wm.target".to_owned()),
             path: None,
-            state: State::Ready,
+            state: OfferState::Ready,
             running: usable.iter().all(|offer| offer.running),
             default: false,
             actions: Vec::new(),
@@ -186,36 +186,36 @@ fn of_units(units: &[(String, UnitState)], up: Option<&SessionRecord>) -> Vec<Of
 fn of_xinitrc(xinitrc: &Path, up: Option<&SessionRecord>) -> Offer {
     let unit = names::session_service("xinitrc");
     Offer {
-        kind: Kind::Xinitrc,
+        kind: OfferKind::Xinitrc,
         session: xinitrc.display().to_string(),
         name: "~/.xinitrc".to_owned(),
         comment: Some("your own startup file".to_owned()),
         path: Some(xinitrc.to_owned()),
-        state: State::Ready,
+        state: OfferState::Ready,
         running: up.is_some_and(|record| record.units.contains(&unit)),
         default: false,
         actions: Vec::new(),
     }
 }
 
-fn of_entry(file: &entries::File, around: &Surroundings, up: Option<&SessionRecord>) -> Offer {
+fn of_entry(file: &entries::EntryFile, around: &Surroundings, up: Option<&SessionRecord>) -> Offer {
     let unit = names::session_service(&file.id);
     // The command of the same name has the same unit; the record says what was asked for.
     let is_its = |what: &str| what == file.id || what.strip_prefix(&file.id).is_some_and(|rest| rest.starts_with(':'));
     let mut offer = Offer {
-        kind: Kind::Entry,
+        kind: OfferKind::Entry,
         session: one_line(&file.id),
         name: one_line(&file.id),
         comment: None,
         path: Some(file.path.clone()),
-        state: State::Ready,
+        state: OfferState::Ready,
         running: up.is_some_and(|record| record.units.contains(&unit) && is_its(&record.what)),
         default: false,
         actions: Vec::new(),
     };
     match entries::read(file, &around.locale) {
-        Content::Hidden => offer.state = State::Hidden,
-        Content::Broken(why) => offer.state = State::Broken(why),
+        Content::Hidden => offer.state = OfferState::Hidden,
+        Content::Broken(why) => offer.state = OfferState::Broken(why),
         Content::Entry(entry) => {
             offer.name = one_line(&entry.name);
             offer.comment = entry.comment.as_deref().map(one_line);
@@ -226,17 +226,17 @@ fn of_entry(file: &entries::File, around: &Surroundings, up: Option<&SessionReco
     offer
 }
 
-fn state(entry: &Entry, around: &Surroundings) -> State {
+fn state(entry: &DesktopEntry, around: &Surroundings) -> OfferState {
     match entries::runnable(entry, None, around) {
-        Err(why) => State::Missing(one_line(&why)),
-        Ok(_) if entry.no_display => State::NotShown,
-        Ok(_) => State::Ready,
+        Err(why) => OfferState::Missing(one_line(&why)),
+        Ok(_) if entry.no_display => OfferState::NotShown,
+        Ok(_) => OfferState::Ready,
     }
 }
 
 /// Marks what starts when nothing is asked for: the first of what is enabled, `~/.xinitrc` and `session.default`.
 fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroundings) {
-    if let Some(first) = offers.iter_mut().find(|offer| matches!(offer.kind, Kind::Enabled | Kind::Xinitrc)) {
+    if let Some(first) = offers.iter_mut().find(|offer| matches!(offer.kind, OfferKind::Enabled | OfferKind::Xinitrc)) {
         first.default = true;
         return;
     }
@@ -253,12 +253,12 @@ fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroun
     }
     let state = match &request {
         Request::Command(words) if around.find(words.first().map_or("", String::as_str)).is_none() => {
-            State::Missing(format!("there is no program {}", words.first().map_or("", String::as_str)))
+            OfferState::Missing(format!("there is no program {}", words.first().map_or("", String::as_str)))
         }
-        _ => State::Ready,
+        _ => OfferState::Ready,
     };
     offers.push(Offer {
-        kind: Kind::Default,
+        kind: OfferKind::Default,
         session: one_line(text),
         name: one_line(text),
         comment: Some("session.default".to_owned()),

@@ -25,7 +25,7 @@ pub const PROTOCOL: &[u8] = b"MIT-MAGIC-COOKIE-1";
 
 /// One entry of an authority file. `Debug` leaves the data out.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuthorityEntry {
     /// What kind of address follows.
     pub family: u16,
     /// The host, in the family's own form.
@@ -41,7 +41,7 @@ pub struct Entry {
 /// An authority file ends in the middle of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the authority file is cut off in the entry that begins at byte {entry_at}: delete it, and it is made anew")]
-pub struct Malformed {
+pub struct MalformedAuthority {
     /// Where the incomplete entry begins, in bytes from the start.
     pub entry_at: usize,
 }
@@ -52,9 +52,9 @@ pub struct Malformed {
 /// xauth(1), and with it `ssh -X` and many container scripts, compares family and address literally, so it finds only
 /// the entry with the host name. libXau (`AuGetBest.c`) takes the wild one too, which goes on fitting when the host
 /// changes its name, as laptops do when DHCP says so. The server ignores both and looks at the cookie alone.
-pub fn entries_for(display: Display, hostname: &[u8], cookie: &Cookie) -> Vec<Entry> {
+pub fn entries_for(display: Display, hostname: &[u8], cookie: &Cookie) -> Vec<AuthorityEntry> {
     [(FAMILY_LOCAL, hostname), (FAMILY_WILD, b"")]
-        .map(|(family, address)| Entry {
+        .map(|(family, address)| AuthorityEntry {
             family,
             address: address.to_vec(),
             number: display.number().to_string().into_bytes(),
@@ -67,7 +67,7 @@ pub fn entries_for(display: Display, hostname: &[u8], cookie: &Cookie) -> Vec<En
 /// Takes entries and returns the bytes of the file.
 ///
 /// An entry with a field above 65535 bytes cannot be written in this format and is left out.
-pub fn encode(entries: &[Entry]) -> Vec<u8> {
+pub fn encode(entries: &[AuthorityEntry]) -> Vec<u8> {
     let mut out = Vec::new();
     for entry in entries {
         let fields = [&entry.address, &entry.number, &entry.name, &entry.data];
@@ -86,19 +86,19 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
 /// Takes the bytes of a file and returns its entries.
 ///
 /// # Errors
-/// [`Malformed`] if the last entry is not whole. (libXau silently stops there; we would rather write a new file.)
-pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
+/// [`MalformedAuthority`] if the last entry is not whole. (libXau silently stops there; we would rather write a new file.)
+pub fn decode(bytes: &[u8]) -> Result<Vec<AuthorityEntry>, MalformedAuthority> {
     let mut entries = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let entry_at = bytes.len() - rest.len();
-        entries.push(take_entry(&mut rest).ok_or(Malformed { entry_at })?);
+        entries.push(take_entry(&mut rest).ok_or(MalformedAuthority { entry_at })?);
     }
     Ok(entries)
 }
 
-fn take_entry(rest: &mut &[u8]) -> Option<Entry> {
-    Some(Entry {
+fn take_entry(rest: &mut &[u8]) -> Option<AuthorityEntry> {
+    Some(AuthorityEntry {
         family: take_u16(rest)?,
         address: take_field(rest)?,
         number: take_field(rest)?,
@@ -122,9 +122,9 @@ fn take_u16(rest: &mut &[u8]) -> Option<u16> {
 
 /// Takes entries, a display and this host's name, and returns the first cookie that a local client would use, by the
 /// rules of libXau's `AuGetBest.c`; `None` if there is none of 16 bytes.
-pub fn find_cookie(entries: &[Entry], display: Display, hostname: &[u8]) -> Option<Cookie> {
+pub fn find_cookie(entries: &[AuthorityEntry], display: Display, hostname: &[u8]) -> Option<Cookie> {
     let number = display.number().to_string();
-    let here = |entry: &&Entry| match entry.family {
+    let here = |entry: &&AuthorityEntry| match entry.family {
         FAMILY_WILD => true,
         FAMILY_LOCAL => entry.address == hostname,
         _ => false,
@@ -136,7 +136,7 @@ pub fn find_cookie(entries: &[Entry], display: Display, hostname: &[u8]) -> Opti
         .find_map(|entry| entry.data.as_slice().try_into().ok().map(Cookie::from_bytes))
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for AuthorityEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("family", &self.family)
@@ -174,7 +174,7 @@ mod tests {
         let first = encode(&entries_for(D0, b"box", &cookie(1))[..1]).len();
         for length in 1..whole.len() {
             let entry_at = if length < first { 0 } else { first };
-            let expected = if length == first { None } else { Some(Malformed { entry_at }) };
+            let expected = if length == first { None } else { Some(MalformedAuthority { entry_at }) };
             assert_eq!(decode(&whole[..length]).err(), expected, "{length}");
         }
         assert_eq!(decode(b""), Ok(vec![]));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn finds_what_a_local_client_would_use() {
-        let of = |family, address: &[u8], number: &[u8], name: &[u8], data: &[u8]| Entry {
+        let of = |family, address: &[u8], number: &[u8], name: &[u8], data: &[u8]| AuthorityEntry {
             family,
             address: address.into(),
             number: number.into(),

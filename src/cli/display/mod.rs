@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use super::args::{DisplayRun, DisplaySettings, DisplayStart};
 use super::exit::Exit;
 use crate::config::{Config, server_args};
+use crate::displays::request::DisplayRequest;
 use crate::displays::run::{Command, on, take_signals};
-use crate::displays::server::{self, Kind};
+use crate::displays::server::{self, ServerKind};
 use crate::displays::start::Starter;
-use crate::displays::wish::Wish;
-use crate::displays::{Failure, claim, end, list as listed, own, supervisor};
+use crate::displays::{Failure, claim, end, list as listed, private_display, supervisor};
 use crate::manager::Manager;
-use crate::os::{Pid, Taken};
+use crate::os::{Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::{Choice, Request, Surroundings, choose_named, restarts};
 use crate::x11::display::Display;
@@ -24,11 +24,11 @@ pub async fn start(start: DisplayStart) -> Exit {
     let started = async {
         let taken = take_signals()?;
         let extra = [start.settings.server_arg.as_slice(), &start.arguments].concat();
-        let (config, mut wish) = wish(&start.settings, extra)?;
-        wish.display = start.display.as_deref().map(number).transpose()?;
+        let (config, mut request) = request(&start.settings, extra)?;
+        request.display = start.display.as_deref().map(number).transpose()?;
         let (runtime, manager) = surroundings(&config).await?;
-        wish.session = session(&start.settings, &config, &manager).await?;
-        let mut starter = Starter::new(&runtime, &manager, &config.deadlines, &wish);
+        request.session = session(&start.settings, &config, &manager).await?;
+        let mut starter = Starter::new(&runtime, &manager, &config.deadlines, &request);
         let up = unless_interrupted(&taken, starter.bring_up()).await;
         if up.is_err() {
             starter.take_down().await;
@@ -60,14 +60,14 @@ pub async fn run(run: DisplayRun) -> ExitCode {
             let (runtime, manager) = surroundings(&config).await?;
             return on(&runtime, &manager, display, &command, &taken, &config.deadlines).await;
         }
-        let (config, mut wish) = wish(&run.settings, run.settings.server_arg.clone())?;
+        let (config, mut request) = request(&run.settings, run.settings.server_arg.clone())?;
         let runtime = RuntimeDir::find_without_login()?;
         if run.settings.session.is_some() {
             let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
-            wish.session = session(&run.settings, &config, &manager).await?;
+            request.session = session(&run.settings, &config, &manager).await?;
         }
-        wish.client = Some(Pid::this());
-        own::run(&runtime, &wish, &command, &taken, &config).await
+        request.client = Some(Pid::this());
+        private_display::run(&runtime, &request, &command, &taken, &config).await
     };
     match ran.await {
         Ok(status) => ExitCode::from(status),
@@ -167,7 +167,10 @@ async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure>
     Ok((runtime, manager))
 }
 
-async fn unless_interrupted<T>(taken: &Taken, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn unless_interrupted<T>(
+    taken: &TakenSignals,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::select! {
         biased;
         done = work => done,
@@ -176,7 +179,7 @@ async fn unless_interrupted<T>(taken: &Taken, work: impl Future<Output = Result<
 }
 
 /// What was asked for, over what is configured.
-fn wish(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Wish), Failure> {
+fn request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, DisplayRequest), Failure> {
     let config = settings.configuration().map_err(Failure::Usage)?;
     for argument in &extra {
         if let Some(why) = server_args::refusal(argument) {
@@ -184,10 +187,10 @@ fn wish(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Wish)
         }
     }
     let program = server::program(&config.displays.server, std::env::var_os("PATH").as_deref())?;
-    if program.kind == Kind::Xephyr && std::env::var_os("DISPLAY").is_none_or(|display| display.is_empty()) {
+    if program.kind == ServerKind::Xephyr && std::env::var_os("DISPLAY").is_none_or(|display| display.is_empty()) {
         return Err(Failure::NoHostDisplay);
     }
-    let wish = Wish {
+    let request = DisplayRequest {
         display: None,
         program,
         size: config.displays.size,
@@ -197,7 +200,7 @@ fn wish(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Wish)
         ready: config.session.ready,
         client: None,
     };
-    Ok((config, wish))
+    Ok((config, request))
 }
 
 /// The session that was asked for, as `startxd start` would find it.

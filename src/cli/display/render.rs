@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::displays::list::Listed;
+use crate::displays::list::ListedDisplay;
 use crate::json::Json;
 use crate::text::{one_line, path};
 
 /// A word for the state of a display.
-fn state(display: &Listed) -> &'static str {
+fn state(display: &ListedDisplay) -> &'static str {
     match display.unit.active.as_str() {
         "active" => "ready",
         "activating" => "starting",
@@ -18,7 +18,7 @@ fn state(display: &Listed) -> &'static str {
 
 /// A line for each display; a sentence if there is none.
 #[must_use]
-pub fn as_text(displays: &[Listed]) -> String {
+pub fn as_text(displays: &[ListedDisplay]) -> String {
     if displays.is_empty() {
         return "no display of startxd's is up; start one: startxd display start\n".to_owned();
     }
@@ -34,7 +34,7 @@ pub fn as_text(displays: &[Listed]) -> String {
     text
 }
 
-fn row(display: &Listed) -> [String; 5] {
+fn row(display: &ListedDisplay) -> [String; 5] {
     let settings = &display.settings;
     let mut more = Vec::new();
     more.extend(display.state.server.map(|pid| format!("pid {pid}")));
@@ -52,9 +52,9 @@ fn row(display: &Listed) -> [String; 5] {
 
 /// A list of objects, one for each display.
 #[must_use]
-pub fn as_json(displays: &[Listed]) -> String {
+pub fn as_json(displays: &[ListedDisplay]) -> String {
     let number = |number: Option<f64>| number.map_or(Json::Null, Json::Number);
-    let object = |display: &Listed| {
+    let object = |display: &ListedDisplay| {
         let settings = &display.settings;
         Json::Object(vec![
             ("display", Json::text(settings.display.to_string())),
@@ -79,13 +79,13 @@ mod tests {
 
     use super::{as_json, as_text};
     use crate::config::size::Size;
-    use crate::displays::claim::{Session, Settings, State};
-    use crate::displays::list::Listed;
+    use crate::displays::claim::{ClaimSettings, ClaimState, DisplaySession};
+    use crate::displays::list::ListedDisplay;
     use crate::manager::UnitState;
     use crate::x11::display::Display;
 
-    fn listed(number: u16, active: &str) -> Listed {
-        let settings = Settings {
+    fn listed(number: u16, active: &str) -> ListedDisplay {
+        let settings = ClaimSettings {
             display: Display::new(number).unwrap(),
             server: "xvfb".into(),
             program: "/usr/bin/Xvfb".into(),
@@ -100,7 +100,7 @@ mod tests {
             session: None,
         };
         let unit = UnitState { load: "loaded".into(), active: active.into(), sub: String::new(), job: None };
-        Listed { settings, state: State { server: Some(12), ready: Some(5), failed: None }, unit }
+        ListedDisplay { settings, state: ClaimState { server: Some(12), ready: Some(5), failed: None }, unit }
     }
 
     #[test]
@@ -109,9 +109,9 @@ mod tests {
         vnc.settings.vnc = Some("/run/user/1/startxd/vnc-5.sock".into());
         vnc.settings.server = "/opt/x\n".into();
         vnc.settings.client = Some(7);
-        vnc.state = State::default();
+        vnc.state = ClaimState::default();
         let mut session = listed(100, "active");
-        session.settings.session = Some(Session {
+        session.settings.session = Some(DisplaySession {
             what: "openbox --sm-disable".into(),
             program: "/usr/bin/openbox".into(),
             arguments: Vec::new(),

@@ -69,7 +69,7 @@ pub struct Snapshot {
     /// The host's pid, if it lives.
     pub host: Option<Pid>,
     /// The logind session, if it still exists.
-    pub session: Option<logind::Session>,
+    pub session: Option<logind::LoginSession>,
     /// The server's process.
     pub server: Option<ServerProcess>,
     /// The server's unit and its state.
@@ -130,7 +130,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
     }))
 }
 
-async fn find_session(id: &str) -> Option<logind::Session> {
+async fn find_session(id: &str) -> Option<logind::LoginSession> {
     logind::session_by_id(&logind::connect().await.ok()?, id).await.ok()
 }
 

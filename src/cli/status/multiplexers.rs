@@ -60,13 +60,13 @@ mod tests {
     use crate::manager::UnitState;
     use crate::multiplexer::Kind;
     use crate::multiplexer::service::Place;
-    use crate::multiplexer::survey::{Multiplexers, Session};
+    use crate::multiplexer::survey::{MultiplexerSession, Multiplexers};
     use crate::os::Pid;
 
     #[test]
     fn they_read_like_this() {
         assert_eq!(render(&Multiplexers::default()), "");
-        let session = |kind, name: &str, attached| Session { kind, name: name.into(), attached };
+        let session = |kind, name: &str, attached| MultiplexerSession { kind, name: name.into(), attached };
         let state = UnitState { load: "loaded".into(), active: "active".into(), sub: "running".into(), job: None };
         let found = Multiplexers {
             units: vec![("tmux.service".into(), state.clone()), ("tmux@work.service".into(), state)],

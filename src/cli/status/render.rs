@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
-use crate::displays::list::Listed;
+use crate::displays::list::ListedDisplay;
 use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::manager::UnitState;
@@ -48,7 +48,7 @@ pub fn render(rows: Rows, findings: &[Finding]) -> String {
 
 /// The displays without a screen, as rows below; nothing if there are none.
 #[must_use]
-pub fn displays(displays: &[Listed]) -> String {
+pub fn displays(displays: &[ListedDisplay]) -> String {
     let mut text = String::new();
     for (index, display) in displays.iter().enumerate() {
         let label = if index == 0 { "displays" } else { "" };
@@ -163,7 +163,7 @@ pub mod tests {
     use super::super::gather::{DisplayState, ServerProcess, Snapshot};
     use super::{render, rows};
     use crate::environment::block::Block;
-    use crate::logind::Session;
+    use crate::logind::LoginSession;
     use crate::manager::UnitState;
     use crate::os::Pid;
     use crate::records::session::SessionRecord;
@@ -178,7 +178,7 @@ pub mod tests {
 
     /// A session with nothing wrong.
     pub fn healthy() -> Snapshot {
-        let session = Session {
+        let session = LoginSession {
             path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
             id: "c1".into(),
             uid: 1000,

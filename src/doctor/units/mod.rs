@@ -11,7 +11,7 @@ use super::machine::Machine;
 use crate::manager::names;
 use crate::text::shell_word;
 use file::UnitFile;
-use tree::{Link, Tree};
+use tree::{Tree, UnitLink};
 
 /// Targets that are reached when there is a display, or on the way there.
 const OF_A_DISPLAY: [&str; 5] = [
@@ -41,8 +41,8 @@ fn judge(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-fn judge_link(tree: &Tree, link: &Link) -> Option<Finding> {
-    let Link { of, unit, own, path } = link;
+fn judge_link(tree: &Tree, link: &UnitLink) -> Option<Finding> {
+    let UnitLink { of, unit, own, path } = link;
     if tree.lacks(of) {
         return Some(missing_target(unit, of, *own));
     }

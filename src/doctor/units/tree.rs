@@ -23,7 +23,7 @@ const LINKS: [&str; 3] = [".wants", ".requires", ".upholds"];
 
 /// A link by which a unit is enabled for another.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct UnitLink {
     /// The unit that is started for it, as `default.target`.
     pub of: String,
     /// The unit that is to be started.
@@ -64,8 +64,8 @@ impl Tree {
     }
 
     /// Every link of a unit for another; a unit that is linked more than once for the same counts once.
-    pub fn links(&self) -> Vec<Link> {
-        let mut links: Vec<Link> = Vec::new();
+    pub fn links(&self) -> Vec<UnitLink> {
+        let mut links: Vec<UnitLink> = Vec::new();
         for (index, directory) in self.directories.iter().enumerate() {
             for of in files::entries(directory) {
                 let name = files::name(&of);
@@ -75,7 +75,7 @@ impl Tree {
                     // A link to /dev/null takes those of later directories back.
                     if links.iter().all(|link| link.unit != unit || link.of != name) && is_unit(unit) {
                         let (of, unit) = (name.to_owned(), unit.to_owned());
-                        links.push(Link { of, unit, own: index < self.own, path });
+                        links.push(UnitLink { of, unit, own: index < self.own, path });
                     }
                 }
             }

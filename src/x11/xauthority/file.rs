@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 
-use super::{Entry, decode, encode, entries_for, find_cookie};
+use super::{AuthorityEntry, decode, encode, entries_for, find_cookie};
 use crate::files::replace;
 use crate::small_file;
 use crate::x11::cookie::Cookie;
@@ -24,7 +24,7 @@ const MAX_FILE: u64 = 64 * 1024;
 ///
 /// # Errors
 /// What the system calls say, for instance if the directory is missing or a directory has the file's name.
-pub fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
+pub fn write(path: &Path, entries: &[AuthorityEntry]) -> io::Result<()> {
     let _lock = lock_directory_of(path)?;
     replace(path, encode(entries), 0o600)
 }
@@ -71,7 +71,7 @@ fn hostname() -> Vec<u8> {
 }
 
 /// Reads the file if it is one that only we can have written and only we can read.
-fn read_ours(path: &Path) -> Option<Vec<Entry>> {
+fn read_ours(path: &Path) -> Option<Vec<AuthorityEntry>> {
     // O_NONBLOCK: opening a FIFO would wait for a writer.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()?;
