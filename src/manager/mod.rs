@@ -237,6 +237,22 @@ impl Manager {
         Ok(signals.job_done(&job).await)
     }
 
+    /// Queues a job and waits for its end, no longer than `deadline`.
+    ///
+    /// # Errors
+    /// Why the job was not done, in words for a person.
+    pub async fn done(
+        &self,
+        job: impl Future<Output = Result<OwnedObjectPath, CallError>>,
+        deadline: Duration,
+    ) -> Result<(), String> {
+        let result = timeout(deadline, self.until_done(job)).await.map_err(|_| "it takes too long".to_owned())?;
+        match result.map_err(|error| error.to_string())? {
+            Some(result) if result == "done" => Ok(()),
+            result => Err(result.unwrap_or_else(|| "the user manager is gone".to_owned())),
+        }
+    }
+
     async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
         dbus::body(method, &MANAGER.call(&self.connection, method, &(unit, mode.as_str())).await?)
     }

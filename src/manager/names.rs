@@ -10,8 +10,6 @@ pub const WM_READY_TARGET: &str = "wm-ready.target";
 pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
-/// The error for a unit that is not loaded and has no file.
-pub const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.

@@ -5,7 +5,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use thiserror::Error;
-use tokio::time::timeout;
 
 use super::enable::{self, NotEnabled};
 use super::name::{Kind, Name, TMUX_SERVER};
@@ -80,21 +79,15 @@ async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<
     if manager.state(server).await.is_ok_and(|state| state.active != "active") {
         service::check(kind, Some(name.as_str())).map_err(NotEnabled::from)?;
     }
-    let not_started = |why: String| NotAttached::NotStarted { unit: unit.clone(), why };
     // A session of tmux may have ended while its unit stays.
     let gone = kind == Kind::Tmux && {
         let end = tokio::time::Instant::now() + deadlines.multiplexer_ready;
         !TmuxServer::new(tmux::default_socket(), end).has(&name).await
     };
     let job = async { if gone { manager.restart(&unit).await } else { manager.start(&unit, Mode::Replace).await } };
-    let started = timeout(deadlines.stop, manager.until_done(job)).await;
-    match started
-        .map_err(|_| not_started("it takes too long".into()))?
-        .map_err(|error| not_started(error.to_string()))?
-    {
-        Some(result) if result == "done" => Ok(name),
-        result => Err(not_started(result.unwrap_or_else(|| "the user manager is gone".to_owned()))),
-    }
+    let not_started = |why: String| NotAttached::NotStarted { unit: unit.clone(), why };
+    manager.done(job, deadlines.stop).await.map_err(not_started)?;
+    Ok(name)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tokio::time::timeout;
 
 use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
 use super::remembered::{self, Remembered};
@@ -142,12 +141,8 @@ impl EnablePlan {
         }
         let not_started = |why: String| NotEnabled::NotStarted { unit: self.unit.clone(), why };
         // The unit's own job first: that of the target succeeds whatever becomes of what it wants.
-        let started = self.manager.until_done(self.manager.start(&self.unit, Mode::Replace));
-        let result = timeout(deadlines.stop, started).await.map_err(|_| not_started("it takes too long".into()))?;
-        match result.map_err(|error| not_started(error.to_string()))?.as_deref() {
-            Some("done") => {}
-            result => return Err(not_started(result.unwrap_or("the user manager is gone").to_owned())),
-        }
+        let start = self.manager.start(&self.unit, Mode::Replace);
+        self.manager.done(start, deadlines.stop).await.map_err(not_started)?;
         let target = self.manager.until_done(self.manager.start(TARGET, Mode::Replace)).await;
         target.map(|_| ()).map_err(|error| not_started(error.to_string()))
     }
