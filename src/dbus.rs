@@ -45,6 +45,12 @@ impl CallError {
     pub fn is_disconnect(&self) -> bool {
         matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() != ErrorKind::TimedOut)
     }
+
+    /// Whether there was no answer in time (`method_timeout` of the connection).
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() == ErrorKind::TimedOut)
+    }
 }
 
 /// The object and interface that calls go to.

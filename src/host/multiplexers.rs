@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::life::Life;
+use super::prepare::Prepared;
 use crate::multiplexer::tell::{self, Told};
 use crate::runtime_dir::RuntimeDir;
 
@@ -15,29 +15,22 @@ pub(super) struct Telling {
     task: JoinHandle<()>,
 }
 
-impl Life {
-    /// Tells the multiplexers that run, once: when the first server answers, as by then nothing of a start waits for a
-    /// processor any more. Those that start later have the display from the user manager, or from whoever starts them.
-    pub(super) fn tell_multiplexers(&mut self) {
-        if self.telling.is_some() {
-            return;
-        }
-        let (runtime, deadline) = (self.prepared.runtime().clone(), self.config.deadlines.multiplexers);
-        let told = Told::new(self.prepared.exported(), &self.prepared.record.before);
+impl Telling {
+    /// Tells the multiplexers that run.
+    pub(super) fn begin(prepared: &Prepared, deadline: Duration) -> Self {
+        let runtime = prepared.runtime().clone();
+        let told = Told::new(&prepared.exported().set, &prepared.record.before);
         let task = {
             let runtime = runtime.clone();
             tokio::spawn(async move { tell::tell(&runtime, told, deadline).await })
         };
-        self.telling = Some(Telling { runtime, deadline, task });
+        Self { runtime, deadline, task }
     }
 
-    /// Begins to take it back, if they were told.
-    pub(super) fn take_back_from_multiplexers(&mut self) -> Option<JoinHandle<()>> {
-        let Telling { runtime, deadline, task } = self.telling.take()?;
-        Some(tokio::spawn(async move {
-            // Its own deadline is the same.
-            let _ = task.await;
-            tell::take_back(&runtime, deadline).await;
-        }))
+    /// Takes it back.
+    pub(super) async fn take_back(self) {
+        // Its own deadline is the same.
+        let _ = self.task.await;
+        tell::take_back(&self.runtime, self.deadline).await;
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::core::ClientId;
 use crate::deadline::OUT_OF_DESCRIPTORS;
 use crate::launch::{Connection, Listener, Reply, Request};
 
@@ -15,10 +16,22 @@ const MAX_CLIENTS: usize = 32;
 /// A client that can be answered.
 #[derive(Clone)]
 pub struct Peer {
+    id: ClientId,
     connection: Arc<Connection>,
 }
 
 impl Peer {
+    fn new(connection: Connection, number: &mut u64) -> Self {
+        *number += 1;
+        Self { id: ClientId(*number), connection: Arc::new(connection) }
+    }
+
+    /// What the core knows it by.
+    #[must_use]
+    pub const fn id(&self) -> ClientId {
+        self.id
+    }
+
     /// Sends a reply; a client that has gone is fine.
     ///
     /// Never waits: a client that asks and asks and does not read would hold up the whole session. It is dropped.
@@ -33,12 +46,6 @@ impl Peer {
     pub fn refuse(&self, reason: String) {
         self.reply(&Reply::Refused(reason), &[]);
         self.connection.close();
-    }
-
-    /// Whether both are the same connection.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.connection, &other.connection)
     }
 }
 
@@ -76,17 +83,17 @@ impl Peers {
 }
 
 async fn accept(listener: Listener, queue: mpsc::Sender<PeerEvent>, patience: Duration) {
-    let mut crowded = false;
+    let (mut crowded, mut number) = (false, 0);
     loop {
         match listener.accept().await {
             // Each client's task holds a sender, and this one does.
             Ok(connection) if queue.strong_count() <= MAX_CLIENTS => {
                 crowded = false;
-                tokio::spawn(read(Peer { connection: Arc::new(connection) }, queue.clone(), patience));
+                tokio::spawn(read(Peer::new(connection, &mut number), queue.clone(), patience));
             }
             Ok(connection) => {
                 let reason = format!("more than {MAX_CLIENTS} clients at a time");
-                Peer { connection: Arc::new(connection) }.refuse(reason);
+                Peer::new(connection, &mut number).refuse(reason);
                 if !std::mem::replace(&mut crowded, true) {
                     tracing::warn!("more than {MAX_CLIENTS} clients on the launch socket; they are turned away");
                 }

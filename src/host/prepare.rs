@@ -1,12 +1,15 @@
 //! What a session needs before its first process starts, and how it is taken back.
 //!
-//! Everything here is undone by [`Prepared::undo`], also by the next start if this host dies in between: the record is
-//! on disk before the first change.
+//! What is on disk is removed when a [`Prepared`] is dropped, also by a start that is given up; what the user manager holds is
+//! put back by [`Prepared::undo`]. If this host dies in between, the next start does both: the record is on disk before the
+//! first change.
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::timeout;
 
 use super::checks::Clearance;
 use super::repair::{repair, undo_environment};
@@ -14,9 +17,8 @@ use super::session_lock::{NotLocked, SessionLock};
 use super::variables::{self, Exported};
 use crate::config::Config;
 use crate::dbus::CallError;
-use crate::environment::Block;
 use crate::files::{NotWritten, remove};
-use crate::manager::{Manager, names, restore};
+use crate::manager::{Manager, names};
 use crate::records::Record as _;
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
@@ -54,6 +56,8 @@ pub struct Prepared {
     /// What is written down.
     pub record: SessionRecord,
     exported: Exported,
+    /// Whether what is on disk stays, for the next start to repair.
+    is_left: bool,
 }
 
 /// Takes the lock, repairs what a dead session left, chooses the display, and writes cookie and record, in this order.
@@ -64,25 +68,13 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     let manager = &clearance.manager;
     let lock = SessionLock::take(&clearance.runtime, config.deadlines.going_down).await?;
     repair(&lock, manager, &config.deadlines).await;
-    let display = match choose_display(config.display, manager).await {
-        Ok(display) => display,
-        Err(error) => {
-            lock.leave();
-            return Err(error);
-        }
-    };
+    let display = choose_display(config.display, manager).await?;
     occupied::remove_temporary_lock(display);
     let authority = lock.runtime.authority(display);
-    let outcome = record(clearance, config, choice, display, &authority).await;
-    let (cookie, record, exported) = match outcome {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            remove(&authority);
-            lock.leave();
-            return Err(error);
-        }
-    };
-    Ok(Prepared { lock, display, cookie, record, exported })
+    // Nothing after the cookie waits, so a start that is given up has either no cookie or all of this.
+    let recorded = record(clearance, config, choice, display, &authority).await;
+    let (cookie, record, exported) = recorded.inspect_err(|_| remove(&authority))?;
+    Ok(Prepared { lock, display, cookie, record, exported, is_left: false })
 }
 
 /// Writes what has to be on disk before the first change: the cookie and the record.
@@ -116,14 +108,6 @@ async fn record(
 }
 
 impl Prepared {
-    /// Exports the session's environment to the user manager and to D-Bus activation.
-    ///
-    /// # Errors
-    /// The manager refused.
-    pub async fn export(&self, manager: &Manager) -> Result<(), CallError> {
-        restore::export(manager, &self.exported.set, &self.exported.unset).await
-    }
-
     /// Writes the record down again, after a change of it.
     ///
     /// # Errors
@@ -133,32 +117,50 @@ impl Prepared {
         self.record.save(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
-    /// Puts everything back. Problems are logged: there is nobody left to hand them to, and the rest must go on.
-    ///
-    /// `manager` is `None` if the user manager is gone, and its environment with it.
-    pub async fn undo(self, manager: Option<&Manager>) {
-        let runtime = &self.lock.runtime;
-        match manager {
-            Some(manager) => undo_environment(manager, &self.record).await,
-            // Its sockets were closed with it; one that exits removes them, one that is killed does not.
-            None => remove_socket(self.display),
+    /// Puts everything back, for no longer than `deadline`. Problems are logged: there is nobody left to hand them to, and the
+    /// rest must go on.
+    pub async fn undo(self, manager: &Manager, deadline: Duration) {
+        if timeout(deadline, undo_environment(manager, &self.record)).await.is_err() {
+            self.leave_to_the_next();
         }
-        remove(&runtime.authority(self.display));
-        // After everything that it tells how to undo: until here the next start would repair.
-        remove(&runtime.record());
-        self.lock.leave();
     }
 
-    /// The variables that are exported.
+    /// As [`Prepared::undo`], where the user manager is gone, and its environment with it.
+    pub fn undo_without_manager(self) {
+        // Its sockets were closed with it; one that exits removes them, one that is killed does not.
+        remove_socket(self.display);
+    }
+
+    /// Leaves what the manager holds to the next start, which the record tells about it.
+    pub fn leave_to_the_next(mut self) {
+        self.is_left = true;
+        tracing::warn!(
+            "the user manager does not answer and keeps the environment of this session; the next start puts it back, or run: \
+             startxd stop"
+        );
+    }
+
+    /// What is exported.
     #[must_use]
-    pub fn exported(&self) -> &Block {
-        &self.exported.set
+    pub const fn exported(&self) -> &Exported {
+        &self.exported
     }
 
     /// Where the session's files are.
     #[must_use]
     pub fn runtime(&self) -> &RuntimeDir {
         &self.lock.runtime
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
+        remove(&self.runtime().authority(self.display));
+        // After everything that it tells how to undo: until here the next start would repair.
+        remove(&self.runtime().record());
     }
 }
 

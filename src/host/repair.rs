@@ -143,7 +143,6 @@ pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, de
     // If somebody else has the lock, the next start is on its way, and repairs itself.
     if let Ok(lock) = SessionLock::take(runtime, Duration::ZERO).await {
         put_right(&lock, manager, deadlines, true).await;
-        lock.leave();
     }
 }
 
@@ -185,6 +184,5 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
         }
     };
     repair(&lock, &manager, deadlines).await;
-    lock.leave();
     Found::Dead
 }

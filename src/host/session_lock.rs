@@ -31,7 +31,7 @@ pub struct SessionLock {
     /// Our directories.
     pub runtime: RuntimeDir,
     // Held for the host's life; released by the kernel however it ends.
-    lock: Flock<File>,
+    _lock: Flock<File>,
 }
 
 impl SessionLock {
@@ -51,17 +51,18 @@ impl SessionLock {
                 Err(NotLocked::Busy) if Instant::now() < end && !is_served(runtime) => sleep(LOOK_AGAIN).await,
                 // The directory went between the two.
                 Err(NotLocked::Write(write)) if write.error.kind() == io::ErrorKind::NotFound => {}
-                lock => return Ok(Self { lock: lock?, runtime: runtime.clone() }),
+                lock => return Ok(Self { _lock: lock?, runtime: runtime.clone() }),
             }
         }
     }
+}
 
-    /// Removes launch socket, lock and directory.
-    pub fn leave(self) {
+impl Drop for SessionLock {
+    /// Removes launch socket, lock and directory, however the lock is left: also by a start that is given up.
+    fn drop(&mut self) {
         files::remove(&self.runtime.host_socket());
-        // While still locked: see `take_lock`.
+        // While still locked: see `take_lock`. The kernel lets go of the lock with the file.
         files::remove(&self.runtime.lock());
-        drop(self.lock);
         // Only if it is empty; a supervisor of another display may have files in it.
         let _ = std::fs::remove_dir(self.runtime.path());
     }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use crate::launch::Ending;
 use crate::manager::ServiceEnd;
 
@@ -16,7 +14,8 @@ pub enum Why {
     /// `startxd stop`.
     Asked,
     /// A signal to the host: the login session ends, or a person pressed Ctrl+C while it started.
-    Signal(Signal),
+    /// Its name, as "SIGTERM".
+    Signal(&'static str),
     /// Somebody stopped one of the session's targets.
     TargetStopped(&'static str),
     /// The session's unit failed for good.
@@ -50,6 +49,18 @@ pub enum Why {
     Stuck {
         /// How long was waited.
         waited: Duration,
+    },
+    /// The user manager did not answer while the session ended.
+    ManagerSilent {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The server did not end, killed or not.
+    ServerStays {
+        /// Its process.
+        pid: i32,
+        /// The process's state, as in /proc/PID/stat.
+        state: char,
     },
 }
 
@@ -102,6 +113,17 @@ impl fmt::Display for Why {
                 f,
                 "the session did not go down within {} s and was ended by force; see: journalctl --user -b",
                 waited.as_secs_f32()
+            ),
+            Self::ManagerSilent { waited } => write!(
+                f,
+                "the user manager did not answer within {} s, so the X server was ended without it; see: systemctl --user \
+                 status, or log out and in again",
+                waited.as_secs_f32()
+            ),
+            Self::ServerStays { pid, state } => write!(
+                f,
+                "the X server (pid {pid}, state {state}) does not end, although it was killed: the kernel or a driver holds \
+                 it; see: sudo dmesg"
             ),
         }
     }

@@ -26,7 +26,7 @@ use crate::session_bus;
 use nix::unistd::Pid;
 
 pub use files::UnitFile;
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, Watcher};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
@@ -214,13 +214,13 @@ impl Manager {
         }
     }
 
-    /// Has `signals` tell when this service ends by itself and is started again.
+    /// Has [`Signal::Restarts`] told when this service ends by itself and is started again.
     ///
     /// # Errors
     /// The connection is gone.
-    pub async fn watch_restarts(&self, signals: &Signals, unit: &str) -> Result<(), CallError> {
+    pub async fn watch_restarts(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
         let failed = |error| CallError::Local { method: "AddMatch", error };
-        signals.watch(&self.connection, unit).await.map_err(failed)
+        watcher.watch(&self.connection, unit).await.map_err(failed)
     }
 
     /// Queues a job and waits for its end. Returns its result, `None` if the connection was lost.

@@ -19,6 +19,8 @@ pub enum Signal {
     JobDone {
         /// The job's object.
         job: OwnedObjectPath,
+        /// The unit that it was for.
+        unit: String,
         /// "done", "canceled", "timeout", "failed", "dependency", "skipped".
         result: String,
     },
@@ -33,6 +35,12 @@ pub enum Signal {
     },
     /// The connection is gone: the manager was re-executed, or has ended.
     Lost,
+}
+
+/// Where the restarts of services are told to, for as long as the queue is there.
+#[derive(Clone)]
+pub struct Watcher {
+    sender: mpsc::WeakUnboundedSender<Signal>,
 }
 
 /// A queue of the manager's signals.
@@ -67,6 +75,33 @@ impl Signals {
         Ok(Self { queue, sender: weak })
     }
 
+    /// What [`Watcher::watch`] is asked of.
+    #[must_use]
+    pub fn watcher(&self) -> Watcher {
+        Watcher { sender: self.sender.clone() }
+    }
+
+    /// The next signal; [`Signal::Lost`] for ever once the connection is gone. May be dropped while it waits.
+    pub async fn next(&mut self) -> Signal {
+        self.queue.recv().await.unwrap_or(Signal::Lost)
+    }
+
+    /// Waits for the end of a job, passing over everything else.
+    ///
+    /// Returns the job's result, `None` if the connection was lost. The signals must have been subscribed to before
+    /// the job was queued, or its end may be missed.
+    pub async fn job_done(&mut self, job: &OwnedObjectPath) -> Option<String> {
+        loop {
+            match self.next().await {
+                Signal::JobDone { job: done, result, .. } if &done == job => return Some(result),
+                Signal::Lost => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Watcher {
     /// From now on [`Signal::Restarts`] is told of this service.
     ///
     /// Who asks a service for its state when it has changed comes too late, as systemd may have started it again by then:
@@ -89,25 +124,6 @@ impl Signals {
         let stream = MessageStream::for_match_rule(rule, connection, None).await?;
         tokio::spawn(forward_restarts(stream, unit.to_owned(), self.sender.clone()));
         Ok(())
-    }
-
-    /// The next signal; [`Signal::Lost`] for ever once the connection is gone. May be dropped while it waits.
-    pub async fn next(&mut self) -> Signal {
-        self.queue.recv().await.unwrap_or(Signal::Lost)
-    }
-
-    /// Waits for the end of a job, passing over everything else.
-    ///
-    /// Returns the job's result, `None` if the connection was lost. The signals must have been subscribed to before
-    /// the job was queued, or its end may be missed.
-    pub async fn job_done(&mut self, job: &OwnedObjectPath) -> Option<String> {
-        loop {
-            match self.next().await {
-                Signal::JobDone { job: done, result } if &done == job => return Some(result),
-                Signal::Lost => return None,
-                _ => {}
-            }
-        }
     }
 }
 
@@ -171,8 +187,8 @@ fn understand(message: &Message) -> Option<Signal> {
     let header = message.header();
     match header.member()?.as_str() {
         "JobRemoved" => {
-            let (_, job, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize().ok()?;
-            Some(Signal::JobDone { job, result })
+            let (_, job, unit, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize().ok()?;
+            Some(Signal::JobDone { job, unit, result })
         }
         "PropertiesChanged" => Some(Signal::UnitChanged(names::unit_of_path(header.path()?.as_str())?)),
         _ => None,

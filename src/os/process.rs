@@ -70,6 +70,12 @@ pub fn is_exiting(stat: &str) -> bool {
     flags.is_none_or(|flags| flags & PF_EXITING != 0)
 }
 
+/// The state of the process of such a line (field 3), as "S" or "D".
+#[must_use]
+pub fn state(stat: &str) -> Option<char> {
+    field(stat, 3)?.chars().next()
+}
+
 /// A field of such a line, counted from 1 as the manual does, from the third on.
 fn field(stat: &str, number: usize) -> Option<&str> {
     // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.

@@ -1,4 +1,4 @@
-//! The host's eye on what the session stands on: the user manager, and logind's word that the server has its devices.
+//! The host's watch on logind: whether the server has its devices, and whether a new one would get any.
 //!
 //! The server takes control of the session over its own connection to the system bus, once (xserver, systemd-logind.c,
 //! `connect_hook`); logind hands it input and graphics devices, and takes them back when that connection, or logind
@@ -7,66 +7,25 @@
 //! answer until it is restarted as well. The server notices neither. It would show a picture that nobody can type into,
 //! while the keys go to the shell behind it; so it is started again, which is what makes a controller.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 use zbus::Connection;
 
+use super::core::Control;
 use crate::deadline::TRY_AGAIN;
 use crate::logind::{self, Restarts};
-use crate::manager::Manager;
-use crate::os;
-
-/// The process of the user manager. Every unit ends with it, and the environment that it held is no more.
-pub struct ManagerProcess {
-    pidfd: Option<AsyncFd<OwnedFd>>,
-}
-
-impl ManagerProcess {
-    /// Finds it by its connection to the bus.
-    pub async fn find(manager: &Manager) -> Self {
-        let pidfd = match manager.pid().await {
-            Ok(pid) => os::pidfd_open(pid).and_then(os::watch).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        // Then there is still the bus, which goes with the manager, if later.
-        let pidfd = pidfd.inspect_err(|error| tracing::debug!("the user manager's process is unknown: {error}"));
-        Self { pidfd: pidfd.ok() }
-    }
-
-    /// Waits for its end. Not told by a re-execution, which keeps the process. May be dropped while it waits.
-    pub async fn ended(&self) {
-        match &self.pidfd {
-            // Stays readable, so it is told again to whoever asks again.
-            Some(pidfd) => drop(pidfd.readable().await),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// What happened to the server's control of its session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
-    /// The server has lost its devices, and why.
-    Lost(&'static str),
-    /// logind answers again, and the session is in the foreground: a new server would get its devices.
-    Possible,
-    /// logind does not come back; what it, or the bus, said last.
-    Gone(String),
-}
 
 /// The watch on the system bus and logind.
-pub struct Ground {
+pub struct LogindWatch {
     session: String,
     deadline: Duration,
     events: mpsc::UnboundedReceiver<Control>,
     sender: mpsc::UnboundedSender<Control>,
 }
 
-impl Ground {
+impl LogindWatch {
     /// Watches the system bus and logind on it, in a task of its own.
     ///
     /// `system_bus` is a connection that is open already, `session` logind's id of the session, and `deadline` how long

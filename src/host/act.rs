@@ -1,0 +1,251 @@
+//! Actions that ask somebody: each is one call in a task of its own, and what comes of it is an event.
+//!
+//! The driver polls each call once, in the order of the actions, before it becomes a task: with that the message is sent. So
+//! the manager gets what is asked of it in the order in which the core has asked, and nobody waits for an answer.
+
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+use zbus::OwnedObjectPath;
+
+use super::core::{CallFailure, Event, FailureKind, JobId, Observed, Order, Seen, ServerSeen};
+use crate::dbus::CallError;
+use crate::deadline::STATUS;
+use crate::launch::Ending;
+use crate::manager::transient::Service;
+use crate::manager::verdict::{Verdict, judge};
+use crate::manager::{Manager, Mode, ServiceEnd, UnitState, names};
+use crate::server::Server;
+use crate::session::applications;
+use crate::x11::client::{Client, ClientError};
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+
+/// A call that is on its way, and the event that comes of it, if one does.
+pub(super) type Call = Pin<Box<dyn Future<Output = Option<Event>> + Send>>;
+
+/// Sends a call, and what comes of it to `events`.
+pub(super) async fn send(mut call: Call, events: &UnboundedSender<Event>) {
+    // Polled here first, and not just by its task, for the order.
+    match std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
+        Poll::Ready(event) => drop(event.map(|event| events.send(event))),
+        Poll::Pending => spawn(call, events),
+    }
+}
+
+/// Sends what comes of a task to `events`.
+pub(super) fn spawn(task: impl Future<Output = Option<Event>> + Send + 'static, events: &UnboundedSender<Event>) {
+    let events = events.clone();
+    tokio::spawn(async move { drop(task.await.map(|event| events.send(event))) });
+}
+
+/// A server that runs, shared with the looks that ask it.
+pub(super) struct RunningServer {
+    /// Its process.
+    pub process: Server,
+    /// The first of a session has number 1.
+    pub number: u32,
+    /// Whether it has answered a client of ours.
+    pub serves: AtomicBool,
+}
+
+/// How a look asks the server.
+#[derive(Clone)]
+pub(super) struct ServerProbe {
+    /// The server.
+    pub server: Arc<RunningServer>,
+    /// Its display.
+    pub display: Display,
+    /// What opens it.
+    pub cookie: Cookie,
+}
+
+impl ServerProbe {
+    /// What the server is like now.
+    async fn look(&self) -> ServerSeen {
+        let is_ending = self.server.process.is_exiting()
+            // Nobody has had a server that does not serve yet.
+            || (self.server.serves.load(Ordering::Relaxed) && !self.answers().await);
+        ServerSeen { number: self.server.number, is_ending }
+    }
+
+    /// Whether it has not begun to end.
+    async fn answers(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.server.process.is_waitable() => false,
+            answer = timeout(STATUS, Client::connect(self.display, &self.cookie)) => match answer {
+                Ok(Err(ClientError::Io(error))) => !matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe),
+                Ok(Ok(_) | Err(_)) | Err(_) => true,
+            },
+        }
+    }
+}
+
+/// What a failed call means for the core.
+pub(super) fn failure(error: &CallError) -> CallFailure {
+    let kind = if error.is_disconnect() {
+        FailureKind::Disconnected
+    } else if error.is_timeout() {
+        FailureKind::Silent
+    } else {
+        FailureKind::Refused
+    };
+    CallFailure { kind, text: error.to_string() }
+}
+
+/// What could not even be asked.
+pub(super) fn refused(text: String) -> CallFailure {
+    CallFailure { kind: FailureKind::Refused, text }
+}
+
+fn queued(order: Order, job: Result<OwnedObjectPath, CallError>) -> Option<Event> {
+    Some(Event::Queued(order, job.map(|job| JobId(job.to_string())).map_err(|error| failure(&error))))
+}
+
+/// Starts a unit.
+pub(super) fn start(manager: Manager, order: Order, unit: String, mode: Mode) -> Call {
+    Box::pin(async move { queued(order, manager.start(&unit, mode).await) })
+}
+
+/// Stops a unit.
+pub(super) fn stop(manager: Manager, order: Order, unit: String) -> Call {
+    Box::pin(async move { queued(order, manager.stop(&unit, Mode::Replace).await) })
+}
+
+/// Makes a service and starts it.
+pub(super) fn start_transient(manager: Manager, order: Order, service: Service) -> Call {
+    Box::pin(async move { queued(order, manager.start_transient(&service).await) })
+}
+
+/// Starts a unit again. Both calls are sent at once: a start that was sent later could come behind the end of the session.
+pub(super) fn start_again(manager: Manager, unit: String) -> Call {
+    Box::pin(async move {
+        let (_, restarted) = tokio::join!(biased; manager.reset_failed(&unit), manager.restart(&unit));
+        let outcome = restarted.map(|_| ()).map_err(|error| failure(&error));
+        Some(Event::StartedAgain(unit, outcome))
+    })
+}
+
+/// Makes a service of the session once more.
+pub(super) fn start_anew(manager: Manager, service: Service) -> Call {
+    Box::pin(async move {
+        let outcome = manager.start_transient(&service).await.map(|_| ()).map_err(|error| failure(&error));
+        Some(Event::StartedAgain(service.name, outcome))
+    })
+}
+
+/// Restarts the server's unit.
+pub(super) fn replace_server(manager: Manager, display: Display) -> Call {
+    Box::pin(async move {
+        let restarted = manager.restart(&names::xorg_service(display)).await;
+        Some(Event::ServerReplaced(restarted.map(|_| ()).map_err(|error| failure(&error))))
+    })
+}
+
+/// Ends what the window manager has started.
+pub(super) fn end_applications(manager: Manager, units: Vec<String>, deadline: Duration) -> Call {
+    Box::pin(async move {
+        applications::end(&manager, &units, deadline).await;
+        Some(Event::ApplicationsEnded)
+    })
+}
+
+/// Asks which units depend on `xorg.target`.
+pub(super) fn ask_for_dependents(manager: Manager) -> Call {
+    Box::pin(async move {
+        Some(Event::Dependents(manager.dependents(names::XORG_TARGET).await.map_err(|error| failure(&error))))
+    })
+}
+
+/// Asks whether the manager is on its way out.
+pub(super) fn ask_whether_it_stops(manager: Manager) -> Call {
+    Box::pin(async move { Some(Event::ManagerStops(manager.is_stopping().await.map_err(|error| failure(&error)))) })
+}
+
+/// Looks at units: their states in one question, and how those have ended that are not up.
+pub(super) fn look(manager: Manager, number: u32, units: Vec<String>, probe: Option<ServerProbe>) -> Call {
+    Box::pin(async move {
+        let seen = observe(&manager, units, probe).await.map_err(|error| failure(&error));
+        Some(Event::Looked(number, seen))
+    })
+}
+
+async fn observe(manager: &Manager, units: Vec<String>, probe: Option<ServerProbe>) -> Result<Seen, CallError> {
+    let names: Vec<&str> = units.iter().map(String::as_str).collect();
+    let states = manager.states(&names).await?;
+    let mut observed = Vec::new();
+    let mut is_missing = false;
+    for (unit, state) in units.into_iter().zip(states) {
+        let one = observe_one(manager, &unit, state).await;
+        is_missing |= unit.ends_with(".service") && one.verdict() != Verdict::Up;
+        observed.push((unit, one));
+    }
+    let server = match probe {
+        Some(probe) if is_missing => Some(probe.look().await),
+        _ => None,
+    };
+    Ok(Seen { units: observed, server })
+}
+
+/// How a service's main process has ended, and whether it restarts itself, is asked only where it matters: not at every
+/// step of a start.
+async fn observe_one(manager: &Manager, unit: &str, state: UnitState) -> Observed {
+    let mut observed = Observed { state, end: None, never_restarts: false };
+    if unit.ends_with(".service") && judge(&observed.state, None) != Verdict::Up {
+        observed.end = manager.service_end(unit).await.ok();
+        if matches!(observed.verdict(), Verdict::Failed(_)) {
+            observed.never_restarts = manager.never_restarts(unit).await.unwrap_or(false);
+        }
+    }
+    observed
+}
+
+/// A service was restarted by its own policy; `probe` tells what its server was like.
+pub(super) fn restarts(unit: String, end: ServiceEnd, probe: Option<ServerProbe>) -> Call {
+    Box::pin(async move {
+        let server = match probe {
+            Some(probe) => Some(probe.look().await),
+            None => None,
+        };
+        Some(Event::Restarts { unit, end, server })
+    })
+}
+
+/// A job has ended; if it failed, how the main process of its service has.
+pub(super) fn job_done(manager: Option<Manager>, job: OwnedObjectPath, unit: String, result: String) -> Call {
+    Box::pin(async move {
+        let end = match manager {
+            Some(manager) if result != "done" && unit.ends_with(".service") => manager.service_end(&unit).await.ok(),
+            _ => None,
+        };
+        Some(Event::JobDone { job: JobId(job.to_string()), result, end })
+    })
+}
+
+/// The unit that the window manager's process is in.
+pub(super) fn find_window_manager(manager: Manager, pid: crate::os::Pid) -> Call {
+    Box::pin(async move {
+        match manager.unit_of_pid(pid).await {
+            Ok(unit) => unit.map(Event::WindowManagerUnit),
+            Err(error) => {
+                tracing::debug!("the window manager's unit is unknown: {error}");
+                None
+            }
+        }
+    })
+}
+
+/// The end of a server; never, if there is none. May be dropped while it waits.
+pub(super) async fn ended(server: Option<&Arc<RunningServer>>) -> Ending {
+    match server {
+        Some(server) => server.process.ended().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,377 @@
+//! The server's machine: when one may be launched, what its end means, and who was lost with it. Pure.
+
+use std::time::{Duration, Instant};
+
+use super::event::{ClientId, Control, ServerSeen};
+use crate::config::Crash;
+use crate::host::why::Why;
+use crate::launch::Ending;
+use crate::x11::display::Display;
+
+/// When something has crashed, as far as it counts.
+#[derive(Debug, Default)]
+pub(super) struct Crashes {
+    times: Vec<Instant>,
+}
+
+impl Crashes {
+    /// One more, at `now`. Returns how many count with it: those within the last `window`.
+    pub(super) fn add(&mut self, now: Instant, window: Duration) -> u32 {
+        self.times.retain(|&time| now.duration_since(time) < window);
+        self.times.push(now);
+        u32::try_from(self.times.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// How long a server that has crashed for the `count`th time waits before it comes back: not at all the first time, because
+/// a person sits in front of it, then `pause`, and twice as long each further time. `None` if it does not come back.
+fn pause(crash: &Crash, count: u32) -> Option<Duration> {
+    if count > crash.limit {
+        return None;
+    }
+    let doublings = count.checked_sub(2);
+    Some(doublings.map_or(Duration::ZERO, |doublings| {
+        // No pause is longer than a crash counts.
+        crash.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(crash.window)
+    }))
+}
+
+/// What becomes of a request for a server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// The server is forked now.
+    Fork,
+    /// The request waits until a server may come.
+    Hold,
+    /// The request is refused, and why.
+    Refuse(String),
+}
+
+/// What a server's end means for the session.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The supervisor's last words decide; they are waited for.
+    Undecided,
+    /// A server comes back with the window manager.
+    ComesBack,
+    /// The session ends.
+    Over(Why),
+}
+
+/// Why the supervisor's last words are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Because {
+    /// The server has ended like this.
+    Ended(Ending),
+    /// The start job of its unit has failed.
+    JobFailed,
+}
+
+/// The display's server, its supervisor, and its devices.
+#[derive(Debug, Default)]
+pub(super) struct Server {
+    /// Whether one runs.
+    runs: bool,
+    /// Whether one is just being forked.
+    is_being_forked: bool,
+    /// The supervisor that asked for the server.
+    supervisor: Option<ClientId>,
+    /// Whether a supervisor has failed, so that systemd has started the repair.
+    supervisor_failed: bool,
+    /// A request that waits.
+    held: Option<ClientId>,
+    /// When servers have crashed.
+    crashes: Crashes,
+    /// No server is launched before this.
+    not_before: Option<Instant>,
+    /// The supervisor's last words about a server that it gave up.
+    last_words: Option<String>,
+    /// Why they are waited for, and until when.
+    awaited: Option<(Because, Instant)>,
+    /// Whether any server of this session ever served.
+    has_served: bool,
+    /// How many servers there have been: the number of the last one.
+    launched: u32,
+    /// Whether a server that was launched now would get no devices.
+    devices_withheld: bool,
+    /// Whether the server that runs has lost its devices, and has to make place for one that gets them.
+    wants_replacement: bool,
+}
+
+impl Server {
+    /// Decides on a supervisor's request. `other` says that it is for another display, and `problem` what is wrong with the
+    /// descriptors that came along.
+    ///
+    /// A server that may not come yet is held back here, because whoever wants the display back after a crash comes this
+    /// way, the window manager and every other client that is started again: they all wait in the socket's backlog meanwhile.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        other: Option<String>,
+        problem: Option<String>,
+    ) -> Gate {
+        let refusal = match other {
+            Some(other) => Some(other),
+            None if self.runs || self.is_being_forked => Some("its server runs already".to_owned()),
+            None if self.held.is_some() => Some("another supervisor waits for the server already".to_owned()),
+            None => problem,
+        };
+        if let Some(reason) = refusal {
+            // Its unit fails with that, and systemd starts the repair.
+            self.supervisor_failed = true;
+            return Gate::Refuse(reason);
+        }
+        if self.devices_withheld || self.not_before.is_some_and(|not_before| now < not_before) {
+            self.held = Some(client);
+            return Gate::Hold;
+        }
+        self.is_being_forked = true;
+        Gate::Fork
+    }
+
+    /// When the request that was held back is due; `None` as long as that depends on something else.
+    fn held_due(&self, now: Instant) -> Option<Instant> {
+        (self.held.is_some() && !self.devices_withheld).then(|| self.not_before.unwrap_or(now))
+    }
+
+    /// Takes the request that was held back, if its time has come.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<ClientId> {
+        let due =
+            self.held.take_if(|_| !self.devices_withheld && self.not_before.is_none_or(|not_before| not_before <= now));
+        self.is_being_forked |= due.is_some();
+        due
+    }
+
+    /// Takes the request that was held back, because nothing is launched any more. The refused supervisor fails.
+    pub(super) fn take_held(&mut self) -> Option<ClientId> {
+        let held = self.held.take();
+        self.supervisor_failed |= held.is_some();
+        held
+    }
+
+    /// A supervisor was refused while the session ends.
+    pub(super) const fn refused(&mut self) {
+        self.supervisor_failed = true;
+    }
+
+    /// The server was forked for this supervisor.
+    pub(super) fn forked(&mut self, supervisor: ClientId) {
+        (self.runs, self.is_being_forked) = (true, false);
+        self.supervisor = Some(supervisor);
+        self.launched += 1;
+        self.last_words = None;
+    }
+
+    /// The program could not be executed. The refused supervisor's unit fails; this is what a person is told of it.
+    pub(super) fn not_forked(&mut self, reason: String) {
+        self.is_being_forked = false;
+        self.supervisor_failed = true;
+        self.last_words = Some(reason);
+    }
+
+    /// A client of ours was answered.
+    pub(super) const fn served(&mut self) {
+        self.has_served = true;
+    }
+
+    /// The server has ended and was reaped. While the session lives, [`Server::fate`] says what follows.
+    pub(super) fn ended(&mut self, now: Instant, ending: Ending, patience: Duration) {
+        self.runs = false;
+        self.wants_replacement = false;
+        // A server that ends by itself is its supervisor's failure.
+        self.supervisor_failed |= ending != Ending::Code(0);
+        self.awaited = Some((Because::Ended(ending), now + patience));
+    }
+
+    /// The start job of the server's unit has failed. [`Server::fate`] says what follows.
+    pub(super) fn job_failed(&mut self, now: Instant, patience: Duration) {
+        self.awaited = Some((Because::JobFailed, now + patience));
+    }
+
+    /// What the end that is being waited about means. Without the supervisor's last words the message would lack the
+    /// server's own; they are waited for as long as the supervisor lives and is quick.
+    ///
+    /// A server that has served comes back by itself: its clients die with it, the window manager's unit starts again, and
+    /// its connect is what starts a server.
+    pub(super) fn fate(&mut self, now: Instant, policy: &Crash) -> Option<Fate> {
+        let (because, until) = self.awaited?;
+        if self.supervisor.is_some() && self.last_words.is_none() && now < until {
+            return Some(Fate::Undecided);
+        }
+        self.awaited = None;
+        let Because::Ended(ending) = because else {
+            return Some(Fate::Over(Why::ServerFailed { ending: None, words: self.take_words() }));
+        };
+        // It exits with 0 when it was told to: somebody restarts its unit. Its supervisor has nothing to say of that, as
+        // opposed to a server that it gave up and told to end.
+        let told = ending == Ending::Code(0) && self.last_words.is_none();
+        self.supervisor_failed |= !told;
+        if !self.has_served || !(told || self.comes_back(now, ending, policy)) {
+            return Some(Fate::Over(Why::ServerFailed { ending: Some(ending), words: self.take_words() }));
+        }
+        if told {
+            self.not_before = None;
+            tracing::info!("the X server was stopped; it comes back with the window manager");
+        }
+        // Not before it would get its devices, which may be gone meanwhile, or in the background. That is asked while the
+        // window manager is on its way back, so that as a rule nobody waits for the answer.
+        self.devices_withheld = true;
+        Some(Fate::ComesBack)
+    }
+
+    /// Counts a crash, and says what follows. Returns whether a server may come back after it.
+    fn comes_back(&mut self, now: Instant, ending: Ending, policy: &Crash) -> bool {
+        let count = self.crashes.add(now, policy.window);
+        let Some(pause) = pause(policy, count) else { return false };
+        self.not_before = (!pause.is_zero()).then(|| now + pause);
+        let when = if pause.is_zero() { String::new() } else { format!(" in {} s", pause.as_secs_f32()) };
+        let limit = policy.limit;
+        tracing::warn!("the X server {ending}; it comes back with the window manager{when} ({count} of {limit})");
+        true
+    }
+
+    fn take_words(&mut self) -> String {
+        self.last_words.take().unwrap_or_default()
+    }
+
+    /// Whether what the server's end means is still open.
+    pub(super) const fn is_undecided(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// The session ends: nothing is waited for any more.
+    pub(super) fn end_begins(&mut self) {
+        self.awaited = None;
+    }
+
+    /// A supervisor's last words. Returns whether they are those of this server's own.
+    pub(super) fn says(&mut self, client: ClientId, text: String) -> bool {
+        let own = self.supervisor == Some(client);
+        if own {
+            self.last_words = Some(text);
+        }
+        own
+    }
+
+    /// A client has gone. Returns whether the server is to be told to end: without its supervisor it belongs to nobody, and
+    /// its end is handled like any.
+    pub(super) fn client_gone(&mut self, client: ClientId) -> bool {
+        self.held.take_if(|held| *held == client);
+        if self.supervisor != Some(client) {
+            return false;
+        }
+        self.supervisor = None;
+        self.supervisor_failed |= self.runs;
+        self.runs
+    }
+
+    /// The control of the login session has changed. Returns whether the server's unit is to be restarted.
+    pub(super) fn control(&mut self, control: &Control) -> bool {
+        match control {
+            Control::Lost(why) => {
+                tracing::error!("{why}: the X server has lost its screen, keyboard and mouse, and is started again");
+                self.devices_withheld = true;
+                self.wants_replacement = self.runs;
+                false
+            }
+            Control::Possible => {
+                self.devices_withheld = false;
+                self.take_replacement()
+            }
+            Control::Gone(_) => false,
+        }
+    }
+
+    /// Whether the server has to be replaced now; told once. A server that is still starting may have been too early or just
+    /// in time: it is replaced once it serves.
+    pub(super) fn take_replacement(&mut self) -> bool {
+        let now = self.wants_replacement && !self.devices_withheld && self.has_served;
+        if now {
+            self.wants_replacement = false;
+        }
+        now
+    }
+
+    /// Which server took a client of this session with it that has ended; `None` if the client ended by itself. `failed`
+    /// says that it did not end with 0, and `seen` what the server was like when that was noticed.
+    ///
+    /// The kernel marks a server that dies before its clients can know. A server that was told to end (SIGTERM, or
+    /// Ctrl+Alt+Backspace) drops its clients first (xserver, dix/dispatch.c, `KillAllClients` at the end of `Dispatch`),
+    /// then its devices, and exits milliseconds later: by then a client's unit has failed. But it answers nobody any more,
+    /// so the driver asks it. A server that does not answer and does not end either hangs, and its clients with it.
+    ///
+    /// Any other client may notice an end sooner than a window manager on a busy machine, and what it connects to is the
+    /// next server already when the window manager fails with the one before. This counts only if it fails: what exits with
+    /// 0 while there is a display was left by its user.
+    pub(super) fn lost_with(&self, seen: Option<ServerSeen>, failed: bool) -> Option<u32> {
+        if let Some(seen) = seen.filter(|seen| seen.is_ending) {
+            return Some(seen.number);
+        }
+        if !self.runs && self.has_served {
+            return Some(self.launched);
+        }
+        (failed && self.launched > 1).then(|| self.launched - 1)
+    }
+
+    /// Whether a server runs.
+    pub(super) const fn runs(&self) -> bool {
+        self.runs
+    }
+
+    /// Whether one is just being forked.
+    pub(super) const fn is_being_forked(&self) -> bool {
+        self.is_being_forked
+    }
+
+    /// The supervisor, if it is there.
+    pub(super) const fn supervisor(&self) -> Option<ClientId> {
+        self.supervisor
+    }
+
+    /// Whether a supervisor has failed, so that systemd has started the repair.
+    pub(super) const fn has_failed_supervisor(&self) -> bool {
+        self.supervisor_failed
+    }
+
+    /// When something of this is due.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let words = self.awaited.map(|(_, until)| until);
+        words.into_iter().chain(self.held_due(now)).min()
+    }
+}
+
+/// Why this display cannot be served; `None` if it is the session's.
+pub(super) fn other_display(ours: Display, asked: Display) -> Option<String> {
+    (ours != asked).then(|| format!("this session's display is {ours}, not {asked}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Crashes, pause};
+    use crate::config::Crash;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let crash =
+            Crash { limit: 5, pause: Duration::from_secs(2), window: Duration::from_secs(10), ..Crash::default() };
+        let seconds: Vec<_> = (1..=7).map(|count| pause(&crash, count).map(|pause| pause.as_secs())).collect();
+        assert_eq!(seconds, [Some(0), Some(2), Some(4), Some(8), Some(10), None, None]);
+        let never = Crash { limit: 0, ..Crash::default() };
+        assert_eq!(pause(&never, 1), None);
+        let often = Crash { limit: u32::MAX, pause: Duration::MAX, ..crash };
+        assert_eq!(pause(&often, u32::MAX), Some(often.window));
+    }
+
+    #[test]
+    fn only_recent_crashes_count() {
+        let (begin, mut crashes) = (Instant::now(), Crashes::default());
+        let counts = [0, 9, 12, 13, 30].map(|second| {
+            let now = begin + Duration::from_secs(second);
+            crashes.add(now, Duration::from_secs(10))
+        });
+        assert_eq!(counts, [1, 2, 2, 3, 1]);
+    }
+}

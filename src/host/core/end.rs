@@ -1,0 +1,489 @@
+//! The end of a session as phases, each with the event that leaves it. Pure.
+//!
+//! | phase | what is asked for | what leaves it |
+//! |---|---|---|
+//! | `Applications` | what the window manager has started ends, while it has a window manager and a display | they are gone |
+//! | `Dependents` | which of the session's units know nothing of `xorg.target` | the answer |
+//! | `Strangers` | those, which would outlive `xorg.target`, and before them what is in the graphical session | their jobs |
+//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order | its job |
+//! | `ApplicationsAgain` | what the window manager has started after the first time | they are gone |
+//! | `Leftovers` | a look at what has no tie to any target of ours | the look |
+//! | `StopLeftovers` | what of it is still up | its jobs |
+//! | `Settling` | the shutdown target goes down by itself | a look that says so |
+//! | `ManagerStops` | whether the manager itself is on its way out | the answer |
+//! | `Force` | SIGKILL for what did not stop | the shutdown target's job |
+//! | `Server` | SIGTERM, then SIGKILL, for a server that is still there | its end |
+//! | `Multiplexers` | multiplexers have their own variables again | they have |
+//! | `Terminal` | the terminal is as it was | it is |
+//! | `PuttingBack` | environment, cookie, record, lock | done |
+//!
+//! The phases up to `ManagerStops` share one deadline, `deadlines.stop`; what is past it is ended by force. A manager that
+//! does not answer a question of the end within `deadlines.user_manager` is not asked any more.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::event::{Action, Event, FailureKind, ManagerState, Observed};
+use super::jobs::Done;
+use super::phases::{End, Phase};
+use super::{Purpose, Session, Stage};
+use crate::deadline::KILLED;
+use crate::host::why::Why;
+use crate::manager::{Mode, names};
+
+impl Session {
+    /// The session ends, whatever state it is in.
+    pub(super) fn end(&mut self, now: Instant, why: Why) {
+        match &why {
+            clean if clean.is_clean() => tracing::info!("the session ends: {clean}"),
+            failed => tracing::debug!("the session ends: {failed}"),
+        }
+        self.server.end_begins();
+        self.jobs.forget();
+        if let Some(held) = self.server.take_held() {
+            self.act(Action::Refuse(held, GOING_DOWN.to_owned()));
+        }
+        if std::mem::take(&mut self.told) {
+            self.act(Action::TakeBackFromMultiplexers);
+            self.taking_back = true;
+        }
+        self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop));
+        self.enter(now, Phase::Applications);
+    }
+
+    fn ending(&mut self) -> Option<&mut End> {
+        match &mut self.stage {
+            Stage::Ending(end) => Some(end),
+            Stage::Preparing | Stage::Up | Stage::Over(_) => None,
+        }
+    }
+
+    /// Begins a phase, or passes over it if there is nothing to do in it.
+    fn enter(&mut self, now: Instant, phase: Phase) {
+        let deadlines = self.setup.deadlines;
+        let gone = self.manager_gone.is_some();
+        let Some(end) = self.ending() else { return };
+        let (shared, is_silent) = (end.deadline, end.is_silent);
+        let answer = shared.min(now + deadlines.user_manager);
+        end.phase = phase;
+        end.until = Some(shared);
+        end.again = false;
+        match phase {
+            // The manager takes its units with it.
+            Phase::Applications if gone => self.enter(now, Phase::ManagerStops),
+            Phase::Applications | Phase::ApplicationsAgain => {
+                // The questions before it and the kill after it are under deadlines of their own.
+                let longest = deadlines.applications + deadlines.user_manager + KILLED;
+                end.until = Some(shared.min(now + longest));
+                self.act(Action::EndApplications);
+            }
+            Phase::Dependents => {
+                end.until = Some(answer);
+                self.act(Action::AskForDependents);
+            }
+            Phase::Strangers => self.stop_next(now),
+            Phase::ShutDown => self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly),
+            Phase::Leftovers | Phase::Settling => {
+                let mut units = vec![names::SHUTDOWN_TARGET.to_owned()];
+                if phase == Phase::Leftovers {
+                    units.extend(self.units.names().iter().cloned());
+                    if self.server.has_failed_supervisor() {
+                        // It leaves us alone, but may still be on its way to find that out.
+                        units.push(names::REPAIR_SERVICE.to_owned());
+                    }
+                }
+                self.look_at(units);
+            }
+            Phase::StopLeftovers => self.stop_all(now),
+            Phase::ManagerStops => {
+                if gone {
+                    return self.manager_said(now, true);
+                }
+                end.until = Some(now + deadlines.user_manager);
+                let matters = matches!(end.why, Why::LoggedOut | Why::TargetStopped(_));
+                if !matters || is_silent {
+                    return self.manager_said(now, false);
+                }
+                self.act(Action::AskWhetherManagerStops);
+            }
+            Phase::Force => self.force(now),
+            Phase::Server { killed } => {
+                end.until = Some(now + deadlines.server_stop);
+                match (self.server.runs(), killed) {
+                    (false, _) if self.server.is_being_forked() => {}
+                    (false, _) => self.enter(now, Phase::Multiplexers),
+                    (true, false) => self.act(Action::TerminateServer),
+                    (true, true) => self.act(Action::KillServer),
+                }
+            }
+            Phase::Multiplexers => {
+                // Each of the two steps that it may have to wait for has this deadline itself.
+                end.until = Some(now + deadlines.multiplexers * 2 + KILLED);
+                // As a rule long since done.
+                if !self.taking_back {
+                    self.enter(now, Phase::Terminal);
+                }
+            }
+            Phase::Terminal => {
+                end.until = Some(now + deadlines.text_mode + KILLED);
+                self.act(Action::RestoreTerminal);
+            }
+            Phase::PuttingBack => {
+                end.until = Some(now + deadlines.user_manager + KILLED);
+                let manager = match (gone, is_silent) {
+                    (true, _) => ManagerState::Gone,
+                    (false, true) => ManagerState::Silent,
+                    (false, false) => ManagerState::There,
+                };
+                self.act(Action::PutBack(manager));
+            }
+        }
+    }
+
+    /// What happens while a session ends. The supervisor waits for its server's end, and clients may ask, in every phase.
+    pub(super) fn while_ending(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::ServerEnded(ending) => {
+                self.server_ended(ending);
+                self.server.ended(now, ending, Duration::ZERO);
+                self.server.end_begins();
+                if matches!(self.phase(), Some(Phase::Server { .. })) {
+                    self.enter(now, Phase::Multiplexers);
+                }
+            }
+            // It was being forked on the way into the end, and goes with it.
+            Event::Forked(client, outcome) => {
+                match outcome {
+                    Ok(()) => self.server.forked(client),
+                    Err(reason) => self.server.not_forked(reason),
+                }
+                if matches!(self.phase(), Some(Phase::Server { .. })) {
+                    self.enter(now, Phase::Server { killed: false });
+                }
+            }
+            Event::LaunchAsked { client, .. } => {
+                // While the session goes down this is what happens, not what went wrong. The unit fails with it, and
+                // systemd starts the repair.
+                tracing::debug!("refused to launch a server: {GOING_DOWN}");
+                self.server.refused();
+                self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
+            }
+            // The client waits with the rest, for the connection's end.
+            Event::StopAsked(client) => self.act(Action::Reply(client, crate::launch::Reply::Stopping)),
+            Event::LastWords(client, text) => self.last_words(client, text),
+            Event::ClientGone(client) => self.client_gone(client),
+            Event::ManagerGone(why) => {
+                self.manager_gone = Some(why);
+                if self.phase().is_some_and(Phase::needs_manager) {
+                    self.jobs.forget();
+                    self.enter(now, Phase::ManagerStops);
+                }
+            }
+            Event::TakenBack => {
+                self.taking_back = false;
+                if self.phase() == Some(Phase::Multiplexers) {
+                    self.enter(now, Phase::Terminal);
+                }
+            }
+            Event::Due => self.overdue(now),
+            // A second signal changes nothing: the end is on its way and has its deadline.
+            event => self.step_of_end(now, event),
+        }
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        match &self.stage {
+            Stage::Ending(end) => Some(end.phase),
+            Stage::Preparing | Stage::Up | Stage::Over(_) => None,
+        }
+    }
+
+    /// An event that may leave the phase.
+    fn step_of_end(&mut self, now: Instant, event: Event) {
+        let Some(phase) = self.phase() else { return };
+        match (phase, event) {
+            (Phase::Applications, Event::ApplicationsEnded) => self.enter(now, Phase::Dependents),
+            (Phase::Dependents, Event::Dependents(answer)) => {
+                let bound = match answer {
+                    Err(failure) if failure.kind == FailureKind::Silent => return self.silent(now),
+                    answer => answer.unwrap_or_default(),
+                };
+                let strangers: VecDeque<String> =
+                    self.units.names().iter().filter(|unit| !bound.contains(unit)).cloned().collect();
+                if strangers.is_empty() {
+                    return self.enter(now, Phase::ShutDown);
+                }
+                let next = std::iter::once(names::WM_READY_TARGET.to_owned()).chain(strangers).collect();
+                if let Some(end) = self.ending() {
+                    end.next = next;
+                }
+                self.enter(now, Phase::Strangers);
+            }
+            (_, Event::Queued(order, Ok(job))) => {
+                if let Some((_, Some(_))) = self.jobs.answered(order, job) {
+                    self.job_of_end_over(now);
+                }
+            }
+            (_, Event::Queued(order, Err(failure))) => {
+                if self.jobs.refused(order).is_none() {
+                    return;
+                }
+                match (phase, failure.kind) {
+                    (Phase::ShutDown, FailureKind::Disconnected) => {
+                        // A manager that exits stops the session's units first, then its bus, and is there a little longer
+                        // than that: what began as the end of the window manager or of xorg.target finds nobody to ask. It
+                        // may as well be that the bus was restarted just now, so which of both it is decides.
+                        if let Some(end) = self.ending() {
+                            end.again = true;
+                        }
+                        self.act(Action::Reconnect);
+                    }
+                    (_, FailureKind::Silent) => self.silent(now),
+                    (Phase::ShutDown, FailureKind::Refused) => {
+                        tracing::error!("{} cannot be started: {}", names::SHUTDOWN_TARGET, failure.text);
+                        self.enter(now, Phase::ManagerStops);
+                    }
+                    // A unit that is not loaded has nothing to stop.
+                    _ => self.job_of_end_over(now),
+                }
+            }
+            (_, Event::JobDone { job, result, end }) => {
+                let ours = self.jobs.done(job, Done { result, end });
+                self.over_if_last(now, ours.is_some());
+            }
+            (Phase::ShutDown, Event::Reconnected) if self.ending().is_some_and(|end| end.again) => {
+                self.enter(now, Phase::ShutDown);
+            }
+            (Phase::Strangers | Phase::ShutDown | Phase::StopLeftovers | Phase::Force, Event::Reconnected) => {
+                // The end of the job may have been told on the connection that broke.
+                self.look_at(vec![names::XORG_TARGET.to_owned()]);
+            }
+            (Phase::Leftovers | Phase::Settling, Event::Reconnected) => self.enter(now, phase),
+            (Phase::ApplicationsAgain, Event::ApplicationsEnded) => self.enter(now, Phase::Leftovers),
+            (Phase::Settling, Event::Changed(unit)) if unit == names::SHUTDOWN_TARGET => {
+                self.look_at(vec![unit]);
+            }
+            (phase, Event::Looked(number, found)) => {
+                if !self.looks.over(number) {
+                    return;
+                }
+                if self.looks.take_again() {
+                    return self.look_again(now, phase);
+                }
+                match found {
+                    Ok(seen) => self.looked_at_end(now, phase, &seen.units),
+                    Err(failure) if failure.kind == FailureKind::Silent => self.silent(now),
+                    // The connection's return brings another look.
+                    Err(failure) if failure.kind == FailureKind::Disconnected => {}
+                    Err(_) => self.looked_at_end(now, phase, &[]),
+                }
+            }
+            (Phase::ManagerStops, Event::ManagerStops(answer)) => match answer {
+                Err(failure) if failure.kind == FailureKind::Disconnected => self.act(Action::Reconnect),
+                answer => self.manager_said(now, answer.unwrap_or(false)),
+            },
+            (Phase::ManagerStops, Event::Reconnected) => self.enter(now, Phase::ManagerStops),
+            (Phase::Server { .. }, Event::ServerGivenUp { pid, state }) => {
+                if let Some(end) = self.ending() {
+                    end.why = Why::ServerStays { pid, state };
+                }
+                self.enter(now, Phase::Multiplexers);
+            }
+            (Phase::Terminal, Event::TerminalRestored) => self.enter(now, Phase::PuttingBack),
+            (Phase::PuttingBack, Event::PutBack) => self.finish(),
+            _ => {}
+        }
+    }
+
+    /// A job has ended; `ours` says whether this phase asked for it.
+    fn over_if_last(&mut self, now: Instant, ours: bool) {
+        if ours {
+            self.job_of_end_over(now);
+        }
+    }
+
+    /// All that this phase asked for is down.
+    fn job_of_end_over(&mut self, now: Instant) {
+        if !self.jobs.is_empty() {
+            return;
+        }
+        match self.phase() {
+            Some(Phase::Strangers) => self.stop_next(now),
+            Some(Phase::ShutDown) => self.shut_down(now),
+            Some(Phase::StopLeftovers) => self.enter(now, Phase::Settling),
+            Some(Phase::Force) => self.enter(now, Phase::Server { killed: false }),
+            _ => {}
+        }
+    }
+
+    /// Everything that the shutdown target stops is down.
+    fn shut_down(&mut self, now: Instant) {
+        if let Some(end) = self.ending() {
+            end.is_down = true;
+        }
+        // What the window manager has started after the first time: stopping it ended its main process alone.
+        self.enter(now, Phase::ApplicationsAgain);
+    }
+
+    /// Stops the units that wait for it: first `wm-ready.target`, and when that is down the rest.
+    fn stop_next(&mut self, now: Instant) {
+        let Some(first) = self.ending().and_then(|end| end.next.pop_front()) else {
+            return self.enter(now, Phase::ShutDown);
+        };
+        self.stop(first);
+    }
+
+    fn stop_all(&mut self, now: Instant) {
+        let units = self.ending().map(|end| std::mem::take(&mut end.next)).unwrap_or_default();
+        if units.is_empty() {
+            return self.enter(now, Phase::Settling);
+        }
+        for unit in units {
+            self.stop(unit);
+        }
+    }
+
+    fn stop(&mut self, unit: String) {
+        let order = self.jobs.ask(Purpose::End);
+        self.act(Action::Stop { order, unit });
+    }
+
+    fn look_at(&mut self, units: Vec<String>) {
+        if let Some(number) = self.looks.want() {
+            self.act(Action::Look { number, units });
+        }
+    }
+
+    /// A look of the phase is due that could not begin because another one was under way.
+    fn look_again(&mut self, now: Instant, phase: Phase) {
+        match phase {
+            Phase::Leftovers | Phase::Settling => self.enter(now, phase),
+            Phase::Strangers | Phase::ShutDown | Phase::StopLeftovers | Phase::Force => {
+                self.look_at(vec![names::XORG_TARGET.to_owned()]);
+            }
+            _ => {}
+        }
+    }
+
+    fn looked_at_end(&mut self, now: Instant, phase: Phase, units: &[(String, Observed)]) {
+        let seen = |name: &str| units.iter().find(|(unit, _)| unit == name).map(|(_, seen)| seen.state.is_down());
+        match phase {
+            Phase::Leftovers => {
+                let left = units.iter().filter(|(unit, observed)| {
+                    unit != names::SHUTDOWN_TARGET && (!observed.state.is_down() || observed.state.sub == "exited")
+                });
+                let next = left.map(|(unit, _)| unit.clone()).collect();
+                if let Some(end) = self.ending() {
+                    end.next = next;
+                }
+                self.enter(now, Phase::StopLeftovers);
+            }
+            // The shutdown target goes when it has been reached and nothing needs it any more. As a rule it went while the
+            // others were looked at, but a busy manager takes its time, and whoever looks after us should find nothing.
+            Phase::Settling if seen(names::SHUTDOWN_TARGET) != Some(false) => self.enter(now, Phase::ManagerStops),
+            Phase::Strangers | Phase::ShutDown | Phase::StopLeftovers | Phase::Force
+                if seen(names::XORG_TARGET) == Some(true) =>
+            {
+                self.jobs.forget();
+                self.job_of_end_over(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the manager exits is known: its units stop before it does, the window manager or `xorg.target` first. It takes
+    /// the environment with it, and the next session needs another login.
+    fn manager_said(&mut self, now: Instant, stops: bool) {
+        if stops && self.manager_gone.is_none() {
+            self.manager_gone = Some("it exits".to_owned());
+        }
+        let gone = self.manager_gone.clone();
+        let Some(end) = self.ending() else { return };
+        if let Some(gone) = gone {
+            end.is_down = true;
+            if matches!(end.why, Why::LoggedOut | Why::TargetStopped(_)) {
+                end.why = Why::ManagerLost(gone);
+            }
+        }
+        if !end.is_down && end.why.is_clean() {
+            let waited = now.duration_since(end.begun);
+            end.why = if end.is_silent { Why::ManagerSilent { waited } } else { Why::Stuck { waited } };
+        }
+        let next = if end.is_down { Phase::Server { killed: false } } else { Phase::Force };
+        self.enter(now, next);
+    }
+
+    /// Kills what did not stop in time.
+    fn force(&mut self, now: Instant) {
+        let server_stop = self.setup.deadlines.server_stop;
+        let mut units = self.units.names().to_vec();
+        units.extend(self.display.map(names::xorg_service));
+        for unit in units {
+            tracing::error!("killing what is left of {unit}");
+            self.act(Action::Kill(unit));
+        }
+        self.jobs.forget();
+        self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
+        let Some(end) = self.ending() else { return };
+        end.until = Some(now + server_stop);
+        if end.is_silent {
+            // It will find the orders when it wakes up.
+            self.enter(now, Phase::Server { killed: false });
+        }
+    }
+
+    /// The manager does not answer: it is not asked any more.
+    fn silent(&mut self, now: Instant) {
+        let Some(end) = self.ending() else { return };
+        if !end.phase.needs_manager() {
+            return;
+        }
+        end.is_silent = true;
+        if end.phase == Phase::Force {
+            return self.enter(now, Phase::Server { killed: false });
+        }
+        self.enter(now, Phase::ManagerStops);
+    }
+
+    /// The deadline of the phase is over.
+    fn overdue(&mut self, now: Instant) {
+        let Some(end) = self.ending() else { return };
+        if end.until.is_none_or(|until| now < until) {
+            return;
+        }
+        let late = now >= end.deadline;
+        match end.phase {
+            Phase::Applications if !late => self.enter(now, Phase::Dependents),
+            Phase::ApplicationsAgain if !late => self.enter(now, Phase::Leftovers),
+            Phase::Dependents if !late => self.silent(now),
+            Phase::Applications
+            | Phase::Dependents
+            | Phase::Strangers
+            | Phase::ShutDown
+            | Phase::ApplicationsAgain
+            | Phase::Leftovers
+            | Phase::StopLeftovers
+            | Phase::Settling => self.enter(now, Phase::ManagerStops),
+            Phase::ManagerStops => self.manager_said(now, false),
+            Phase::Force => self.enter(now, Phase::Server { killed: false }),
+            Phase::Server { killed: false } => self.enter(now, Phase::Server { killed: true }),
+            Phase::Server { killed: true } => {
+                // A process in state D ends when the kernel lets it, or never: nobody may be kept here by it.
+                end.until = None;
+                self.act(Action::GiveUpServer);
+            }
+            Phase::Multiplexers => self.enter(now, Phase::Terminal),
+            Phase::Terminal => self.enter(now, Phase::PuttingBack),
+            Phase::PuttingBack => self.finish(),
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(end) = self.ending() {
+            self.stage = Stage::Over(Some(end.why.clone()));
+        }
+    }
+}
+
+/// What a supervisor is told that asks for a server now.
+const GOING_DOWN: &str = "the session is going down";

@@ -1,0 +1,622 @@
+//! The core of a session: everything that is decided in its life, and nothing else.
+//!
+//! A [`Session`] hears of an [`Event`] and answers with [`Action`]s. It knows no connection, file, process or clock: what a
+//! decision needs is in the event, the time included, and what is to be done is an action, which the driver
+//! ([`super::driver`]) carries out. So every rule here is tested in microseconds, and nothing here waits.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `mod.rs` | the course of a session: what follows from what |
+//! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
+//! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
+//! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
+//! | `jobs.rs` | jobs and looks that are on their way |
+//!
+//! # The course
+//!
+//! 1. *Preparing*: the session's place is taken. A signal ends it here, and nothing is left.
+//! 2. *Up*: `xorg@N.service` is queued and the environment exported; then `xorg.target`. When the supervisor has asked for
+//!    the server and it is forked, the window manager and `wm.target` are queued. When a window manager manages the display,
+//!    `wm-ready.target` is.
+//! 3. *Ending*: see the table in `end.rs`.
+//! 4. *Over*.
+
+mod display;
+mod end;
+mod event;
+mod jobs;
+mod phases;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+pub use event::{
+    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, ManagerState, Observed, Order, Seen, ServerSeen,
+};
+pub use units::UnitPolicy;
+
+use super::why::Why;
+use crate::deadline::Deadlines;
+use crate::launch::Reply;
+use crate::manager::{Mode, names};
+use crate::x11::display::Display;
+use display::{Fate, Gate, Server};
+use jobs::{Done, Jobs, Looks};
+use phases::End;
+use units::{Consequence, Units};
+
+/// What a session begins with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What its units are judged by.
+    pub policy: UnitPolicy,
+    /// The unit that is started for it beside `wm.target`; `None` if the target brings its units itself.
+    pub own: Option<String>,
+    /// How long each thing is waited for.
+    pub deadlines: Deadlines,
+    /// What it runs, for people.
+    pub description: String,
+}
+
+/// What a job is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Purpose {
+    /// The server's unit.
+    Server,
+    /// `xorg.target`.
+    Display,
+    /// The session's own unit.
+    Own(String),
+    /// `wm.target`.
+    WindowManager,
+    /// `wm-ready.target`.
+    Ready,
+    /// The rescue command.
+    Rescue,
+    /// A step of the end.
+    End,
+}
+
+/// How far a session is.
+#[derive(Debug)]
+enum Stage {
+    Preparing,
+    Up,
+    Ending(End),
+    /// Why it ended; `None` if it could not be prepared.
+    Over(Option<Why>),
+}
+
+/// How far the start is.
+#[derive(Debug, Default)]
+struct Starting {
+    /// Whether the environment was exported.
+    exported: bool,
+    /// Whether the manager has taken the order for the server's unit.
+    server: bool,
+    /// Whether it has taken the one for `xorg.target`.
+    display: bool,
+    /// Whether the first server was forked.
+    forked: bool,
+    /// Whether the window manager was asked for.
+    asked: bool,
+    /// How many of the orders for it have not been answered.
+    unanswered: u8,
+}
+
+/// A session, from its preparation until all is undone.
+#[derive(Debug)]
+pub struct Session {
+    setup: Setup,
+    stage: Stage,
+    display: Option<Display>,
+    starting: Starting,
+    server: Server,
+    units: Units,
+    jobs: Jobs<Purpose>,
+    looks: Looks,
+    /// Whether multiplexers were told of the display.
+    told: bool,
+    /// Whether that is being taken back.
+    taking_back: bool,
+    /// Why the manager is gone, if it is.
+    manager_gone: Option<String>,
+    /// What happened while a server's fate was open.
+    deferred: VecDeque<Event>,
+    actions: Vec<Action>,
+}
+
+impl Session {
+    /// A session, and what to do first.
+    #[must_use]
+    pub fn begin(setup: Setup) -> (Self, Vec<Action>) {
+        let session = Self {
+            units: Units::new(setup.policy.clone()),
+            setup,
+            stage: Stage::Preparing,
+            display: None,
+            starting: Starting::default(),
+            server: Server::default(),
+            jobs: Jobs::default(),
+            looks: Looks::default(),
+            told: false,
+            taking_back: false,
+            manager_gone: None,
+            deferred: VecDeque::new(),
+            actions: Vec::new(),
+        };
+        (session, vec![Action::Prepare])
+    }
+
+    /// Takes what has happened at `now`, and returns what to do, in this order.
+    pub fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
+        if self.waits_for_fate(&event) {
+            self.deferred.push_back(event);
+        } else {
+            self.handle(now, event);
+            while !self.server.is_undecided()
+                && let Some(event) = self.deferred.pop_front()
+            {
+                self.handle(now, event);
+            }
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Event::Due`] is to be told, unless something else happens before.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        match &self.stage {
+            Stage::Up => self.server.due(now),
+            Stage::Ending(end) => end.due(),
+            Stage::Preparing | Stage::Over(_) => None,
+        }
+    }
+
+    /// Whether it is over. Then [`Session::why`] says why.
+    #[must_use]
+    pub const fn over(&self) -> bool {
+        matches!(self.stage, Stage::Over(_))
+    }
+
+    /// Why it ended; `None` before that, and if it could not be prepared.
+    #[must_use]
+    pub fn why(&self) -> Option<&Why> {
+        match &self.stage {
+            Stage::Over(why) => why.as_ref(),
+            Stage::Preparing | Stage::Up | Stage::Ending(_) => None,
+        }
+    }
+
+    /// Whether this has to wait until it is known what a server's end means.
+    ///
+    /// A race: what follows from a server's end, a window manager that fails, say, is told by the manager while the
+    /// supervisor's last words are still on their way. Judged before them, it would be taken for the window manager's own.
+    fn waits_for_fate(&self, event: &Event) -> bool {
+        let heard_at_once = matches!(
+            event,
+            Event::LastWords(..)
+                | Event::ClientGone(_)
+                | Event::StopAsked(_)
+                | Event::Interrupt(_)
+                | Event::ManagerGone(_)
+                | Event::ServerEnded(_)
+                | Event::Due
+        );
+        self.server.is_undecided() && !heard_at_once
+    }
+
+    fn handle(&mut self, now: Instant, event: Event) {
+        match &self.stage {
+            Stage::Preparing => self.while_preparing(event),
+            Stage::Up => self.while_up(now, event),
+            Stage::Ending(_) => self.while_ending(now, event),
+            Stage::Over(_) => {}
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn start(&mut self, purpose: Purpose, unit: &str, mode: Mode) {
+        let order = self.jobs.ask(purpose);
+        self.act(Action::Start { order, unit: unit.to_owned(), mode });
+    }
+
+    /// Looks at what counts, now or as soon as the look that is under way is over.
+    fn look(&mut self) {
+        if let Some(number) = self.looks.want() {
+            let units = self.units.of_interest();
+            self.act(Action::Look { number, units });
+        }
+    }
+
+    fn while_preparing(&mut self, event: Event) {
+        match event {
+            Event::Prepared(display) => {
+                self.display = Some(display);
+                self.stage = Stage::Up;
+                // The server's unit before xorg.target: its Requires= brings the socket, and xorg.target is ordered after
+                // the socket, which holds only among jobs that are queued. The environment is for clients, so the server's
+                // unit need not wait for it.
+                self.start(Purpose::Server, &names::xorg_service(display), Mode::Replace);
+                self.act(Action::Export);
+                // Of the person's own units: a service of ours is not started again after a clean exit.
+                let own = |unit: &&String| unit.ends_with(".service") && !names::is_session_service(unit);
+                let own: Vec<String> = self.units.names().iter().filter(own).cloned().collect();
+                if !own.is_empty() {
+                    self.act(Action::WatchRestarts(own));
+                }
+            }
+            Event::NotPrepared => self.stage = Stage::Over(None),
+            Event::Interrupt(signal) => {
+                self.act(Action::AbandonPreparation);
+                self.stage = Stage::Over(Some(Why::Signal(signal)));
+            }
+            _ => {}
+        }
+    }
+
+    fn while_up(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Exported(Ok(())) => {
+                self.starting.exported = true;
+                self.go_on_starting();
+            }
+            Event::Exported(Err(failure)) => self.end(now, Why::NotExported(failure.text)),
+            Event::Queued(order, Ok(job)) => {
+                if let Some((purpose, done)) = self.jobs.answered(order, job) {
+                    self.queued(&purpose);
+                    if let Some(done) = done {
+                        self.job_done(now, purpose, done);
+                    }
+                }
+            }
+            Event::Queued(order, Err(failure)) => self.not_queued(now, order, failure),
+            Event::JobDone { job, result, end } => {
+                if let Some((purpose, done)) = self.jobs.done(job, Done { result, end }) {
+                    self.job_done(now, purpose, done);
+                }
+            }
+            Event::Changed(unit) => {
+                if self.units.is_of_interest(&unit) {
+                    self.look();
+                }
+            }
+            Event::Looked(number, found) => self.looked(now, number, found),
+            Event::Restarts { unit, end, server } => {
+                let consequence = self.units.restarts(&unit, &end, server, &self.server);
+                self.follow(now, consequence);
+            }
+            Event::StartedAgain(unit, outcome) => self.started_again(unit, outcome),
+            Event::ServerReplaced(Err(failure)) => {
+                let unit = self.display.map(names::xorg_service).unwrap_or_default();
+                self.end(now, Why::NotStarted { unit, why: failure.text });
+            }
+            Event::Reconnected => self.look(),
+            Event::ManagerGone(why) => {
+                self.manager_gone = Some(why.clone());
+                self.end(now, Why::ManagerLost(why));
+            }
+            Event::Control(Control::Gone(why)) => self.end(now, Why::LogindLost(why)),
+            Event::Control(control) => {
+                if self.server.control(&control) {
+                    self.act(Action::ReplaceServer);
+                }
+                self.fork_if_due(now);
+            }
+            Event::Served => {
+                self.server.served();
+                if !self.told {
+                    // By now nothing of a start waits for a processor any more. Multiplexers that start later have the
+                    // display from the user manager, or from whoever starts them.
+                    self.told = true;
+                    self.act(Action::TellMultiplexers);
+                }
+                if self.server.take_replacement() {
+                    self.act(Action::ReplaceServer);
+                }
+            }
+            Event::Managed => self.ready(),
+            Event::Unmanaged => self.say_unmanaged(),
+            Event::WindowManagerUnit(unit) => self.units.found_window_manager(unit),
+            Event::LaunchAsked { client, display, problem } => self.launch_asked(now, client, display, problem),
+            Event::Forked(client, outcome) => self.forked(client, outcome),
+            Event::ServerEnded(ending) => {
+                self.server_ended(ending);
+                self.server.ended(now, ending, self.setup.deadlines.launch);
+                self.decide_fate(now);
+            }
+            Event::LastWords(client, text) => {
+                self.last_words(client, text);
+                self.decide_fate(now);
+            }
+            Event::ClientGone(client) => {
+                self.client_gone(client);
+                self.decide_fate(now);
+            }
+            Event::StopAsked(client) => {
+                self.act(Action::Reply(client, Reply::Stopping));
+                self.end(now, Why::Asked);
+            }
+            Event::Interrupt(signal) => self.end(now, Why::Signal(signal)),
+            Event::Due => {
+                self.decide_fate(now);
+                self.fork_if_due(now);
+            }
+            Event::ServerReplaced(Ok(()))
+            | Event::Prepared(_)
+            | Event::NotPrepared
+            | Event::ApplicationsEnded
+            | Event::Dependents(_)
+            | Event::ManagerStops(_)
+            | Event::ServerGivenUp { .. }
+            | Event::TakenBack
+            | Event::TerminalRestored
+            | Event::PutBack => {}
+        }
+    }
+
+    /// The manager has taken an order.
+    fn queued(&mut self, purpose: &Purpose) {
+        match purpose {
+            Purpose::Server => {
+                self.starting.server = true;
+                self.go_on_starting();
+            }
+            Purpose::Display => {
+                self.starting.display = true;
+                self.units.count_from(names::XORG_TARGET, self.looks.next());
+                self.look();
+                self.go_on_starting();
+            }
+            Purpose::Own(_) | Purpose::WindowManager => {
+                self.starting.unanswered -= 1;
+                if self.starting.unanswered == 0 {
+                    let from = self.looks.next();
+                    for unit in self.units.names().to_vec() {
+                        self.units.count_from(&unit, from);
+                    }
+                    self.units.count_from(names::WM_TARGET, from);
+                    self.look();
+                }
+            }
+            Purpose::Ready => {
+                self.units.count_from(names::WM_READY_TARGET, self.looks.next());
+                self.look();
+            }
+            Purpose::Rescue => {
+                if let Some(unit) = self.units.rescue_unit().map(str::to_owned) {
+                    self.units.count_from(&unit, self.looks.next());
+                }
+                if let Some(why) = self.units.rescued() {
+                    tracing::error!("{why}; {} runs in its place", self.setup.policy.crash.rescue.join(" "));
+                }
+                self.look();
+            }
+            Purpose::End => {}
+        }
+    }
+
+    /// The manager has not taken an order.
+    fn not_queued(&mut self, now: Instant, order: Order, failure: CallFailure) {
+        let unit = match self.jobs.refused(order) {
+            Some(Purpose::Server) => self.display.map(names::xorg_service).unwrap_or_default(),
+            Some(Purpose::Display) => names::XORG_TARGET.to_owned(),
+            Some(Purpose::Own(unit)) => unit,
+            Some(Purpose::WindowManager) => names::WM_TARGET.to_owned(),
+            Some(Purpose::Ready) => {
+                return tracing::error!("{} cannot be started: {}", names::WM_READY_TARGET, failure.text);
+            }
+            Some(Purpose::Rescue) => {
+                tracing::error!("the rescue command cannot be started: {}", failure.text);
+                if let Some(why) = self.units.rescued().cloned() {
+                    self.end(now, why);
+                }
+                return;
+            }
+            Some(Purpose::End) | None => return,
+        };
+        self.end(now, Why::NotStarted { unit, why: failure.text });
+    }
+
+    /// The next step of the start, if what it waits for is there.
+    ///
+    /// The window manager is queued when the first server has been forked, and not before: it has the server's whole start
+    /// to come up in, and until the server is forked the two processors of a small machine, and the kernel's lock on moving
+    /// processes between cgroups, are better left to what the server waits for, the supervisor. Not later either: its own
+    /// start overlaps with the server's.
+    fn go_on_starting(&mut self) {
+        let starting = &mut self.starting;
+        if starting.server && starting.exported && !starting.display {
+            if self.jobs.is_asked(|purpose| *purpose == Purpose::Display) {
+                return;
+            }
+            return self.start(Purpose::Display, names::XORG_TARGET, Mode::Replace);
+        }
+        if !starting.display || !starting.forked || std::mem::replace(&mut starting.asked, true) {
+            return;
+        }
+        // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached without
+        // them.
+        let mode = if self.setup.own.is_some() { Mode::IgnoreDependencies } else { Mode::Replace };
+        self.starting.unanswered = 1 + u8::from(self.setup.own.is_some());
+        match self.setup.own.clone() {
+            Some(unit) if self.setup.policy.transient.is_some() => {
+                let order = self.jobs.ask(Purpose::Own(unit));
+                self.act(Action::StartTransient(order));
+            }
+            Some(unit) => self.start(Purpose::Own(unit.clone()), &unit, Mode::Replace),
+            None => {}
+        }
+        self.start(Purpose::WindowManager, names::WM_TARGET, mode);
+    }
+
+    /// A job has ended; the session ends with the failure of one of these, unless the rescue command takes over.
+    fn job_done(&mut self, now: Instant, purpose: Purpose, done: Done) {
+        if done.result == "done" {
+            return;
+        }
+        let unit = match purpose {
+            Purpose::Server => {
+                // The supervisor tells more than the job does.
+                self.server.job_failed(now, self.setup.deadlines.launch);
+                return self.decide_fate(now);
+            }
+            Purpose::Display => names::XORG_TARGET.to_owned(),
+            Purpose::Own(unit) => unit,
+            Purpose::WindowManager => names::WM_TARGET.to_owned(),
+            Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
+            // If it cannot be started the session goes on without it.
+            Purpose::Ready | Purpose::End => return,
+        };
+        let why = match done.end.filter(|end| end.code != 0) {
+            Some(end) => Why::SessionFailed { unit, end },
+            None => Why::NotStarted { unit, why: format!("its start job ended with \"{}\"", done.result) },
+        };
+        let consequence = self.units.rescue(why);
+        self.follow(now, Some(consequence));
+    }
+
+    /// A look is over.
+    fn looked(&mut self, now: Instant, number: u32, found: Result<Seen, CallFailure>) {
+        if !self.looks.over(number) {
+            return;
+        }
+        match found {
+            Ok(seen) => {
+                let consequences = self.units.review(now, number, &seen, &self.server);
+                self.follow(now, consequences);
+            }
+            // What has changed is not lost with it. Without a connection the next one brings a look.
+            Err(failure) if failure.kind == FailureKind::Silent => self.look(),
+            Err(failure) => tracing::debug!("the session's units cannot be looked at: {}", failure.text),
+        }
+        if matches!(self.stage, Stage::Up) && self.looks.take_again() {
+            self.look();
+        }
+    }
+
+    fn follow(&mut self, now: Instant, consequences: impl IntoIterator<Item = Consequence>) {
+        for consequence in consequences {
+            match consequence {
+                Consequence::Ready => {
+                    self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+                }
+                Consequence::StartAgain(unit) => self.act(Action::StartAgain(unit)),
+                Consequence::Rescue => {
+                    let order = self.jobs.ask(Purpose::Rescue);
+                    self.act(Action::StartRescue(order));
+                }
+                Consequence::End(why) => return self.end(now, why),
+            }
+        }
+    }
+
+    /// A unit that was to be started again was asked for, or cannot be.
+    fn started_again(&mut self, unit: String, outcome: Result<(), CallFailure>) {
+        match outcome {
+            // A transient unit that is not failed any more may be forgotten, or cannot be read.
+            Err(failure) if failure.kind == FailureKind::Refused && self.units.may_make_anew(&unit) => {
+                return self.act(Action::StartAnew(unit));
+            }
+            Err(failure) => tracing::warn!("{unit} cannot be started again: {}", failure.text),
+            Ok(()) => {}
+        }
+        self.units.started_again(&unit, self.looks.next());
+        self.look();
+    }
+
+    /// A window manager is there: what waits for one is started, once.
+    fn ready(&mut self) {
+        if self.units.ask_ready() {
+            self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+        }
+    }
+
+    fn say_unmanaged(&self) {
+        // The macro has a `display` of its own.
+        let Some(which) = self.display else { return };
+        tracing::warn!(
+            "no window manager manages display {which} after {} s (the session is {}); graphical-session.target waits for \
+             one, or set session.ready = \"started\" in startxd.toml",
+            self.setup.deadlines.window_manager.as_secs_f32(),
+            self.setup.description
+        );
+    }
+
+    fn launch_asked(&mut self, now: Instant, client: ClientId, asked: Display, problem: Option<String>) {
+        let other = self.display.and_then(|ours| display::other_display(ours, asked));
+        match self.server.ask(now, client, other, problem) {
+            Gate::Fork => self.act(Action::Fork(client)),
+            Gate::Hold => self.act(Action::Reply(client, Reply::Later)),
+            Gate::Refuse(reason) => {
+                tracing::warn!("refused to launch a server: {reason}");
+                self.act(Action::Refuse(client, reason));
+            }
+        }
+    }
+
+    /// Forks the server that was held back, if its time has come.
+    fn fork_if_due(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::Up)
+            && let Some(client) = self.server.take_due(now)
+        {
+            self.act(Action::Fork(client));
+        }
+    }
+
+    fn forked(&mut self, client: ClientId, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => {
+                self.server.forked(client);
+                // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would
+                // have failed. From here on it waits in the backlog, as every other client's does.
+                self.act(Action::Watch);
+                self.starting.forked = true;
+                self.go_on_starting();
+            }
+            Err(reason) => {
+                tracing::warn!("refused to launch a server: {reason}");
+                self.server.not_forked(reason.clone());
+                self.act(Action::Refuse(client, reason));
+            }
+        }
+    }
+
+    /// The server's supervisor learns of its end, in every stage.
+    fn server_ended(&mut self, ending: crate::launch::Ending) {
+        if let Some(supervisor) = self.server.supervisor() {
+            self.act(Action::Reply(supervisor, Reply::Exited(ending)));
+        }
+    }
+
+    fn last_words(&mut self, client: ClientId, text: String) {
+        if !self.server.says(client, text) {
+            let reason = "only the supervisor of the server can tell of its end".to_owned();
+            self.act(Action::Refuse(client, reason));
+        }
+    }
+
+    fn client_gone(&mut self, client: ClientId) {
+        if self.server.client_gone(client) {
+            self.act(Action::TerminateServer);
+        }
+    }
+
+    /// What a server's end means, if it is open and can be said.
+    fn decide_fate(&mut self, now: Instant) {
+        match self.server.fate(now, &self.setup.policy.crash) {
+            None | Some(Fate::Undecided) => {}
+            Some(Fate::Over(why)) => self.end(now, why),
+            Some(Fate::ComesBack) => {
+                self.act(Action::AskForDevices);
+                self.look();
+            }
+        }
+    }
+}

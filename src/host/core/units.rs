@@ -1,0 +1,355 @@
+//! The units' machine: what the end of a unit means for the session, and what is done about it. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::display::{Crashes, Server};
+use super::event::{Observed, Seen, ServerSeen};
+use crate::config::Crash;
+use crate::host::why::Why;
+use crate::manager::verdict::Verdict;
+use crate::manager::{ServiceEnd, UnitState, names};
+
+/// The targets that are looked at. `graphical-session.target`, which many stop to log out, takes `wm-ready.target` with it.
+pub(super) const TARGETS: [&str; 3] = [names::XORG_TARGET, names::WM_TARGET, names::WM_READY_TARGET];
+
+/// How far `wm-ready.target` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum ReadyTarget {
+    /// Not asked for.
+    #[default]
+    Waiting,
+    /// Asked for.
+    Asked,
+    /// It was up.
+    Reached,
+}
+
+/// What follows from a unit's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Consequence {
+    /// `wm-ready.target` is started: the window manager's unit is up, and that is all that is asked of it.
+    Ready,
+    /// The unit is started again.
+    StartAgain(String),
+    /// The rescue command takes the window manager's place.
+    Rescue,
+    /// The session ends.
+    End(Why),
+}
+
+/// What a session's units are judged by.
+#[derive(Debug, Clone)]
+pub struct UnitPolicy {
+    /// The names of the session's own units.
+    pub units: Vec<String>,
+    /// The service that is made for this session, if there is one, and whether systemd is to start it again.
+    pub transient: Option<(String, bool)>,
+    /// Whether a window manager is ready once its unit is started (`session.ready = "started"`).
+    pub ready_when_started: bool,
+    /// How many crashes a session bears, and whether there is a rescue command.
+    pub crash: Crash,
+}
+
+/// The units that are the session's own, and what has become of them.
+#[derive(Debug)]
+pub(super) struct Units {
+    policy: UnitPolicy,
+    /// Their names: those of the policy, and the rescue command's.
+    names: Vec<String>,
+    /// The window manager's, once it is known which of them that is.
+    window_manager: Option<String>,
+    /// From which look on each unit and target counts: the first that was begun after its start had been answered. Before
+    /// that, what a unit does says nothing of this session: the repair of an earlier one may be what changes it.
+    counts_from: BTreeMap<String, u32>,
+    /// What runs in the window manager's place, and why.
+    rescued: Option<Why>,
+    /// Those that were started again because their display was gone, and the number of the last server that took them.
+    revived: BTreeMap<String, u32>,
+    /// Those that are being made anew, as they could not just be started again.
+    anew: Vec<String>,
+    /// Those whose crash was said already, so that it is said once.
+    said: Vec<String>,
+    /// When the window manager has crashed, where it is ours to start it again.
+    crashes: Crashes,
+    /// What the last look has found.
+    verdicts: BTreeMap<String, Verdict>,
+    ready: ReadyTarget,
+}
+
+impl Units {
+    /// The units of a session, none of which has been asked for yet.
+    pub(super) fn new(policy: UnitPolicy) -> Self {
+        Self {
+            names: policy.units.clone(),
+            policy,
+            window_manager: None,
+            counts_from: BTreeMap::new(),
+            rescued: None,
+            revived: BTreeMap::new(),
+            anew: Vec::new(),
+            said: Vec::new(),
+            crashes: Crashes::default(),
+            verdicts: BTreeMap::new(),
+            ready: ReadyTarget::Waiting,
+        }
+    }
+
+    /// The session's own units.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// From the look with this number on, this unit or target counts.
+    pub(super) fn count_from(&mut self, unit: &str, look: u32) {
+        self.counts_from.insert(unit.to_owned(), look);
+    }
+
+    /// For as long as a request is on its way, what this unit does does not count.
+    fn ignore(&mut self, unit: &str) {
+        self.counts_from.remove(unit);
+        self.verdicts.insert(unit.to_owned(), Verdict::Restarting);
+    }
+
+    /// Whether a unit that cannot be started again is to be made anew: a service of this session, once each time.
+    pub(super) fn may_make_anew(&mut self, unit: &str) -> bool {
+        let first = names::is_session_service(unit) && !self.anew.iter().any(|anew| anew == unit);
+        if first {
+            self.anew.push(unit.to_owned());
+        }
+        first
+    }
+
+    /// A unit is on its way again, or cannot be; from the look with this number on it counts.
+    pub(super) fn started_again(&mut self, unit: &str, look: u32) {
+        self.anew.retain(|anew| anew != unit);
+        self.count_from(unit, look);
+    }
+
+    /// What there is to look at now: those that count, less a window manager that the rescue command has replaced.
+    pub(super) fn of_interest(&self) -> Vec<String> {
+        let targets = TARGETS.iter().map(|&target| target.to_owned());
+        let units = self.names.iter().filter(|unit| !self.is_replaced(unit)).cloned();
+        units.chain(targets).filter(|unit| self.counts_from.contains_key(unit)).collect()
+    }
+
+    /// Whether a change of this unit is of interest.
+    pub(super) fn is_of_interest(&self, unit: &str) -> bool {
+        self.counts_from.contains_key(unit) && !self.is_replaced(unit)
+    }
+
+    fn is_replaced(&self, unit: &str) -> bool {
+        let is_own = self.names.iter().any(|own| own == unit);
+        self.rescued.is_some() && is_own && self.window_manager.as_deref() != Some(unit)
+    }
+
+    /// The window manager's process is in this unit.
+    pub(super) fn found_window_manager(&mut self, unit: String) {
+        if self.names.contains(&unit) {
+            self.window_manager = Some(unit);
+        } else {
+            tracing::debug!("the window manager runs in {unit}, which is none of {:?}", self.names);
+        }
+    }
+
+    /// Whether this is the window manager's unit, as far as that is known: it is, or there is no other.
+    fn is_window_manager(&self, unit: &str) -> bool {
+        match &self.window_manager {
+            Some(window_manager) => window_manager == unit,
+            None => self.names.len() == 1,
+        }
+    }
+
+    /// `wm-ready.target` is to be started. Returns whether it has not been asked for yet.
+    pub(super) fn ask_ready(&mut self) -> bool {
+        let first = self.ready == ReadyTarget::Waiting;
+        if first {
+            self.ready = ReadyTarget::Asked;
+        }
+        first
+    }
+
+    /// What a look has found, in the order in which it matters; the rest is not looked at after one that ends the session.
+    ///
+    /// Targets come first: somebody's stop of a target takes the window manager down too, and its end is not what went wrong.
+    pub(super) fn review(&mut self, now: Instant, look: u32, seen: &Seen, server: &Server) -> Vec<Consequence> {
+        let counts = |unit: &str| self.counts_from.get(unit).is_some_and(|&from| look >= from);
+        let seen_units: Vec<&(String, Observed)> = seen.units.iter().filter(|(unit, _)| counts(unit)).collect();
+        let mut consequences = Vec::new();
+        for (target, observed) in &seen_units {
+            if let Some(target) = TARGETS.into_iter().find(|known| known == target)
+                && let Some(why) = self.review_target(target, &observed.state)
+            {
+                return vec![Consequence::End(why)];
+            }
+        }
+        let units: Vec<_> = seen_units.into_iter().filter(|(unit, _)| self.names.contains(unit)).collect();
+        for (unit, observed) in &units {
+            self.verdicts.insert(unit.clone(), observed.verdict());
+        }
+        for (unit, observed) in units {
+            let consequence = self.review_unit(now, unit, observed, seen.server, server);
+            let last = matches!(consequence, Some(Consequence::End(_) | Consequence::Rescue));
+            consequences.extend(consequence);
+            if last {
+                break;
+            }
+        }
+        consequences
+    }
+
+    /// A target that has changed; `Some` if the session ends with it.
+    fn review_target(&mut self, target: &'static str, state: &UnitState) -> Option<Why> {
+        if target == names::WM_READY_TARGET {
+            // If it cannot be started the session goes on without it.
+            if state.active == "active" {
+                self.ready = ReadyTarget::Reached;
+            }
+            if self.ready != ReadyTarget::Reached {
+                return None;
+            }
+        }
+        (state.is_down() || state.is_going_down()).then_some(Why::TargetStopped(target))
+    }
+
+    fn review_unit(
+        &mut self,
+        now: Instant,
+        unit: &str,
+        observed: &Observed,
+        seen: Option<ServerSeen>,
+        server: &Server,
+    ) -> Option<Consequence> {
+        let verdict = observed.verdict();
+        if verdict == Verdict::Up {
+            self.said.retain(|said| said != unit);
+            let started = observed.state.active == "active" && observed.state.job.is_none();
+            return (self.policy.ready_when_started && started && self.ask_ready()).then_some(Consequence::Ready);
+        }
+        let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
+        if let Some(number) = server.lost_with(seen, failed)
+            && self.revive(unit, number)
+        {
+            self.ignore(unit);
+            return Some(Consequence::StartAgain(unit.to_owned()));
+        }
+        if let Verdict::Failed(end) = &verdict
+            && self.comes_back_by_us(now, unit, end, observed)
+        {
+            self.say_restarting(unit);
+            self.ignore(unit);
+            return Some(Consequence::StartAgain(unit.to_owned()));
+        }
+        self.decide(unit, verdict)
+    }
+
+    /// A unit has ended by itself, and its own policy starts it again. `Restart=always`, as in the wiki's units, would start
+    /// a window manager again that its user has left.
+    pub(super) fn restarts(
+        &mut self,
+        unit: &str,
+        end: &ServiceEnd,
+        seen: Option<ServerSeen>,
+        server: &Server,
+    ) -> Option<Consequence> {
+        let verdict = if end.is_clean_exit() { Verdict::LoggedOut } else { Verdict::Restarting };
+        if !self.is_of_interest(unit) || server.lost_with(seen, verdict == Verdict::Restarting).is_some() {
+            return None;
+        }
+        self.decide(unit, verdict)
+    }
+
+    /// What a unit's end means: the session's end if it is the window manager's, or if nobody knows which one that is and
+    /// it is the last.
+    fn decide(&mut self, unit: &str, verdict: Verdict) -> Option<Consequence> {
+        let why = match verdict {
+            Verdict::Up => return None,
+            Verdict::Restarting => {
+                self.say_restarting(unit);
+                return None;
+            }
+            Verdict::LoggedOut => Why::LoggedOut,
+            Verdict::Failed(end) => Why::SessionFailed { unit: unit.to_owned(), end },
+        };
+        let decides = match &self.window_manager {
+            Some(window_manager) => window_manager == unit,
+            None => {
+                let others = self.names.iter().filter(|other| *other != unit);
+                let up = |other: &String| {
+                    matches!(self.verdicts.get(other.as_str()), Some(Verdict::Up | Verdict::Restarting))
+                };
+                !others.into_iter().any(up)
+            }
+        };
+        if decides { Some(self.rescue(why)) } else { None }
+    }
+
+    /// The window manager is gone, because of `why`. The rescue command takes its place if the window manager has failed,
+    /// there is such a command, and it was not tried yet; else the session ends.
+    ///
+    /// The session fails all the same in the end, with the first reason: what a person did meanwhile mended something for
+    /// the next one at best.
+    pub(super) fn rescue(&mut self, why: Why) -> Consequence {
+        if let Some(instead_of) = self.rescued.take() {
+            return Consequence::End(instead_of);
+        }
+        if !matches!(why, Why::SessionFailed { .. } | Why::NotStarted { .. }) || self.policy.crash.rescue.is_empty() {
+            return Consequence::End(why);
+        }
+        let unit = names::session_service("rescue");
+        self.names.push(unit.clone());
+        self.window_manager = Some(unit);
+        self.rescued = Some(why);
+        Consequence::Rescue
+    }
+
+    /// Why the rescue command runs; `None` if it does not.
+    pub(super) const fn rescued(&self) -> Option<&Why> {
+        self.rescued.as_ref()
+    }
+
+    /// The unit that the rescue command runs in, if it does.
+    pub(super) fn rescue_unit(&self) -> Option<&str> {
+        self.rescued.as_ref().and(self.window_manager.as_deref())
+    }
+
+    /// Whether a unit is to be started again because it has ended with this server: once for each, as what fails then by
+    /// itself would else be started again and again.
+    fn revive(&mut self, unit: &str, server: u32) -> bool {
+        let first = self.revived.get(unit).is_none_or(|&last| last < server);
+        if first {
+            self.revived.insert(unit.to_owned(), server);
+        }
+        first
+    }
+
+    /// Whether a window manager that has crashed is ours to start again, and the session bears it once more.
+    fn comes_back_by_us(&mut self, now: Instant, unit: &str, end: &ServiceEnd, observed: &Observed) -> bool {
+        if !end.is_crash() || !self.is_window_manager(unit) || !self.is_ours_to_restart(unit, observed) {
+            return false;
+        }
+        let crash = &self.policy.crash;
+        self.crashes.add(now, crash.window) <= crash.limit
+    }
+
+    /// Whether systemd does not start a unit again that should be.
+    ///
+    /// A unit of the person's own may say nothing of restarts (`Restart=no`, the default). And systemd cannot start a
+    /// command again although it was told to: 252 does not read what it has written itself if there is a `$` in the command
+    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end is the session's is none
+    /// of these.
+    fn is_ours_to_restart(&self, unit: &str, observed: &Observed) -> bool {
+        if let Some((_, restart)) = self.policy.transient.as_ref().filter(|(name, _)| name == unit) {
+            return *restart && observed.state.load != "loaded";
+        }
+        unit.ends_with(".service") && !names::is_session_service(unit) && observed.never_restarts
+    }
+
+    /// Says that a unit is on its way back, once for each time.
+    fn say_restarting(&mut self, unit: &str) {
+        if !self.said.iter().any(|said| said == unit) {
+            tracing::warn!("{unit} crashed and is being started again");
+            self.said.push(unit.to_owned());
+        }
+    }
+}

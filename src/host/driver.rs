@@ -1,0 +1,600 @@
+//! The driver of a session: what happens becomes an event of the core, and what the core asks for is done.
+//!
+//! There is one `select!` for the whole life of the host, from the first moment that something has to be undone. Nothing in
+//! it waits for an answer: what asks somebody is a task, whose answer is an event like any other.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, sleep_until};
+
+use super::act::{self, Call, RunningServer, ServerProbe};
+use super::core::{Action, CallFailure, ClientId, Event, JobId, ManagerState, Session, Setup, UnitPolicy};
+use super::failure::Failure;
+use super::interrupts::Interrupts;
+use super::logind_watch::LogindWatch;
+use super::manager_link::{ManagerEvent, ManagerLink};
+use super::multiplexers::Telling;
+use super::peers::{Peer, PeerEvent, Peers};
+use super::prepare::Prepared;
+use super::server::Plan;
+use super::terminal::Terminal;
+use super::variables::Exported;
+use super::watch::{Sight, watch};
+use super::why::Why;
+use crate::config::{Config, Ready};
+use crate::launch::{Reply, Request};
+use crate::manager::transient::Service;
+use crate::manager::{self, Manager, restore};
+use crate::os;
+use crate::session::{self, Choice, Surroundings};
+use crate::x11::display::Display;
+use crate::x11::occupied::lock_holder_of;
+
+/// What the preparation brings.
+pub(super) struct Ground {
+    /// The session's place, and what is to be undone.
+    pub prepared: Prepared,
+    /// The launch socket, served.
+    pub peers: Peers,
+    /// The user manager.
+    pub link: ManagerLink,
+    /// How to start a server.
+    pub plan: Plan,
+}
+
+/// The preparation, under way.
+pub(super) type Preparation = Pin<Box<dyn Future<Output = Result<Ground, Failure>> + Send>>;
+
+/// What a driver begins with.
+pub(super) struct Parts {
+    /// What to run.
+    pub choice: Choice,
+    /// The configuration.
+    pub config: Config,
+    /// Begun when the core asks for it.
+    pub preparation: Preparation,
+    /// The signals that end a session.
+    pub interrupts: Interrupts,
+    /// logind's word on the server's devices.
+    pub logind: LogindWatch,
+    /// The terminal; a seat without terminals has no text mode to come back to.
+    pub terminal: Option<Terminal>,
+}
+
+/// A supervisor's request, until its server is forked.
+struct LaunchRequest {
+    /// A pipe for output, then the listening sockets.
+    fds: Vec<OwnedFd>,
+}
+
+/// A session that is being prepared, up, or going down.
+pub(super) struct Driver {
+    core: Session,
+    choice: Choice,
+    config: Config,
+    preparation: Option<Preparation>,
+    /// Why the preparation failed.
+    failure: Option<Failure>,
+    prepared: Option<Prepared>,
+    peers: Option<Peers>,
+    link: Option<ManagerLink>,
+    plan: Option<Plan>,
+    interrupts: Interrupts,
+    logind: LogindWatch,
+    terminal: Option<Terminal>,
+    /// Those that can be answered.
+    clients: HashMap<ClientId, Peer>,
+    launches: HashMap<ClientId, LaunchRequest>,
+    server: Option<Arc<RunningServer>>,
+    /// How many servers there have been.
+    launched: u32,
+    sights: Option<Receiver<Sight>>,
+    rescue: Option<Service>,
+    telling: Option<Telling>,
+    /// What is to be asked of a manager that is being connected again.
+    backlog: Vec<Action>,
+    /// What has come of actions at once; told before anything else.
+    at_once: VecDeque<Event>,
+    events: UnboundedSender<Event>,
+    answers: UnboundedReceiver<Event>,
+}
+
+/// Lives a session from its preparation until all is undone. Returns why it ended.
+///
+/// # Errors
+/// The preparation failed.
+pub(super) async fn run(parts: Parts) -> Result<Why, Failure> {
+    let Parts { choice, config, preparation, interrupts, logind, terminal } = parts;
+    let (core, actions) = Session::begin(setup(&choice, &config));
+    let (events, answers) = mpsc::unbounded_channel();
+    let mut driver = Driver {
+        core,
+        choice,
+        config,
+        preparation: None,
+        failure: None,
+        prepared: None,
+        peers: None,
+        link: None,
+        plan: None,
+        interrupts,
+        logind,
+        terminal,
+        clients: HashMap::new(),
+        launches: HashMap::new(),
+        server: None,
+        launched: 0,
+        sights: None,
+        rescue: None,
+        telling: None,
+        backlog: Vec::new(),
+        at_once: VecDeque::new(),
+        events,
+        answers,
+    };
+    let mut preparation = Some(preparation);
+    for action in actions {
+        match action {
+            Action::Prepare => driver.preparation = preparation.take(),
+            action => driver.execute(action).await,
+        }
+    }
+    while !driver.core.over() {
+        if let Some(event) = driver.next().await {
+            driver.tell(event).await;
+        }
+    }
+    match (driver.core.why().cloned(), driver.failure.take()) {
+        (Some(why), _) => Ok(why),
+        (None, Some(failure)) => Err(failure),
+        (None, None) => unreachable!("a session that ended without a reason could not be prepared, and says why"),
+    }
+}
+
+/// What the core has to know of a session.
+fn setup(choice: &Choice, config: &Config) -> Setup {
+    let own = match choice {
+        Choice::Command(service) | Choice::Entry { service, .. } => Some(service.name.clone()),
+        Choice::Unit(unit) => Some(unit.clone()),
+        Choice::Wanted(_) => None,
+    };
+    Setup {
+        policy: UnitPolicy {
+            units: choice.units(),
+            transient: choice.service().map(|service| (service.name.clone(), service.restart.is_some())),
+            ready_when_started: config.session.ready == Ready::Started,
+            crash: config.crash.clone(),
+        },
+        own,
+        deadlines: config.deadlines,
+        description: choice.describe(),
+    }
+}
+
+impl Driver {
+    /// Tells the core what has happened, and does what it asks for.
+    async fn tell(&mut self, event: Event) {
+        tracing::trace!("{event:?}");
+        let actions = self.core.step(std::time::Instant::now(), event);
+        for action in actions {
+            tracing::trace!("{action:?}");
+            self.execute(action).await;
+        }
+    }
+
+    /// The next thing that happens, if the core is to hear of it. Every branch may be dropped while it waits, so nothing is
+    /// lost.
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.at_once.pop_front() {
+            return Some(event);
+        }
+        let due = self.core.due(std::time::Instant::now());
+        let due = async {
+            match due {
+                Some(due) => sleep_until(Instant::from_std(due)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let happened = tokio::select! {
+            // The server's end first: what follows from it (a window manager that exits) must find it known.
+            biased;
+            ending = act::ended(self.server.as_ref()) => Happened::ServerEnded(ending),
+            signal = self.interrupts.next() => Happened::Event(Event::Interrupt(signal.as_str())),
+            ground = prepared(&mut self.preparation) => Happened::Prepared(Box::new(ground)),
+            event = of_peers(&mut self.peers) => Happened::Peer(event),
+            sight = seen(&mut self.sights) => Happened::Sight(sight),
+            event = of_manager(&mut self.link) => Happened::Manager(event),
+            control = self.logind.next() => Happened::Event(Event::Control(control)),
+            // We hold a sender ourselves, so this queue never ends.
+            Some(event) = self.answers.recv() => Happened::Event(event),
+            () = due => Happened::Event(Event::Due),
+        };
+        match happened {
+            Happened::Event(event) => Some(event),
+            Happened::ServerEnded(ending) => {
+                self.server_ended();
+                Some(Event::ServerEnded(ending))
+            }
+            Happened::Prepared(ground) => Some(self.is_prepared(*ground)),
+            Happened::Peer(event) => Some(self.peer(event)),
+            Happened::Sight(sight) => self.sight(sight).await,
+            Happened::Manager(event) => self.manager(event).await,
+        }
+    }
+
+    fn is_prepared(&mut self, ground: Result<Ground, Failure>) -> Event {
+        match ground {
+            Ok(Ground { prepared, peers, link, plan }) => {
+                let display = prepared.display;
+                self.prepared = Some(prepared);
+                self.peers = Some(peers);
+                self.link = Some(link);
+                self.plan = Some(plan);
+                Event::Prepared(display)
+            }
+            Err(failure) => {
+                self.failure = Some(failure);
+                Event::NotPrepared
+            }
+        }
+    }
+
+    /// The server was reaped.
+    fn server_ended(&mut self) {
+        self.sights = None;
+        let pid = self.server.take().map(|server| server.process.pid);
+        let Some(display) = self.display() else { return };
+        // A killed server leaves its lock file: one that names the server that we reaped is ours.
+        let holder = lock_holder_of(display);
+        if holder.is_some() && holder == pid {
+            let _ = std::fs::remove_file(display.lock_path());
+        }
+    }
+
+    fn display(&self) -> Option<Display> {
+        self.prepared.as_ref().map(|prepared| prepared.display)
+    }
+
+    /// Something that a client did, in the core's words.
+    fn peer(&mut self, event: PeerEvent) -> Event {
+        match event {
+            PeerEvent::Request(peer, request, fds) => {
+                let client = peer.id();
+                self.clients.insert(client, peer);
+                match request {
+                    Request::Launch { display, listeners } => {
+                        let problem = self.problem_with(listeners, &fds);
+                        self.launches.insert(client, LaunchRequest { fds });
+                        Event::LaunchAsked { client, display, problem }
+                    }
+                    Request::Stop => Event::StopAsked(client),
+                    Request::Failed(text) => Event::LastWords(client, text),
+                }
+            }
+            PeerEvent::Gone(peer) => {
+                self.clients.remove(&peer.id());
+                self.launches.remove(&peer.id());
+                Event::ClientGone(peer.id())
+            }
+        }
+    }
+
+    /// What is wrong with the descriptors of a launch: what another process hands us is checked before a server is let loose
+    /// on it.
+    fn problem_with(&self, listeners: usize, fds: &[OwnedFd]) -> Option<String> {
+        if !(1..=2).contains(&listeners) || fds.len() != listeners + 1 {
+            return Some("a launch takes one descriptor for output and one or two listening sockets".to_owned());
+        }
+        self.plan.as_ref()?.problem_with(&fds[1..]).map(str::to_owned)
+    }
+
+    /// Something that was seen on the display.
+    async fn sight(&mut self, sight: Option<Sight>) -> Option<Event> {
+        Some(match sight {
+            Some(Sight::Served) => {
+                if let Some(server) = &self.server {
+                    server.serves.store(true, Ordering::Relaxed);
+                }
+                Event::Served
+            }
+            Some(Sight::Managed(window_manager)) => {
+                let (name, sign) = (&window_manager.name, window_manager.sign);
+                tracing::info!(name, ?sign, "a window manager manages the display");
+                if let (Some(pid), Some(manager)) = (window_manager.pid, self.connected()) {
+                    act::send(act::find_window_manager(manager, pid), &self.events).await;
+                }
+                Event::Managed
+            }
+            Some(Sight::Unmanaged) => Event::Unmanaged,
+            None => {
+                // A queue that has ended is ready for ever.
+                self.sights = None;
+                return None;
+            }
+        })
+    }
+
+    /// Something that came from the manager.
+    async fn manager(&mut self, event: ManagerEvent) -> Option<Event> {
+        Some(match event {
+            ManagerEvent::Told(manager::Signal::UnitChanged(unit)) => Event::Changed(unit),
+            ManagerEvent::Told(manager::Signal::JobDone { job, result, .. }) if result == "done" => {
+                Event::JobDone { job: JobId(job.to_string()), result, end: None }
+            }
+            ManagerEvent::Told(manager::Signal::JobDone { job, unit, result }) => {
+                act::send(act::job_done(self.connected(), job, unit, result), &self.events).await;
+                return None;
+            }
+            ManagerEvent::Told(manager::Signal::Restarts { unit, end }) => {
+                act::send(act::restarts(unit, end, self.probe()), &self.events).await;
+                return None;
+            }
+            // The link connects again instead of telling this.
+            ManagerEvent::Told(manager::Signal::Lost) => return None,
+            ManagerEvent::Reconnected => {
+                for action in std::mem::take(&mut self.backlog) {
+                    self.execute(action).await;
+                }
+                Event::Reconnected
+            }
+            ManagerEvent::Gone(why) => {
+                self.backlog.clear();
+                Event::ManagerGone(why)
+            }
+        })
+    }
+
+    /// The manager, if it can be asked now.
+    fn connected(&self) -> Option<Manager> {
+        self.link.as_ref().filter(|link| !link.is_connecting()).and_then(ManagerLink::manager).cloned()
+    }
+
+    fn probe(&self) -> Option<ServerProbe> {
+        let (server, prepared) = (self.server.clone()?, self.prepared.as_ref()?);
+        Some(ServerProbe { server, display: prepared.display, cookie: prepared.cookie })
+    }
+
+    /// Does what the core asks for.
+    async fn execute(&mut self, action: Action) {
+        let action = match self.execute_here(action) {
+            Ok(()) => return,
+            Err(action) => action,
+        };
+        if self.link.as_ref().is_some_and(ManagerLink::is_connecting) {
+            return self.backlog.push(action);
+        }
+        // A manager that is gone is told; what was asked of it comes to nothing.
+        let Some(manager) = self.connected() else { return };
+        if let Some(call) = self.call(action, manager) {
+            act::send(call, &self.events).await;
+        }
+    }
+
+    /// Does what nobody has to be asked for; gives back what is for the manager.
+    fn execute_here(&mut self, action: Action) -> Result<(), Action> {
+        match action {
+            Action::Prepare => {}
+            Action::AbandonPreparation => self.preparation = None,
+            Action::Reconnect => {
+                if let Some(link) = &mut self.link {
+                    link.reconnect();
+                }
+            }
+            Action::Fork(client) => {
+                let outcome = self.fork(client);
+                self.at_once.push_back(Event::Forked(client, outcome));
+            }
+            Action::Watch => {
+                if let Some(prepared) = &self.prepared {
+                    self.sights = Some(watch(prepared.display, prepared.cookie, self.config.deadlines.window_manager));
+                }
+            }
+            Action::Reply(client, reply) => {
+                if let Some(peer) = self.clients.get(&client) {
+                    peer.reply(&reply, &[]);
+                }
+            }
+            Action::Refuse(client, reason) => {
+                self.launches.remove(&client);
+                if let Some(peer) = self.clients.get(&client) {
+                    peer.refuse(reason);
+                }
+            }
+            Action::TerminateServer => self.signal_server(Signal::SIGTERM),
+            Action::KillServer => self.signal_server(Signal::SIGKILL),
+            Action::GiveUpServer => self.give_up_server(),
+            Action::AskForDevices => self.logind.ask(),
+            Action::TellMultiplexers => self.tell_multiplexers(),
+            Action::TakeBackFromMultiplexers => match self.telling.take() {
+                Some(telling) => self.spawn(async move {
+                    telling.take_back().await;
+                    Event::TakenBack
+                }),
+                None => self.at_once.push_back(Event::TakenBack),
+            },
+            Action::RestoreTerminal => match self.terminal.take() {
+                Some(terminal) => {
+                    let deadline = self.config.deadlines.text_mode;
+                    self.spawn(async move {
+                        terminal.restore(deadline).await;
+                        Event::TerminalRestored
+                    });
+                }
+                None => self.at_once.push_back(Event::TerminalRestored),
+            },
+            Action::PutBack(state) => self.put_back(state),
+            action => return Err(action),
+        }
+        Ok(())
+    }
+
+    /// What is asked of the manager.
+    fn call(&mut self, action: Action, manager: Manager) -> Option<Call> {
+        Some(match action {
+            Action::Export => {
+                let Exported { set, unset } = self.prepared.as_ref()?.exported().clone();
+                Box::pin(async move {
+                    let outcome = restore::export(&manager, &set, &unset).await;
+                    Some(Event::Exported(outcome.map_err(|error| act::failure(&error))))
+                })
+            }
+            Action::Start { order, unit, mode } => act::start(manager, order, unit, mode),
+            Action::Stop { order, unit } => act::stop(manager, order, unit),
+            Action::StartTransient(order) => act::start_transient(manager, order, self.choice.service()?.clone()),
+            Action::StartRescue(order) => match self.make_rescue() {
+                Ok(service) => act::start_transient(manager, order, service),
+                Err(failure) => Box::pin(std::future::ready(Some(Event::Queued(order, Err(failure))))),
+            },
+            Action::StartAgain(unit) => act::start_again(manager, unit),
+            Action::StartAnew(unit) => {
+                let services = self.choice.service().into_iter().chain(&self.rescue);
+                act::start_anew(manager, services.into_iter().find(|service| service.name == unit)?.clone())
+            }
+            Action::WatchRestarts(units) => {
+                let watching = self.link.as_mut()?.watch(units);
+                Box::pin(async move {
+                    watching.await;
+                    None
+                })
+            }
+            Action::ReplaceServer => act::replace_server(manager, self.display()?),
+            Action::Look { number, units } => act::look(manager, number, units, self.probe()),
+            Action::EndApplications => {
+                act::end_applications(manager, self.unit_names(), self.config.deadlines.applications)
+            }
+            Action::AskForDependents => act::ask_for_dependents(manager),
+            Action::Kill(unit) => Box::pin(async move {
+                let _ = manager.kill(&unit, Signal::SIGKILL).await;
+                None
+            }),
+            Action::AskWhetherManagerStops => act::ask_whether_it_stops(manager),
+            _ => return None,
+        })
+    }
+
+    fn spawn(&self, task: impl Future<Output = Event> + Send + 'static) {
+        act::spawn(async move { Some(task.await) }, &self.events);
+    }
+
+    /// The session's own units, the rescue command's included.
+    fn unit_names(&self) -> Vec<String> {
+        self.choice.units().into_iter().chain(self.rescue.iter().map(|rescue| rescue.name.clone())).collect()
+    }
+
+    /// Forks the server that a supervisor has asked for, and tells it.
+    fn fork(&mut self, client: ClientId) -> Result<(), String> {
+        let gone = || "the supervisor is gone".to_owned();
+        let request = self.launches.remove(&client).ok_or_else(gone)?;
+        let (peer, plan) = (self.clients.get(&client).ok_or_else(gone)?, self.plan.as_ref().ok_or_else(gone)?);
+        let (output, sockets) = request.fds.split_first().ok_or_else(gone)?;
+        let server = plan
+            .launch(sockets, output)
+            .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
+        peer.reply(&Reply::Launched(server.pid), &[server.pidfd().as_fd()]);
+        self.launched += 1;
+        let running = RunningServer { process: server, number: self.launched, serves: AtomicBool::new(false) };
+        self.server = Some(Arc::new(running));
+        Ok(())
+    }
+
+    fn signal_server(&self, signal: Signal) {
+        if let Some(server) = &self.server {
+            server.process.signal(signal);
+        }
+    }
+
+    /// The server does not end: says which it is, and lets go of it.
+    fn give_up_server(&mut self) {
+        let pid = self.server.take().map_or(0, |server| server.process.pid.as_raw());
+        let state = os::stat(os::Pid::from_raw(pid)).ok().and_then(|stat| os::state(&stat)).unwrap_or('?');
+        self.at_once.push_back(Event::ServerGivenUp { pid, state });
+    }
+
+    fn tell_multiplexers(&mut self) {
+        if let Some(prepared) = &self.prepared {
+            self.telling = Some(Telling::begin(prepared, self.config.deadlines.multiplexers));
+        }
+    }
+
+    /// The service of the rescue command, written down before it is started: if this host dies too, the next start ends it
+    /// with the others.
+    fn make_rescue(&mut self) -> Result<Service, CallFailure> {
+        let service = session::rescue(&self.config.crash.rescue, &Surroundings::from_env())
+            .map_err(|error| act::refused(format!("crash.rescue in startxd.toml: {error}")))?;
+        self.rescue = Some(service.clone());
+        let units = self.unit_names();
+        if let Some(prepared) = &mut self.prepared {
+            prepared.record.units = units;
+            if let Err(error) = prepared.write_record() {
+                tracing::warn!("{error}");
+            }
+        }
+        Ok(service)
+    }
+
+    /// Undoes what the preparation did.
+    fn put_back(&mut self, state: ManagerState) {
+        // Nobody is served from here on; who connects waits for the end of this process.
+        let Some(prepared) = self.prepared.take() else { return self.at_once.push_back(Event::PutBack) };
+        let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
+        let deadline = self.config.deadlines.user_manager;
+        self.spawn(async move {
+            match (state, manager) {
+                (ManagerState::There, Some(manager)) => prepared.undo(&manager, deadline).await,
+                (ManagerState::Silent, Some(_)) => prepared.leave_to_the_next(),
+                _ => prepared.undo_without_manager(),
+            }
+            Event::PutBack
+        });
+    }
+}
+
+/// What the one `select!` brings.
+enum Happened {
+    Event(Event),
+    ServerEnded(crate::launch::Ending),
+    Prepared(Box<Result<Ground, Failure>>),
+    Peer(PeerEvent),
+    Sight(Option<Sight>),
+    Manager(ManagerEvent),
+}
+
+/// The end of the preparation; never, if there is none under way.
+async fn prepared(preparation: &mut Option<Preparation>) -> Result<Ground, Failure> {
+    match preparation {
+        Some(running) => {
+            let ground = running.await;
+            *preparation = None;
+            ground
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the watch sees next; `None` when it has ended.
+async fn seen(sights: &mut Option<Receiver<Sight>>) -> Option<Sight> {
+    match sights {
+        Some(queue) => queue.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn of_peers(peers: &mut Option<Peers>) -> PeerEvent {
+    match peers {
+        Some(peers) => peers.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn of_manager(link: &mut Option<ManagerLink>) -> ManagerEvent {
+    match link {
+        Some(link) => link.next().await,
+        None => std::future::pending().await,
+    }
+}
