@@ -23,7 +23,13 @@ pub enum CallError {
         /// What the service said.
         text: String,
     },
-    /// There was no answer, or none that could be read.
+    /// There was no answer in time: the service hangs, or has a lot to do. The connection is as it was.
+    #[error("{method}: no answer in time")]
+    TimedOut {
+        /// The method that was called.
+        method: &'static str,
+    },
+    /// The connection is gone, or the answer could not be read.
     #[error("{method}: {error}")]
     Local {
         /// The method that was called.
@@ -34,13 +40,32 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// What became of a call of this method, in our words.
+    #[must_use]
+    pub fn new(method: &'static str, error: zbus::Error) -> Self {
+        match error {
+            zbus::Error::MethodError(name, text, _) => {
+                Self::Remote { method, name: name.to_string(), text: text.unwrap_or_default() }
+            }
+            zbus::Error::FDO(error) => {
+                use zbus::DBusError;
+                let text = error.description().unwrap_or_default().to_owned();
+                Self::Remote { method, name: error.name().to_string(), text }
+            }
+            // zbus has one error for both, the end of a connection and that of its own deadline for calls.
+            zbus::Error::InputOutput(error) if error.kind() == ErrorKind::TimedOut => Self::TimedOut { method },
+            error => Self::Local { method, error },
+        }
+    }
+
     /// Whether the service answered with the error of this D-Bus name.
     #[must_use]
     pub fn is(&self, error: &str) -> bool {
         matches!(self, Self::Remote { name, .. } if name == error)
     }
 
-    /// Whether the connection is gone, as opposed to an answer that we did not want, or to none in time.
+    /// Whether the connection is gone, as opposed to an answer that we did not want, or that did not come in time: one
+    /// that hangs is not gone, and connecting to it again helps nothing.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
         matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() != ErrorKind::TimedOut)
@@ -82,19 +107,8 @@ impl Target<'_> {
         method: &'static str,
         body: &B,
     ) -> Result<Message, CallError> {
-        let wrap = |error| match error {
-            zbus::Error::MethodError(name, text, _) => {
-                CallError::Remote { method, name: name.to_string(), text: text.unwrap_or_default() }
-            }
-            zbus::Error::FDO(error) => {
-                use zbus::DBusError;
-                let text = error.description().unwrap_or_default().to_owned();
-                CallError::Remote { method, name: error.name().to_string(), text }
-            }
-            error => CallError::Local { method, error },
-        };
         let call = connection.call_method(Some(self.destination), self.path, Some(self.interface), method, body);
-        call.await.map_err(wrap)
+        call.await.map_err(|error| CallError::new(method, error))
     }
 }
 

@@ -57,6 +57,8 @@ pub mod suggest;
 pub mod supervisor;
 #[cfg(test)]
 mod test_dir;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod unit_file;
 pub mod x11;

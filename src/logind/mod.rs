@@ -173,7 +173,7 @@ pub async fn wait_active(
     session_path: &OwnedObjectPath,
     deadline: Duration,
 ) -> Result<bool, CallError> {
-    let local = |error| CallError::Local { method: "PropertiesChanged", error };
+    let local = |error| CallError::new("PropertiesChanged", error);
     let rule = MatchRule::builder()
         .msg_type(zbus::message::Type::Signal)
         .path(session_path.as_ref())

@@ -23,10 +23,7 @@ impl Manager {
             match timeout_at(end, self.version()).await {
                 Ok(Err(_)) if Instant::now() < end => sleep(TRY_AGAIN).await,
                 Ok(answer) => return answer.map(|_| ()),
-                Err(_) => {
-                    let error = zbus::Error::Failure("no answer".into());
-                    return Err(CallError::Local { method: "Reexecute", error });
-                }
+                Err(_) => return Err(CallError::TimedOut { method: "Reexecute" }),
             }
         }
     }

@@ -210,7 +210,7 @@ impl Manager {
         match subscribed {
             // Once for each client is enough, and twice is an error.
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
-            _ => signals.map_err(|error| CallError::Local { method: "AddMatch", error }),
+            _ => signals.map_err(|error| CallError::new("AddMatch", error)),
         }
     }
 
@@ -219,7 +219,7 @@ impl Manager {
     /// # Errors
     /// The connection is gone.
     pub async fn watch_restarts(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
-        let failed = |error| CallError::Local { method: "AddMatch", error };
+        let failed = |error| CallError::new("AddMatch", error);
         watcher.watch(&self.connection, unit).await.map_err(failed)
     }
 
@@ -466,3 +466,6 @@ impl Manager {
         Ok([required, bound, parts].concat())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! Calls, jobs and signals, against a manager of our own.
+
+use std::time::Duration;
+
+use nix::libc::{CLD_EXITED, CLD_KILLED};
+use nix::sys::signal::Signal as Signo;
+use nix::unistd::Pid;
+use tokio::time::timeout;
+use zbus::Variant;
+
+use super::{Manager, Mode, SERVICE_INTERFACE, ServiceEnd, Signal, UNIT_INTERFACE, UnitState};
+use crate::dbus::CallError;
+use crate::deadline;
+use crate::manager::transient::{RestartPolicy, Service};
+use crate::testing::manager::NO_SUCH_UNIT;
+use crate::testing::{FakeManager, Job, Unit};
+
+/// A manager with these units, and a connection to it.
+async fn with(units: &[(&str, Unit)]) -> (FakeManager, Manager) {
+    let fake = FakeManager::new();
+    for (name, unit) in units {
+        fake.unit(name, unit.clone());
+    }
+    let manager = fake.connect().await;
+    (fake, manager)
+}
+
+fn service() -> Service {
+    Service {
+        name: "startxd-wm@openbox.service".into(),
+        description: "openbox".into(),
+        program: "/usr/bin/openbox".into(),
+        arguments: vec!["openbox".into()],
+        directory: None,
+        restart: Some(RestartPolicy { limit: 3, window: Duration::from_secs(60) }),
+    }
+}
+
+#[tokio::test]
+async fn states_come_in_the_order_of_the_question() {
+    let (_fake, manager) = with(&[("a.service", Unit::new("active")), ("b.target", Unit::new("failed"))]).await;
+    let states = manager.states(&["b.target", "none.target", "a.service"]).await.unwrap();
+    let active: Vec<&str> = states.iter().map(|state| state.active.as_str()).collect();
+    assert_eq!(active, ["failed", "inactive", "active"]);
+    assert_eq!(states[1].load, "not-found");
+    assert_eq!(states.iter().map(UnitState::is_down).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(manager.states(&[]).await.unwrap(), []);
+    assert_eq!(manager.state("a.service").await.unwrap().sub, "running");
+}
+
+#[tokio::test]
+async fn a_job_is_waited_for_to_its_end() {
+    let (fake, manager) = with(&[
+        ("good.service", Unit::new("inactive")),
+        ("bad.service", Unit::new("inactive").whose_job(Job::Ends("failed"))),
+        ("late.service", Unit::new("inactive").whose_job(Job::Hangs)),
+    ])
+    .await;
+    let done = async |unit: &'static str| manager.until_done(manager.start(unit, Mode::Replace)).await;
+    assert_eq!(done("good.service").await.unwrap().as_deref(), Some("done"));
+    assert_eq!(done("bad.service").await.unwrap().as_deref(), Some("failed"));
+    assert!(done("none.service").await.unwrap_err().is(NO_SUCH_UNIT));
+    // One that does not end is for the caller's deadline.
+    assert!(timeout(Duration::from_millis(50), done("late.service")).await.is_err());
+    assert_eq!(manager.until_done(manager.restart("good.service")).await.unwrap().as_deref(), Some("done"));
+    let stopped = manager.until_done(manager.stop("good.service", Mode::IgnoreDependencies)).await.unwrap();
+    assert_eq!((stopped.as_deref(), fake.active("good.service")), (Some("done"), Some("inactive")));
+    let ended = manager.start("good.service", Mode::ReplaceIrreversibly).await;
+    assert!(ended.is_ok());
+    let calls = fake.calls();
+    let modes: Vec<&str> = calls.iter().filter_map(|call| call.split(' ').nth(2)).collect();
+    assert_eq!(
+        modes,
+        ["replace", "replace", "replace", "replace", "replace", "ignore-dependencies", "replace-irreversibly"]
+    );
+}
+
+#[tokio::test]
+async fn a_job_whose_manager_goes_has_no_result() {
+    let (fake, manager) = with(&[("late.service", Unit::new("inactive").whose_job(Job::Hangs))]).await;
+    let job = manager.until_done(manager.start("late.service", Mode::Replace));
+    let gone = async {
+        while fake.calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        fake.vanish();
+    };
+    let (job, ()) = tokio::join!(job, gone);
+    assert_eq!(job.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_end_of_another_job_is_none_of_ours() {
+    let (_fake, manager) = with(&[("a.target", Unit::new("inactive")), ("b.target", Unit::new("inactive"))]).await;
+    let mut signals = manager.signals().await.unwrap();
+    let first = manager.start("a.target", Mode::Replace).await.unwrap();
+    let second = manager.start("b.target", Mode::Replace).await.unwrap();
+    assert_ne!(first, second);
+    assert_eq!(signals.job_done(&second).await.as_deref(), Some("done"));
+}
+
+#[tokio::test]
+async fn signals_tell_of_units_and_of_the_end() {
+    let (fake, manager) = with(&[("a.target", Unit::new("inactive"))]).await;
+    let mut signals = manager.signals().await.unwrap();
+    // Somebody else of the same connection has subscribed already, and that is fine.
+    let mut others = manager.signals().await.unwrap();
+    let job = manager.start("a.target", Mode::Replace).await.unwrap();
+    for queue in [&mut signals, &mut others] {
+        let told = [queue.next().await, queue.next().await];
+        assert!(told.contains(&Signal::UnitChanged("a.target".into())), "{told:?}");
+        assert!(
+            told.contains(&Signal::JobDone { job: job.clone(), unit: "a.target".into(), result: "done".into() }),
+            "{told:?}"
+        );
+    }
+    fake.vanish();
+    for _ in 0..5 {
+        assert_eq!(signals.next().await, Signal::Lost);
+    }
+    assert_eq!(signals.job_done(&job).await, None);
+}
+
+#[tokio::test]
+async fn restarts_are_told_of_the_services_that_are_watched() {
+    let (fake, manager) = with(&[("a.service", Unit::new("active")), ("b.service", Unit::new("active"))]).await;
+    let mut signals = manager.signals().await.unwrap();
+    manager.watch_restarts(&signals.watcher(), "a.service").await.unwrap();
+    for unit in ["b.service", "a.service"] {
+        let end = [
+            ("Result", Variant::from("signal")),
+            ("ExecMainCode", Variant::from(CLD_KILLED)),
+            ("ExecMainStatus", Variant::from(9_i32)),
+        ];
+        fake.tell_changed(unit, SERVICE_INTERFACE, &end).await;
+        fake.tell_changed(unit, UNIT_INTERFACE, &[("SubState", Variant::from("auto-restart"))]).await;
+    }
+    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9 };
+    let mut restarts = Vec::new();
+    while restarts.is_empty() {
+        match signals.next().await {
+            Signal::Restarts { unit, end } => restarts.push((unit, end)),
+            Signal::UnitChanged(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(restarts, [("a.service".to_owned(), end)]);
+}
+
+#[tokio::test]
+async fn what_a_service_is_and_how_it_ended() {
+    let running = Unit::new("active")
+        .with("MainPID", 42_u32)
+        .with("ExecMainPID", 42_u32)
+        .with("KillMode", "process".to_owned())
+        .with("Restart", "on-failure".to_owned())
+        .with("ControlGroup", "/user.slice/a.service".to_owned())
+        .with("ActiveEnterTimestamp", 7_u64);
+    let crashed = Unit::new("failed")
+        .with("Result", "exit-code".to_owned())
+        .with("ExecMainCode", CLD_EXITED)
+        .with("ExecMainStatus", 3_i32);
+    let (_fake, manager) = with(&[("a.service", running), ("b.service", crashed)]).await;
+    assert_eq!(manager.main_pid("a.service").await.unwrap(), Some(Pid::from_raw(42)));
+    assert_eq!(manager.last_main_pid("a.service").await.unwrap(), 42);
+    assert_eq!(manager.active_since("a.service").await.unwrap(), 7);
+    assert!(!manager.never_restarts("a.service").await.unwrap());
+    assert!(manager.stop_leaves_children("a.service").await.unwrap());
+    assert!(manager.has_control_group("a.service").await.unwrap());
+    let end = manager.service_end("b.service").await.unwrap();
+    assert_eq!(end, ServiceEnd { result: "exit-code".into(), code: CLD_EXITED, status: 3 });
+    assert!(end.is_crash() && !end.is_clean_exit());
+    // One that was never there has done nothing.
+    assert_eq!(manager.main_pid("none.service").await.unwrap(), None);
+    assert!(manager.never_restarts("none.service").await.unwrap());
+    assert!(!manager.stop_leaves_children("none.service").await.unwrap());
+    assert!(!manager.has_control_group("none.service").await.unwrap());
+    assert!(!manager.service_end("none.service").await.unwrap().is_crash());
+    assert!(manager.service_end("xorg.target").await.is_err(), "a target is no service");
+}
+
+#[tokio::test]
+async fn units_that_belong_together() {
+    let list = |units: &[&str]| units.iter().map(|&unit| unit.to_owned()).collect::<Vec<_>>();
+    let target = Unit::new("active")
+        .with("Wants", list(&["w.service"]))
+        .with("Requires", list(&["r.service"]))
+        .with("RequiredBy", list(&["a.service"]))
+        .with("BoundBy", list(&["b.service"]))
+        .with("ConsistsOf", list(&["c.service"]));
+    let (_fake, manager) = with(&[("xorg.target", target), ("bad.service", Unit::new("failed"))]).await;
+    assert_eq!(manager.wanted_by("xorg.target").await.unwrap(), ["w.service", "r.service"]);
+    assert_eq!(manager.dependents("xorg.target").await.unwrap(), ["a.service", "b.service", "c.service"]);
+    assert_eq!(manager.bound_by("xorg.target").await.unwrap(), ["b.service"]);
+    assert_eq!(manager.failed_units().await.unwrap(), ["bad.service"]);
+}
+
+#[tokio::test]
+async fn a_transient_unit_is_there_once_and_goes_with_its_end() {
+    let (fake, manager) = with(&[]).await;
+    let service = service();
+    let started = manager.until_done(manager.start_transient(&service)).await.unwrap();
+    assert_eq!(started.as_deref(), Some("done"));
+    let made = fake.loaded(&service.name).unwrap();
+    assert_eq!(made.active, "active");
+    let sent: Vec<String> = made.properties.into_keys().collect();
+    let mut meant: Vec<String> = service.properties().into_iter().map(|(name, _)| name.to_owned()).collect();
+    meant.sort();
+    assert_eq!(sent, meant);
+    let again = manager.start_transient(&service).await.unwrap_err();
+    assert!(again.is("org.freedesktop.systemd1.UnitExists"), "{again}");
+    manager.until_done(manager.stop(&service.name, Mode::Replace)).await.unwrap();
+    assert_eq!(fake.active(&service.name), None);
+}
+
+#[tokio::test]
+async fn processes_of_units() {
+    let (fake, manager) = with(&[("a.service", Unit::new("active")), ("down.service", Unit::new("failed"))]).await;
+    let pid = Pid::from_raw(77);
+    assert_eq!(manager.processes("a.service").await.unwrap(), []);
+    assert!(manager.unit_of_pid(pid).await.is_err());
+    manager.attach("a.service", pid).await.unwrap();
+    assert_eq!(manager.processes("a.service").await.unwrap(), [pid]);
+    assert_eq!(manager.unit_of_pid(pid).await.unwrap().as_deref(), Some("a.service"));
+    assert!(manager.attach("down.service", pid).await.is_err());
+    manager.kill("a.service", Signo::SIGKILL).await.unwrap();
+    assert!(manager.kill("a.service", Signo::SIGKILL).await.is_err(), "there is nobody any more");
+    manager.reset_failed("down.service").await.unwrap();
+    assert_eq!(fake.active("down.service"), Some("inactive"));
+    assert!(manager.reset_failed("none.service").await.unwrap_err().is(NO_SUCH_UNIT));
+}
+
+#[tokio::test]
+async fn the_manager_itself() {
+    let (fake, manager) = with(&[]).await;
+    assert_eq!(manager.pid().await.unwrap(), nix::unistd::getpid());
+    assert_eq!(manager.version().await.unwrap(), "257.9");
+    assert!(!manager.is_stopping().await.unwrap());
+    fake.is_stopping();
+    assert!(manager.is_stopping().await.unwrap());
+    fake.set_environment(&[("A", "1"), ("B", "x=y")]);
+    let set = crate::testing::manager::environment(&[("C", "3")]);
+    manager.change_environment(&["A".to_owned()], &set).await.unwrap();
+    let now = crate::testing::manager::environment(&[("B", "x=y"), ("C", "3")]);
+    assert_eq!(manager.environment().await.unwrap(), now);
+    manager.reload().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_executes_itself_anew_is_waited_for() {
+    let (fake, manager) = with(&[]).await;
+    fake.refuse_first("Version", "org.freedesktop.DBus.Error.ServiceUnknown", 3);
+    manager.reexecute(Duration::from_secs(1)).await.unwrap();
+    fake.hang_at("Version");
+    let late = manager.reexecute(Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(late, CallError::TimedOut { method: "Reexecute" }), "{late}");
+    assert!(!late.is_disconnect());
+}
+
+/// Does each call once that a manager can hang at or go at. Returns the methods, with what became of each.
+async fn each_call(fault: impl Fn(&FakeManager, &str)) -> Vec<(&'static str, CallError)> {
+    let mut outcomes = Vec::new();
+    macro_rules! each {
+        ($($method:literal => |$manager:ident| $call:expr;)+) => {$({
+            let (fake, $manager) = with(&[("a.service", Unit::new("active"))]).await;
+            fault(&fake, $method);
+            let outcome = $call.await.map(drop);
+            outcomes.push(($method, outcome.expect_err($method)));
+        })+};
+    }
+    each! {
+        "StartUnit" => |manager| manager.start("a.service", Mode::Replace);
+        "StopUnit" => |manager| manager.stop("a.service", Mode::Replace);
+        "RestartUnit" => |manager| manager.restart("a.service");
+        "StartTransientUnit" => |manager| async { manager.start_transient(&service()).await };
+        "ResetFailedUnit" => |manager| manager.reset_failed("a.service");
+        "KillUnit" => |manager| manager.kill("a.service", Signo::SIGKILL);
+        "AttachProcessesToUnit" => |manager| manager.attach("a.service", Pid::from_raw(1));
+        "GetUnitProcesses" => |manager| manager.processes("a.service");
+        "GetUnitByPID" => |manager| manager.unit_of_pid(Pid::from_raw(1));
+        "ListUnitsByNames" => |manager| manager.states(&["a.service"]);
+        "ListUnitsFiltered" => |manager| manager.failed_units();
+        "Subscribe" => |manager| manager.signals();
+        "AddMatch" => |manager| manager.signals();
+        "UnsetAndSetEnvironment" => |manager| async { manager.change_environment(&[], &Default::default()).await };
+        "Reload" => |manager| manager.reload();
+        "Environment" => |manager| manager.environment();
+        "Version" => |manager| manager.version();
+        "SystemState" => |manager| manager.is_stopping();
+        "GetConnectionUnixProcessID" => |manager| manager.pid();
+        "ExecMainStatus" => |manager| manager.service_end("a.service");
+        "MainPID" => |manager| manager.main_pid("a.service");
+        "RequiredBy" => |manager| manager.dependents("a.service");
+    }
+    outcomes
+}
+
+/// Whoever takes a manager that hangs for one that is gone connects again and again, and waits each time.
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_hangs_is_not_gone() {
+    for (method, error) in each_call(|fake, method| fake.hang_at(method)).await {
+        assert!(matches!(error, CallError::TimedOut { .. }), "{method}: {error}");
+        assert!(!error.is_disconnect() && error.to_string().ends_with(": no answer in time"), "{method}: {error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_call_ends_with_its_deadline_and_the_next_is_answered() {
+    let (fake, manager) = with(&[("a.target", Unit::new("inactive"))]).await;
+    fake.hang_at("Version");
+    let begun = tokio::time::Instant::now();
+    assert!(matches!(manager.version().await, Err(CallError::TimedOut { .. })));
+    assert!((deadline::CALL..deadline::CALL * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(manager.until_done(manager.start("a.target", Mode::Replace)).await.unwrap().as_deref(), Some("done"));
+}
+
+#[tokio::test]
+async fn a_manager_that_vanishes_is_gone() {
+    for (method, error) in each_call(|fake, method| fake.break_at(method)).await {
+        assert!(error.is_disconnect(), "{method}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_we_did_not_want_is_neither() {
+    const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
+    for (method, error) in each_call(|fake, method| fake.refuse(method, DENIED)).await {
+        assert!(error.is(DENIED) && !error.is_disconnect(), "{method}: {error:?}");
+    }
+}
