@@ -77,9 +77,23 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let deadlines = &config.deadlines;
     drop(connect(display, &authority, deadlines.server_ready).await?);
     let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
-    nothing_up(&runtime, &manager).await?;
+    // One that hangs holds up nobody: it has its own deadline, beside that of the start.
+    let tell = async |told| tell::tell(&runtime, told, deadlines.multiplexers).await;
+    hand_over(config, &runtime, &manager, display, authority, tell).await
+}
+
+/// Gives a display that answers to the manager; multiplexers learn of it by `tell`.
+async fn hand_over(
+    config: &Config,
+    runtime: &RuntimeDir,
+    manager: &Manager,
+    display: Display,
+    authority: PathBuf,
+    tell: impl AsyncFnOnce(Told),
+) -> Result<(), NotAttached> {
+    nothing_up(runtime, manager).await?;
     // What an earlier one has left that was killed together with what comes after it.
-    put_back(&runtime, &manager).await?;
+    put_back(runtime, manager).await?;
 
     let before = manager.environment().await?;
     let variables = variables(config, display, &authority, &before);
@@ -89,13 +103,13 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let attached = AttachedRecord::new(display, authority, variables.keys().cloned().collect(), before);
     attached.save(&path).map_err(|error| NotWritten::new(&path, error))?;
     let started = async {
-        restore::export(&manager, &variables, &[]).await?;
-        let start = start(&manager, names::ATTACHED, Mode::Replace, deadlines.server_ready);
-        tokio::join!(start, tell::tell(&runtime, told, deadlines.multiplexers)).0
+        restore::export(manager, &variables, &[]).await?;
+        let start = start(manager, names::ATTACHED, Mode::Replace, config.deadlines.server_ready);
+        tokio::join!(start, tell(told)).0
     };
     let started = started.await;
     if started.is_err() {
-        put_back(&runtime, &manager).await?;
+        put_back(runtime, manager).await?;
     }
     started
 }
@@ -110,9 +124,14 @@ pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
         return Err(NotAttached::Nothing);
     }
     let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
-    end(&manager, deadlines).await?;
+    let_go(&runtime, &manager, deadlines).await
+}
+
+/// Ends what came with the display, and puts the environment back.
+async fn let_go(runtime: &RuntimeDir, manager: &Manager, deadlines: &Deadlines) -> Result<(), NotAttached> {
+    end(manager, deadlines).await?;
     // The service has done it, unless it was not there any more.
-    put_back(&runtime, &manager).await
+    put_back(runtime, manager).await
 }
 
 /// `startxd-attached.service`: watches the display until it is gone, or until it is told to stop.
@@ -255,7 +274,154 @@ fn variables(config: &Config, display: Display, authority: &Path, before: &Block
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::{NotAttached, hand_over, let_go, local, nothing_up, put_back};
+    use crate::config::Config;
+    use crate::dbus::CallError;
+    use crate::environment::Block;
+    use crate::manager::{Manager, names};
+    use crate::presence::AlreadyUp;
+    use crate::records::Record;
+    use crate::records::attached::AttachedRecord;
+    use crate::records::session::SessionRecord;
+    use crate::runtime_dir::RuntimeDir;
+    use crate::seat::Seat;
+    use crate::test_dir::TestDir;
+    use crate::testing::manager::environment;
+    use crate::testing::{FakeManager, Job, Unit};
+    use crate::x11::display::Display;
+
+    /// A login on display :3 that startx has made, and its user manager.
+    struct Scene {
+        _directory: TestDir,
+        runtime: RuntimeDir,
+        fake: FakeManager,
+        manager: Manager,
+        config: Config,
+    }
+
+    fn before() -> Block {
+        environment(&[("LANG", "C"), ("DISPLAY", ":9")])
+    }
+
+    fn display() -> Display {
+        Display::new(3).unwrap()
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let (directory, fake) = (TestDir::new(), FakeManager::new());
+            let runtime = RuntimeDir::of(directory.path("")).unwrap();
+            fake.set_environment(&[("LANG", "C"), ("DISPLAY", ":9")]);
+            fake.unit(names::ATTACHED, Unit::new("inactive"));
+            fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").against(&[names::ATTACHED, names::XORG_TARGET]));
+            let manager = fake.connect().await;
+            Self { _directory: directory, runtime, fake, manager, config: Config::default() }
+        }
+
+        async fn hand_over(&self) -> Result<(), NotAttached> {
+            let authority = "/home/ada/.Xauthority".into();
+            // The multiplexers of whoever runs the tests are left alone.
+            hand_over(&self.config, &self.runtime, &self.manager, display(), authority, async |_| {}).await
+        }
+
+        async fn let_go(&self) -> Result<(), NotAttached> {
+            let_go(&self.runtime, &self.manager, &self.config.deadlines).await
+        }
+
+        fn is_as_before(&self) {
+            assert_eq!(self.fake.environment(), before());
+            assert!(!self.runtime.path().exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_is_taken_back_exactly() {
+        let scene = Scene::new().await;
+        for _ in 0..2 {
+            scene.hand_over().await.unwrap();
+            let attached = AttachedRecord::of(&scene.runtime).unwrap();
+            assert_eq!((attached.display, attached.before), (display(), before()));
+            let now = scene.fake.environment();
+            assert_eq!(now.get("DISPLAY").map(String::as_str), Some(":3"));
+            assert_eq!(now.get("XAUTHORITY").map(String::as_str), Some("/home/ada/.Xauthority"));
+            assert_eq!(scene.fake.active(names::ATTACHED), Some("active"));
+            scene.let_go().await.unwrap();
+            assert_eq!(scene.fake.active(names::ATTACHED), Some("inactive"));
+            scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").against(&[names::ATTACHED]));
+            scene.is_as_before();
+        }
+        // The service has put it back itself, as a rule, and once more changes nothing.
+        put_back(&scene.runtime, &scene.manager).await.unwrap();
+        scene.is_as_before();
+    }
+
+    #[tokio::test]
+    async fn there_is_one_graphical_session() {
+        let scene = Scene::new().await;
+        let refused = async || match nothing_up(&scene.runtime, &scene.manager).await {
+            Err(NotAttached::AlreadyUp(up)) => Some(up),
+            Ok(()) => None,
+            Err(other) => panic!("{other}"),
+        };
+        assert!(refused().await.is_none());
+        scene.fake.unit(names::GRAPHICAL_SESSION, Unit::new("active"));
+        assert!(matches!(refused().await, Some(AlreadyUp::Other { .. })));
+        scene.fake.unit(names::GRAPHICAL_SESSION, Unit::new("inactive"));
+        scene.hand_over().await.unwrap();
+        assert!(matches!(refused().await, Some(AlreadyUp::Attached { display: there }) if there == display()));
+        assert!(matches!(scene.hand_over().await, Err(NotAttached::AlreadyUp(AlreadyUp::Attached { .. }))));
+        let seat = Seat::new("seat0".into(), Some(1)).unwrap();
+        let session = SessionRecord::new("1".into(), seat, Display::new(0).unwrap(), "openbox".into());
+        session.save(&scene.runtime.record()).unwrap();
+        assert!(matches!(refused().await, Some(AlreadyUp::Ours { .. })));
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_one_has_left_is_put_back_first() {
+        let scene = Scene::new().await;
+        scene.hand_over().await.unwrap();
+        // Its service was killed, and the one that comes after it as well.
+        scene.fake.unit(names::ATTACHED, Unit::new("failed"));
+        scene.hand_over().await.unwrap();
+        assert_eq!(AttachedRecord::of(&scene.runtime).unwrap().before, before());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_does_not_start_leaves_nothing() {
+        for (job, words) in [(Job::Ends("failed"), "(failed)"), (Job::Hangs, "(it takes too long)")] {
+            let scene = Scene::new().await;
+            scene.fake.unit(names::ATTACHED, Unit::new("inactive").whose_job(job));
+            let error = scene.hand_over().await.unwrap_err();
+            assert!(matches!(error, NotAttached::NotStarted { .. }) && error.to_string().contains(words), "{error}");
+            scene.is_as_before();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_does_not_come_keeps_the_record() {
+        for (job, words) in [(Job::Ends("canceled"), "(canceled)"), (Job::Hangs, "(it takes too long)")] {
+            let scene = Scene::new().await;
+            scene.hand_over().await.unwrap();
+            scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").whose_job(job));
+            let error = scene.let_go().await.unwrap_err();
+            assert!(matches!(error, NotAttached::NotStopped { .. }) && error.to_string().contains(words), "{error}");
+            assert!(AttachedRecord::of(&scene.runtime).is_some());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manager_that_hangs_or_goes_is_said() {
+        for method in ["ListUnitsByNames", "Environment", "UnsetAndSetEnvironment", "StartUnit"] {
+            let scene = Scene::new().await;
+            scene.fake.hang_at(method);
+            let error = scene.hand_over().await.unwrap_err();
+            assert!(matches!(error, NotAttached::Manager(CallError::TimedOut { .. })), "{method}: {error}");
+            let scene = Scene::new().await;
+            scene.fake.break_at(method);
+            let error = scene.hand_over().await.unwrap_err();
+            assert!(matches!(&error, NotAttached::Manager(error) if error.is_disconnect()), "{method}: {error}");
+        }
+    }
 
     #[test]
     fn displays_of_this_machine() {

@@ -186,3 +186,230 @@ pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
     repair(&lock, &manager, deadlines).await;
     Found::Dead
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::unistd::Pid;
+
+    use super::{Found, clean_up, is_dead, repair, repair_after};
+    use crate::deadline::Deadlines;
+    use crate::environment::Block;
+    use crate::host::session_lock::SessionLock;
+    use crate::manager::{Manager, names};
+    use crate::records::Record;
+    use crate::records::session::SessionRecord;
+    use crate::runtime_dir::RuntimeDir;
+    use crate::seat::Seat;
+    use crate::test_dir::TestDir;
+    use crate::testing::manager::environment;
+    use crate::testing::{FakeManager, Job, Unit};
+    use crate::x11::display::Display;
+
+    const HOST: i32 = 4242;
+    const WM: &str = "startxd-wm@openbox.service";
+    // Nobody has it, and nobody's files in /tmp are those of it.
+    const DISPLAY: u16 = 59_001;
+
+    /// A dead session: what it has left on disk and in the manager.
+    struct Scene {
+        _directory: TestDir,
+        runtime: RuntimeDir,
+        fake: FakeManager,
+        manager: Manager,
+        deadlines: Deadlines,
+    }
+
+    fn before() -> Block {
+        environment(&[("LANG", "C")])
+    }
+
+    impl Scene {
+        /// Its units are in this state.
+        async fn new(state: &'static str) -> Self {
+            let (directory, fake) = (TestDir::new(), FakeManager::new());
+            let runtime = RuntimeDir::of(directory.path("")).unwrap();
+            runtime.create().unwrap();
+            let display = Display::new(DISPLAY).unwrap();
+            let mut record =
+                SessionRecord::new("1".into(), Seat::new("seat0".into(), Some(1)).unwrap(), display, "openbox".into());
+            record.host = HOST;
+            record.units = vec![WM.into()];
+            record.exported = vec!["DISPLAY".into()];
+            record.before = before();
+            record.save(&runtime.record()).unwrap();
+            std::fs::write(runtime.authority(display), "").unwrap();
+            fake.set_environment(&[("LANG", "C"), ("DISPLAY", ":59001"), ("LATER", "1")]);
+            for unit in [names::XORG_TARGET, WM, &names::xorg_service(display), &names::xorg_socket(display)] {
+                fake.unit(unit, Unit::new(state));
+            }
+            fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").against(&[names::XORG_TARGET, WM]));
+            let manager = fake.connect().await;
+            Self { _directory: directory, runtime, fake, manager, deadlines: Deadlines::default() }
+        }
+
+        async fn repair(&self) {
+            let lock = SessionLock::take(&self.runtime, Duration::ZERO).await.unwrap();
+            repair(&lock, &self.manager, &self.deadlines).await;
+        }
+
+        /// What was called for that matters, without its arguments but the unit.
+        fn calls(&self) -> Vec<String> {
+            let short = |call: &String| call.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            let calls = self.fake.calls();
+            let units = calls.iter().filter(|call| !call.contains("Environment"));
+            units.map(short).collect()
+        }
+
+        fn is_clean(&self) {
+            assert!(!self.runtime.path().exists(), "{:?}", std::fs::read_dir(self.runtime.path()).unwrap().count());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_still_up_is_ended_in_order_and_undone() {
+        let scene = Scene::new("active").await;
+        assert!(is_dead(&scene.runtime));
+        scene.repair().await;
+        assert_eq!(
+            scene.calls(),
+            [
+                "StartUnit startxd-shutdown.target".to_owned(),
+                format!("StopUnit {WM}"),
+                format!("ResetFailedUnit xorg@{DISPLAY}.service"),
+                format!("ResetFailedUnit xorg@{DISPLAY}.socket"),
+                format!("ResetFailedUnit {WM}"),
+            ]
+        );
+        assert!(scene.fake.calls()[0].ends_with(" replace-irreversibly"), "{:?}", scene.fake.calls());
+        assert_eq!(scene.fake.environment(), before());
+        assert_eq!(scene.fake.activation().get("DISPLAY").map(String::as_str), Some(""));
+        scene.is_clean();
+    }
+
+    #[tokio::test]
+    async fn a_session_that_went_down_is_only_undone() {
+        for state in ["inactive", "failed"] {
+            let scene = Scene::new(state).await;
+            scene.repair().await;
+            assert!(scene.calls().iter().all(|call| call.starts_with("ResetFailedUnit")), "{:?}", scene.calls());
+            assert_eq!(scene.fake.active(WM), Some("inactive"));
+            assert_eq!(scene.fake.environment(), before());
+            scene.is_clean();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_a_socket_would_start_again_is_ended_without_its_target() {
+        let scene = Scene::new("inactive").await;
+        scene.fake.unit(&names::xorg_socket(Display::new(DISPLAY).unwrap()), Unit::new("active"));
+        scene.repair().await;
+        assert_eq!(scene.calls()[0], "StartUnit startxd-shutdown.target");
+    }
+
+    #[tokio::test]
+    async fn where_there_was_no_session_nothing_is_asked() {
+        let scene = Scene::new("active").await;
+        std::fs::remove_file(scene.runtime.record()).unwrap();
+        assert!(!is_dead(&scene.runtime));
+        scene.repair().await;
+        assert_eq!(scene.fake.calls(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_is_removed() {
+        let scene = Scene::new("active").await;
+        std::fs::write(scene.runtime.record(), "version = 7").unwrap();
+        assert!(is_dead(&scene.runtime));
+        scene.repair().await;
+        assert!(!scene.runtime.record().exists());
+        assert_eq!(scene.fake.calls(), Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_does_not_go_down_is_undone_all_the_same() {
+        let scene = Scene::new("active").await;
+        scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").whose_job(Job::Hangs));
+        let begun = tokio::time::Instant::now();
+        scene.repair().await;
+        assert!(begun.elapsed() >= scene.deadlines.going_down, "{:?}", begun.elapsed());
+        assert_eq!(scene.fake.environment(), before());
+        scene.is_clean();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manager_that_hangs_or_goes_ends_the_repair_too() {
+        for method in ["ListUnitsByNames", "StartUnit", "Environment", "ResetFailedUnit"] {
+            for fault in [FakeManager::hang_at, FakeManager::break_at] {
+                let scene = Scene::new("active").await;
+                fault(&scene.fake, method);
+                scene.repair().await;
+                scene.is_clean();
+            }
+        }
+    }
+
+    /// A unit whose processes are not all gone when it is forgotten keeps its control group for ever.
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_is_forgotten_when_its_control_group_is_gone() {
+        let scene = Scene::new("inactive").await;
+        scene.fake.unit(WM, Unit::new("failed").with("ControlGroup", "/a".to_owned()));
+        let gone = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(!scene.fake.calls().iter().any(|call| call.starts_with("ResetFailed")), "{:?}", scene.fake.calls());
+            scene.fake.unit(WM, Unit::new("failed"));
+        };
+        tokio::join!(scene.repair(), gone);
+        assert_eq!(scene.fake.active(WM), Some("inactive"));
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_repairs_after_its_own_host_and_does_not_wait_for_itself() {
+        let scene = Scene::new("inactive").await;
+        let service = names::xorg_service(Display::new(DISPLAY).unwrap());
+        scene.fake.unit(&service, Unit::new("active").whose_job(Job::Hangs));
+        repair_after(&scene.runtime, &scene.manager, Pid::from_raw(HOST + 1), &scene.deadlines).await;
+        assert_eq!(scene.fake.calls(), Vec::<String>::new());
+        repair_after(&scene.runtime, &scene.manager, Pid::from_raw(HOST), &scene.deadlines).await;
+        assert_eq!(scene.fake.environment(), before());
+        assert!(!scene.calls().iter().any(|call| call.starts_with("StartUnit")), "{:?}", scene.calls());
+        scene.is_clean();
+    }
+
+    #[tokio::test]
+    async fn cleaning_up_by_way_of_the_bus() {
+        let scene = Scene::new("active").await;
+        // No bus: nothing can be done, and what tells what to do stays.
+        assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Nothing);
+        assert!(is_dead(&scene.runtime));
+        scene.fake.listen(&scene.runtime.bus_socket());
+        assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Dead);
+        assert_eq!(scene.fake.environment(), before());
+        scene.is_clean();
+        assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Nothing);
+    }
+
+    #[tokio::test]
+    async fn somebody_who_is_at_work_already_is_left_alone() {
+        let mut scene = Scene::new("active").await;
+        scene.fake.listen(&scene.runtime.bus_socket());
+        scene.deadlines.going_down = Duration::from_millis(20);
+        let lock = SessionLock::take(&scene.runtime, Duration::ZERO).await.unwrap();
+        assert!(!is_dead(&scene.runtime));
+        assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Alive);
+        assert_eq!(scene.fake.calls(), Vec::<String>::new());
+        drop(lock);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_hangs_is_not_waited_for_for_ever() {
+        let scene = Scene::new("active").await;
+        scene.fake.hang_at("Hello");
+        scene.fake.listen(&scene.runtime.bus_socket());
+        let begun = tokio::time::Instant::now();
+        assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Nothing);
+        assert!(begun.elapsed() <= scene.deadlines.user_manager * 2, "{:?}", begun.elapsed());
+        assert!(is_dead(&scene.runtime));
+    }
+}

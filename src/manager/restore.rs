@@ -70,3 +70,141 @@ async fn await_mark(manager: &Manager, mark: &str) -> Result<(), CallError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{MARK, export, restore};
+    use crate::deadline::FORWARDED;
+    use crate::environment::block::Block;
+    use crate::testing::manager::environment;
+    use crate::testing::{FakeManager, Forwarding};
+
+    fn before() -> Block {
+        environment(&[("LANG", "C"), ("PATH", "/usr/bin"), ("TERM", "linux")])
+    }
+
+    fn exported() -> Block {
+        environment(&[("DISPLAY", ":0"), ("PATH", "/home/ada/bin"), ("XAUTHORITY", "/run/a")])
+    }
+
+    /// A manager with the environment of before, from which a session has exported its own.
+    async fn during_a_session(forwarding: Forwarding) -> (FakeManager, crate::manager::Manager) {
+        let fake = FakeManager::new();
+        fake.set_environment(&[("LANG", "C"), ("PATH", "/usr/bin"), ("TERM", "linux")]);
+        fake.forward(forwarding);
+        let manager = fake.connect().await;
+        export(&manager, &exported(), &["TERM".to_owned()]).await.unwrap();
+        // Whatever the bus forwards of it has arrived; sessions take longer than that.
+        tokio::time::sleep(FORWARDED).await;
+        (fake, manager)
+    }
+
+    fn names() -> Vec<String> {
+        exported().into_keys().collect()
+    }
+
+    const ALL: [Forwarding; 4] = [
+        Forwarding::AtOnce,
+        Forwarding::Late(Duration::from_millis(1)),
+        Forwarding::Late(Duration::from_millis(300)),
+        Forwarding::Never,
+    ];
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_exported_is_there_for_units_and_for_activation() {
+        for forwarding in ALL {
+            let (fake, _manager) = during_a_session(forwarding).await;
+            let mut expected = before();
+            expected.extend(exported());
+            expected.remove("TERM");
+            assert_eq!(fake.environment(), expected, "{forwarding:?}");
+            assert_eq!(fake.activation(), exported(), "{forwarding:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_manager_has_it_before_the_bus_is_asked_to_forward_it() {
+        let fake = FakeManager::new();
+        // The bus forwards much later, and the window manager is started by then.
+        fake.forward(Forwarding::Never);
+        let manager = fake.connect().await;
+        export(&manager, &exported(), &[]).await.unwrap();
+        assert_eq!(fake.environment(), exported());
+        let methods: Vec<String> =
+            fake.calls().iter().filter_map(|call| call.split(' ').next().map(Into::into)).collect();
+        assert_eq!(methods, ["UnsetAndSetEnvironment", "UpdateActivationEnvironment"]);
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_refuses_costs_only_what_it_activates() {
+        let fake = FakeManager::new();
+        fake.refuse("UpdateActivationEnvironment", "org.freedesktop.DBus.Error.AccessDenied");
+        let manager = fake.connect().await;
+        export(&manager, &exported(), &[]).await.unwrap();
+        assert_eq!(fake.environment(), exported());
+        restore(&manager, &Block::new(), &names()).await.unwrap();
+        assert_eq!(fake.environment(), Block::new());
+        fake.refuse("UnsetAndSetEnvironment", "org.freedesktop.DBus.Error.InvalidArgs");
+        assert!(export(&manager, &exported(), &[]).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_is_as_before_and_stays_so() {
+        for forwarding in ALL {
+            let (fake, manager) = during_a_session(forwarding).await;
+            restore(&manager, &before(), &names()).await.unwrap();
+            assert_eq!(fake.environment(), before(), "{forwarding:?}");
+            // Nothing comes after it, and nobody sees the mark.
+            tokio::time::sleep(FORWARDED).await;
+            assert_eq!(fake.environment(), before(), "{forwarding:?}");
+            let mut activation = environment(&[("DISPLAY", ""), ("PATH", "/usr/bin"), ("XAUTHORITY", "")]);
+            activation.insert(MARK.to_owned(), std::process::id().to_string());
+            assert_eq!(fake.activation(), activation, "{forwarding:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_bus_goes_first() {
+        let (fake, manager) = during_a_session(Forwarding::Late(Duration::from_millis(50))).await;
+        let earlier = fake.calls().len();
+        restore(&manager, &before(), &names()).await.unwrap();
+        let calls = fake.calls().split_off(earlier);
+        let methods: Vec<&str> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+        assert_eq!(methods, ["UpdateActivationEnvironment", "UnsetAndSetEnvironment"]);
+        assert!(calls[0].contains(MARK), "{}", calls[0]);
+        assert!(calls[1].contains(&format!("-[\"DISPLAY\", \"{MARK}\", \"XAUTHORITY\"]")), "{}", calls[1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_does_not_forward_is_not_waited_for_for_long() {
+        let (fake, manager) = during_a_session(Forwarding::Never).await;
+        let begun = tokio::time::Instant::now();
+        restore(&manager, &before(), &names()).await.unwrap();
+        assert!((FORWARDED..FORWARDED * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        assert_eq!(fake.environment(), before());
+    }
+
+    #[tokio::test]
+    async fn what_is_as_it_was_is_not_touched() {
+        let fake = FakeManager::new();
+        fake.set_environment(&[("LANG", "C")]);
+        let manager = fake.connect().await;
+        restore(&manager, &environment(&[("LANG", "C")]), &[]).await.unwrap();
+        assert_eq!(fake.calls(), Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manager_that_hangs_or_goes_is_told_apart() {
+        for method in ["Environment", "UnsetAndSetEnvironment"] {
+            let (fake, manager) = during_a_session(Forwarding::AtOnce).await;
+            fake.hang_at(method);
+            let error = restore(&manager, &before(), &names()).await.unwrap_err();
+            assert!(matches!(error, crate::dbus::CallError::TimedOut { .. }), "{method}: {error}");
+            let (fake, manager) = during_a_session(Forwarding::AtOnce).await;
+            fake.break_at(method);
+            assert!(restore(&manager, &before(), &names()).await.unwrap_err().is_disconnect(), "{method}");
+        }
+    }
+}
