@@ -11,10 +11,24 @@ use crate::host::{Failure, Why};
 use crate::multiplexer::attach as attaching;
 use crate::multiplexer::enable::NotEnabled;
 
-/// How the program ends. The numbers are an interface: scripts compare them, and the manual page lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
+/// Makes the enum, and the table of all of them, from one list.
+macro_rules! exits {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal,)+) => {
+        /// How the program ends. The numbers are an interface: scripts compare them, and the manual page lists them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Exit {
+            $($(#[doc = $doc])+ $name = $number,)+
+        }
+
+        impl Exit {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+        }
+    };
+}
+
+exits! {
     /// All is well; for `start`: the session ended cleanly.
     Success = 0,
     /// The session ended badly.

@@ -117,3 +117,6 @@ fn configuration() -> Config {
     }
     loaded.config
 }
+
+#[cfg(test)]
+mod manuals;
