@@ -1,5 +1,7 @@
 //! What is: asked of logind, the user manager, the display and the kernel.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 use super::Connected;
@@ -32,8 +34,17 @@ pub const TARGETS: [&str; 5] = [
 #[derive(Debug, Error)]
 pub enum NotGathered {
     /// There is a record, but it cannot be read.
-    #[error("the session's record cannot be read: {0}; the next startxd start replaces it")]
-    Record(#[from] Unreadable),
+    #[error(
+        "the session's record {path} cannot be read ({error}); end the session, if it is still up, and remove its record: \
+         startxd stop",
+        path = path.display()
+    )]
+    Record {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Unreadable,
+    },
     /// No answer from the bus or the manager.
     #[error("{0}")]
     Manager(#[from] NoManager),
@@ -93,7 +104,8 @@ pub struct Snapshot {
 /// # Errors
 /// [`NotGathered`].
 pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
-    let Some(record) = SessionRecord::of(runtime)? else { return Ok(None) };
+    let unreadable = |error| NotGathered::Record { path: runtime.record(), error };
+    let Some(record) = SessionRecord::of(runtime).map_err(unreadable)? else { return Ok(None) };
     let manager = manager.as_ref().map_err(Clone::clone)?;
     let server_unit = names::xorg_service(record.display);
     let units: Vec<&str> = record.units.iter().map(String::as_str).collect();

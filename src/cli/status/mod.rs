@@ -30,7 +30,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         Ok(found) => found,
         Err(error) => {
             tracing::error!("{error}");
-            return Exit::NoManager;
+            return (&error).into();
         }
     };
     let findings = found.judge();
@@ -46,6 +46,15 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         Exit::Degraded
     } else {
         Exit::Success
+    }
+}
+
+impl From<&NotGathered> for Exit {
+    fn from(error: &NotGathered) -> Self {
+        match error {
+            NotGathered::Record { .. } => Self::System,
+            NotGathered::Manager(_) => Self::NoManager,
+        }
     }
 }
 
@@ -111,4 +120,28 @@ pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
         return None;
     }
     Some(found.judge().into_iter().filter(Finding::is_problem).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, find};
+    use crate::manager::NoManager;
+    use crate::runtime_dir::RuntimeDir;
+    use crate::test_dir::TestDir;
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_is_said_so() {
+        let directory = TestDir::new();
+        let runtime = RuntimeDir::of(directory.path("")).unwrap();
+        runtime.create().unwrap();
+        for text in ["", "version = 2", "\0"] {
+            std::fs::write(runtime.record(), text).unwrap();
+            let error = find(&runtime, &Err(NoManager::lost())).await.err().expect("an error");
+            assert_eq!(Exit::from(&error), Exit::System, "{text:?}");
+            let said = error.to_string();
+            let path = runtime.record().display().to_string();
+            assert!(said.contains(&path) && said.ends_with(": startxd stop"), "{said}");
+            assert!(!said.contains('\n'), "{said}");
+        }
+    }
 }
