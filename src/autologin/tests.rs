@@ -7,6 +7,7 @@ use super::person::Person;
 use super::unit::Units;
 use super::{Refused, enabled, plan, take_back};
 use crate::test_dir::TestDir;
+use crate::testing::golden;
 
 const GETTY: &str = "[Service]\nExecStart=-/sbin/agetty -o '-- \\\\u' --noreset --noclear - ${TERM}\n";
 const SYSTEM: &str = "usr/lib/systemd/system";
@@ -194,4 +195,28 @@ fn a_profile_that_cannot_be_changed_costs_nothing() {
     let machine = Machine::new("/bin/bash");
     std::fs::create_dir(machine.directory.path("home/.bash_profile")).unwrap();
     is_refused(&machine, 1, "nothing was changed");
+}
+
+/// What is written, whole: the drop-in, and the profile.
+#[test]
+fn golden_drop_ins_and_profiles() {
+    for shell in ["bash", "zsh", "fish", "dash", "tcsh"] {
+        for vt in [1, 12] {
+            let machine = Machine::new(&format!("/usr/bin/{shell}"));
+            machine.write("home/.profile", "umask 022");
+            machine.enable(vt, true).unwrap();
+            let (_, drop_in) = enabled(&machine.units).remove(0);
+            let profile = drop_in.profile.clone().unwrap();
+            let text = format!(
+                "==> {}\n{}==> {}\n{}",
+                super::path_of(vt).display(),
+                machine.read(&format!("{ADMINISTRATOR}/getty@tty{vt}.service.d/{NAME}")),
+                profile.display(),
+                std::fs::read_to_string(&profile).unwrap()
+            );
+            // The home directory is below one that has another name each time.
+            let home = machine.directory.path("home").display().to_string();
+            golden(&format!("autologin/{shell}-tty{vt}"), &text.replace(&home, "/home/ada"));
+        }
+    }
 }

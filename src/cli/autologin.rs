@@ -129,3 +129,39 @@ fn say(text: &str) {
     // Somebody who closed the pipe does not want to read it.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::would;
+    use crate::autologin::person::Person;
+    use crate::autologin::plan;
+    use crate::autologin::unit::Units;
+    use crate::test_dir::TestDir;
+    use crate::testing::golden;
+
+    #[test]
+    fn golden_dry_runs() {
+        let directory = TestDir::new();
+        for path in ["usr/lib/systemd/system", "etc/systemd/system", "home"] {
+            std::fs::create_dir_all(directory.path(path)).unwrap();
+        }
+        let getty = directory.path("usr/lib/systemd/system/getty@.service");
+        let agetty = "[Service]\nExecStart=-/sbin/agetty -o '-- \\\\u' --noreset --noclear - ${TERM}\n";
+        std::fs::write(getty, agetty).unwrap();
+        let home = directory.path("home");
+        let units = Units::below(&directory.path(""));
+        for (name, shell, vt, profile) in
+            [("line", "bash", 1, false), ("profile", "fish", 3, true), ("unknown-shell", "nu", 2, false)]
+        {
+            let person = Person {
+                name: "ada".into(),
+                uid: nix::unistd::geteuid(),
+                gid: nix::unistd::getegid(),
+                home: home.clone(),
+                shell: format!("/usr/bin/{shell}").into(),
+            };
+            let text = would(&plan(&units, &person, vt, profile).unwrap());
+            golden(&format!("dry-run/autologin-{name}"), &text.replace(&home.display().to_string(), "/home/ada"));
+        }
+    }
+}

@@ -151,3 +151,25 @@ fn ended(done: Result<(), Failed>) -> Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::would;
+    use crate::multiplexer::enable::EnablePlan;
+    use crate::multiplexer::name::Kind;
+    use crate::testing::{FakeManager, golden};
+
+    #[tokio::test]
+    async fn golden_dry_runs() {
+        let manager = FakeManager::new().connect().await;
+        for (name, kind, session, enable, linger) in [
+            ("first", Kind::Tmux, None, &["tmux@main.service", "multiplexer.target"][..], true),
+            ("another", Kind::Screen, Some("my work"), &["screen@my\\x20work.service"], false),
+            ("nothing-new", Kind::Zellij, None, &[], false),
+        ] {
+            let enable = enable.iter().map(|&unit| unit.to_owned()).collect();
+            let plan = EnablePlan::example(kind, session, enable, linger, manager.clone());
+            golden(&format!("dry-run/multiplexer-{name}"), &would(&plan));
+        }
+    }
+}

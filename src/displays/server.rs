@@ -173,6 +173,7 @@ mod tests {
     use super::{Program, ServerKind, ServerLine, kind_of, program};
     use crate::config::ServerName;
     use crate::config::size::Size;
+    use crate::testing::golden;
     use crate::x11::display::Display;
 
     fn line(kind: ServerKind, extra: &[&str]) -> String {
@@ -200,6 +201,31 @@ mod tests {
         let vnc = format!("X :7 -geometry 1280x1024 -depth 24 {common}");
         let by_socket = "-rfbport -1 -rfbunixpath /v -rfbunixmode 0600 -SecurityTypes None";
         assert_eq!(line(ServerKind::Xvnc, &["-AlwaysShared"]), format!("{vnc} {by_socket} -AlwaysShared"));
+    }
+
+    #[test]
+    fn golden_command_lines() {
+        let mut text = String::new();
+        for (path, extra) in [
+            ("/usr/bin/Xvfb", &[][..]),
+            ("/opt/x/server", &["-ardelay", "9"]),
+            ("/usr/bin/Xephyr", &["-resizeable"]),
+            ("/usr/bin/Xtigervnc", &[]),
+            ("/usr/bin/Xvnc", &["-rfbport", "5907"]),
+        ] {
+            let extra: Vec<String> = extra.iter().map(|&argument| argument.to_owned()).collect();
+            let line = ServerLine {
+                display: Display::new(100).unwrap(),
+                size: Size::USUAL,
+                depth: 24,
+                authority: Path::new("/run/user/1000/startxd/Xauthority.100"),
+                vnc: Path::new("/run/user/1000/startxd/vnc-100.sock"),
+                extra: &extra,
+            };
+            let program = Program { kind: kind_of(Path::new(path)), path: path.into(), word: path.into() };
+            text += &format!("{path}: {:?}\n", line.arguments(&program));
+        }
+        golden("server/displays", &text);
     }
 
     #[test]

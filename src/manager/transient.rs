@@ -147,7 +147,44 @@ fn value(content: impl Into<Variant<'static>>) -> OwnedVariant {
 
 #[cfg(test)]
 mod tests {
-    use super::Service;
+    use std::time::Duration;
+
+    use super::{RestartPolicy, Service, UnitProperties, bound_to, scope};
+    use crate::environment::Block;
+    use crate::os::Pid;
+    use crate::testing::golden;
+
+    /// One line each, in their order: systemd takes them in it.
+    fn readable(properties: &UnitProperties) -> String {
+        properties.iter().map(|(name, value)| format!("{name} = {}\n", **value)).collect()
+    }
+
+    #[test]
+    fn golden_properties() {
+        let restart = RestartPolicy { limit: 3, window: Duration::from_secs(60) };
+        let service = Service {
+            name: "startxd-wm@openbox.service".into(),
+            description: "openbox".into(),
+            program: "/usr/bin/openbox".into(),
+            arguments: vec!["openbox".into(), "--sm-disable".into()],
+            directory: None,
+            restart: Some(restart),
+        };
+        golden("transient/service", &readable(&service.properties()));
+        let elsewhere = Service {
+            directory: Some("/home/ada/a b".into()),
+            arguments: vec!["openbox".into(), "$HOME %h".into()],
+            restart: None,
+            ..service.clone()
+        };
+        golden("transient/service-elsewhere", &readable(&elsewhere.properties()));
+        let variables = Block::from([("DISPLAY".into(), ":100".into()), ("XAUTHORITY".into(), "/run/a".into())]);
+        let on = service.properties_on("startxd-display@100.service", &variables);
+        golden("transient/service-on-display", &readable(&on));
+        let mut command = scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window);
+        command.extend(bound_to("startxd-display@100.service", &["startxd-display-session@100.service"]));
+        golden("transient/scope", &readable(&command));
+    }
 
     #[test]
     fn only_a_dollar_needs_the_setting_that_old_managers_cannot_read_again() {

@@ -268,3 +268,13 @@ pub(super) async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled
     Manager::within(deadlines.user_manager, manager.version()).await?;
     Ok(manager)
 }
+
+#[cfg(test)]
+impl EnablePlan {
+    /// One for tests of what is said about it.
+    pub(crate) fn example(kind: Kind, name: Option<&str>, enable: Vec<String>, linger: bool, manager: Manager) -> Self {
+        let (name, user) = (Name::or_default(kind, name).expect("a name"), "ada".to_owned());
+        let (unit, before, path) = (kind.unit(&name), Remembered::default(), PathBuf::new());
+        Self { user, kind, name, unit, enable, linger, runs: false, manager, before, path }
+    }
+}

@@ -111,6 +111,7 @@ mod tests {
 
     use super::{NoServer, arguments, find};
     use crate::seat::Seat;
+    use crate::testing::golden;
     use crate::x11::display::Display;
 
     #[test]
@@ -124,6 +125,22 @@ mod tests {
         };
         assert_eq!(line("seat0", Some(7)), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
         assert_eq!(line("seat1", None), "Xorg :1 -seat seat1 -noreset -nolisten tcp -auth /run/a -dpi 96");
+    }
+
+    #[test]
+    fn golden_command_lines() {
+        let extra = ["-dpi", "96", "-ardelay", "200 $x"].map(str::to_owned);
+        let mut text = String::new();
+        for (seat, vt, extra) in
+            [("seat0", Some(1), &[][..]), ("seat0", Some(7), &extra), ("seat1", None, &[]), ("seat1", Some(2), &extra)]
+        {
+            let seat = Seat::new(seat.to_owned(), vt).unwrap();
+            let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
+            let line = arguments(Display::parse(":0").unwrap(), &seat, authority, extra).unwrap();
+            let line: Vec<&str> = line.iter().map(|argument| argument.to_str().unwrap()).collect();
+            text += &format!("{seat}: {line:?}\n");
+        }
+        golden("server/xorg", &text);
     }
 
     #[test]
