@@ -20,11 +20,23 @@ pub const FORWARDED: Duration = Duration::from_secs(2);
 /// For a killed process to be gone, which is the kernel's work alone.
 pub const KILLED: Duration = Duration::from_secs(2);
 
+/// As [`KILLED`], for a server, which has a whole machine's devices to let go.
+pub const SERVER_KILLED: Duration = Duration::from_secs(10);
+
 /// For a server that has closed its connections to be waitable: a process that ends does the one before the other.
 pub const CLOSED: Duration = Duration::from_secs(1);
 
 /// For what a dead server has written to come out of its pipe, where it is already.
 pub const LEFT_IN_PIPE: Duration = Duration::from_millis(50);
+
+/// For a journal that takes no lines to take some, while the server writes: its lines are dropped after that, and counted.
+pub const JOURNAL: Duration = Duration::from_secs(1);
+
+/// For the journal and the terminal to take what we say last, before the program ends.
+pub const LAST_MESSAGES: Duration = Duration::from_millis(300);
+
+/// Between two tries to write a message that was not taken.
+pub const TRY_TO_LOG_AGAIN: Duration = Duration::from_millis(100);
 
 /// For a display to answer somebody who only wants to know how it is.
 pub const STATUS: Duration = Duration::from_secs(3);

@@ -21,6 +21,7 @@
 //! | [`attach`] | a display that something else has started |
 //! | [`autologin`] | a getty that logs a user in: the one thing done as root |
 //! | [`doctor`] | what is wrong with a machine or a login, and what mends it |
+//! | [`log`] | where messages go, and that nothing waits for it |
 //! | [`config`] | the configuration file, and [`deadline`]: every deadline |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 
@@ -38,6 +39,7 @@ pub mod files;
 pub mod host;
 pub mod json;
 pub mod launch;
+pub mod log;
 pub mod logind;
 pub mod manager;
 pub mod multiplexer;

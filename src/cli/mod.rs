@@ -9,7 +9,6 @@ mod config_show;
 mod display;
 mod doctor;
 pub mod exit;
-mod journal;
 mod list;
 mod multiplexer;
 mod repair;
@@ -30,6 +29,7 @@ pub use exit::Exit;
 
 use crate::config::{self, Config, Places};
 use crate::host::grace;
+use crate::log;
 use crate::runtime_dir::RuntimeDir;
 
 /// Runs the command line of this process and returns how it ended: by an [`Exit`], or as the command of `display run`.
@@ -46,7 +46,7 @@ pub fn run() -> ExitCode {
     if matches!(&args.command, Command::Start(start) if start.multiplexer.is_none()) {
         grace::ask();
     }
-    journal::begin(matches!(
+    log::begin(matches!(
         args.command,
         Command::Serve { .. }
             | Command::Attached { .. }
@@ -61,7 +61,8 @@ pub fn run() -> ExitCode {
             return Exit::System.into();
         }
     };
-    runtime.block_on(async {
+    let status = runtime.block_on(async {
+        tokio::spawn(log::keep_trying());
         let exit = match args.command {
             Command::Display(DisplayCommand::Run(run)) => return display::run(run).await,
             Command::Display(DisplayCommand::Start(start)) => display::start(start).await,
@@ -95,7 +96,9 @@ pub fn run() -> ExitCode {
             Command::Serve { display } => serve::run(&display).await,
         };
         exit.into()
-    })
+    });
+    log::finish();
+    status
 }
 
 /// What works on the runtime directory, or the sentence that there is none.
