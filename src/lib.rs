@@ -63,5 +63,6 @@ mod test_dir;
 mod testing;
 pub mod text;
 pub mod unit_file;
+pub mod unix_socket;
 pub mod x11;
 mod xdg;

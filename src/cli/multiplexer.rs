@@ -122,7 +122,7 @@ fn say(text: &str) {
 pub async fn step(step: MultiplexerStep) -> Exit {
     let deadlines = super::configuration().deadlines;
     let done = match step {
-        MultiplexerStep::Check(MultiplexerName { kind, name }) => service::check(kind, name.as_deref()),
+        MultiplexerStep::Check(MultiplexerName { kind, name }) => service::check(kind, name.as_deref()).await,
         MultiplexerStep::Ready(MultiplexerName { kind, name }) => {
             service::ready(kind, name.as_deref(), main_pid(), &deadlines).await
         }

@@ -5,15 +5,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, accept4, bind, connect,
-    getsockopt, listen, sendmsg, shutdown, socket, sockopt::PeerCredentials,
+    AddressFamily, ControlMessage, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, accept4, connect, getsockopt,
+    sendmsg, shutdown, socket, sockopt::PeerCredentials,
 };
-use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 
 use super::message::MAX_MESSAGE;
-use crate::os;
+use crate::{os, unix_socket};
 
 /// The host's end, waiting for clients.
 pub struct Listener {
@@ -32,13 +31,7 @@ impl Listener {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let fd = seqpacket()?;
-        // The umask is the only way to give a socket its mode at birth (unix(7)); no other thread of ours makes files.
-        let before = umask(Mode::from_bits_truncate(0o177));
-        let bound = bind(fd.as_raw_fd(), &UnixAddr::new(path)?);
-        umask(before);
-        bound?;
-        listen(&fd, Backlog::MAXCONN)?;
+        let fd = unix_socket::bound(SockType::SeqPacket, SockFlag::SOCK_NONBLOCK, &UnixAddr::new(path)?)?;
         Ok(Self { fd: os::watch(fd)? })
     }
 
@@ -85,10 +78,11 @@ impl Connection {
         Ok(Self { fd: os::watch(fd)? })
     }
 
-    /// Connects to the host's socket.
+    /// Connects to the host's socket. Never waits.
     ///
     /// # Errors
-    /// `ENOENT` or `ECONNREFUSED` if there is no host.
+    /// `ENOENT` or `ECONNREFUSED` if there is no host; `EAGAIN` if there is one that does not accept, and thousands wait
+    /// for it already.
     pub fn connect(path: &Path) -> io::Result<Self> {
         let fd = seqpacket()?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;

@@ -77,7 +77,7 @@ async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<
     let unit = kind.unit(&name);
     let server = if kind == Kind::Tmux { TMUX_SERVER } else { unit.as_str() };
     if manager.state(server).await.is_ok_and(|state| state.active != "active") {
-        service::check(kind, Some(name.as_str())).map_err(NotEnabled::from)?;
+        service::check(kind, Some(name.as_str())).await.map_err(NotEnabled::from)?;
     }
     // A session of tmux may have ended while its unit stays.
     let gone = kind == Kind::Tmux && {

@@ -104,7 +104,7 @@ pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Resu
     let is_up = async |unit: &str| manager.state(unit).await.is_ok_and(|state| state.active == "active");
     let (runs, server_runs) = (is_up(&unit).await, is_up(server).await);
     if !server_runs {
-        service::check(kind, Some(name.as_str()))?;
+        service::check(kind, Some(name.as_str())).await?;
     }
     let linger = !linger::lingers(&user);
     Ok(EnablePlan { user, kind, name, unit, enable, linger, runs, manager, before, path })

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::name::{BadName, Kind, Name, TARGET, TMUX_SERVER};
 use super::tmux::{self, TmuxServer};
 use super::{screen, sockets, zellij};
-use crate::deadline::{Deadlines, LOOK_AGAIN};
+use crate::deadline::{Deadlines, LOOK_AGAIN, STATUS};
 use crate::manager::{Manager, Mode, NoManager};
 use crate::os::{self, Pid};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -58,13 +58,13 @@ fn socket(kind: Kind, name: Option<&Name>) -> Option<PathBuf> {
 ///
 /// # Errors
 /// There is one.
-pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
+pub async fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
     let name = match kind {
         Kind::Tmux => None,
         _ => Some(Name::or_default(kind, name)?),
     };
     let Some(socket) = socket(kind, name.as_ref()) else { return Ok(()) };
-    let place = place(kind, &socket);
+    let place = place(kind, &socket).await;
     Err(match name {
         None => Failed::OtherServer { place, socket: crate::text::path(&socket) },
         Some(name) => Failed::OtherSession { kind, name, place },
@@ -72,9 +72,8 @@ pub fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
 }
 
 /// Where the process is that listens on a socket, to be put behind "runs already".
-#[must_use]
-pub fn place(kind: Kind, socket: &Path) -> String {
-    whereabouts(kind, socket).map(|place| place.to_string()).unwrap_or_default()
+pub async fn place(kind: Kind, socket: &Path) -> String {
+    whereabouts(kind, socket).await.map(|place| place.to_string()).unwrap_or_default()
 }
 
 /// A process, and where it is.
@@ -96,11 +95,10 @@ impl fmt::Display for Place {
 }
 
 /// The process that listens on a socket, if it can be told.
-#[must_use]
-pub fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
+pub async fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
     let in_name = || screen::named(socket.file_name()?.to_str()?).map(|(pid, _)| pid);
     let pid = match kind {
-        Kind::Tmux => sockets::listener(socket).ok(),
+        Kind::Tmux => timeout(STATUS, sockets::listener(socket)).await.ok()?.ok(),
         // To these connecting would be a message.
         Kind::Screen => in_name(),
         Kind::Zellij => None,

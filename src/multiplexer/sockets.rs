@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::os::unix_sockets;
+use crate::unix_socket;
 
 /// What is in a directory that belongs to `uid` and that nobody else can write to: its sockets and FIFOs of the same
 /// user, sorted. Nothing of a directory that is somebody else's.
@@ -49,12 +50,13 @@ pub fn listens(list: &[u8], path: &Path) -> bool {
     unix_sockets::named(list).any(|socket| socket.listens && socket.name == name)
 }
 
-/// The process that listens on a socket, as the kernel remembers it.
+/// The process that listens on a socket, as the kernel remembers it. Waits for one that does not accept, if many wait for
+/// it already; the caller sets the deadline.
 ///
 /// # Errors
 /// Nobody listens.
-pub fn listener(path: &Path) -> io::Result<crate::os::Pid> {
-    let stream = std::os::unix::net::UnixStream::connect(path)?;
+pub async fn listener(path: &Path) -> io::Result<crate::os::Pid> {
+    let stream = unix_socket::connect(path).await?;
     let peer = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)?;
     Ok(crate::os::Pid::from_raw(peer.pid()))
 }
@@ -68,8 +70,8 @@ mod tests {
     use super::{in_directory, is_listening, listener, listens};
     use crate::test_dir::TestDir;
 
-    #[test]
-    fn only_what_is_ours() {
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_what_is_ours() {
         let directory = TestDir::new();
         let ours = directory.path("ours");
         std::fs::create_dir(&ours).unwrap();
@@ -90,11 +92,11 @@ mod tests {
         assert!(in_directory(&directory.path("none"), uid).is_empty());
 
         assert!(is_listening(&ours.join("b c")) && is_listening(&ours.join("a")) && !is_listening(&ours.join("file")));
-        assert_eq!(listener(&ours.join("b c")).unwrap(), nix::unistd::getpid());
+        assert_eq!(listener(&ours.join("b c")).await.unwrap(), nix::unistd::getpid());
         // Bound, and listened on by nobody. Not one that was closed: a program that another test is about to execute has
         // it, too, between its fork and its exec.
         let _bound = UnixDatagram::bind(ours.join("d")).unwrap();
-        assert!(!is_listening(&ours.join("d")) && listener(&ours.join("d")).is_err());
+        assert!(!is_listening(&ours.join("d")) && listener(&ours.join("d")).await.is_err());
         // Anybody can have a name in the list that is no text.
         let odd = std::os::unix::net::SocketAddr::from_abstract_name(b"startxd-\xff").unwrap();
         let _odd = UnixListener::bind_addr(&odd);

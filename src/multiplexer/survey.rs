@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::name::{Kind, TARGET};
 use super::service::{self, Place};
@@ -43,9 +43,11 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
     let mut tasks = JoinSet::new();
     for socket in tmux::sockets(&[&own], nix::unistd::geteuid().as_raw()) {
         tasks.spawn(async move {
-            let place = service::whereabouts(Kind::Tmux, &socket);
             let name = crate::text::path(&socket);
-            (name, place, TmuxServer::new(socket, Instant::now() + deadline).sessions().await)
+            let server = TmuxServer::new(socket.clone(), Instant::now() + deadline);
+            let place = timeout(deadline, service::whereabouts(Kind::Tmux, &socket));
+            let (place, sessions) = tokio::join!(place, server.sessions());
+            (name, place.ok().flatten(), sessions)
         });
     }
     for (socket, place, sessions) in tasks.join_all().await {
@@ -61,16 +63,14 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
         }
     }
     for screen in screen::sessions() {
-        let place = service::whereabouts(Kind::Screen, &screen.socket());
+        let place = service::whereabouts(Kind::Screen, &screen.socket()).await;
         let attached = Some(u32::from(screen.attached));
         found.sessions.push((MultiplexerSession { kind: Kind::Screen, name: screen.name, attached }, place));
     }
     for socket in zellij::sessions() {
         let name = socket.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        found.sessions.push((
-            MultiplexerSession { kind: Kind::Zellij, name, attached: None },
-            service::whereabouts(Kind::Zellij, &socket),
-        ));
+        let place = service::whereabouts(Kind::Zellij, &socket).await;
+        found.sessions.push((MultiplexerSession { kind: Kind::Zellij, name, attached: None }, place));
     }
     found.sessions.sort_by(|(a, _), (b, _)| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     found

@@ -21,6 +21,7 @@ use super::cookie::Cookie;
 use super::display::Display;
 use super::packets::Packets;
 use super::xauthority::PROTOCOL;
+use crate::unix_socket;
 
 /// What can go wrong between a client and the server.
 #[derive(Debug, Error)]
@@ -56,7 +57,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
-        let stream = UnixStream::connect(display.socket_path()).await?;
+        let stream = unix_socket::connect(&display.socket_path()).await?;
         Self::over(stream, cookie).await
     }
 

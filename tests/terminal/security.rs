@@ -19,7 +19,7 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     let before = desk.root(elsewhere).text();
     desk.vt().type_line("umask 000");
     // Not -f: the server has to be a child of the host alone.
-    desk.types(&format!("strace -o trace -e trace=%file,umask,bind startxd start {OPENBOX}"));
+    desk.types(&format!("strace -o trace -e trace=%file,umask,bind,fchmod startxd start {OPENBOX}"));
     desk.is_up();
     let expected = [
         "700 ada d /run/user/1000/startxd",
@@ -49,12 +49,15 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     let made = calls("mkdir");
     assert!(made.iter().filter(in_ours).count() >= 1, "{made:#?}");
     assert!(made.iter().filter(in_ours).all(|call| call.contains(", 0700)")), "{made:#?}");
-    // A socket has no mode of its own at birth but by the umask.
+    // The file of a socket gets its mode from the descriptor that is bound.
     let binds: Vec<&str> =
-        trace.lines().filter(|line| line.starts_with("umask(") || line.contains("host.sock")).collect();
+        trace.lines().filter(|line| line.starts_with("fchmod(") || line.contains("host.sock")).collect();
     let bind = binds.iter().position(|line| line.starts_with("bind(")).unwrap_or_else(|| panic!("{binds:#?}"));
-    assert!(bind > 0 && binds[bind - 1].starts_with("umask(0177)"), "{binds:#?}");
-    assert!(calls("chmod").is_empty(), "what is given its mode later had another one before");
+    let descriptor = binds[bind].trim_start_matches("bind(").split(',').next().unwrap_or_default();
+    assert!(bind > 0 && binds[bind - 1].starts_with(&format!("fchmod({descriptor}, 0600)")), "{binds:#?}");
+    assert!(calls("umask").is_empty(), "the umask is every thread's");
+    let by_path = calls("chmod").into_iter().filter(|line| !line.starts_with("fchmod(")).collect::<Vec<_>>();
+    assert!(by_path.is_empty(), "what is given its mode later had another one before: {by_path:#?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The units: when they are started, where everything is, and how they end.
 
+use crate::harness::{SOON, wait_until};
 use crate::multiplexers::ada::Ada;
 
 /// Whether this suite's tmux puts panes into scopes of their own (3.4 and later, built with systemd).
@@ -153,4 +154,30 @@ fn names_are_escaped_and_bad_ones_refused() {
     assert!(told.code() == 2 && told.stderr.contains("its socket"), "{told}");
     assert_eq!(ada.settings(), before);
     ada.does("pgrep -u ada tmux").fails();
+}
+
+/// A server of tmux that listens and does not accept, with as many in its queue as there is room for.
+const DEAF: &str = r"
+import os, socket, time
+os.makedirs('/tmp/tmux-1000', 0o700, exist_ok=True)
+server = socket.socket(socket.AF_UNIX)
+server.bind('/tmp/tmux-1000/default')
+server.listen(0)
+first = socket.socket(socket.AF_UNIX)
+first.connect('/tmp/tmux-1000/default')
+print('deaf', flush=True)
+time.sleep(600)
+";
+
+#[test]
+fn a_server_that_does_not_accept_holds_nothing_up() {
+    let ada = Ada::new();
+    let deaf = ada.shell_as("ada", "exec python3 -").stdin(DEAF).spawn();
+    wait_until("it to listen", SOON, || if deaf.stdout().contains("deaf") { Ok(()) } else { Err(deaf.stderr()) });
+    let status = ada.does("startxd status");
+    assert!(status.took.as_secs() < 10, "{status}");
+    let silent = "the tmux server on /tmp/tmux-1000/default does not answer";
+    assert!(format!("{}{}", status.stdout, status.stderr).contains(silent), "{status}");
+    drop(deaf);
+    ada.does("rm /tmp/tmux-1000/default").ok();
 }
