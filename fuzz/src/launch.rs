@@ -1,5 +1,6 @@
 //! Messages of the launch socket: from whatever connects to it, and from whatever listens in the host's place.
 
+use startxd::deadline::{Deadlines, MAX};
 use startxd::launch::{MAX_MESSAGE, Reply, Request};
 
 /// A message is understood only if it is, byte for byte, what we would have sent; the longest one fits.
@@ -16,8 +17,12 @@ pub fn holds(input: &[u8]) {
         Ok(reply) => {
             assert!(input.len() <= MAX_MESSAGE);
             assert_eq!(reply.encode(), input);
-            if let Reply::Launched(pid) = reply {
+            if let Reply::Launched(pid, told) = reply {
                 assert!(pid.as_raw() > 1, "kill(2) has other meanings for such a pid");
+                let mut deadlines = Deadlines::default();
+                told.apply(&mut deadlines);
+                let mut all = Deadlines::FIELDS.iter().map(|field| (field.get)(&deadlines));
+                assert!(all.all(|deadline| !deadline.is_zero() && deadline <= MAX), "{deadlines:?}");
             }
         }
         Err(problem) => is_for_people(&problem.to_string()),

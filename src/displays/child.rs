@@ -7,106 +7,31 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use thiserror::Error;
-use tokio::time::timeout;
-
 use super::claim::{self, ClaimSettings};
 use crate::config::Crash;
-use crate::deadline;
-use crate::launch::Ending;
 use crate::manager::transient::Service;
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{self, Manager, names};
-use crate::os::{Image, Pid};
+use crate::os::Image;
 use crate::runtime_dir::RuntimeDir;
-use crate::server::relay::Relay;
-use crate::server::{Server, environment};
+use crate::server::{self, Out, Relay, Server, Supervised, environment};
 use crate::session::restarts;
-use crate::x11::client::{Client, ClientError};
-use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
 /// A server that is our child.
-pub(super) struct Child {
-    server: Server,
-    ending: Option<Ending>,
-}
+pub(super) type Child = Supervised<Server>;
 
-/// Why a server did not come up.
-#[derive(Debug, Error)]
-pub(super) enum NotReady {
-    /// It ended.
-    #[error("the server {0} before it was ready")]
-    Ended(Ending),
-    /// It does not answer.
-    #[error(
-        "the server did not answer within {} s (it took the connection and said nothing, or never listened); raise \
-         deadlines.server_ready in startxd.toml if the machine is that slow", .0.as_secs_f32()
-    )]
-    Silent(Duration),
-    /// It answers something else.
-    #[error("the server does not serve us: {0}")]
-    Handshake(ClientError),
-}
-
-impl Child {
-    /// Its process.
-    pub(super) fn pid(&self) -> Pid {
-        self.server.pid
-    }
-
-    /// A descriptor of its process.
-    pub(super) fn pidfd(&self) -> &OwnedFd {
-        self.server.pidfd()
-    }
-
-    /// Waits for its end, and reaps it; tells the same again afterwards. May be dropped while it waits.
-    pub(super) async fn ended(&mut self) -> Ending {
-        match self.ending {
-            Some(ending) => ending,
-            None => *self.ending.insert(self.server.ended().await),
-        }
-    }
-
-    /// Whether it is known to have ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.ending.is_some()
-    }
-
-    /// Returns when it answers: the setup reply is readiness, and the connection is not kept.
-    pub(super) async fn ready(
-        &mut self,
-        display: Display,
-        cookie: &Cookie,
-        deadline: Duration,
-    ) -> Result<(), NotReady> {
-        let answered = tokio::select! {
-            biased;
-            answered = timeout(deadline, Client::connect(display, cookie)) => answered,
-            ending = self.ended() => return Err(NotReady::Ended(ending)),
-        };
-        match answered {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => match timeout(deadline::CLOSED, self.ended()).await {
-                Ok(ending) => Err(NotReady::Ended(ending)),
-                Err(_) => Err(NotReady::Handshake(error)),
-            },
-            Err(_) => Err(NotReady::Silent(deadline)),
-        }
-    }
-}
-
-/// Forks the server with these sockets, and this end of a pipe for its output.
+/// Forks the server with these sockets, its output going to `out`.
 ///
 /// # Errors
 /// It cannot be executed.
 pub(super) fn start(
     settings: &ClaimSettings,
     listeners: &[OwnedFd],
-    output: &OwnedFd,
+    out: Out,
     ends_with_us: bool,
 ) -> io::Result<Child> {
+    let (relay, output) = Relay::start(out)?;
     let c_string = |text: &str| CString::new(text).map_err(io::Error::from);
     let program = CString::new(settings.program.as_os_str().as_bytes())?;
     let arguments = settings.arguments.iter().map(|argument| c_string(argument)).collect::<io::Result<Vec<_>>>()?;
@@ -128,40 +53,20 @@ pub(super) fn start(
         listeners: &listeners,
         ends_with_us,
     };
-    Ok(Child { server: Server::start(&image)?, ending: None })
+    Ok(Supervised::new("the server", Server::start(&image)?, relay))
 }
 
-/// Ends the server, if it has not: SIGTERM, and SIGKILL when its time is up. Relays its last words.
-pub(super) async fn kill(server: &mut Child, settings: &ClaimSettings, relay: &mut Relay) {
-    let ended = async {
-        if server.is_gone() {
-            return;
-        }
-        server.server.signal(Signal::SIGTERM);
-        if timeout(claim::seconds(settings.server_stop), server.ended()).await.is_err() {
-            tracing::error!("the server does not end within {} s; killing it", settings.server_stop);
-            server.server.signal(Signal::SIGKILL);
-            server.ended().await;
-        }
-    };
-    tokio::select! {
-        () = ended => {}
-        () = relay.run() => unreachable!("the relay never returns"),
-    }
-    relay.drain().await;
+/// Ends the server, if it has not, and relays its last words.
+pub(super) async fn kill(server: &mut Child, settings: &ClaimSettings) {
+    server.kill(claim::seconds(settings.server_stop)).await;
 }
 
 /// A sentence about a server, with its last lines, or where they would be.
-pub(super) fn with_last_lines(broken: &impl fmt::Display, relay: &Relay, settings: &ClaimSettings) -> String {
-    match relay.tail() {
-        tail if tail.is_empty() => {
-            // What a command's own server says is passed on by us.
-            let (option, name) =
-                if settings.client.is_some() { ("-t", "startxd".to_owned()) } else { ("-u", settings.unit()) };
-            format!("{broken}; it said nothing; see: journalctl --user -b {option} {name}")
-        }
-        tail => format!("{broken}; its last lines:\n{tail}"),
-    }
+pub(super) fn with_last_lines(broken: &impl fmt::Display, server: Option<&Child>, settings: &ClaimSettings) -> String {
+    // What a command's own server says is passed on by us.
+    let journal = if settings.client.is_some() { "-t startxd".to_owned() } else { format!("-u {}", settings.unit()) };
+    let tail = server.map(Child::tail).unwrap_or_default();
+    server::with_last_lines(&broken.to_string(), &tail, &journal)
 }
 
 /// Why a display ends with its session.

@@ -14,17 +14,16 @@
 //! ends the command's, and the janitor, a copy of this process that does nothing else, removes what is on disk.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
-use nix::sys::stat::{Mode as FileMode, umask};
+use nix::sys::socket::{SockFlag, SockType, UnixAddr};
 use tokio::time::timeout;
 
-use super::child::{self, Child, NotReady};
+use super::child::{self, Child};
 use super::claim::{self, Claim, ClaimSettings};
 use super::request::{DisplayRequest, next};
 use super::run::{Command, Waiting};
@@ -34,10 +33,12 @@ use crate::config::Config;
 use crate::deadline::BEHIND_OURS;
 use crate::files::NotWritten;
 use crate::launch::Ending;
+use crate::log;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
-use crate::server::relay::Relay;
+use crate::server::{NotReady, Out};
+use crate::unix_socket::bound;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::occupied;
@@ -50,7 +51,6 @@ struct PrivateDisplay<'a> {
     settings: ClaimSettings,
     cookie: Cookie,
     server: Child,
-    relay: Relay,
     // In this order at the end: the janitor holds the claim as well.
     janitor: Option<Janitor>,
     claim: Option<Claim>,
@@ -122,13 +122,10 @@ impl<'a> PrivateDisplay<'a> {
             }
         };
         occupied::remove_temporary_lock(display);
-        let started = Relay::to(to_journal).and_then(|(relay, output)| {
-            let server = child::start(&settings, &sockets, &output, true)?;
-            Ok((server, relay))
-        });
+        let started = child::start(&settings, &sockets, TO_JOURNAL, true);
         // Only the server has them now; and while they are open here, their path would not be taken for abandoned.
         drop(sockets);
-        let (server, relay) = match started {
+        let server = match started {
             Ok(started) => started,
             Err(error) => {
                 let text = format!("the server {} cannot be executed: {error}", settings.program.display());
@@ -136,7 +133,7 @@ impl<'a> PrivateDisplay<'a> {
             }
         };
         let mut own =
-            Self { runtime, config, settings, cookie, server, relay, janitor: None, claim: Some(claim), manager: None };
+            Self { runtime, config, settings, cookie, server, janitor: None, claim: Some(claim), manager: None };
         tracing::debug!("the server is forked");
         own.janitor = own.janitor();
         Ok(Some(own))
@@ -221,12 +218,7 @@ impl<'a> PrivateDisplay<'a> {
             Ok(())
         };
         let units = async { units.await.map_err(Unready::Other) };
-        let ready = tokio::select! {
-            biased;
-            both = async { tokio::try_join!(units, answers) } => both,
-            () = self.relay.run() => unreachable!("the relay never returns"),
-        };
-        match ready {
+        match async { tokio::try_join!(units, answers) }.await {
             Ok(_) => {}
             Err(Unready::Other(failure)) => return Err(failure),
             Err(Unready::Server(why)) => return Err(self.server_failed(&why).await),
@@ -240,14 +232,14 @@ impl<'a> PrivateDisplay<'a> {
             up = managed(display, &self.cookie, request.ready, deadlines.window_manager) => up,
             verdict = session => Err(Failure::SessionFailed(child::over(&verdict, display))),
             ending = self.server.ended() => Err(self.server_failed(&NotReady::Ended(ending)).await),
-            () = self.relay.run() => unreachable!("the relay never returns"),
         }
     }
 
     /// The failure of a server, with its last lines.
     async fn server_failed(&mut self, why: &NotReady) -> Failure {
-        child::kill(&mut self.server, &self.settings, &mut self.relay).await;
-        Failure::ServerFailed(child::with_last_lines(why, &self.relay, &self.settings))
+        child::kill(&mut self.server, &self.settings).await;
+        let why = format!("the server {why}");
+        Failure::ServerFailed(child::with_last_lines(&why, Some(&self.server), &self.settings))
     }
 
     /// Waits for the command's end, and hands on what we are told meanwhile.
@@ -256,23 +248,22 @@ impl<'a> PrivateDisplay<'a> {
         let mut gone = false;
         loop {
             tokio::select! {
-                biased;
-                status = waiting.ended(taken) => return status,
-                ending = self.server.ended(), if !gone => {
-                    gone = true;
-                    self.relay.drain().await;
-                    // With status 0 it was told to end, by startxd display stop for one.
-                    if ending != Ending::Code(0) {
-                        let text = format!("the server of display {} {ending}", self.settings.display);
-                        tracing::error!("{}", child::with_last_lines(&text, &self.relay, &self.settings));
-                    }
-                    if let Some((manager, _)) = &self.manager {
-                        let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
-                        // Nothing holds that scope any more but the janitor, and its end is that of the command's.
-                        self.dismiss();
-                    }
+            biased;
+            status = waiting.ended(taken) => return status,
+            ending = self.server.ended(), if !gone => {
+                gone = true;
+                self.server.drain().await;
+                // With status 0 it was told to end, by startxd display stop for one.
+                if ending != Ending::Code(0) {
+                    let text = format!("the server of display {} {ending}", self.settings.display);
+                    tracing::error!("{}", child::with_last_lines(&text, Some(&self.server), &self.settings));
                 }
-                () = self.relay.run() => unreachable!("the relay never returns"),
+                if let Some((manager, _)) = &self.manager {
+                    let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
+                    // Nothing holds that scope any more but the janitor, and its end is that of the command's.
+                    self.dismiss();
+                }
+            }
             }
         }
     }
@@ -299,14 +290,13 @@ impl<'a> PrivateDisplay<'a> {
         if let Some((signals, job)) = order {
             let done = async {
                 tokio::select! {
-                    biased;
-                    _ = self.server.ended() => false,
-                    _ = signals.job_done(&job) => true,
-                    () = self.relay.run() => unreachable!("the relay never returns"),
-                }
+                biased;
+                _ = self.server.ended() => false,
+                _ = signals.job_done(&job) => true,
+                    }
             };
             let done = timeout(patience, done).await.unwrap_or(true);
-            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+            child::kill(&mut self.server, &self.settings).await;
             if let Some(janitor) = self.janitor.take() {
                 janitor.dismiss();
             }
@@ -317,7 +307,7 @@ impl<'a> PrivateDisplay<'a> {
                 let _ = manager.reset_failed(&names::display_session(self.settings.display)).await;
             }
         } else {
-            child::kill(&mut self.server, &self.settings, &mut self.relay).await;
+            child::kill(&mut self.server, &self.settings).await;
             self.dismiss();
         }
         if let Some(claim) = self.claim.take() {
@@ -335,9 +325,7 @@ enum Unready {
 }
 
 /// The server's lines. Not for the person at the terminal, whose command may write there.
-fn to_journal(line: &str) {
-    tracing::info!("X server: {line}");
-}
+const TO_JOURNAL: Out = Out { say: |lines| tracing::info!("X server: {lines}"), has_room: log::has_room };
 
 /// Whether the process ends within this time.
 fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
@@ -350,19 +338,9 @@ fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
 /// The name first: the kernel gives it once, and no server does without it. Who has that may replace a path that nobody
 /// listens on any more.
 fn listeners(display: Display) -> io::Result<[OwnedFd; 2]> {
-    let by_name = bound(&UnixAddr::new_abstract(display.abstract_name().as_bytes())?)?;
+    let by_name =
+        bound(SockType::Stream, SockFlag::empty(), &UnixAddr::new_abstract(display.abstract_name().as_bytes())?)?;
     occupied::remove_socket(display);
-    let by_path = bound(&UnixAddr::new(&display.socket_path())?)?;
+    let by_path = bound(SockType::Stream, SockFlag::empty(), &UnixAddr::new(&display.socket_path())?)?;
     Ok([by_name, by_path])
-}
-
-fn bound(address: &UnixAddr) -> io::Result<OwnedFd> {
-    let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // The umask is the only way to give a socket its mode at birth (unix(7)); no other thread of ours makes files.
-    let before = umask(FileMode::from_bits_truncate(0o177));
-    let bound = bind(fd.as_raw_fd(), address);
-    umask(before);
-    bound?;
-    listen(&fd, Backlog::MAXCONN)?;
-    Ok(fd)
 }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use sd_notify::NotifyState;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::child::{self, Child};
@@ -21,7 +21,7 @@ use crate::manager::verdict::Verdict;
 use crate::manager::{Manager, Mode, names};
 use crate::os;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::server::relay::Relay;
+use crate::server::Out;
 use crate::x11::display::Display;
 use crate::x11::{occupied, xauthority};
 
@@ -73,67 +73,63 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
         io::ErrorKind::AlreadyExists => Broken::Again(display),
         _ => Broken::System(error),
     })?;
-    let (mut relay, output) = Relay::new()?;
-    let brought_up = bring_up(&runtime, &settings, listeners, output, &mut relay, &mut state).await;
-    match brought_up {
-        Ok(Some(up)) => {
-            let life = Life { runtime: &runtime, settings: &settings, deadlines, crash, relay, state, up };
+    let mut server = None;
+    let brought_up = bring_up(&runtime, &settings, listeners, &mut server, &mut state).await;
+    let failed = match (brought_up, server.as_mut()) {
+        (Ok(Some(stop)), Some(server)) => {
+            let life = Life { runtime: &runtime, settings: &settings, deadlines, crash, state, server, stop };
             life.live().await;
-            Ok(())
+            return Ok(());
         }
+        // Whatever has happened, the server does not stay.
+        (outcome, Some(server)) => {
+            child::kill(server, &settings).await;
+            outcome.err()
+        }
+        (outcome, None) => outcome.err(),
+    };
+    match failed {
         // Told to stop before it was ready.
-        Ok(None) => {
+        None => {
             clean(&runtime, display);
             Ok(())
         }
-        Err(broken) => {
-            state.failed = Some(child::with_last_lines(&broken, &relay, &settings));
+        Some(broken) => {
+            state.failed = Some(child::with_last_lines(&broken, server.as_ref(), &settings));
             let _ = state.write(&runtime, display);
             Err(broken)
         }
     }
 }
 
-/// A display that is up.
-struct Up {
-    server: Child,
-    stop: tokio::signal::unix::Signal,
-}
-
-/// Starts the server, and returns when it is ready; `None` if it was told to stop before.
+/// Starts the server, into `server`, and returns when it is ready, with what will tell us to stop; `None` if we were told
+/// before.
 async fn bring_up(
     runtime: &RuntimeDir,
     settings: &ClaimSettings,
     listeners: Vec<OwnedFd>,
-    output: OwnedFd,
-    relay: &mut Relay,
+    server: &mut Option<Child>,
     state: &mut ClaimState,
-) -> Result<Option<Up>, Broken> {
+) -> Result<Option<Signal>, Broken> {
     let display = settings.display;
     let mut stop = signal(SignalKind::terminate())?;
     let cookie = xauthority::ensure(&runtime.authority(display), display)?;
     occupied::remove_temporary_lock(display);
-    let mut server = child::start(settings, &listeners, &output, false)
+    let started = child::start(settings, &listeners, Out::STDERR, false)
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
-    // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
-    drop((listeners, output));
+    let server = server.insert(started);
+    // Only the server has these now: a copy kept here would keep the sockets open after its end.
+    drop(listeners);
     let deadline = claim::seconds(settings.server_ready);
     let ready = tokio::select! {
         biased;
         ready = server.ready(display, &cookie, deadline) => Some(ready),
         _ = stop.recv() => None,
-        () = relay.run() => unreachable!("the relay never returns"),
     };
     match ready {
         Some(Ok(())) => {}
-        Some(Err(why)) => {
-            child::kill(&mut server, settings, relay).await;
-            return Err(Broken::NotReady(why.to_string()));
-        }
-        None => {
-            child::kill(&mut server, settings, relay).await;
-            return Ok(None);
-        }
+        Some(Err(why)) => return Err(Broken::NotReady(format!("the server {why}"))),
+        None => return Ok(None),
     }
     state.server = Some(server.pid().as_raw());
     state.ready = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
@@ -144,7 +140,7 @@ async fn bring_up(
     }
     let status = format!("Serving display {display} by {}, pid {}", settings.server, server.pid());
     sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)])?;
-    Ok(Some(Up { server, stop }))
+    Ok(Some(stop))
 }
 
 /// Removes what is on disk, unless somebody holds the claim, who does it then.
@@ -159,9 +155,9 @@ struct Life<'a> {
     settings: &'a ClaimSettings,
     deadlines: &'a Deadlines,
     crash: &'a Crash,
-    relay: Relay,
     state: ClaimState,
-    up: Up,
+    server: &'a mut Child,
+    stop: Signal,
 }
 
 impl Life<'_> {
@@ -170,19 +166,18 @@ impl Life<'_> {
         let session = child::session(self.runtime, self.settings, self.crash, self.deadlines.user_manager);
         let end = tokio::select! {
             biased;
-            ending = self.up.server.ended() => End::Crashed(ending),
-            _ = self.up.stop.recv() => End::Stopped,
+            ending = self.server.ended() => End::Crashed(ending),
+            _ = self.stop.recv() => End::Stopped,
             verdict = session => End::Over(verdict),
-            () = self.relay.run() => unreachable!("the relay never returns"),
         };
         if let End::Crashed(_) = end {
-            self.relay.drain().await;
+            self.server.drain().await;
         }
         let failed = match &end {
             End::Stopped | End::Over(Verdict::LoggedOut) => None,
             End::Crashed(ending) => {
                 let text = format!("the server of display {display} {ending}");
-                Some(child::with_last_lines(&text, &self.relay, self.settings))
+                Some(child::with_last_lines(&text, Some(self.server), self.settings))
             }
             End::Over(verdict) => Some(child::over(verdict, display)),
         };
@@ -194,7 +189,7 @@ impl Life<'_> {
         if !matches!(end, End::Stopped) {
             self.ask_for_stop().await;
         }
-        child::kill(&mut self.up.server, self.settings, &mut self.relay).await;
+        child::kill(self.server, self.settings).await;
         self.forget_session().await;
         clean(self.runtime, display);
     }
@@ -222,18 +217,11 @@ impl Life<'_> {
             manager.stop(&unit, Mode::Replace).await.map_err(|error| error.to_string())?;
             Ok::<_, String>(())
         };
-        let asked = tokio::select! {
-            asked = asked => asked,
-            () = self.relay.run() => unreachable!("the relay never returns"),
-        };
-        if let Err(why) = asked {
+        if let Err(why) = asked.await {
             // Then this unit's end is all that tells the manager; what is bound to it ends with it.
             tracing::error!("the user manager does not take the order to stop {unit}: {why}");
             return;
         }
-        tokio::select! {
-            _ = timeout(self.deadlines.stop, self.up.stop.recv()) => {}
-            () = self.relay.run() => unreachable!("the relay never returns"),
-        }
+        let _ = timeout(self.deadlines.stop, self.stop.recv()).await;
     }
 }

@@ -28,7 +28,7 @@ use super::variables::Exported;
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
-use crate::launch::{Reply, Request};
+use crate::launch::{Reply, Request, Told};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, restore};
 use crate::os;
@@ -496,7 +496,8 @@ impl Driver {
         let server = plan
             .launch(sockets, output)
             .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
-        peer.reply(&Reply::Launched(server.pid), &[server.pidfd().as_fd()]);
+        let told = Told::of(&self.config.deadlines);
+        peer.reply(&Reply::Launched(server.pid, told), &[server.pidfd().as_fd()]);
         self.launched += 1;
         let running = RunningServer { process: server, number: self.launched, serves: AtomicBool::new(false) };
         self.server = Some(Arc::new(running));

@@ -1,8 +1,11 @@
 //! The messages of the launch socket and their form; pure.
 
+use std::time::Duration;
+
 use nix::unistd::Pid;
 use thiserror::Error;
 
+use crate::deadline::{self, Deadlines};
 use crate::os::Ending;
 use crate::x11::display::Display;
 
@@ -33,14 +36,72 @@ pub enum Request {
 pub enum Reply {
     /// Not yet: the answer to the launch comes later, by itself.
     Later,
-    /// The server runs; a pidfd came along.
-    Launched(Pid),
+    /// The server runs; a pidfd came along. With what the host was told to wait for.
+    Launched(Pid, Told),
     /// The server has ended.
     Exited(Ending),
     /// The session is being ended.
     Stopping,
     /// No, and why.
     Refused(String),
+}
+
+/// The deadlines of the host that the supervisor has to keep, too: what `startxd start --deadline` says reaches the host
+/// alone. None come from a host of before they were sent, which may be at work after an upgrade; then the supervisor keeps
+/// those of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told(Vec<(&'static str, Duration)>);
+
+/// Those that a supervisor waits for.
+const OF_THE_SUPERVISOR: [&str; 6] = [
+    "deadlines.user_manager",
+    "deadlines.server_ready",
+    "deadlines.launch",
+    "deadlines.applications",
+    "deadlines.stop",
+    "deadlines.server_stop",
+];
+
+impl Told {
+    /// Those of the host.
+    #[must_use]
+    pub fn of(deadlines: &Deadlines) -> Self {
+        let fields = Deadlines::FIELDS.iter().filter(|field| OF_THE_SUPERVISOR.contains(&field.key));
+        Self(fields.map(|field| (field.key, (field.get)(deadlines))).collect())
+    }
+
+    /// Puts them into the place of those that the supervisor has.
+    pub fn apply(&self, deadlines: &mut Deadlines) {
+        for (key, deadline) in &self.0 {
+            if let Some(field) = Deadlines::FIELDS.iter().find(|field| field.key == *key) {
+                *(field.get_mut)(deadlines) = *deadline;
+            }
+        }
+    }
+
+    /// ` NAME=NANOSECONDS` for each, in the order of [`Deadlines::FIELDS`].
+    fn encode(&self) -> String {
+        self.0.iter().map(|(key, deadline)| format!(" {}={}", name(key), deadline.as_nanos())).collect()
+    }
+
+    fn read(words: &[&str]) -> Result<Self, Malformed> {
+        let mut fields = Deadlines::FIELDS.iter();
+        let told = words.iter().map(|word| {
+            let (wanted, nanoseconds) = word.split_once('=').ok_or(Malformed("a deadline without a value"))?;
+            // From where the one before was found: so each is there once, and in order.
+            let field = fields.find(|field| name(field.key) == wanted);
+            let field = field.ok_or(Malformed("a deadline of another version, or in another order"))?;
+            let deadline = Duration::from_nanos(number(nanoseconds)?);
+            let is_one = !deadline.is_zero() && deadline <= deadline::MAX;
+            is_one.then_some((field.key, deadline)).ok_or(Malformed("a deadline that cannot be configured"))
+        });
+        told.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// The name of a key without its table.
+fn name(key: &'static str) -> &'static str {
+    key.strip_prefix("deadlines.").unwrap_or(key)
 }
 
 /// A message that is not one of ours.
@@ -95,7 +156,7 @@ impl Reply {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Later => format!("{MAGIC} later"),
-            Self::Launched(pid) => format!("{MAGIC} launched pid={pid}"),
+            Self::Launched(pid, told) => format!("{MAGIC} launched pid={pid}{}", told.encode()),
             Self::Exited(Ending::Code(code)) => format!("{MAGIC} exited code={code}"),
             Self::Exited(Ending::Signal(signal)) => format!("{MAGIC} exited signal={signal}"),
             Self::Stopping => format!("{MAGIC} stopping"),
@@ -117,9 +178,10 @@ impl Reply {
         let (words, text) = split(bytes)?;
         match (words.as_slice(), text) {
             (["later"], None) => Ok(Self::Later),
-            (["launched", pid], None) => {
+            (["launched", pid, told @ ..], None) => {
                 let pid: i32 = number(field(pid, "pid=")?)?;
-                if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid))) } else { Err(Malformed("the pid is none")) }
+                let told = Told::read(told)?;
+                if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid), told)) } else { Err(Malformed("the pid is none")) }
             }
             (["exited", ending], None) => match ending.split_once('=') {
                 Some(("code", code)) => Ok(Self::Exited(Ending::Code(number(code)?))),
@@ -165,7 +227,10 @@ fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_MESSAGE, Reply, Request};
+    use std::time::Duration;
+
+    use super::{MAX_MESSAGE, Reply, Request, Told};
+    use crate::deadline::Deadlines;
     use crate::os::Ending;
     use crate::x11::display::Display;
     use nix::unistd::Pid;
@@ -187,13 +252,59 @@ mod tests {
     fn replies_survive_the_way() {
         for reply in [
             Reply::Later,
-            Reply::Launched(Pid::from_raw(42)),
+            Reply::Launched(Pid::from_raw(42), Told::default()),
+            Reply::Launched(Pid::from_raw(42), Told::of(&Deadlines::default())),
             Reply::Exited(Ending::Code(1)),
             Reply::Exited(Ending::Signal(9)),
             Reply::Stopping,
             Reply::Refused("no".to_owned()),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn deadlines_travel_with_the_launch() {
+        let mut host = Deadlines { server_ready: Duration::from_millis(1500), ..Deadlines::default() };
+        host.server_stop = Duration::from_nanos(1);
+        host.text_mode = Duration::from_secs(7);
+        let encoded = Reply::Launched(Pid::from_raw(42), Told::of(&host)).encode();
+        assert_eq!(
+            std::str::from_utf8(&encoded).unwrap(),
+            "startxd/1 launched pid=42 user_manager=10000000000 server_ready=1500000000 launch=5000000000 \
+             applications=30000000000 stop=100000000000 server_stop=1"
+        );
+        let arrives = |message: &[u8]| {
+            let mut deadlines = Deadlines { window_manager: Duration::from_secs(3), ..Deadlines::default() };
+            match Reply::decode(message) {
+                Ok(Reply::Launched(_, told)) => told.apply(&mut deadlines),
+                other => panic!("{other:?}"),
+            }
+            deadlines
+        };
+        let there = Deadlines { window_manager: Duration::from_secs(3), ..host };
+        // What is the host's alone stays there.
+        assert_eq!(arrives(&encoded), Deadlines { text_mode: Deadlines::default().text_mode, ..there });
+        // From hosts of other versions, which send none, or fewer.
+        let own = Deadlines { window_manager: Duration::from_secs(3), ..Deadlines::default() };
+        assert_eq!(arrives(b"startxd/1 launched pid=42"), own);
+        let stop = Duration::from_secs(1);
+        assert_eq!(arrives(b"startxd/1 launched pid=42 stop=1000000000"), Deadlines { stop, ..own });
+        for words in [
+            "stop",
+            "stop=",
+            "stop=0",
+            "stop=01",
+            "stop=+1",
+            "stop=3600000000001",
+            "stop=1 stop=1",
+            "server_stop=1 stop=1",
+            "deadlines.stop=1",
+            "of_the_future=1",
+            "",
+        ] {
+            let message = format!("startxd/1 launched pid=42 {words}");
+            assert!(Reply::decode(message.as_bytes()).is_err(), "{message}");
         }
     }
 

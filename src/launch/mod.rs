@@ -5,9 +5,14 @@
 //!
 //! | request | descriptors | replies |
 //! |---|---|---|
-//! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `launched pid=P` with a pidfd, later `exited code=C` or `exited signal=S`; or `refused` |
+//! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `later` if it has to wait, `launched pid=P NAME=NANOSECONDS ...` with a pidfd, later `exited code=C` or `exited signal=S`; or `refused` |
 //! | `startxd/1 stop` | | `stopping`, and end-of-file when the session is gone; or `refused` |
 //! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
+//!
+//! What follows the pid are deadlines of the host, which the supervisor keeps instead of its own: they may be those of the
+//! host's command line. A supervisor takes a launch without them as well, since an upgrade puts a new one below a host that
+//! runs already. The other way round, where a package was downgraded below a session, the older supervisor does not
+//! understand the reply, says so, and the session ends when its server crashes.
 //!
 //! The peer is never trusted further than its uid, which the kernel tells: whatever is malformed is refused, the
 //! descriptors that came with it are closed, and nothing else happens.
@@ -16,5 +21,5 @@ mod message;
 mod socket;
 
 pub use crate::os::Ending;
-pub use message::{MAX_MESSAGE, Malformed, Reply, Request};
+pub use message::{MAX_MESSAGE, Malformed, Reply, Request, Told};
 pub use socket::{Connection, Listener};

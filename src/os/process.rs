@@ -121,7 +121,7 @@ pub fn ignore_job_control() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Status, is_exiting, status, vt_of_stat};
+    use super::{Status, is_exiting, state, status, vt_of_stat};
 
     #[test]
     fn who_is_on_its_way_out() {
@@ -133,6 +133,7 @@ mod tests {
         ] {
             assert_eq!(is_exiting(stat), expected, "{stat}");
         }
+        assert_eq!((state("12 (X) 4) D 1 12"), state("12 (X"), state("")), (Some('D'), None, None));
     }
 
     #[test]

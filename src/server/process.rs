@@ -1,22 +1,32 @@
-//! The server's process: forked here, a child of ours.
+//! The server's process, and how it is ended.
 
+use std::borrow::Borrow;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
 
+use crate::deadline::SERVER_KILLED;
 use crate::environment::policy::{self, Tag};
 use crate::os::{self, Ending, Image, Pid};
 
-/// A server that runs.
-pub struct Server {
-    /// Its process.
+/// A server's process, whoever has forked it.
+pub struct Process {
+    /// Its pid.
     pub pid: Pid,
     pidfd: AsyncFd<OwnedFd>,
+}
+
+/// A server that is our child.
+pub struct Server {
+    process: Process,
 }
 
 /// Our own environment, as far as it is for a server.
@@ -32,6 +42,77 @@ pub fn environment() -> io::Result<Vec<CString>> {
     ours.map(entry).collect()
 }
 
+impl Process {
+    /// The process behind a pidfd.
+    ///
+    /// # Errors
+    /// Out of memory for epoll(7).
+    pub fn new(pid: Pid, pidfd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { pid, pidfd: os::watch(pidfd)? })
+    }
+
+    /// A descriptor of the process, to hand on.
+    #[must_use]
+    pub fn pidfd(&self) -> &OwnedFd {
+        self.pidfd.get_ref()
+    }
+
+    /// Whether it is on its way out, even if it cannot be reaped yet.
+    ///
+    /// A dying process closes its sockets before it becomes waitable, so its clients may know, and act, before
+    /// [`Server::ended`] does. The kernel marks it first.
+    #[must_use]
+    pub fn is_exiting(&self) -> bool {
+        os::stat(self.pid).map_or(true, |stat| os::is_exiting(&stat))
+    }
+
+    /// Waits until it can be reaped, which is left to its parent. May be dropped while it waits.
+    pub async fn is_waitable(&self) {
+        // The readiness is not cleared: whoever asks next finds it.
+        let _ = self.pidfd.readable().await;
+    }
+
+    /// Sends it a signal; an ended server is fine.
+    pub fn signal(&self, signal: Signal) {
+        let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
+    }
+
+    /// Ends it: SIGTERM, and SIGKILL after `patience`. Returns when it can be reaped, or when not even that helps, which
+    /// is said. `name` is what the messages call it.
+    pub async fn end(&self, name: &str, patience: Duration) {
+        self.signal(Signal::SIGTERM);
+        if timeout(patience, self.is_waitable()).await.is_ok() {
+            return;
+        }
+        tracing::error!("{name} does not end within {} s; killing it", patience.as_secs_f32());
+        self.signal(Signal::SIGKILL);
+        if timeout(SERVER_KILLED, self.is_waitable()).await.is_err() {
+            let state =
+                os::stat(self.pid).ok().and_then(|stat| os::state(&stat)).map_or_else(String::new, String::from);
+            tracing::error!(
+                "{name} (pid {}, state {state}) is still there {} s after it was killed: the kernel holds it; see: \
+                 sudo dmesg",
+                self.pid,
+                SERVER_KILLED.as_secs_f32()
+            );
+        }
+    }
+}
+
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Borrow<Process> for Server {
+    fn borrow(&self) -> &Process {
+        &self.process
+    }
+}
+
 impl Server {
     /// Forks a server.
     ///
@@ -39,14 +120,7 @@ impl Server {
     /// The program could not be executed.
     pub fn start(image: &Image<'_>) -> io::Result<Self> {
         let pid = os::spawn(image)?;
-        let pidfd = os::watch(os::pidfd_open(pid)?)?;
-        Ok(Self { pid, pidfd })
-    }
-
-    /// A descriptor of the process, to hand on.
-    #[must_use]
-    pub fn pidfd(&self) -> &OwnedFd {
-        self.pidfd.get_ref()
+        Ok(Self { process: Process::new(pid, os::pidfd_open(pid)?)? })
     }
 
     /// Waits for the server's end, kills what it has forked, and reaps it. May be dropped while it waits.
@@ -78,41 +152,48 @@ impl Server {
             _ => Ending::Code(0),
         }
     }
-
-    /// Whether it is on its way out, even if it cannot be reaped yet.
-    ///
-    /// A dying process closes its sockets before it becomes waitable, so its clients may know, and act, before
-    /// [`Server::ended`] does. The kernel marks it first.
-    #[must_use]
-    pub fn is_exiting(&self) -> bool {
-        os::stat(self.pid).map_or(true, |stat| os::is_exiting(&stat))
-    }
-
-    /// Waits until it can be reaped, which is left to [`Server::ended`]. May be dropped while it waits.
-    pub async fn is_waitable(&self) {
-        // The readiness is not cleared: whoever asks next finds it.
-        let _ = self.pidfd.readable().await;
-    }
-
-    /// Sends it a signal; an ended server is fine.
-    pub fn signal(&self, signal: Signal) {
-        let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Server;
-    use crate::os::{self, Pid};
+    use std::ffi::CString;
+    use std::os::fd::AsFd;
+    use std::time::{Duration, Instant};
 
-    #[test]
-    fn what_runs_is_not_on_its_way_out() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let pidfd = || os::watch(os::pidfd_open(Pid::this()).unwrap()).unwrap();
-            assert!(!Server { pid: Pid::this(), pidfd: pidfd() }.is_exiting());
-            // The highest number that the kernel gives is below this one.
-            assert!(Server { pid: Pid::from_raw(1 << 23), pidfd: pidfd() }.is_exiting());
-        });
+    use super::{Process, Server};
+    use crate::os::{self, Ending, Image, Pid};
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_runs_is_not_on_its_way_out() {
+        let pidfd = || os::pidfd_open(Pid::this()).unwrap();
+        assert!(!Process::new(Pid::this(), pidfd()).unwrap().is_exiting());
+        // The highest number that the kernel gives is below this one.
+        assert!(Process::new(Pid::from_raw(1 << 23), pidfd()).unwrap().is_exiting());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn one_that_does_not_end_is_killed() {
+        let start = |script: &str| {
+            let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
+            let output = std::fs::File::options().write(true).open("/dev/null").unwrap();
+            let image = Image {
+                program: c"/bin/sh",
+                arguments: &arguments,
+                environment: &[],
+                output: output.as_fd(),
+                listeners: &[],
+                ends_with_us: false,
+            };
+            Server::start(&image).unwrap()
+        };
+        let begin = Instant::now();
+        let polite = start("exec sleep 60");
+        polite.end("it", Duration::from_secs(60)).await;
+        assert_eq!(polite.ended().await, Ending::Signal(15));
+        // Stopped, it does not even hear of SIGTERM.
+        let stubborn = start("kill -STOP $$; exec sleep 60");
+        stubborn.end("it", Duration::from_millis(50)).await;
+        assert_eq!(stubborn.ended().await, Ending::Signal(9));
+        assert!(begin.elapsed() < Duration::from_secs(30));
     }
 }

@@ -1,131 +1,201 @@
 //! The server's output on its way to the journal.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::lines::Lines;
-use crate::deadline::LEFT_IN_PIPE;
-use crate::os;
+use crate::deadline::{CLOSED, JOURNAL, LEFT_IN_PIPE, LOOK_AGAIN};
+use crate::{log, os};
 
-/// Reads the pipe that is the server's standard output and error, and writes whole lines to our standard error, which
-/// systemd has connected to the journal.
+/// A task that reads the pipe that is the server's standard output and error, and passes on whole lines; it ends when
+/// this is dropped.
 ///
 /// All lines that came at once are passed on at once: a server that says a lot, as one does whose driver is in trouble,
 /// would otherwise cost two system calls of ours and one of the journal's for each, and wait for us in its write.
+///
+/// The server writes to a pipe, and waits when that is full. So a journal that is slow slows down a server that floods it,
+/// and one that takes nothing at all must not stop it: after a moment lines are dropped, and counted ([`log`]).
 pub struct Relay {
-    pipe: AsyncFd<OwnedFd>,
-    buffer: Box<[u8]>,
-    lines: Lines,
-    whole: String,
-    closed: bool,
-    say: fn(&str),
+    lines: Arc<Mutex<Lines>>,
+    orders: mpsc::UnboundedSender<oneshot::Sender<()>>,
+}
+
+/// Where lines go. Never waits.
+#[derive(Clone, Copy)]
+pub struct Out {
+    /// Gets one line or several, each with its end.
+    pub say: fn(&str),
+    /// Whether they would be dropped now.
+    pub has_room: fn() -> bool,
+}
+
+impl Out {
+    /// To our standard error, which systemd has connected to the journal.
+    pub const STDERR: Self = Self { say: log::pass_on, has_room: log::has_room };
 }
 
 /// How much is read at once: a quarter of what is in a full pipe (pipe(7)).
 const PIECE: usize = 16 << 10;
 
 impl Relay {
-    /// Makes the pipe, and returns the end that the server writes to.
+    /// Makes the pipe, begins to read it, and returns the end that the server writes to.
     ///
     /// # Errors
     /// Out of file descriptors.
-    pub fn new() -> io::Result<(Self, OwnedFd)> {
-        Self::to(say)
-    }
-
-    /// As [`Relay::new`], with another place for the lines: `say` gets one or several, each with its end.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn to(say: fn(&str)) -> io::Result<(Self, OwnedFd)> {
+    pub fn start(out: Out) -> io::Result<(Self, OwnedFd)> {
         let (reader, writer) = io::pipe()?;
         let reader = OwnedFd::from(reader);
         // Only our end: the server's must block, or its lines would be lost when we are slow.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let relay = Self {
+        let lines = Arc::<Mutex<Lines>>::default();
+        let (orders, queue) = mpsc::unbounded_channel();
+        let task = Task {
             pipe: os::watch(reader)?,
             buffer: vec![0; PIECE].into(),
-            lines: Lines::default(),
-            whole: String::new(),
+            lines: Arc::clone(&lines),
+            out,
+            stuck: false,
             closed: false,
-            say,
         };
-        Ok((relay, writer.into()))
-    }
-
-    /// Relays for ever; may be dropped while it waits.
-    pub async fn run(&mut self) {
-        loop {
-            if self.closed {
-                std::future::pending::<()>().await;
-            }
-            self.step().await;
-        }
+        tokio::spawn(task.run(queue));
+        Ok((Self { lines, orders }, writer.into()))
     }
 
     /// Relays what is left after the server's end. Others may have inherited the pipe, so end-of-file may not come.
-    pub async fn drain(&mut self) {
-        while !self.closed && tokio::time::timeout(LEFT_IN_PIPE, self.step()).await.is_ok() {}
-        self.finish();
+    pub async fn drain(&self) {
+        let (done, drained) = oneshot::channel();
+        if self.orders.send(done).is_ok() {
+            let _ = drained.await;
+        }
     }
 
     /// The server's last lines for a person ([`Lines::tail`]). The journal has them whole.
     #[must_use]
     pub fn tail(&self) -> String {
-        self.lines.tail()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).tail()
+    }
+}
+
+/// A sentence about a server, with its last lines, or with the words for journalctl(1) that find what there is.
+#[must_use]
+pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
+    if tail.is_empty() {
+        return format!("{sentence}; it said nothing; see: journalctl --user -b {journal}");
+    }
+    format!("{sentence}; its last lines:\n{tail}")
+}
+
+struct Task {
+    pipe: AsyncFd<OwnedFd>,
+    buffer: Box<[u8]>,
+    lines: Arc<Mutex<Lines>>,
+    out: Out,
+    /// Nobody has taken a line for a long time: they are dropped until somebody does.
+    stuck: bool,
+    closed: bool,
+}
+
+impl Task {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+        loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => order,
+                () = self.relay() => continue,
+            };
+            // Dropped: whoever has this server is done with it.
+            let Some(done) = order else { return };
+            self.drain().await;
+            let _ = done.send(());
+        }
+    }
+
+    /// Relays once. May be dropped while it waits.
+    async fn relay(&mut self) {
+        if self.closed {
+            std::future::pending::<()>().await;
+        }
+        self.wait_for_room().await;
+        self.step().await;
+    }
+
+    async fn wait_for_room(&mut self) {
+        let end = Instant::now() + JOURNAL;
+        loop {
+            let has_room = (self.out.has_room)();
+            if has_room || self.stuck || Instant::now() >= end {
+                self.stuck = !has_room;
+                return;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn drain(&mut self) {
+        // Somebody else who has inherited the pipe may write and write.
+        let end = Instant::now() + CLOSED;
+        while !self.closed && Instant::now() < end && timeout(LEFT_IN_PIPE, self.step()).await.is_ok() {}
+        self.finish();
     }
 
     async fn step(&mut self) {
         let buffer = &mut self.buffer;
-        let read = self.pipe.async_io(tokio::io::Interest::READABLE, |pipe| Ok(nix::unistd::read(pipe, buffer)?));
+        let read = self.pipe.async_io(Interest::READABLE, |pipe| Ok(nix::unistd::read(pipe, buffer)?));
         match read.await {
             Ok(0) | Err(_) => {
                 self.closed = true;
                 self.finish();
             }
-            Ok(count) => {
-                self.lines.take(&self.buffer[..count], |line| add(&mut self.whole, line));
-                self.pass_on();
-            }
+            Ok(count) => self.pass_on(Some(count)),
         }
     }
 
     /// Passes on what there is of a line that has no end.
     fn finish(&mut self) {
-        self.lines.finish(|line| add(&mut self.whole, line));
-        self.pass_on();
+        self.pass_on(None);
     }
 
-    fn pass_on(&mut self) {
-        if !self.whole.is_empty() {
-            (self.say)(&self.whole);
-            self.whole.clear();
+    /// Passes on the lines that `count` bytes of the buffer complete, or the last one.
+    fn pass_on(&mut self, count: Option<usize>) {
+        let mut whole = String::new();
+        let add = |line: &str| {
+            whole.push_str(line);
+            whole.push('\n');
+        };
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match count {
+            Some(count) => lines.take(&self.buffer[..count], add),
+            None => lines.finish(add),
+        }
+        drop(lines);
+        if !whole.is_empty() {
+            (self.out.say)(&whole);
         }
     }
-}
-
-fn add(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
-}
-
-/// A full or closed journal must not stop the server's output, or the server with it.
-fn say(lines: &str) {
-    let _ = io::stderr().write_all(lines.as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
-    use super::Relay;
+    use tokio::time::timeout;
+
+    use super::{Out, Relay, with_last_lines};
+
+    const NOWHERE: Out = Out { say: |_| {}, has_room: || true };
 
     #[tokio::test(flavor = "current_thread")]
     async fn long_lines_are_cut_for_the_message() {
-        let (mut relay, writer) = Relay::new().unwrap();
+        let (relay, writer) = Relay::start(NOWHERE).unwrap();
         let mut writer = std::fs::File::from(writer);
         writer.write_all("ü".repeat(5000).as_bytes()).unwrap();
         drop(writer);
@@ -137,7 +207,9 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn keeps_the_last_lines_and_no_escape_sequences() {
-        let (mut relay, writer) = Relay::new().unwrap();
+        let (relay, writer) = Relay::start(NOWHERE).unwrap();
+        let told = with_last_lines("It ended", &relay.tail(), "-u a");
+        assert_eq!(told, "It ended; it said nothing; see: journalctl --user -b -u a");
         let mut writer = std::fs::File::from(writer);
         for number in 0..40 {
             writeln!(writer, "line {number}").unwrap();
@@ -149,5 +221,42 @@ mod tests {
         assert_eq!(tail.lines().count(), 12);
         assert!(tail.starts_with("line 29\n"), "{tail}");
         assert!(tail.ends_with("?[2Jlast, \u{fffd} without an end"), "{tail}");
+        assert!(with_last_lines("It ended", &tail, "-u a").starts_with("It ended; its last lines:\nline 29\n"));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_written_after_a_drain_is_relayed_too() {
+        static SAID: AtomicUsize = AtomicUsize::new(0);
+        let say = |text: &str| {
+            SAID.fetch_add(text.lines().count(), Ordering::Relaxed);
+        };
+        let (relay, writer) = Relay::start(Out { say, has_room: || true }).unwrap();
+        let mut writer = std::fs::File::from(writer);
+        writer.write_all(b"one\ntwo").unwrap();
+        relay.drain().await;
+        assert_eq!(SAID.load(Ordering::Relaxed), 2);
+        writer.write_all(b"three\n").unwrap();
+        relay.drain().await;
+        assert_eq!((SAID.load(Ordering::Relaxed), relay.tail().as_str()), (3, "one\ntwo\nthree"));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_journal_that_takes_nothing_stops_no_server() {
+        let (relay, writer) = Relay::start(Out { say: |_| {}, has_room: || false }).unwrap();
+        // More than the pipe holds, by a writer that waits for room in it.
+        let server = std::thread::spawn(move || {
+            let mut writer = std::fs::File::from(writer);
+            for number in 0..100_000 {
+                writeln!(writer, "line {number}").unwrap();
+            }
+        });
+        let ended = async {
+            while !server.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), ended).await.unwrap();
+        relay.drain().await;
+        assert!(relay.tail().ends_with("line 99999"));
     }
 }

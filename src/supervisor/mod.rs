@@ -13,27 +13,27 @@
 //! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
 //! environment afterwards.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use thiserror::Error;
-use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::dbus::CallError;
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
 use crate::host::repair;
-use crate::launch::{Connection, Ending, Reply, Request};
+use crate::launch::{Connection, Ending, Reply, Request, Told};
 use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
-use crate::server::relay::Relay;
+use crate::server::{NotReady, Out, Process, Relay, Supervised, handshake, with_last_lines};
 use crate::session::applications;
-use crate::x11::client::{Client, ClientError, readable};
+use crate::x11::client::{Client, readable};
+use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::xauthority;
 
@@ -53,36 +53,23 @@ pub enum Failure {
     HostSilent(Duration),
     #[error("the host of this session is gone")]
     HostGone,
-    #[error("the X server {0} before it was ready")]
-    NotReady(Ending),
-    #[error(
-        "the X server did not answer within {} s (it took the connection and said nothing, or never listened); raise \
-         deadlines.server_ready in startxd.toml if the machine is that slow", .0.as_secs_f32()
-    )]
-    Silent(Duration),
-    #[error("the X server does not serve us: {0}")]
-    Handshake(#[from] ClientError),
+    #[error("the X server {0}")]
+    NotReady(#[from] NotReady),
     #[error("the user manager did not take the order: {0}")]
     NotOrdered(#[from] CallError),
     #[error("the X server {0}")]
     Crashed(Ending),
     #[error("{0}")]
-    System(#[from] std::io::Error),
+    System(#[from] io::Error),
     #[error("{0}")]
     NoManager(#[from] NoManager),
-}
-
-/// The server as the supervisor knows it.
-struct Server {
-    pid: Pid,
-    pidfd: AsyncFd<OwnedFd>,
 }
 
 /// Runs the supervisor of a display until its server has ended.
 ///
 /// # Errors
 /// [`Failure`]: the unit fails with it. The host has been told, with the server's last lines.
-pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure> {
+pub async fn run(display: Display, configured: &Deadlines) -> Result<(), Failure> {
     let runtime = RuntimeDir::find()?;
     let listeners = os::inherited_listeners()?;
     if listeners.is_empty() || listeners.len() > 2 {
@@ -91,77 +78,70 @@ pub async fn run(display: Display, deadlines: &Deadlines) -> Result<(), Failure>
     let mut stop = signal(SignalKind::terminate())?;
     runtime.create()?;
     let cookie = xauthority::ensure(&runtime.authority(display), display)?;
-    let host = Connection::connect(&runtime.host_socket()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Failure::NoHost(display),
-        _ => Failure::System(error),
-    })?;
-    let (mut relay, output) = Relay::new()?;
+    let host = connect(&runtime, display, configured.launch).await?;
+    let (relay, output) = Relay::start(Out::STDERR)?;
     let launched = tokio::select! {
-        launched = launch(&host, display, &listeners, &output, deadlines.launch) => launched?,
+        launched = launch(&host, display, &listeners, &output, configured.launch) => launched?,
         // A server that was launched all the same ends with our connection.
         _ = stop.recv() => return Ok(()),
     };
-    let (server, host_pid) = launched;
+    let Launched { process, host_pid, told } = launched;
     // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
+    let mut deadlines = *configured;
+    told.apply(&mut deadlines);
 
-    // Connecting to the manager overlaps with the server's start.
-    let ready = async {
-        let handshake = timeout(deadlines.server_ready, Client::connect(display, &cookie));
-        let manager = Manager::connect(&runtime, deadlines.user_manager);
-        let (client, manager) = tokio::join!(handshake, manager);
-        let client = client.map_err(|_| Failure::Silent(deadlines.server_ready))??;
-        let manager = manager?;
-        adopt(&manager, display, server.pid, deadlines.user_manager).await;
-        Ok::<_, Failure>((client, manager))
-    };
-    let outcome = tokio::select! {
-        biased;
-        ready = ready => ready.map(Some),
-        ending = server_ended(&host) => Err(ending.map_or(Failure::HostGone, Failure::NotReady)),
-        _ = stop.recv() => Ok(None),
-        () = relay.run() => unreachable!("the relay never returns"),
-    };
-    let mut life = Life { display, deadlines, runtime, host, host_pid, server };
+    // One way in and one way out: whatever happens in between, the server is ended here.
+    let mut server = Supervised::new("the X server", process, relay);
+    let session = Session { display, deadlines, runtime, host, server: server.pid() };
+    let outcome = session.serve(&cookie, &mut stop).await;
+    server.end(deadlines.server_stop).await;
     match outcome {
-        Ok(Some((client, manager))) => {
-            tracing::info!(
-                pid = life.server.pid.as_raw(),
-                "{} {} is ready on {}",
-                vendor(&client),
-                release(&client),
-                life.display
-            );
-            drop(client);
-            let status = format!("Serving display {display}, pid {}", life.server.pid);
-            sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)])?;
-            life.live(&manager, &mut stop, &mut relay).await
-        }
-        // Told to stop before it was ready: nobody can be a client yet.
-        Ok(None) => {
-            life.kill(&mut relay).await;
-            Ok(())
-        }
-        Err(Failure::HostGone) => {
-            let manager = Manager::connect(&life.runtime, deadlines.user_manager).await?;
-            life.end_without_host(&manager, &mut relay).await
-        }
-        Err(failure) => {
-            life.kill(&mut relay).await;
-            life.report(&failure, &relay).await;
+        Outcome::Stopped => Ok(()),
+        Outcome::Failed(failure) => {
+            let unit = names::xorg_service(display);
+            session.report(with_last_lines(&failure.to_string(), &server.tail(), &format!("-u {unit}"))).await;
             Err(failure)
+        }
+        Outcome::WithoutHost(manager) => {
+            repair::repair_after(&session.runtime, &manager, host_pid, &deadlines).await;
+            Ok(())
         }
     }
 }
 
-/// Asks the host for the server and takes its pid, its pidfd, and the host's own pid.
+/// Connects to the host.
+async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Result<Connection, Failure> {
+    let end = Instant::now() + deadline;
+    loop {
+        match Connection::connect(&runtime.host_socket()) {
+            Ok(host) => return Ok(host),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Err(Failure::NoHost(display)),
+                io::ErrorKind::WouldBlock if Instant::now() < end => sleep(LOOK_AGAIN).await,
+                io::ErrorKind::WouldBlock => return Err(Failure::HostSilent(deadline)),
+                _ => return Err(Failure::System(error)),
+            },
+        }
+    }
+}
+
+/// What the host has launched.
+struct Launched {
+    process: Process,
+    host_pid: Pid,
+    told: Told,
+}
+
+/// Asks the host for the server.
 async fn launch(
     host: &Connection,
     display: Display,
     listeners: &[OwnedFd],
     output: &OwnedFd,
     deadline: Duration,
-) -> Result<(Server, Pid), Failure> {
+) -> Result<Launched, Failure> {
+    let host_pid = host.peer_pid()?;
     let request = Request::Launch { display, listeners: listeners.len() }.encode();
     let fds: Vec<_> = std::iter::once(output.as_fd()).chain(listeners.iter().map(AsFd::as_fd)).collect();
     let exchange = async {
@@ -176,9 +156,8 @@ async fn launch(
     }
     let (bytes, mut fds) = answer.ok_or_else(|| Failure::Refused("it closed the connection".to_owned()))?;
     match Reply::decode(&bytes) {
-        Ok(Reply::Launched(pid)) if fds.len() == 1 => {
-            let pidfd = os::watch(fds.remove(0))?;
-            Ok((Server { pid, pidfd }, host.peer_pid()?))
+        Ok(Reply::Launched(pid, told)) if fds.len() == 1 => {
+            Ok(Launched { process: Process::new(pid, fds.remove(0))?, host_pid, told })
         }
         Ok(Reply::Refused(reason)) => Err(Failure::Refused(reason)),
         Ok(other) => Err(Failure::Refused(format!("it answered {other:?}"))),
@@ -194,11 +173,15 @@ async fn launch(
 /// either, the server stays where it is, and a person has a session: we end it by its pidfd, whatever cgroup it is in.
 async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Duration) {
     let unit = names::xorg_service(display);
-    let Err(first) = manager.attach(&unit, server).await else { return };
+    let attach = async || {
+        let attached = timeout(deadline, manager.attach(&unit, server)).await;
+        attached.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())
+    };
+    let Err(first) = attach().await else { return };
     tracing::info!("{first}; executing the user manager anew, which has lost its connection to the system's");
     let again = async {
-        manager.reexecute(deadline).await?;
-        manager.attach(&unit, server).await
+        manager.reexecute(deadline).await.map_err(|error| error.to_string())?;
+        attach().await
     };
     if let Err(error) = again.await {
         tracing::warn!(
@@ -223,10 +206,6 @@ async fn server_ended(host: &Connection) -> Option<Ending> {
     }
 }
 
-fn lost(error: NoManager) -> CallError {
-    CallError::Local { method: "Hello", error: zbus::Error::Failure(error.why().to_owned()) }
-}
-
 fn vendor(client: &Client) -> String {
     readable(&client.setup.vendor)
 }
@@ -243,46 +222,72 @@ fn release(client: &Client) -> String {
     }
 }
 
-/// A supervisor whose server serves.
-struct Life<'a> {
-    display: Display,
-    deadlines: &'a Deadlines,
-    runtime: RuntimeDir,
-    host: Connection,
-    host_pid: Pid,
-    server: Server,
+/// How a server's time with us is over. It is ended in any case.
+enum Outcome {
+    /// We were told to stop.
+    Stopped,
+    /// It ended by itself, or is given up.
+    Failed(Failure),
+    /// The host died, and the session's units are down without it.
+    WithoutHost(Manager),
 }
 
-impl Life<'_> {
-    async fn live(
-        &mut self,
-        manager: &Manager,
-        stop: &mut tokio::signal::unix::Signal,
-        relay: &mut Relay,
-    ) -> Result<(), Failure> {
-        enum Event {
-            Ended(Option<Ending>),
-            Stop,
-        }
-        let event = tokio::select! {
-            ending = server_ended(&self.host) => Event::Ended(ending),
-            _ = stop.recv() => Event::Stop,
-            () = relay.run() => unreachable!("the relay never returns"),
+/// The session that the server is for.
+struct Session {
+    display: Display,
+    deadlines: Deadlines,
+    runtime: RuntimeDir,
+    host: Connection,
+    server: Pid,
+}
+
+impl Session {
+    /// Everything between the server's launch and its end, which is the caller's.
+    async fn serve(&self, cookie: &Cookie, stop: &mut Signal) -> Outcome {
+        // Connecting to the manager overlaps with the server's start.
+        let ready = async {
+            let answers = handshake(self.display, cookie, self.deadlines.server_ready);
+            let (client, manager) = tokio::join!(answers, self.connect());
+            let (client, manager) = (client?, manager?);
+            adopt(&manager, self.display, self.server, self.deadlines.user_manager).await;
+            Ok::<_, Failure>((client, manager))
         };
-        match event {
-            Event::Ended(Some(ending)) => {
-                let failure = Failure::Crashed(ending);
-                relay.drain().await;
-                self.report(&failure, relay).await;
-                Err(failure)
-            }
-            Event::Ended(None) => self.end_without_host(manager, relay).await,
-            Event::Stop => {
-                self.hold(manager, relay).await;
-                self.kill(relay).await;
-                Ok(())
+        let ready = tokio::select! {
+            biased;
+            ready = ready => ready,
+            ending = server_ended(&self.host) => match ending {
+                Some(ending) => Err(NotReady::Ended(ending).into()),
+                None => return self.end_without_host(None).await,
+            },
+            // Nobody can be a client yet.
+            _ = stop.recv() => return Outcome::Stopped,
+        };
+        let (client, manager) = match ready {
+            Ok(ready) => ready,
+            Err(failure) => return Outcome::Failed(failure),
+        };
+        let (pid, display) = (self.server, self.display);
+        tracing::info!(pid = pid.as_raw(), "{} {} is ready on {}", vendor(&client), release(&client), self.display);
+        drop(client);
+        let status = format!("Serving display {display}, pid {pid}");
+        if let Err(error) = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]) {
+            return Outcome::Failed(error.into());
+        }
+        tokio::select! {
+            ending = server_ended(&self.host) => match ending {
+                Some(ending) => Outcome::Failed(Failure::Crashed(ending)),
+                None => self.end_without_host(Some(manager)).await,
+            },
+            _ = stop.recv() => {
+                self.hold(&manager).await;
+                Outcome::Stopped
             }
         }
+    }
+
+    /// Connects to the user manager.
+    async fn connect(&self) -> Result<Manager, NoManager> {
+        Manager::connect(&self.runtime, self.deadlines.user_manager).await
     }
 
     /// Keeps the server for as long as its clients go down.
@@ -290,16 +295,12 @@ impl Life<'_> {
     /// All units of a session get their stop jobs at once, and this unit is not ordered after them (it must not be
     /// before them at the start): without this the server would go first, and every client would die of a broken
     /// connection instead of its SIGTERM. If `xorg.target` is not going down, the server alone is meant.
-    async fn hold(&self, manager: &Manager, relay: &mut Relay) {
+    async fn hold(&self, manager: &Manager) {
         let going = async {
             // The bus may have been restarted since we connected to it.
             let mut again = None;
             let mut signals = match manager.signals().await {
-                Err(error) if error.is_disconnect() => {
-                    let manager =
-                        again.insert(Manager::connect(&self.runtime, self.deadlines.user_manager).await.map_err(lost)?);
-                    manager.signals().await?
-                }
+                Err(error) if error.is_disconnect() => again.insert(self.connect().await?).signals().await?,
                 signals => signals?,
             };
             let manager = again.as_ref().unwrap_or(manager);
@@ -309,61 +310,48 @@ impl Life<'_> {
             while manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_going_down()) {
                 signals.next().await;
             }
-            Ok::<_, CallError>(())
+            Ok::<_, Failure>(())
         };
-        tokio::select! {
-            _ = timeout(self.deadlines.stop, going) => {}
-            () = relay.run() => unreachable!("the relay never returns"),
+        let _ = timeout(self.deadlines.stop, going).await;
+    }
+
+    /// The host died under us. Starts the ordered end and goes through it.
+    async fn end_without_host(&self, manager: Option<Manager>) -> Outcome {
+        tracing::error!("{}; ending the session in its place", Failure::HostGone);
+        match self.take_down(manager).await {
+            Ok(manager) => Outcome::WithoutHost(manager),
+            // The record stays, for whoever can put back what it says: the repair that systemd starts when this unit fails,
+            // or the next start.
+            Err(failure) => Outcome::Failed(failure),
         }
     }
 
-    /// The host died under us. Starts the ordered end, goes through it, and puts back what the host had recorded.
-    async fn end_without_host(&mut self, manager: &Manager, relay: &mut Relay) -> Result<(), Failure> {
-        tracing::error!("{}; ending the session in its place", Failure::HostGone);
+    /// Takes the units down that the host would have taken down. Returns a manager that answers.
+    async fn take_down(&self, manager: Option<Manager>) -> Result<Manager, Failure> {
+        let deadline = self.deadlines.user_manager;
+        let answers = match &manager {
+            Some(manager) => timeout(deadline, manager.version()).await.is_ok_and(|version| version.is_ok()),
+            None => false,
+        };
+        // The bus may have been restarted since we connected to it.
+        let manager = match manager.filter(|_| answers) {
+            Some(manager) => manager,
+            None => self.connect().await?,
+        };
         // Our own stop is part of these jobs and comes as SIGTERM, which is caught and has been asked for.
         let units = SessionRecord::of(&self.runtime).ok().flatten().map_or_else(Vec::new, |record| record.units);
         let patience = self.deadlines.applications;
-        tokio::select! {
-            () = applications::end(manager, &units, patience) => {}
-            () = relay.run() => unreachable!("the relay never returns"),
-        }
-        manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await?;
-        self.hold(manager, relay).await;
-        self.kill(relay).await;
-        repair::repair_after(&self.runtime, manager, self.host_pid, self.deadlines).await;
-        Ok(())
-    }
-
-    /// Ends the server: SIGTERM, and SIGKILL when its time is up. Relays its last words.
-    async fn kill(&self, relay: &mut Relay) {
-        let gone = async {
-            for (signal, deadline) in [(Signal::SIGTERM, self.deadlines.server_stop), (Signal::SIGKILL, Duration::MAX)]
-            {
-                if os::pidfd_signal(self.server.pidfd.get_ref(), signal).is_err()
-                    || timeout(deadline, self.server.pidfd.readable()).await.is_ok()
-                {
-                    return;
-                }
-                tracing::error!("the X server does not end within {} s; killing it", deadline.as_secs_f32());
-            }
-        };
-        tokio::select! {
-            () = gone => {}
-            () = relay.run() => unreachable!("the relay never returns"),
-        }
-        relay.drain().await;
+        // Its own deadline is for the applications; this one for a manager that stops answering meanwhile.
+        let _ = timeout(patience + KILLED + deadline, applications::end(&manager, &units, patience)).await;
+        let order = manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
+        let late = |_| NoManager::silent(format!("no answer within {} s", deadline.as_secs_f32()));
+        timeout(deadline, order).await.map_err(late)??;
+        self.hold(&manager).await;
+        Ok(manager)
     }
 
     /// Tells the host, and so the person at the VT, what happened, with the server's last lines.
-    async fn report(&self, failure: &Failure, relay: &Relay) {
-        let text = match relay.tail() {
-            tail if tail.is_empty() => {
-                let unit = names::xorg_service(self.display);
-                format!("{failure}; it said nothing; see: journalctl --user -b -u {unit}")
-            }
-            tail => format!("{failure}; its last lines:\n{tail}"),
-        };
-        let end = Instant::now() + self.deadlines.launch;
-        let _ = timeout_at(end, self.host.send(&Request::Failed(text).encode(), &[])).await;
+    async fn report(&self, text: String) {
+        let _ = timeout(self.deadlines.launch, self.host.send(&Request::Failed(text).encode(), &[])).await;
     }
 }

@@ -42,6 +42,7 @@ int main(int argc, char **argv) {
     if (is("exits")) return lines(20), 3;
     if (is("says-nothing")) return 1;
     if (is("exits-well")) return 0;
+    if (is("shouts")) return puts("<0>the sky falls"), 8;
     if (is("floods")) return lines(50000), 4;
     if (is("crashes")) return puts("about to crash"), raise(SIGSEGV);
     if (is("noise")) {

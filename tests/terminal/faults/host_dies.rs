@@ -21,6 +21,28 @@ fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
 }
 
 #[test]
+fn the_server_is_ended_where_the_user_manager_cannot_be_reached() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    // Stopped first, or it would end the session itself when its bus goes.
+    desk.root("pkill -STOP -u ada -f '^startxd start'").ok();
+    desk.user("ada", "systemctl --user stop dbus.socket dbus.service").ok();
+    desk.root("pkill -KILL -u ada -f '^startxd start'").ok();
+    desk.comes_back(137, SOON);
+    desk.server_is_gone();
+    assert_eq!(desk.vt().mode(), Mode::Text);
+    let said = "ending the session in its place";
+    wait_until("the supervisor's word", SOON, || match desk.messages("xorg@0.service") {
+        messages if messages.contains(said) => Ok(()),
+        messages => Err(messages),
+    });
+    // What there is to put back is put back when the bus is there again.
+    desk.user("ada", "systemctl --user start dbus.socket && startxd stop").ok();
+    desk.becomes_clean();
+    desk.starts_again();
+}
+
+#[test]
 fn a_start_right_after_the_host_was_killed_waits_for_the_end() {
     let desk = Desk::at_prompt();
     for _ in 0..3 {

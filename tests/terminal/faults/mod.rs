@@ -14,6 +14,7 @@
 //! | stop while starting; start while stopping; two starts at once; start when one is up | one session, no deadlock, clear words for the loser | [`at_once`] |
 //! | `/tmp/.X11-unix` missing, not root's, not sticky; stale `/tmp/.X0-lock` and socket; display 0 held by another user's live server | said or stepped around, never somebody else's file removed | [`sockets_and_locks`] |
 //! | runtime directory full or read-only; no `HOME`; `XDG_RUNTIME_DIR` unset (`su`, `sudo`, cron); no session (ssh); VT in the background | refusal with the remedy before anything is touched | [`nowhere_to_start`] |
+//! | journald is stopped, the terminal is after Ctrl+S | nothing waits for them: signals, clients, the server's end; what was not taken is counted | [`nobody_reads`] |
 //! | other users on the machine: connect to the launch socket, to the display, plant files and symlinks where ours will be | refused, nothing leaks, nothing is followed | [`other_users`] |
 //! | `KillUserProcesses=yes`, lingering on, an ssh session of the same user beside | as documented; the right session is claimed; the ssh session's processes are left alone | [`other_sessions`] |
 //!
@@ -23,6 +24,7 @@ mod at_once;
 mod everything_killed;
 mod host_dies;
 mod manager_ends;
+mod nobody_reads;
 mod nowhere_to_start;
 mod other_sessions;
 mod other_users;

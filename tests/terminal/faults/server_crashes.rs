@@ -4,6 +4,7 @@
 
 use crate::faults::{FIFO, another, manages};
 use crate::harness::{Guest, Mode, SOON, active_vt, secs};
+use crate::hostile::servers;
 use crate::scenario::{Desk, OPENBOX};
 
 #[test]
@@ -199,6 +200,21 @@ fn a_hanging_server_is_given_up_at_the_deadline() {
     desk.ended(3).says(&["did not answer within 1 s"]);
     desk.root(&format!("rm {FIFO}")).ok();
     desk.starts_again();
+}
+
+#[test]
+fn a_deadline_of_the_command_line_is_the_supervisors_too() {
+    let desk = Desk::at_prompt();
+    desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
+    desk.types(&format!("startxd start --deadline server_ready=1 {OPENBOX}"));
+    desk.ended(3).says(&["did not answer within 1 s"]);
+    desk.root(&format!("rm {FIFO}")).ok();
+    let server = servers::install(&desk, "ignores-sigterm");
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", &format!("[server]\nbinary = \"{server}\"\n"));
+    desk.starts(&format!("--deadline server_stop=1 {OPENBOX}"));
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    desk.root(&format!("rm {server}")).ok();
 }
 
 #[test]

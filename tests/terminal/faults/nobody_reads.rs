@@ -1,0 +1,146 @@
+//! Nobody takes what is logged: journald is stopped, or the terminal after Ctrl+S. Nothing of a session waits for it.
+
+use crate::faults::{another, manages};
+use crate::harness::{SOON, wait_until};
+use crate::hostile::servers;
+use crate::scenario::{Desk, OPENBOX};
+
+/// journald, stopped until this is dropped.
+struct Stopped<'a>(&'a Desk);
+
+impl<'a> Stopped<'a> {
+    fn begin(desk: &'a Desk) -> Self {
+        desk.root("pkill -STOP -x systemd-journal").ok();
+        Self(desk)
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.root("pkill -CONT -x systemd-journal");
+    }
+}
+
+/// Sends datagrams to the journal's socket until it takes no more, so that everybody else would wait for it.
+const FILL: &str = r"
+import socket
+full = 0
+while full < 3:
+    journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    journal.setblocking(False)
+    journal.connect('/run/systemd/journal/socket')
+    sent = 0
+    try:
+        while True:
+            journal.send(b'MESSAGE=full\n')
+            sent += 1
+    except BlockingIOError:
+        pass
+    # Each sender has a limit of its own besides that of the queue.
+    full = full + 1 if sent == 0 else 0
+print('full')
+";
+
+/// Lines of Python behind what `client.py` has.
+fn script(lines: &str) -> String {
+    format!("{}\n{lines}", include_str!("../../hostile/client.py"))
+}
+
+#[test]
+fn a_session_starts_and_ends_while_the_journal_is_stopped() {
+    let desk = Desk::at_prompt();
+    let stopped = Stopped::begin(&desk);
+    desk.starts(OPENBOX);
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    drop(stopped);
+}
+
+#[test]
+fn a_host_that_logs_to_a_full_journal_answers() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    let stopped = Stopped::begin(&desk);
+    assert_eq!(desk.shell_as("root", "exec python3 -").stdin(FILL).run().ok().text(), "full");
+    // Each of these is worth a warning. systemd itself waits ten seconds for the journal with each of its messages, so
+    // nothing else is asked for meanwhile.
+    let asks = script("for number in range(5):\n    ask(b'nonsense %d' % number)\n");
+    let told = desk.shell_as("ada", "exec python3 -").stdin(asks).run().ok();
+    assert_eq!(told.stdout.matches(" -> startxd/1 refused | ").count(), 5, "{told}");
+    let asks = script("client = connect(); client.send(b'startxd/1 stop'); print(reply(client))");
+    assert_eq!(desk.shell_as("ada", "exec python3 -").stdin(asks).run().ok().text(), "startxd/1 stopping");
+    drop(stopped);
+    desk.comes_back(0, SOON);
+    desk.becomes_clean();
+    // What was not taken at once has arrived.
+    wait_until("the host's warnings in the journal", SOON, || {
+        let journal = desk.journal("-t startxd -o cat");
+        match journal.matches("refused a message on the launch socket").count() {
+            5 => Ok(()),
+            _ => Err(journal),
+        }
+    });
+    desk.starts_again();
+}
+
+#[test]
+fn a_server_that_floods_a_stopped_journal_is_not_held_up() {
+    let desk = Desk::at_prompt();
+    let server = servers::install(&desk, "floods");
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", &format!("[server]\nbinary = \"{server}\"\n"));
+    let stopped = Stopped::begin(&desk);
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.comes_back(3, SOON).says(&["the X server exited with status 4 before it was ready", "fake line 50000"]);
+    drop(stopped);
+    desk.becomes_clean();
+    // The first lines have arrived, and the number of those that were dropped.
+    wait_until("the count of what was lost", SOON, || {
+        let journal = desk.journal("--user-unit xorg@0.service -o cat");
+        let (first, lost) = (journal.contains("fake line 1\n"), journal.contains(" messages were lost here"));
+        if first && lost { Ok(()) } else { Err(journal.lines().take(50).collect::<Vec<_>>().join("\n")) }
+    });
+}
+
+#[test]
+fn a_line_of_the_server_has_no_level_of_its_own() {
+    let desk = Desk::at_prompt();
+    let server = servers::install(&desk, "shouts");
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", &format!("[server]\nbinary = \"{server}\"\n"));
+    desk.types(&format!("startxd start {OPENBOX}"));
+    desk.ended(3).says(&["exited with status 8 before it was ready", "<0>the sky falls"]);
+    wait_until("what the server said", SOON, || {
+        let journal = desk.journal("--user-unit xorg@0.service -o cat -p info..info");
+        if journal.contains("\n<0>the sky falls\n") { Ok(()) } else { Err(journal) }
+    });
+    let loud = desk.journal("--user-unit xorg@0.service -o cat -p emerg..crit");
+    assert_eq!(loud.trim().trim_matches('-').trim().replace("No entries", ""), "", "{loud}");
+}
+
+/// Stops or starts the terminal's output, as Ctrl+S and Ctrl+Q do.
+fn flow(desk: &Desk, how: &str) {
+    let script =
+        format!("import os, termios; termios.tcflow(os.open('/dev/tty1', os.O_RDWR | os.O_NOCTTY), termios.{how})");
+    desk.shell_as("root", "exec python3 -").stdin(script).run().ok();
+}
+
+#[test]
+fn a_terminal_that_is_stopped_holds_nothing_up() {
+    let desk = Desk::at_prompt();
+    desk.starts(OPENBOX);
+    flow(&desk, "TCOOFF");
+    // The host warns the person at the terminal.
+    let server = desk.server();
+    desk.root(&format!("kill -KILL {}", server.pid)).ok();
+    another(&desk, "Xorg", &server.pid);
+    manages(&desk);
+    desk.root("pkill -TERM -u ada -f '^startxd start'").ok();
+    let host = |process: &crate::harness::Process| process.args.starts_with("startxd start");
+    wait_until("the host's end", SOON, || match desk.processes_of("ada").iter().filter(|it| host(it)).count() {
+        0 => Ok(()),
+        _ => Err(desk.journal("-o short-precise")),
+    });
+    flow(&desk, "TCOON");
+    desk.ended(0);
+    desk.reads("it comes back with the window manager (1 of 3)");
+    desk.starts_again();
+}
