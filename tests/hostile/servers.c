@@ -43,6 +43,11 @@ int main(int argc, char **argv) {
     if (is("says-nothing")) return 1;
     if (is("exits-well")) return 0;
     if (is("shouts")) return puts("<0>the sky falls"), 8;
+    if (is("pours")) {
+        /* More than every buffer on the way holds: systemd gives a unit's output 8 MiB. */
+        for (int number = 1; number <= 20000; number++) printf("poured line %05d %0990d\n", number, 0);
+        return 4;
+    }
     if (is("floods")) return lines(50000), 4;
     if (is("crashes")) return puts("about to crash"), raise(SIGSEGV);
     if (is("noise")) {

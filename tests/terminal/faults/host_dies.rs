@@ -24,11 +24,11 @@ fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
 fn the_server_is_ended_where_the_user_manager_cannot_be_reached() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
-    // Stopped first, or it would end the session itself when its bus goes.
-    desk.root("pkill -STOP -u ada -f '^startxd start'").ok();
-    desk.user("ada", "systemctl --user stop dbus.socket dbus.service").ok();
-    desk.root("pkill -KILL -u ada -f '^startxd start'").ok();
+    // The supervisor is stopped meanwhile, so that it finds both gone.
+    desk.root("pkill -STOP -u ada -f '^/usr/bin/startxd serve'; pkill -KILL -u ada -f '^startxd start'").ok();
     desk.comes_back(137, SOON);
+    desk.user("ada", "systemctl --user stop dbus.socket dbus.service").ok();
+    desk.root("pkill -CONT -u ada -f '^/usr/bin/startxd serve'").ok();
     desk.server_is_gone();
     assert_eq!(desk.vt().mode(), Mode::Text);
     let said = "ending the session in its place";
