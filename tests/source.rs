@@ -86,40 +86,42 @@ deadline:
 desktop_entry:
 files:
 json:
+log: deadline
 program:
 seat:
 small_file:
 suggest:
 text:
 unit_file:
+unix_socket: deadline
 xdg:
 autologin: files small_file suggest unit_file
 os: small_file
 logind: dbus deadline os
 select: files os small_file xdg
 subprocess: os
-x11: files os seat small_file
+x11: files os seat small_file unix_socket
 environment: subprocess text x11 xdg
-launch: os x11
+launch: deadline os unix_socket x11
 runtime_dir: x11
 config: deadline environment small_file suggest text x11 xdg
 records: environment files runtime_dir seat small_file x11
-server: deadline environment os
+server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir
 manager: dbus deadline environment runtime_dir session_bus x11
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
-    subprocess text xdg
+    subprocess text unix_socket xdg
 session: config dbus deadline desktop_entry manager os program records small_file suggest text xdg
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir x11
-displays: config dbus deadline environment files launch manager os program records runtime_dir server session
-    small_file text x11
+displays: config dbus deadline environment files launch log manager os program records runtime_dir server session
+    small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
     seat server session text x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat small_file subprocess text
     unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
-cli: attach autologin config dbus deadline displays doctor environment host json launch logind manager
+cli: attach autologin config dbus deadline displays doctor environment host json launch log logind manager
     multiplexer os records runtime_dir select session small_file supervisor text x11
 ";
 

@@ -2,47 +2,13 @@
 //! it; the supervisor of the main display, which has only a descriptor of it; and those of displays without a screen, which
 //! do both.
 
+mod handshake;
 pub mod lines;
 mod process;
 mod relay;
 mod supervised;
 
-use std::time::Duration;
-
-use thiserror::Error;
-use tokio::time::timeout;
-
-use crate::os::Ending;
-use crate::x11::client::{Client, ClientError};
-use crate::x11::cookie::Cookie;
-use crate::x11::display::Display;
-
+pub use handshake::{NotReady, handshake};
 pub use process::{Process, Server, environment};
 pub use relay::{Out, Relay, with_last_lines};
 pub use supervised::Supervised;
-
-/// Why a server did not come up: what it did, to be said behind its name.
-#[derive(Debug, Error)]
-pub enum NotReady {
-    /// It ended.
-    #[error("{0} before it was ready")]
-    Ended(Ending),
-    /// It does not answer.
-    #[error(
-        "did not answer within {} s (it took the connection and said nothing, or never listened); raise \
-         deadlines.server_ready in startxd.toml if the machine is that slow", .0.as_secs_f32()
-    )]
-    Silent(Duration),
-    /// It answers something else.
-    #[error("does not serve us: {0}")]
-    Handshake(ClientError),
-}
-
-/// Returns when the server of a display answers us: its setup reply is readiness, nothing else is.
-///
-/// # Errors
-/// [`NotReady`], but for its end, of which its process tells.
-pub async fn handshake(display: Display, cookie: &Cookie, deadline: Duration) -> Result<Client, NotReady> {
-    let answered = timeout(deadline, Client::connect(display, cookie)).await;
-    answered.map_err(|_| NotReady::Silent(deadline))?.map_err(NotReady::Handshake)
-}
