@@ -254,6 +254,7 @@ impl Session {
             }
             Event::NotPrepared => self.stage = Stage::Over(None),
             Event::Interrupt(signal) => {
+                tracing::warn!("ended by {signal} before the session began");
                 self.act(Action::AbandonPreparation);
                 self.stage = Stage::Over(Some(Why::Signal(signal)));
             }

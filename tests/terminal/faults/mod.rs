@@ -9,6 +9,7 @@
 //! | the host is killed (9), hung up, terminated, `loginctl terminate-session`, terminal closed | everything of the session goes down in order, nothing is left, environment restored; the next autologin has a session again at once | [`host_dies`] |
 //! | the supervisor is killed (9) | the server goes with it; then as a crash of the server | [`supervisor_is_killed`] |
 //! | `systemctl --user exit`, the user manager killed | the host ends, says why; the next start works | [`manager_ends`] |
+//! | the user manager hangs (SIGSTOP); a session that does not go away is waited for | signals, `startxd stop` and the server's end are served all the same, within the named deadlines; Ctrl+C ends the wait and leaves nothing | [`nobody_answers`] |
 //! | `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted | the session goes on; what cannot go on is found out and said | [`reloads`] |
 //! | everything killed (9) at once, at each stage of a start and of a stop | the next start finds the remains, says what it found, repairs (environment, cookie, sockets, locks, failed units) and works | [`everything_killed`] |
 //! | stop while starting; start while stopping; two starts at once; start when one is up | one session, no deadlock, clear words for the loser | [`at_once`] |
@@ -25,6 +26,7 @@ mod everything_killed;
 mod host_dies;
 mod manager_ends;
 mod nobody_reads;
+mod nobody_answers;
 mod nowhere_to_start;
 mod other_sessions;
 mod other_users;
