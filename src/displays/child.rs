@@ -108,7 +108,9 @@ pub(super) async fn session(
             match signals.next().await {
                 manager::Signal::UnitChanged(changed) if changed == unit => {}
                 manager::Signal::JobDone { .. } => {}
-                manager::Signal::UnitChanged(_) | manager::Signal::Restarts { .. } => continue,
+                manager::Signal::UnitChanged(_) | manager::Signal::Restarts { .. } | manager::Signal::StopAsked(_) => {
+                    continue;
+                }
                 // The manager was executed anew, or is gone, and this unit with it.
                 manager::Signal::Lost => return Err("the connection to the user manager broke".to_owned()),
             }

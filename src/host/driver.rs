@@ -324,6 +324,7 @@ impl Driver {
     async fn manager(&mut self, event: ManagerEvent) -> Option<Event> {
         Some(match event {
             ManagerEvent::Told(manager::Signal::UnitChanged(unit)) => Event::Changed(unit),
+            ManagerEvent::Told(manager::Signal::StopAsked(unit)) => Event::UnitStopAsked(unit),
             ManagerEvent::Told(manager::Signal::JobDone { job, result, .. }) if result == "done" => {
                 Event::JobDone { job: JobId(job.to_string()), result, end: None }
             }
@@ -456,7 +457,7 @@ impl Driver {
                 let services = self.choice.service().into_iter().chain(&self.rescue);
                 act::start_anew(manager, services.into_iter().find(|service| service.name == unit)?.clone())
             }
-            Action::WatchRestarts(units) => {
+            Action::WatchUnits(units) => {
                 let watching = self.link.as_mut()?.watch(units);
                 Box::pin(async move {
                     watching.await;

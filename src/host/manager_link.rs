@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::dbus::CallError;
 use crate::deadline::TRY_AGAIN;
-use crate::manager::{Manager, Signal, Signals};
+use crate::manager::{Manager, Signal, Signals, Watcher, names};
 use crate::os;
 use crate::runtime_dir::RuntimeDir;
 
@@ -62,7 +62,7 @@ pub(super) struct ManagerLink {
     deadline: Duration,
     manager: Option<Manager>,
     signals: Signals,
-    /// The services whose restarts are told.
+    /// The units whose stops are told.
     watched: Vec<String>,
     process: ManagerProcess,
     /// A connection that is being made.
@@ -146,18 +146,17 @@ impl ManagerLink {
         }
     }
 
-    /// From now on is told when one of these services ends by itself and is started again. Returns what asks the bus for it;
-    /// nobody has to wait for that, as whatever is asked afterwards comes after it.
+    /// From now on is told when somebody asks for the stop of one of these units, and when a service of the person's own ends
+    /// by itself and is started again. Returns what asks the bus for it; nobody has to wait for that, as whatever is asked
+    /// afterwards comes after it.
     pub(super) fn watch(&mut self, units: Vec<String>) -> impl Future<Output = ()> + Send + use<> {
         let watcher = self.signals.watcher();
         let manager = self.manager.clone();
         self.watched.extend(units.iter().cloned());
         async move {
             if let Some(manager) = manager {
-                for unit in units {
-                    // If the connection is gone, that is told.
-                    let _ = manager.watch_restarts(&watcher, &unit).await;
-                }
+                // If the connection is gone, that is told.
+                let _ = watch_units(&manager, &watcher, &units).await;
             }
         }
     }
@@ -175,9 +174,7 @@ async fn connect(runtime: &RuntimeDir, deadline: Duration, watched: &[String]) -
             let failed = |error: CallError| error.to_string();
             let signals = manager.signals().await.map_err(failed)?;
             manager.version().await.map_err(failed)?;
-            for unit in watched {
-                manager.watch_restarts(&signals.watcher(), unit).await.map_err(failed)?;
-            }
+            watch_units(&manager, &signals.watcher(), watched).await.map_err(failed)?;
             Ok::<_, String>((manager, signals))
         };
         let error = match timeout_at(end, attempt).await {
@@ -192,4 +189,15 @@ async fn connect(runtime: &RuntimeDir, deadline: Duration, watched: &[String]) -
         // A manager that is being re-executed has nothing to wait on.
         sleep(TRY_AGAIN).await;
     }
+}
+
+async fn watch_units(manager: &Manager, watcher: &Watcher, units: &[String]) -> Result<(), CallError> {
+    for unit in units {
+        manager.watch_stops(watcher, unit).await?;
+        // A service of ours is not started again after a clean exit.
+        if unit.ends_with(".service") && !names::is_session_service(unit) {
+            manager.watch_restarts(watcher, unit).await?;
+        }
+    }
+    Ok(())
 }

@@ -84,6 +84,7 @@ impl fmt::Display for Why {
                 const EXIT_EXEC: i32 = 203;
                 let how = match end.code {
                     nix::libc::CLD_EXITED if end.status == EXIT_EXEC => "could not be executed".to_owned(),
+                    _ if end.is_out_of_memory() => "was ended because the system ran out of memory".to_owned(),
                     nix::libc::CLD_EXITED => format!("exited with status {}", end.status),
                     0 => "did not run".to_owned(),
                     _ => Ending::Signal(end.status).to_string(),

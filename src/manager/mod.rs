@@ -31,6 +31,7 @@ pub use signals::{Signal, Signals, Watcher};
 const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+const JOB_INTERFACE: &str = "org.freedesktop.systemd1.Job";
 const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
 const MANAGER: Target<'_> =
     Target { destination: SERVICE, path: "/org/freedesktop/systemd1", interface: MANAGER_INTERFACE };
@@ -110,10 +111,17 @@ impl ServiceEnd {
         self.code != 0 && !self.is_clean_exit() && !not_executed
     }
 
-    /// The main process exited by itself with status 0.
+    /// The main process exited by itself with status 0, and not because the kernel had killed what it needed.
     #[must_use]
     pub fn is_clean_exit(&self) -> bool {
-        self.code == nix::libc::CLD_EXITED && self.status == 0
+        self.code == nix::libc::CLD_EXITED && self.status == 0 && !self.is_out_of_memory()
+    }
+
+    /// The kernel has killed a process of the service for want of memory, and the service's policy has ended it for that
+    /// (`OOMPolicy=`, systemd.service(5)). The main process may still have exited with 0.
+    #[must_use]
+    pub fn is_out_of_memory(&self) -> bool {
+        self.result == "oom-kill"
     }
 }
 
@@ -212,6 +220,15 @@ impl Manager {
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
             _ => signals.map_err(|error| CallError::new("AddMatch", error)),
         }
+    }
+
+    /// Has [`Signal::StopAsked`] told when somebody asks for the stop of this unit.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn watch_stops(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
+        let failed = |error| CallError::Local { method: "AddMatch", error };
+        watcher.watch_stops(&self.connection, unit).await.map_err(failed)
     }
 
     /// Has [`Signal::Restarts`] told when this service ends by itself and is started again.

@@ -33,6 +33,8 @@ pub enum Signal {
         /// How its main process ended.
         end: ServiceEnd,
     },
+    /// Somebody has asked for the stop of this unit, which is [watched](Watcher::watch_stops).
+    StopAsked(String),
     /// The connection is gone: the manager was re-executed, or has ended.
     Lost,
 }
@@ -124,6 +126,40 @@ impl Watcher {
         let stream = MessageStream::for_match_rule(rule, connection, None).await?;
         tokio::spawn(forward_restarts(stream, unit.to_owned(), self.sender.clone()));
         Ok(())
+    }
+
+    /// From now on [`Signal::StopAsked`] is told of this unit.
+    ///
+    /// How a service ends does not say why: i3 exits with 143 when it is told to end, and others with 1. A stop job that
+    /// somebody has queued does, and it is announced (`JobNew`) before it runs.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(super) async fn watch_stops(&self, connection: &Connection, unit: &str) -> zbus::Result<()> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(super::SERVICE)
+            .interface(super::MANAGER_INTERFACE)
+            .member("JobNew")
+            .arg(2, unit)
+            .build()?;
+        let stream = MessageStream::for_match_rule(rule, connection, None).await?;
+        tokio::spawn(forward_stops(stream, connection.clone(), self.sender.clone()));
+        Ok(())
+    }
+}
+
+/// Moves the stops of a unit into the queue, until either end is gone; the other streams tell of that.
+async fn forward_stops(mut stream: MessageStream, connection: Connection, queue: mpsc::WeakUnboundedSender<Signal>) {
+    while let Some(message) = dbus::next(&mut stream).await {
+        let Ok((_, job, unit)) = message.body().deserialize::<(u32, OwnedObjectPath, String)>() else { continue };
+        let target = dbus::Target { destination: super::SERVICE, path: job.as_str(), interface: super::JOB_INTERFACE };
+        // A job that is over by now has no type any more. Then the unit's end is judged by itself.
+        let is_stop = dbus::property::<String>(&connection, target, "JobType").await.is_ok_and(|kind| kind == "stop");
+        let Some(queue) = queue.upgrade() else { return };
+        if is_stop && queue.send(Signal::StopAsked(unit)).is_err() {
+            return;
+        }
     }
 }
 

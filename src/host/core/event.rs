@@ -113,6 +113,8 @@ pub enum Event {
     Changed(String),
     /// The look with this number is over.
     Looked(u32, Result<Seen, CallFailure>),
+    /// Somebody has asked for the stop of this unit.
+    UnitStopAsked(String),
     /// A service has ended by itself, and its own policy (`Restart=`) starts it again.
     Restarts {
         /// The unit.
@@ -211,8 +213,9 @@ pub enum Action {
     StartAgain(String),
     /// Make a service of this session once more. [`Event::StartedAgain`] follows.
     StartAnew(String),
-    /// Tell from now on when one of these services ends by itself and is started again.
-    WatchRestarts(Vec<String>),
+    /// Tell from now on when somebody stops one of these units, or one of the person's own ends by itself and is started
+    /// again.
+    WatchUnits(Vec<String>),
     /// Restart the server's unit.
     ReplaceServer,
     /// Look at units.

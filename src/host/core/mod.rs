@@ -245,12 +245,7 @@ impl Session {
                 // unit need not wait for it.
                 self.start(Purpose::Server, &names::xorg_service(display), Mode::Replace);
                 self.act(Action::Export);
-                // Of the person's own units: a service of ours is not started again after a clean exit.
-                let own = |unit: &&String| unit.ends_with(".service") && !names::is_session_service(unit);
-                let own: Vec<String> = self.units.names().iter().filter(own).cloned().collect();
-                if !own.is_empty() {
-                    self.act(Action::WatchRestarts(own));
-                }
+                self.act(Action::WatchUnits(self.units.names().to_vec()));
             }
             Event::NotPrepared => self.stage = Stage::Over(None),
             Event::Interrupt(signal) => {
@@ -293,6 +288,7 @@ impl Session {
                 let consequence = self.units.restarts(&unit, &end, server, &self.server);
                 self.follow(now, consequence);
             }
+            Event::UnitStopAsked(unit) => self.units.stop_asked(unit),
             Event::StartedAgain(unit, outcome) => self.started_again(unit, outcome),
             Event::ServerReplaced(Err(failure)) => {
                 let unit = self.display.map(names::xorg_service).unwrap_or_default();

@@ -257,7 +257,9 @@ impl World {
 fn a_start_asks_in_order_and_waits_for_nothing_that_it_does_not_need() {
     let mut world = World::new(setup(&[WM], Some(true)));
     let begin = world.tell(Event::Prepared(display()));
-    let [Action::Start { order: server, unit, .. }, Action::Export] = &begin[..] else { panic!("{begin:?}") };
+    let [Action::Start { order: server, unit, .. }, Action::Export, Action::WatchUnits(_)] = &begin[..] else {
+        panic!("{begin:?}")
+    };
     assert_eq!(unit, "xorg@0.service");
     // The supervisor is quick: the server is forked, and nothing else is started yet.
     let asked = world.tell(Event::LaunchAsked { client: SUPERVISOR, display: display(), problem: None });
@@ -304,8 +306,8 @@ fn units_that_wm_target_wants_come_with_it() {
     let wm = |action: &&Action| matches!(action, Action::Start { unit, .. } if unit == "wm.target");
     let wm = world.all.iter().find(wm);
     assert!(matches!(wm, Some(Action::Start { mode: Mode::Replace, .. })));
-    let watched = world.all.iter().find(|action| matches!(action, Action::WatchRestarts(_)));
-    assert_eq!(watched, Some(&Action::WatchRestarts(vec!["a.service".into(), "b.service".into()])));
+    let watched = world.all.iter().find(|action| matches!(action, Action::WatchUnits(_)));
+    assert_eq!(watched, Some(&Action::WatchUnits(vec!["a.service".into(), "b.service".into()])));
     // One of two that ends is not the session's end; the last one is.
     world.unit("a.service", exited());
     world.goes_on();
@@ -411,6 +413,49 @@ fn a_service_that_systemd_cannot_read_again_is_made_anew_once() {
     let mut world = World::up(setup(&[WM], Some(false)));
     world.unit(WM, forgotten);
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+}
+
+#[test]
+fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
+    // i3 exits with 143 when it is told to end.
+    for observed in [failed(CLD_EXITED, 143, true), failed(CLD_KILLED, 9, true), down()] {
+        let mut world = World::up(setup(&["i3.service"], None));
+        world.tell(Event::UnitStopAsked("i3.service".into()));
+        world.unit("i3.service", Observed { state: state("deactivating", "stop-sigterm", Some("stop")), ..up() });
+        world.goes_on();
+        world.unit("i3.service", observed);
+        assert_eq!(world.ended(), Why::LoggedOut);
+    }
+    // One that was stopped and is up again may crash as any other.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(Event::UnitStopAsked("i3.service".into()));
+    world.unit("i3.service", up());
+    world.unit("i3.service", failed(CLD_EXITED, 143, true));
+    world.goes_on();
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    // Nobody's else's stop counts.
+    world.tell(Event::UnitStopAsked("firefox.service".into()));
+    world.unit("i3.service", failed(CLD_EXITED, 1, true));
+    world.goes_on();
+}
+
+#[test]
+fn want_of_memory_is_no_logout_although_the_program_exits_with_0() {
+    let killed = Observed {
+        state: state("failed", "failed", None),
+        end: Some(end("oom-kill", CLD_EXITED, 0)),
+        never_restarts: false,
+    };
+    let mut world = World::ours();
+    world.unit(WM, killed);
+    let why = world.ended();
+    assert!(matches!(&why, Why::SessionFailed { end, .. } if end.is_out_of_memory()), "{why:?}");
+    assert!(why.to_string().contains("out of memory"), "{why}");
+    // The same where its own policy starts it again.
+    let mut world = World::up(setup(&["i3.service"], None));
+    let end = end("oom-kill", CLD_EXITED, 0);
+    world.tell(Event::Restarts { unit: "i3.service".into(), end, server: None });
+    world.goes_on();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The units' machine: what the end of a unit means for the session, and what is done about it. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::display::{Crashes, Server};
@@ -68,6 +68,8 @@ pub(super) struct Units {
     revived: BTreeMap<String, u32>,
     /// Those that are being made anew, as they could not just be started again.
     anew: Vec<String>,
+    /// Those that somebody has asked to stop, until they are up again: however they end, that is a logout.
+    stopped: BTreeSet<String>,
     /// Those whose crash was said already, so that it is said once.
     said: Vec<String>,
     /// When the window manager has crashed, where it is ours to start it again.
@@ -88,6 +90,7 @@ impl Units {
             rescued: None,
             revived: BTreeMap::new(),
             anew: Vec::new(),
+            stopped: BTreeSet::new(),
             said: Vec::new(),
             crashes: Crashes::default(),
             verdicts: BTreeMap::new(),
@@ -124,6 +127,13 @@ impl Units {
     pub(super) fn started_again(&mut self, unit: &str, look: u32) {
         self.anew.retain(|anew| anew != unit);
         self.count_from(unit, look);
+    }
+
+    /// Somebody has asked for the stop of a unit.
+    pub(super) fn stop_asked(&mut self, unit: String) {
+        if self.is_of_interest(&unit) {
+            self.stopped.insert(unit);
+        }
     }
 
     /// What there is to look at now: those that count, less a window manager that the rescue command has replaced.
@@ -223,8 +233,15 @@ impl Units {
         let verdict = observed.verdict();
         if verdict == Verdict::Up {
             self.said.retain(|said| said != unit);
+            // With a job it may still be on its way down.
+            if observed.state.job.is_none() && observed.state.active == "active" {
+                self.stopped.remove(unit);
+            }
             let started = observed.state.active == "active" && observed.state.job.is_none();
             return (self.policy.ready_when_started && started && self.ask_ready()).then_some(Consequence::Ready);
+        }
+        if self.stopped.contains(unit) {
+            return self.decide(unit, Verdict::LoggedOut);
         }
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
         if let Some(number) = server.lost_with(seen, failed)

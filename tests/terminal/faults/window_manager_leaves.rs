@@ -1,6 +1,7 @@
 //! The window manager exits 0, or is told to: logout, ordered.
 
 use crate::faults::another;
+use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 #[test]
@@ -69,6 +70,40 @@ fn whoever_tells_it_to_end_logs_out() {
         desk.quits(tells);
         desk.ended(0);
     }
+}
+
+#[test]
+fn whoever_stops_the_unit_logs_out_whatever_status_it_ends_with() {
+    let desk = Desk::at_prompt();
+    // i3 exits with 143 when it is told to end; others have other ideas.
+    desk.write_as("ada", "~/.config/i3/config", "# i3 config file (v4)\n");
+    desk.write_as("ada", "~/rude", "#!/bin/sh\ntrap 'kill $!; exit 7' TERM\nopenbox --sm-disable &\nwait\n");
+    desk.user("ada", "chmod +x rude").ok();
+    for program in ["i3", "%h/rude"] {
+        desk.writes_unit(
+            "mywm.service",
+            &format!(
+                "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n\
+                 [Service]\nExecStart={program}\nRestart=on-failure\n[Install]\nWantedBy=wm.target\n"
+            ),
+        );
+        desk.user("ada", "systemctl --user daemon-reload; systemctl --user enable mywm").ok();
+        desk.starts("");
+        desk.user("ada", "systemctl --user stop mywm").ok();
+        desk.ended(0);
+        // Killed it is a crash, all the same.
+        desk.starts("");
+        let before = desk.root("systemctl --user -M ada@ show --value -p MainPID mywm").text();
+        desk.root(&format!("kill -KILL {before}")).ok();
+        wait_until("the window manager to be back", SOON, || {
+            let after = desk.root("systemctl --user -M ada@ show --value -p MainPID mywm").text();
+            if after != before && after != "0" { Ok(()) } else { Err(after) }
+        });
+        desk.is_up();
+        desk.user("ada", "systemctl --user stop mywm").ok();
+        desk.ended(0);
+    }
+    desk.user("ada", "systemctl --user disable mywm").ok();
 }
 
 #[test]
