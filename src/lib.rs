@@ -26,6 +26,7 @@
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 
 pub mod attach;
+pub mod attributes;
 pub mod autologin;
 pub mod cli;
 pub mod config;

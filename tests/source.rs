@@ -97,10 +97,11 @@ unix_socket: deadline
 xdg:
 autologin: files small_file suggest unit_file
 os: small_file
+attributes: os small_file
 logind: dbus deadline os
 select: files os small_file xdg
 subprocess: os
-x11: files os seat small_file unix_socket
+x11: files os seat small_file text unix_socket
 environment: subprocess text x11 xdg
 launch: deadline os unix_socket x11
 runtime_dir: x11
@@ -108,14 +109,14 @@ config: deadline environment small_file suggest text x11 xdg
 records: environment files runtime_dir seat small_file x11
 server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir
-manager: dbus deadline environment runtime_dir session_bus x11
+manager: attributes dbus deadline environment runtime_dir session_bus x11
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
-session: config dbus deadline desktop_entry manager os program records small_file suggest text xdg
+session: attributes config dbus deadline desktop_entry manager os program records small_file suggest text xdg
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir x11
-displays: config dbus deadline environment files launch log manager os program records runtime_dir server session
-    small_file text unix_socket x11
+displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
+    session small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
     seat server session text x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat small_file subprocess text

@@ -99,6 +99,7 @@ pub(super) async fn session(
             program: wanted.program.clone(),
             arguments: wanted.arguments.clone(),
             directory: wanted.directory.clone(),
+            attributes: wanted.attributes.clone(),
             restart: restarts(crash).filter(|_| wanted.restart),
         };
         let server = settings.unit();

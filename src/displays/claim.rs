@@ -18,6 +18,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
 use nix::unistd::linkat;
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::Attributes;
 use crate::config::size::Size;
 use crate::manager::names;
 use crate::records::{Record, Unreadable};
@@ -98,6 +99,9 @@ pub struct DisplaySession {
     pub restart: bool,
     /// Its variables.
     pub environment: BTreeMap<String, String>,
+    /// What it has beside them.
+    #[serde(default)]
+    pub attributes: Attributes,
 }
 
 /// What has become of a display; written by its supervisor.

@@ -123,5 +123,6 @@ fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Displa
         directory: service.directory.clone(),
         restart: service.restart.is_some(),
         environment,
+        attributes: service.attributes.clone(),
     })
 }

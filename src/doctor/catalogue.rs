@@ -87,6 +87,8 @@ kinds! {
         "startx starts the server through it; startxd never runs it, and nothing else should be setuid for it";
     SERVER_WRAPPER_ROOT: "server.wrapper-root", Warning,
         "every startx on this machine gives the whole server root's rights, which startxd has no use for";
+    SERVER_LOG: "server.log", Warning,
+        "Xorg ends if it cannot open its log; startxd has it write into the journal instead";
     SERVER_DEVICE_GROUP: "server.device-group", Note,
         "every program of yours can read all keyboards or draw on the screen; logind gives the server its devices";
 
@@ -119,6 +121,8 @@ kinds! {
         "the unit that is to be started is not there";
     UNITS_TOO_EARLY: "units.too-early", Warning,
         "default.target is reached at login, when there is no display yet: the unit fails, or has no DISPLAY";
+    UNITS_OOM: "units.oom", Warning,
+        "when the kernel kills one program of it for want of memory, systemd stops all of it, and the session ends";
 
     MULTIPLEXERS_NO_LINGER: "multiplexers.no-linger", Warning,
         "your user manager, and with it the multiplexers, ends with your last login";

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Group, getgroups};
 
 use super::catalogue::{
-    SERVER_DEVICE_GROUP, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER, SERVER_NO_KMS, SERVER_SETUID,
-    SERVER_WRAPPER, SERVER_WRAPPER_ROOT,
+    SERVER_DEVICE_GROUP, SERVER_LOG, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER, SERVER_NO_KMS,
+    SERVER_SETUID, SERVER_WRAPPER, SERVER_WRAPPER_ROOT,
 };
 use super::machine::Machine;
 use super::{Finding, files};
 use crate::logind;
-use crate::x11::server::{NoServer, USUAL_PLACES, find};
+use crate::x11::server::{self, NoServer, USUAL_PLACES, find};
 
 /// The wrapper's configuration (Xwrapper.config(5)).
 const WRAPPER_CONFIG: &str = "/etc/X11/Xwrapper.config";
@@ -47,6 +47,8 @@ struct ServerFacts {
     wrapper: Option<PathBuf>,
     /// Whether the wrapper's configuration makes the server root.
     root_rights: bool,
+    /// Why a server could not write its log.
+    log: Option<String>,
     /// Whether there is a driver for input.
     input: bool,
     /// Graphics devices with mode setting.
@@ -83,6 +85,7 @@ async fn gather(machine: &Machine) -> ServerFacts {
         root_rights: files::text(Path::new(WRAPPER_CONFIG)).is_some_and(|text| needs_root_rights(&text)),
         input: INPUT_DRIVERS.iter().any(|dir| REAL_INPUT.iter().any(|driver| Path::new(dir).join(driver).exists())),
         cards: cards.collect(),
+        log: server::log_directory().filter(|_| !machine.is_root()).and_then(|path| server::log_obstacle(&path)),
         nomodeset: files::text(Path::new("/proc/cmdline"))
             .is_some_and(|line| line.split_ascii_whitespace().any(|word| word == "nomodeset")),
         dummy: configuration().any(|text| names_deviceless_driver(&text)),
@@ -160,6 +163,13 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
             "if you do not use startx: on Debian sudo apt remove xserver-xorg-legacy",
         ));
     }
+    if xorg && let Some(why) = &facts.log {
+        findings.push(SERVER_LOG.found(
+            format!("Xorg cannot write its log ({why})"),
+            "make room, or see why it is not yours to write: df -h ~; df -i ~; findmnt -T ~; until then the log is in the \
+             journal: journalctl --user -b -u 'xorg@*'",
+        ));
+    }
     if !facts.groups.is_empty() {
         let groups = facts.groups.join(", ");
         findings.push(SERVER_DEVICE_GROUP.found(
@@ -209,7 +219,7 @@ mod tests {
     #[test]
     fn each_fault_is_found() {
         type Fault = fn(&mut ServerFacts);
-        let faults: [(Fault, &[&str]); 14] = [
+        let faults: [(Fault, &[&str]); 15] = [
             (|_| {}, &[]),
             (|f| f.server = Some(Err(NoServer::Missing { places: "/a".into() })), &["server.missing"]),
             (
@@ -224,6 +234,7 @@ mod tests {
             (|f| f.graphical = Some(("seat0".into(), false)), &["server.no-graphics-seat"]),
             (|f| f.graphical = None, &[]),
             (|f| f.root_rights = true, &["server.wrapper-root"]),
+            (|f| f.log = Some("/home/ada: read-only".into()), &["server.log"]),
             (|f| f.wrapper = Some("/usr/lib/xorg/Xorg.wrap".into()), &["server.wrapper"]),
             (|f| f.groups = vec!["input", "tty"], &["server.device-group"]),
             // Another server draws and listens in its own way.

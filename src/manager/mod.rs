@@ -432,6 +432,15 @@ impl Manager {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Restart").await? == "no")
     }
 
+    /// What systemd does with a service of which the kernel has killed a process for want of memory (`OOMPolicy=`,
+    /// systemd.service(5)).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn oom_policy(&self, unit: &str) -> Result<String, CallError> {
+        self.property(unit, SERVICE_INTERFACE, "OOMPolicy").await
+    }
+
     /// Whether a stop of a service leaves what its main process has started (`KillMode=`, systemd.kill(5)).
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use zbus::{OwnedVariant, Variant};
 
 use super::ServiceEnd;
+use crate::attributes::{Attributes, Limit};
 use crate::environment::block::Block;
 use crate::environment::policy::{self, Tag};
 
@@ -29,6 +30,8 @@ pub struct Service {
     pub directory: Option<String>,
     /// How often it is started again when it crashes; `None` for never.
     pub restart: Option<RestartPolicy>,
+    /// What it has beside its environment.
+    pub attributes: Attributes,
 }
 
 /// How often a service that crashes is started again.
@@ -39,6 +42,9 @@ pub struct RestartPolicy {
     /// How long a crash counts.
     pub window: Duration,
 }
+
+/// What a program exits with that ends itself at a SIGTERM, as i3 does.
+const EXITED_BY_SIGTERM: i32 = 143;
 
 /// Pause before it is started again.
 const RESTART_USEC: u64 = 250_000;
@@ -86,7 +92,12 @@ impl Service {
             // A transient unit is forgotten as soon as it is inactive, and with it how it ended. Like this it stays
             // "active (exited)" after a clean exit and "failed" after a crash, until the end of the session.
             ("RemainAfterExit", value(true)),
+            // Of a whole session only what the kernel has killed for want of memory is gone, and not all of it.
+            ("OOMPolicy", value("continue".to_owned())),
+            // Many programs handle SIGTERM and exit with 128 and its number, as a shell says of one that does not.
+            ("SuccessExitStatus", value((vec![EXITED_BY_SIGTERM], Vec::<i32>::new()))),
         ];
+        properties.extend(attributes(&self.attributes));
         properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
         if let Some(restarts) = self.restart {
             // Every start counts (systemd.unit(5), `StartLimitBurst=`), and so does the first.
@@ -119,22 +130,43 @@ impl Service {
     }
 }
 
-/// The properties of a scope around processes of ours.
+/// The properties of a scope around processes of ours; `oom_policy` says whether the manager knows that of scopes.
 #[must_use]
-pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> UnitProperties {
-    vec![
+pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration, oom_policy: bool) -> UnitProperties {
+    let mut properties = vec![
         ("Description", value(description)),
         ("PIDs", value(pids.iter().map(|pid| pid.as_raw().unsigned_abs()).collect::<Vec<u32>>())),
         ("Slice", value(slice.to_owned())),
         ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
         ("CollectMode", value("inactive-or-failed".to_owned())),
-    ]
+    ];
+    properties.extend(oom_policy.then(|| ("OOMPolicy", value("continue".to_owned()))));
+    properties
 }
 
 /// That a unit ends with another, and before it and some more.
 #[must_use]
 pub fn bound_to(other: &str, more: &[&str]) -> UnitProperties {
     vec![("BindsTo", units(&[other])), ("After", units(&[&[other], more].concat()))]
+}
+
+/// A process's attributes as properties of a unit (systemd.exec(5)).
+fn attributes(attributes: &Attributes) -> UnitProperties {
+    let mut properties = UnitProperties::new();
+    properties.extend(attributes.umask.map(|umask| ("UMask", value(umask))));
+    properties.extend((attributes.nice != 0).then(|| ("Nice", value(attributes.nice))));
+    properties
+        .extend((attributes.oom_score_adjust > 0).then(|| ("OOMScoreAdjust", value(attributes.oom_score_adjust))));
+    properties.extend(attributes.processors.clone().map(|processors| ("CPUAffinity", value(processors))));
+    if let Some((class, level)) = attributes.input_output {
+        properties.extend([("IOSchedulingClass", value(class)), ("IOSchedulingPriority", value(level))]);
+    }
+    properties.extend(attributes.timer_slack.map(|slack| ("TimerSlackNSec", value(slack))));
+    properties.extend(attributes.no_new_privileges.then(|| ("NoNewPrivileges", value(true))));
+    // The hard limit first: a property of it sets both.
+    let limits = attributes.limits.iter().filter_map(Limit::properties).flatten();
+    properties.extend(limits.map(|(name, limit)| (name, value(limit))));
+    properties
 }
 
 fn units(names: &[&str]) -> OwnedVariant {
@@ -149,7 +181,7 @@ fn value(content: impl Into<Variant<'static>>) -> OwnedVariant {
 mod tests {
     use std::time::Duration;
 
-    use super::{RestartPolicy, Service, UnitProperties, bound_to, scope};
+    use super::{Attributes, RestartPolicy, Service, UnitProperties, bound_to, scope};
     use crate::environment::Block;
     use crate::os::Pid;
     use crate::testing::golden;
@@ -169,6 +201,7 @@ mod tests {
             arguments: vec!["openbox".into(), "--sm-disable".into()],
             directory: None,
             restart: Some(restart),
+            attributes: Attributes::default(),
         };
         golden("transient/service", &readable(&service.properties()));
         let elsewhere = Service {
@@ -181,7 +214,8 @@ mod tests {
         let variables = Block::from([("DISPLAY".into(), ":100".into()), ("XAUTHORITY".into(), "/run/a".into())]);
         let on = service.properties_on("startxd-display@100.service", &variables);
         golden("transient/service-on-display", &readable(&on));
-        let mut command = scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window);
+        let mut command =
+            scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window, true);
         command.extend(bound_to("startxd-display@100.service", &["startxd-display-session@100.service"]));
         golden("transient/scope", &readable(&command));
     }
@@ -191,7 +225,15 @@ mod tests {
         for (argument, setting) in [("--sm-disable", "ExecStart"), ("$HOME", "ExecStartEx")] {
             let arguments = vec!["openbox".into(), argument.into()];
             let (name, description, program) = ("a.service".into(), String::new(), "/usr/bin/openbox".into());
-            let service = Service { name, description, program, arguments, directory: None, restart: None };
+            let service = Service {
+                name,
+                description,
+                program,
+                arguments,
+                directory: None,
+                restart: None,
+                attributes: Attributes::default(),
+            };
             assert_eq!(service.command().0, setting, "{argument}");
         }
     }

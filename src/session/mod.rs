@@ -13,6 +13,7 @@ mod xsession;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::attributes::Attributes;
 use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
 use crate::manager::transient::{self, RestartPolicy};
@@ -230,6 +231,7 @@ fn xinitrc_service(xinitrc: &Path) -> transient::Service {
         arguments,
         directory: None,
         restart: None,
+        attributes: Attributes::of_this_process(),
     }
 }
 

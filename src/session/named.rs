@@ -2,6 +2,7 @@
 
 use super::entries::{self, Content};
 use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
+use crate::attributes::Attributes;
 use crate::desktop_entry::DesktopEntry;
 use crate::manager::transient::{self, RestartPolicy};
 use crate::manager::{Manager, names};
@@ -68,6 +69,7 @@ fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolic
         arguments: words.to_vec(),
         directory: None,
         restart,
+        attributes: Attributes::of_this_process(),
     }))
 }
 
@@ -112,6 +114,7 @@ fn entry_choice(
         arguments: runnable.arguments,
         directory: entry.directory.clone(),
         restart,
+        attributes: Attributes::of_this_process(),
     };
     Ok(Choice::Entry { service, what, desktop: Desktop { names, session: file.id.clone(), decides: true } })
 }

@@ -1,6 +1,7 @@
 //! The rescue command, in the window manager's place.
 
 use super::{NoSession, Surroundings};
+use crate::attributes::Attributes;
 use crate::manager::{names, transient};
 
 /// The service of the rescue command, `words` being the program and its arguments. It is not started again.
@@ -17,5 +18,6 @@ pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Serv
         arguments: words.to_vec(),
         restart: None,
         directory: None,
+        attributes: Attributes::of_this_process(),
     })
 }

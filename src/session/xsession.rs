@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::Surroundings;
+use crate::attributes::Attributes;
 use crate::manager::{Manager, names, transient};
 use crate::program::is_executable;
 
@@ -29,6 +30,7 @@ pub fn service(around: &Surroundings) -> Option<transient::Service> {
         // As with ~/.xinitrc, its end is the session's end.
         directory: None,
         restart: None,
+        attributes: Attributes::of_this_process(),
     })
 }
 

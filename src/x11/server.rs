@@ -91,6 +91,17 @@ pub fn arguments(
     authority: &Path,
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
+    assemble(display, seat, authority, &log_arguments(extra), extra)
+}
+
+/// As [`arguments`], with those for the log.
+fn assemble(
+    display: Display,
+    seat: &Seat,
+    authority: &Path,
+    log: &[&str],
+    extra: &[String],
+) -> Result<Vec<CString>, std::ffi::NulError> {
     let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into()];
     if let Some(vt) = seat.vt {
         arguments.extend([format!("vt{vt}").into(), "-keeptty".into()]);
@@ -100,8 +111,60 @@ pub fn arguments(
     }
     arguments.extend(["-noreset", "-nolisten", "tcp", "-auth"].map(OsString::from));
     arguments.push(authority.into());
+    arguments.extend(log.iter().map(OsString::from));
     arguments.extend(extra.iter().map(OsString::from));
     arguments.iter().map(|argument| CString::new(OsStr::as_bytes(argument))).collect()
+}
+
+/// Where a server that is not root has its log (Xorg(1), `-logfile`; xf86Helper.c, `xf86LogInit`); `None` if nothing says so.
+#[must_use]
+pub fn log_directory() -> Option<PathBuf> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/share"));
+    data.or_else(home).map(|data| data.join("xorg"))
+}
+
+/// Arguments for a server that could not write its log: Xorg ends if it cannot open it. What it would write there it says
+/// then, and what it says is in the journal. Nothing where it can, or where somebody has chosen a place.
+fn log_arguments(extra: &[String]) -> Vec<&'static str> {
+    let Some(directory) = log_directory().filter(|_| !extra.iter().any(|argument| argument == "-logfile")) else {
+        return Vec::new();
+    };
+    let Err(error) = try_log(&directory) else { return Vec::new() };
+    tracing::warn!(
+        "the X server cannot write its log into {} ({error}); it is in the journal: journalctl --user -b -u 'xorg@*'",
+        crate::text::path(&directory)
+    );
+    vec!["-logfile", "/dev/null", "-verbose", "3"]
+}
+
+/// Whether a log can be written to a directory, found out as the server does: by making it, and a file in it. The file
+/// has no name when this returns.
+fn try_log(directory: &Path) -> std::io::Result<()> {
+    use std::io::Write;
+    std::fs::create_dir_all(directory)?;
+    let path = directory.join(format!(".startxd-{}", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    // A full file system has room for a name, and for nothing in it.
+    file.write_all(b"\n")
+}
+
+/// Why a log cannot be written to a directory, as far as that can be seen without trying; `None` if nothing is wrong.
+#[must_use]
+pub fn log_obstacle(directory: &Path) -> Option<String> {
+    use nix::sys::statvfs::statvfs;
+    use nix::unistd::{AccessFlags, access};
+    let there = directory.ancestors().find(|path| path.exists())?;
+    if let Err(error) = access(there, AccessFlags::W_OK | AccessFlags::X_OK) {
+        return Some(format!("{}: {}", crate::text::path(there), error.desc()));
+    }
+    let space = statvfs(there).ok()?;
+    if space.blocks() > 0 && space.blocks_available() == 0 {
+        return Some(format!("{}: no space is left", crate::text::path(there)));
+    }
+    (space.files() > 0 && space.files_available() == 0)
+        .then(|| format!("{}: there is room for no more files", crate::text::path(there)))
 }
 
 #[cfg(test)]
@@ -109,8 +172,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use super::{NoServer, arguments, find};
+    use super::{NoServer, assemble, find, log_arguments, log_obstacle, try_log};
     use crate::seat::Seat;
+    use crate::test_dir::TestDir;
     use crate::testing::golden;
     use crate::x11::display::Display;
 
@@ -120,7 +184,7 @@ mod tests {
         let extra = ["-dpi".to_owned(), "96".to_owned()];
         let line = |seat: &str, vt| {
             let seat = Seat::new(seat.to_owned(), vt).unwrap();
-            let arguments = arguments(display, &seat, Path::new("/run/a"), &extra).unwrap();
+            let arguments = assemble(display, &seat, Path::new("/run/a"), &[], &extra).unwrap();
             arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(line("seat0", Some(7)), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
@@ -136,11 +200,26 @@ mod tests {
         {
             let seat = Seat::new(seat.to_owned(), vt).unwrap();
             let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
-            let line = arguments(Display::parse(":0").unwrap(), &seat, authority, extra).unwrap();
+            let line = assemble(Display::parse(":0").unwrap(), &seat, authority, &[], extra).unwrap();
             let line: Vec<&str> = line.iter().map(|argument| argument.to_str().unwrap()).collect();
             text += &format!("{seat}: {line:?}\n");
         }
         golden("server/xorg", &text);
+    }
+
+    #[test]
+    fn a_log_is_where_it_can_be() {
+        let directory = TestDir::new();
+        let place = directory.path("share/xorg");
+        assert_eq!(log_obstacle(&place), None);
+        assert!(!place.exists(), "it is only looked at");
+        try_log(&place).unwrap();
+        assert_eq!(directory.names(), ["share"]);
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
+        // Also for root, whom no mode keeps out.
+        std::fs::write(directory.path("file"), "").unwrap();
+        assert!(try_log(&directory.path("file/xorg")).is_err() && try_log(Path::new("/proc/xorg")).is_err());
+        assert_eq!(log_arguments(&["-logfile".to_owned(), "/x".to_owned()]), [""; 0]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod hostile;
 mod scenario;
 
 mod anytime;
+mod attributes;
 mod autologin;
 mod bad_input;
 mod choice;
@@ -21,6 +22,7 @@ mod env_files;
 mod environment;
 mod faults;
 mod greeter;
+mod home;
 mod launch_socket;
 mod multiplexer;
 mod names;

@@ -112,6 +112,7 @@ mod tests {
         vnc.state = ClaimState::default();
         let mut session = listed(100, "active");
         session.settings.session = Some(DisplaySession {
+            attributes: Default::default(),
             what: "openbox --sm-disable".into(),
             program: "/usr/bin/openbox".into(),
             arguments: Vec::new(),

@@ -5,11 +5,14 @@
 pub mod file;
 mod tree;
 
+use std::path::Path;
+
 use super::Finding;
-use super::catalogue::{UNITS_DANGLING, UNITS_MISSING_TARGET, UNITS_TOO_EARLY};
+use super::catalogue::{UNITS_DANGLING, UNITS_MISSING_TARGET, UNITS_OOM, UNITS_TOO_EARLY};
 use super::machine::Machine;
 use crate::manager::names;
 use crate::text::shell_word;
+use crate::xdg;
 use file::UnitFile;
 use tree::{Tree, UnitLink};
 
@@ -25,7 +28,33 @@ const OF_A_DISPLAY: [&str; 5] = [
 /// Looks at the unit files.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let runtime = machine.runtime.as_ref().filter(|_| !machine.is_root());
-    runtime.and_then(Tree::of_user).map_or_else(Vec::new, |tree| judge(&tree))
+    let Some(tree) = runtime.and_then(Tree::of_user) else { return Vec::new() };
+    let mut findings = judge(&tree);
+    let (Some(manager), Some(configuration)) = (&machine.manager, xdg::CONFIGURATION.own(xdg::variable)) else {
+        return findings;
+    };
+    // As the manager sees them, with all drop-ins.
+    let wanted = machine.ask(manager.wanted_by(names::WM_TARGET)).await.unwrap_or_default();
+    for unit in wanted.iter().filter(|unit| unit.ends_with(".service")) {
+        let loaded = machine.ask(manager.state(unit)).await.is_some_and(|state| state.load == "loaded");
+        let policy = if loaded { machine.ask(manager.oom_policy(unit)).await } else { None };
+        findings.extend(
+            policy.filter(|policy| policy != "continue").map(|policy| stops_all(unit, &policy, &configuration)),
+        );
+    }
+    findings
+}
+
+/// A window manager of one's own that goes with the first program that is killed for want of memory.
+fn stops_all(unit: &str, policy: &str, configuration: &Path) -> Finding {
+    let directory = shell_word(&configuration.join(format!("systemd/user/{unit}.d")).to_string_lossy());
+    UNITS_OOM.found(
+        format!("{unit}, the window manager, has OOMPolicy={policy}"),
+        format!(
+            "mkdir -p {directory} && printf '[Service]\\nOOMPolicy=continue\\n' > {directory}/oom.conf && systemctl --user \
+             daemon-reload"
+        ),
+    )
 }
 
 fn judge(tree: &Tree) -> Vec<Finding> {

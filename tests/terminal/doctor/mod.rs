@@ -173,6 +173,14 @@ fn faults_of_the_user() {
             .made(&format!("{}; rm .config/systemd/user/a.service", unit("", "wm.target")))
             .mended(&no_units)
             .says(&["a.service is enabled for wm.target and does not exist", "rm /home/ada/.config/systemd/user/wm.target"]),
+        Fault::ada("units.oom", "warning")
+            .made(&unit("[Service]\\nExecStart=/usr/bin/openbox\\nKillMode=process\\n", "wm.target"))
+            // The remedy itself, before the unit goes.
+            .mended(&format!(
+                "eval \"$(startxd doctor | sed -n '/units.oom/,/remedy/s/^ remedy  //p')\"; ! startxd doctor | grep units.oom; \
+                 {no_units}"
+            ))
+            .says(&["a.service, the window manager, has OOMPolicy=stop", "a.service.d/oom.conf"]),
         Fault::ada("multiplexers.no-linger", "warning")
             .made(&unit("[Service]\\nExecStart=/bin/true\\n", "multiplexer.target"))
             .mended(&no_units)

@@ -1,0 +1,56 @@
+//! `umask 077`, `ulimit -n`, `nice` and the like in the login shell: what `~/.xinitrc` has of them by startx, it has by
+//! startxd. Process attributes are environment, too.
+
+use crate::harness::{Case, Guest};
+use crate::scenario::Desk;
+
+/// What a process has, as the kernel tells: one fact a line.
+fn attributes(case: &Case, pid: i32) -> String {
+    let script = format!(
+        "cd /proc/{pid}; grep -E '^(Umask|Cpus_allowed|NoNewPrivs):' status; cut -d' ' -f19 stat; cat timerslack_ns \
+         oom_score_adj; ionice -p {pid}; grep -E 'open files|core file|processes|stack|locked' limits"
+    );
+    // Another's slack is for root to read.
+    case.root(&script).ok().stdout
+}
+
+#[test]
+fn umask_limits_and_niceness_of_the_login_shell_are_the_sessions() {
+    let mut desk = Desk::at_prompt();
+    let settings = "umask 077; ulimit -Sn 500; ulimit -Hn 4000; ulimit -c 0; ulimit -Su 900; ulimit -l 48; renice -n 5 $$; \
+        taskset -pc 0 $$; ionice -c 3 -p $$; choom -n 700 -p $$; clear";
+    desk.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+    desk.vt().type_line(settings);
+    desk.vt().wait_prompt(crate::harness::SOON);
+    for (args, restarts) in [("-- openbox --sm-disable", true), ("", false), ("openbox", true)] {
+        desk.starts(args);
+        let named = |name: &str| desk.named("ada", name).pop().expect("a process").pid;
+        let (host, manager) = (named("startxd"), named("openbox"));
+        let host =
+            desk.processes_of("ada").iter().find(|it| it.args.starts_with("startxd start")).map_or(host, |it| it.pid);
+        let login = attributes(&desk, host);
+        assert!(login.contains("Umask:\t0077") && login.contains("idle") && login.contains("700"), "{login}");
+        assert_eq!(attributes(&desk, manager), login, "{args:?}");
+        // One that was started again after a crash has them, too.
+        if restarts {
+            desk.root(&format!("kill -SEGV {manager}")).ok();
+            let next = desk.another("ada", "openbox", &manager.to_string());
+            assert_eq!(attributes(&desk, next.trim().parse().expect("a pid")), login, "{args:?}");
+        }
+        desk.is_up();
+        desk.quits_openbox();
+        desk.ended(0);
+    }
+    desk.settles();
+}
+
+#[test]
+fn what_a_display_without_a_screen_runs_has_them_too() {
+    let guest = Guest::get();
+    guest.start_manager("ada");
+    guest.user("ada", "umask 027; ulimit -Sn 321; startxd display start :7 --session openbox").ok();
+    let pid = crate::hostile::wait_process(&guest, "ada", "openbox");
+    let has = attributes(&guest, pid);
+    assert!(has.contains("Umask:\t0027") && has.contains("321"), "{has}");
+    guest.user("ada", "startxd display stop :7").ok();
+}
