@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use startxd::environment::Block;
 use startxd::multiplexer::command::complaint;
 use startxd::multiplexer::tmux::{is_id, launcher, pane, said, session};
-use startxd::multiplexer::variables::{PreviousValue, Scope, TOLD, commands, parse, to_give_back, to_set};
+use startxd::multiplexer::variables::{
+    PreviousValue, SSH_CONNECTION, Scope, TOLD, commands, parse, to_give_back, to_set,
+};
 
 /// What is handed back to tmux is an id, a pid or a value as it was; what somebody has changed is theirs, and everything
 /// else becomes what it was. The input is three environments, cut at NULs: as it was, as it is when the display goes, and
@@ -70,7 +72,7 @@ fn line(line: &str) {
 fn read(text: &str) -> Scope {
     let scope = parse(text);
     for (name, had) in &scope {
-        assert!(TOLD.contains(&name.as_str()));
+        assert!(TOLD.contains(&name.as_str()) || name == SSH_CONNECTION);
         match had {
             PreviousValue::Value(value) => assert!(text.contains(&format!("{name}=\"")) && value.len() <= text.len()),
             PreviousValue::Removed => assert!(text.contains(&format!("unset {name};"))),

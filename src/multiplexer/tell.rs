@@ -99,6 +99,7 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
         let ours = told.variables.clone();
         tasks.spawn(async move {
             for (session, has) in &scopes {
+                let ours = less(&ours, variables::left_alone_in(has, !session.is_empty()));
                 let changes = variables::to_set(has, &ours);
                 let changes = changes.iter().map(|(name, had)| (name, Some(had)));
                 change(&socket, &server, session, variables::commands(id(session), changes)).await;
@@ -108,7 +109,7 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
     for screen in screen::sessions() {
         let ours = told.variables.clone();
         tasks.spawn(async move {
-            for (name, value) in &ours {
+            for (name, value) in &less(&ours, left_alone(&screen.first_environment())) {
                 set(&screen, name, Some(value), deadline).await;
             }
         });
@@ -143,7 +144,8 @@ pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
         let (ours, ending) = (told.variables.clone(), told.ending.clone());
         tasks.spawn(async move {
             let first = screen.first_environment();
-            for (name, value) in ours.iter().filter(|(name, _)| ending.contains(name)) {
+            let told = less(&ours, left_alone(&first));
+            for (name, value) in told.iter().filter(|(name, _)| ending.contains(name)) {
                 // One that was started on this display has had it from the beginning.
                 let before = first.get(name).filter(|before| *before != value);
                 set(&screen, name, before.map(String::as_str), deadline).await;
@@ -152,6 +154,17 @@ pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
     }
     tasks.join_all().await;
     let _ = std::fs::remove_file(&path);
+}
+
+/// What of the variables is to be told where some are left alone.
+fn less(ours: &Block, left_alone: &[&str]) -> Block {
+    let told = ours.iter().filter(|(name, _)| !left_alone.contains(&name.as_str()));
+    told.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// What a screen keeps that was started in a remote login: it cannot be asked for what it has now.
+fn left_alone(first: &Block) -> &'static [&'static str] {
+    variables::left_alone(|name| first.get(name).map(String::as_str), false)
 }
 
 fn halves(deadline: Duration) -> (Instant, Instant) {

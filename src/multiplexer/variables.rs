@@ -9,6 +9,9 @@ use crate::environment::Block;
 /// The variables that are told.
 pub const TOLD: [&str; 4] = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"];
 
+/// By this variable a login by ssh is known.
+pub const SSH_CONNECTION: &str = "SSH_CONNECTION";
+
 /// What tmux has of a variable, in its global environment or in that of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -19,7 +22,7 @@ pub enum PreviousValue {
     Value(String),
 }
 
-/// The variables of [`TOLD`] that one environment of tmux has.
+/// The variables of [`TOLD`], and [`SSH_CONNECTION`], that one environment of tmux has.
 pub type Scope = BTreeMap<String, PreviousValue>;
 
 /// Takes the output of `show-environment -s` and returns what of it is of interest.
@@ -38,7 +41,7 @@ pub fn parse(text: &str) -> Scope {
                 line.len(),
             ),
         };
-        if TOLD.contains(&name) {
+        if TOLD.contains(&name) || name == SSH_CONNECTION {
             scope.insert(name.to_owned(), had);
         }
         rest = rest[length..].strip_prefix('\n').unwrap_or(&rest[length..]);
@@ -71,6 +74,42 @@ pub fn to_set(has: &Scope, ours: &Block) -> Scope {
     let value = |value: &String| PreviousValue::Value(value.clone());
     let missing = ours.iter().filter(|(name, text)| has.get(*name) != Some(&value(text)));
     missing.map(|(name, text)| (name.clone(), value(text))).collect()
+}
+
+/// The variables that are nobody's to tell, because an environment has them from a login on another machine, as `ssh -X -A`
+/// makes it: its windows would come up here, where nobody looks at them, and ask an agent that is somebody else's key.
+///
+/// `value` returns what the environment has of a variable. `current` says whether it is of whoever looks at it, as that of
+/// a session of tmux is, which is renewed by each attach (tmux(1), `update-environment`), and not of whoever has started
+/// it: then a login by ssh is enough.
+#[must_use]
+pub fn left_alone<'a>(value: impl Fn(&str) -> Option<&'a str>, current: bool) -> &'static [&'static str] {
+    let value = |name: &str| value(name).filter(|value| !value.is_empty());
+    let by_ssh = value(SSH_CONNECTION).is_some();
+    let display = value("DISPLAY").is_some_and(is_elsewhere);
+    let agent = value("SSH_AUTH_SOCK").is_some() && (by_ssh || display);
+    match (display || current && by_ssh, agent || current && by_ssh) {
+        (true, true) => &["DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"],
+        (true, false) => &["DISPLAY", "XAUTHORITY"],
+        (false, true) => &["SSH_AUTH_SOCK"],
+        (false, false) => &[],
+    }
+}
+
+/// As [`left_alone`], of an environment of tmux: that of a session, or the global one.
+#[must_use]
+pub fn left_alone_in(has: &Scope, session: bool) -> &'static [&'static str] {
+    let value = |name: &str| match has.get(name) {
+        Some(PreviousValue::Value(value)) => Some(value.as_str()),
+        _ => None,
+    };
+    left_alone(value, session)
+}
+
+/// Whether a display is reached over a network (X(7), "Display names").
+fn is_elsewhere(display: &str) -> bool {
+    let host = display.rsplit_once(':').map_or("", |(host, _)| host);
+    !host.is_empty() && host != "unix" && !host.starts_with('/')
 }
 
 /// What to change so that the display's variables are out of an environment, each with what it becomes.
@@ -133,6 +172,32 @@ mod tests {
 
     fn ours() -> Block {
         Block::from([("DISPLAY".to_owned(), ":0".to_owned()), ("SSH_AUTH_SOCK".to_owned(), "/agent".to_owned())])
+    }
+
+    #[test]
+    fn what_is_of_a_remote_login_is_left_alone() {
+        type Names = &'static [&'static str];
+        /// What an environment has, and what is left alone in that of a session and in the global one.
+        type Case = (&'static [(&'static str, &'static str)], Names, Names);
+        const SSH: (&str, &str) = (SSH_CONNECTION, "::1 1 ::1 22");
+        const AGENT: (&str, &str) = ("SSH_AUTH_SOCK", "/tmp/ssh-x/agent.1");
+        let all: Names = &["DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"];
+        let cases: [Case; 10] = [
+            (&[], &[], &[]),
+            (&[("DISPLAY", ":0"), AGENT], &[], &[]),
+            (&[("DISPLAY", "unix:0.0")], &[], &[]),
+            (&[("DISPLAY", "/tmp/launch-x/org.xquartz:0")], &[], &[]),
+            (&[("DISPLAY", "")], &[], &[]),
+            (&[("DISPLAY", "localhost:10.0")], &all[..2], &all[..2]),
+            (&[("DISPLAY", "[::1]:10")], &all[..2], &all[..2]),
+            (&[("DISPLAY", "localhost:10.0"), AGENT], all, all),
+            (&[SSH, AGENT], all, &all[2..]),
+            (&[SSH], all, &[]),
+        ];
+        for (pairs, session, global) in cases {
+            let has = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            assert_eq!((left_alone(has, true), left_alone(has, false)), (session, global), "{pairs:?}");
+        }
     }
 
     #[test]

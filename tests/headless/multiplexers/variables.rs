@@ -88,6 +88,45 @@ fn what_somebody_else_has_set_meanwhile_is_theirs() {
     ada.does("systemctl --user stop tmux").ok();
 }
 
+/// What the windows of a session have of these.
+const REMOTE: &str = "printenv DISPLAY SSH_AUTH_SOCK | xargs";
+
+#[test]
+fn windows_of_a_remote_login_keep_its_display_and_agent() {
+    let mut ada = Ada::new();
+    ada.has_ssh();
+    ada.does("systemctl --user start tmux@work tmux@other; echo 'ForwardX11 yes\nForwardAgent yes' >> .ssh/config")
+        .ok();
+    // As somebody does from the sofa: ssh -X -A, attached to what runs.
+    let script = "eval $(ssh-agent) > /dev/null; exec 3> >(DISPLAY=:9 ssh -tt localhost 'tmux attach -t work' 2>&1); \
+        sleep infinity";
+    let remote = ada.shell_as("ada", script).env("TERM", "xterm").spawn();
+    let display = "tmux show-environment -t work DISPLAY";
+    ada.becomes(display, "DISPLAY=localhost:10.0");
+    let before = ada.says("tmux show-environment -t work | grep -v ^DBUS | sort");
+    let screen =
+        "SSH_CONNECTION='::1 1 ::1 22' DISPLAY=localhost:10.0 SSH_AUTH_SOCK=/tmp/ssh-x/agent.1 screen -dmS work";
+    ada.does(screen).ok();
+    let mine = "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority SSH_AUTH_SOCK=/run/user/1000/console startxd attach";
+    for _ in 0..2 {
+        let display = Display::starts(&ada);
+        ada.does(mine).ok();
+        assert_eq!(ada.says("tmux show-environment -t work | grep -v ^DBUS | sort"), before);
+        let said = in_window(&ada, REMOTE);
+        assert!(said.starts_with("localhost:10.0 /") && !said.ends_with("/console"), "{said}");
+        ada.becomes("screen -ls | grep -c work", "1");
+        assert_eq!(in_screen(&ada, REMOTE), "localhost:10.0 /tmp/ssh-x/agent.1");
+        // Who sits before the screen has its own.
+        assert_eq!(has(&ada, "-t other"), "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority");
+        ada.does("startxd detach").ok();
+        assert_eq!(ada.says("tmux show-environment -t work | grep -v ^DBUS | sort"), before);
+        assert_eq!(in_screen(&ada, REMOTE), "localhost:10.0 /tmp/ssh-x/agent.1");
+        display.goes(&ada);
+    }
+    ada.does("screen -S work -X quit; systemctl --user stop tmux; pkill -x ssh-agent").ok();
+    drop(remote);
+}
+
 #[test]
 fn one_that_hangs_holds_up_nobody() {
     let ada = Ada::new();
