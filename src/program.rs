@@ -14,12 +14,17 @@ pub fn find(name: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     if name.as_encoded_bytes().contains(&b'/') {
         // The unit's working directory is another: the path must hold there too.
         let absolute = std::path::absolute(given).ok()?;
-        return is_executable(&absolute).then_some(absolute);
+        return is_runnable(&absolute).then_some(absolute);
     }
     std::env::split_paths(path?)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(given))
-        .find(|file| is_executable(file))
+        .find(|file| is_runnable(file))
+}
+
+/// Whether the user manager can run it: what it takes is text.
+fn is_runnable(path: &Path) -> bool {
+    path.to_str().is_some() && is_executable(path)
 }
 
 /// Whether a path leads to a file that somebody may execute.

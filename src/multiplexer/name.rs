@@ -65,6 +65,20 @@ impl Kind {
         }
     }
 
+    /// What a name cannot begin with, because it would be looked for as something else (tmux(1), "target-session").
+    fn forbidden_first(self) -> &'static [(char, &'static str)] {
+        match self {
+            Self::Tmux => &[
+                ('@', "begins the number of a window"),
+                ('%', "begins the number of a pane"),
+                ('=', "asks for the exact name"),
+                ('{', "begins a special target"),
+                ('~', "stands for the marked pane"),
+            ],
+            Self::Screen | Self::Zellij => &[],
+        }
+    }
+
     /// How long a name may be, in bytes: it becomes a unit's name, or part of a socket's (unix(7): 107 bytes with the
     /// directory).
     const fn longest(self) -> usize {
@@ -127,7 +141,9 @@ impl Name {
         if text.chars().any(char::is_control) {
             return Err(BadName::Control { kind, name });
         }
-        if let Some(&(character, why)) = kind.forbidden().iter().find(|(character, _)| text.contains(*character)) {
+        let first = kind.forbidden_first().iter().find(|(character, _)| text.starts_with(*character));
+        let within = kind.forbidden().iter().find(|(character, _)| text.contains(*character));
+        if let Some(&(character, why)) = first.or(within) {
             return Err(BadName::Character { kind, name, character, why });
         }
         if matches!(text, "." | "..") {
@@ -183,6 +199,8 @@ mod tests {
             (Kind::Tmux, "main", "tmux@main.service"),
             (Kind::Tmux, "a-b c/d", r"tmux@a\x2db\x20c-d.service"),
             (Kind::Screen, "a.b:c", "screen@a.b:c.service"),
+            (Kind::Tmux, "50%h@a", r"tmux@50\x25h\x40a.service"),
+            (Kind::Screen, "a$HOME%h", r"screen@a\x24HOME\x25h.service"),
             (Kind::Zellij, "ü", r"zellij@\xc3\xbc.service"),
         ] {
             let name = Name::parse(kind, name).unwrap();
@@ -204,6 +222,10 @@ mod tests {
             (Kind::Tmux, "#(reboot)", "'#' begins"),
             (Kind::Tmux, "$1", "'$' begins"),
             (Kind::Tmux, "a;b", "';' separates"),
+            (Kind::Tmux, "%1", "'%' begins"),
+            (Kind::Tmux, "@1", "'@' begins"),
+            (Kind::Tmux, "=a", "'=' asks"),
+            (Kind::Tmux, "{last}", "'{' begins"),
             (Kind::Tmux, "-a", "an option"),
             (Kind::Tmux, "a\nb", "control characters"),
             (Kind::Screen, "a/b", "'/' cannot be"),

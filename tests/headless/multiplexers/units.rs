@@ -181,3 +181,63 @@ fn a_server_that_does_not_accept_holds_nothing_up() {
     drop(deaf);
     ada.does("rm /tmp/tmux-1000/default").ok();
 }
+
+#[test]
+fn names_are_passed_through_unchanged_or_refused_with_a_sentence() {
+    let ada = Ada::new();
+    let long = "a".repeat(32);
+    for (program, name) in [
+        ("screen", "a$HOME"),
+        ("screen", "50%h ${SHELL}"),
+        ("screen", "ada@example.org"),
+        ("screen", "a.b.c"),
+        ("screen", &long),
+        ("tmux", "50%h"),
+        ("tmux", "ada@example"),
+        ("tmux", &long),
+    ] {
+        let unit = ada.says(&format!("systemd-escape --template={program}@.service -- '{name}'"));
+        let shown = ada.does(&format!("startxd start --multiplexer {program} '{name}' < /dev/null"));
+        // There is no terminal to attach to; what is refused is refused before.
+        assert!(!shown.stderr.contains("cannot be the name"), "{shown}");
+        ada.does(&format!("systemctl --user start '{unit}'")).ok();
+        let listed = match program {
+            "screen" => ada.does("screen -ls").stdout,
+            _ => ada.says("tmux list-sessions -F '.#{session_name}:'"),
+        };
+        let end = if program == "screen" { '\t' } else { ':' };
+        assert!(listed.contains(&format!(".{name}{end}")), "{program} {name}: {listed}");
+        ada.does(&format!("systemctl --user stop '{unit}'")).ok();
+        assert_eq!(ada.unit(&unit, "Result"), "success", "{unit}");
+        let listed = ada.does("screen -ls; tmux list-sessions -F '.#{session_name}'").stdout;
+        assert!(!listed.contains(&format!(".{name}")), "{program} {name}: {listed}");
+    }
+    ada.does("systemctl --user stop tmux").ok();
+    for (program, name) in [("tmux", "a$HOME"), ("tmux", "a.b"), ("tmux", "%1"), ("tmux", "@1"), ("screen", "a/b")] {
+        let told = ada.does(&format!("startxd enable multiplexer {program} '{name}'"));
+        assert_eq!(told.code(), 2, "{told}");
+        assert!(told.stderr.contains("cannot be the name of a"), "{told}");
+    }
+}
+
+/// The kernel's killing cannot be had in every guest, so what it leads to is looked at.
+#[test]
+fn what_is_killed_for_want_of_memory_takes_nothing_else_with_it() {
+    let ada = Ada::new();
+    ada.does("systemctl --user start tmux@work screen@work; startxd display start :7 --session openbox").ok();
+    for unit in
+        ["tmux.service", "screen@work.service", "startxd-display@7.service", "startxd-display-session@7.service"]
+    {
+        assert_eq!(ada.unit(unit, "OOMPolicy"), "continue", "{unit}");
+    }
+    // Of scopes only from systemd 253 on, and before that none is stopped.
+    let policy = |unit: &str| {
+        let policy = "systemctl --user show --value -p OOMPolicy $(systemctl --user list-units --plain --no-legend";
+        format!("{policy} '{unit}' | cut -d' ' -f1)")
+    };
+    let expected = if ada.suite() == "bookworm" { "" } else { "continue" };
+    for (run, unit) in [("run :7", "startxd-display-run-7-*"), ("run", "startxd-display-[0-9]*.scope")] {
+        assert_eq!(ada.says(&format!("startxd display {run} -- sh -c \"{}\"", policy(unit))), expected, "{run}");
+    }
+    ada.does("startxd display stop :7; systemctl --user stop tmux screen@work").ok();
+}
