@@ -5,6 +5,7 @@
 //! first change.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -169,25 +170,29 @@ async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<Dis
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
     let first =
         asked.or_else(|| Display::new(0)).ok_or_else(|| NotPrepared::NoDisplay(io::ErrorKind::InvalidInput.into()))?;
-    let mut display = first;
-    loop {
-        let taken = occupied::look(display).map_err(NotPrepared::NoDisplay)?;
+    let mut in_the_way = Taken::Free;
+    for (display, taken) in occupied::Paths::default().looks(first).map_err(NotPrepared::NoDisplay)? {
+        let taken = taken.map_err(NotPrepared::NoDisplay)?;
         if taken.is_free() || (matches!(taken, Taken::Bound) && is_armed(display, manager).await) {
             return Ok(display);
         }
         if asked.is_some() {
             return Err(NotPrepared::DisplayTaken { display, taken });
         }
-        display = display
-            .number()
-            .checked_add(1)
-            .and_then(Display::new)
-            .ok_or_else(|| NotPrepared::NoDisplay(io::ErrorKind::AddrInUse.into()))?;
+        if in_the_way.is_free() {
+            in_the_way = taken;
+        }
     }
+    Err(NotPrepared::NoDisplay(occupied::all_taken(first, &in_the_way)))
 }
 
 /// Whether the display is bound by our own socket unit, with no server behind it: somebody armed it by hand.
 async fn is_armed(display: Display, manager: &Manager) -> bool {
+    // The manager is asked of what is ours alone: others can bind thousands.
+    let ours = std::fs::symlink_metadata(display.socket_path());
+    if !ours.is_ok_and(|facts| facts.uid() == nix::unistd::geteuid().as_raw()) {
+        return false;
+    }
     let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
     match manager.states(&[&socket, &service]).await.as_deref() {
         Ok([socket, service]) => socket.active == "active" && service.is_down(),

@@ -25,6 +25,10 @@ use crate::os::unix_sockets;
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
 pub use temporary_lock::remove_temporary_lock;
 
+/// So many numbers are looked at for a free one. Everybody can put a lock into /tmp for each number that there is; whoever
+/// has taken so many has taken the next one, too.
+const MOST: usize = 4096;
+
 /// What is in the way of a display number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -113,14 +117,26 @@ impl Paths {
     /// # Errors
     /// As [`Paths::look`]; `AddrInUse` if every number is taken.
     pub fn first_free(&self, from: Display) -> io::Result<Display> {
-        let bound = self.bound()?;
-        for display in (from.number()..=Display::MAX.number()).filter_map(Display::new) {
-            if self.look_beside(&bound, display)?.is_free() {
-                return Ok(display);
+        let mut in_the_way = Taken::Free;
+        for (display, taken) in self.looks(from)? {
+            match taken? {
+                Taken::Free => return Ok(display),
+                taken if in_the_way.is_free() => in_the_way = taken,
+                _ => {}
             }
         }
-        let text = format!("every display from {from} to {} is taken: choose a lower one", Display::MAX);
-        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
+        Err(all_taken(from, &in_the_way))
+    }
+
+    /// Takes a display to begin with and returns what is in the way of each from there on, as far as is looked for a free
+    /// one; from one reading of the kernel's list.
+    ///
+    /// # Errors
+    /// That cannot be read.
+    pub fn looks(&self, from: Display) -> io::Result<impl Iterator<Item = (Display, io::Result<Taken>)>> {
+        let bound = self.bound()?;
+        let displays = (from.number()..=Display::MAX.number()).filter_map(Display::new).take(MOST);
+        Ok(displays.map(move |display| (display, self.look_beside(&bound, display))))
     }
 
     fn bound(&self) -> io::Result<BTreeSet<Display>> {
@@ -188,6 +204,17 @@ pub fn look(display: Display) -> io::Result<Taken> {
 /// As [`Paths::first_free`].
 pub fn first_free(from: Display) -> io::Result<Display> {
     Paths::default().first_free(from)
+}
+
+/// That none is free of all that are looked at; `first` is what is in the way of the first.
+#[must_use]
+pub fn all_taken(from: Display, first: &Taken) -> io::Error {
+    let last = (from.number()..=Display::MAX.number()).filter_map(Display::new).take(MOST).last().unwrap_or(from);
+    let text = format!(
+        "every display from {from} to {last} is taken ({from}: {first}); to see by whom: ls -l {LOCK_DIR}/.X*-lock \
+         {SOCKET_DIR}; or choose another one (--display)"
+    );
+    io::Error::new(io::ErrorKind::AddrInUse, text)
 }
 
 /// Takes the kernel's list and returns the displays whose socket is bound, by path or by abstract name.
@@ -373,6 +400,23 @@ mod tests {
         fs::write(&paths.net_unix, row("@/tmp/.X11-unix/X0")).unwrap();
         assert_eq!(paths.look(D0).unwrap(), Taken::Bound);
         assert_eq!(paths.first_free(D0).unwrap(), D1);
+    }
+
+    /// Anybody can leave a lock for every number: what is looked at ends, and what is in the way is said.
+    #[test]
+    fn a_lock_for_every_number() {
+        let (dir, mut paths) = nothing_there();
+        for number in 0..=MOST {
+            fs::write(dir.path(format!(".X{number}-lock")), "").unwrap();
+        }
+        paths.uid = Uid::from_raw(4_000_000);
+        let begun = std::time::Instant::now();
+        let error = paths.first_free(D0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let said = error.to_string();
+        assert!(said.contains("from :0 to :4095") && said.contains("left a lock file that only they"), "{said}");
+        assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+        assert_eq!(paths.first_free(Display::new(1000).unwrap()).unwrap(), Display::new(4097).unwrap());
     }
 
     #[test]

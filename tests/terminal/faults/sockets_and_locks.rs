@@ -140,3 +140,18 @@ fn a_display_that_somebody_else_has_is_stepped_around() {
     guest.assert_clean();
     guest.root("rm -f /tmp/.X[0-4]-lock /tmp/.X11-unix/X5").ok();
 }
+
+#[test]
+fn sixty_thousand_locks_of_another_user() {
+    let mut desk = Desk::at_prompt();
+    let all = "python3 -c 'for n in range(60000): open(f\"/tmp/.X{n}-lock\", \"w\").write(\"   4194303\\n\")'";
+    desk.user("eve", all).ok();
+    desk.settles();
+    let begun = std::time::Instant::now();
+    desk.types("startxd start -- openbox");
+    desk.ended(24).says(&["every display from :0 to :4095 is taken", "user 1001 left a lock file", "ls -l /tmp/.X"]);
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    let doctor = desk.user("ada", "startxd doctor");
+    assert!(doctor.took.as_secs() < 5 && doctor.stdout.contains("[display.blocked]"), "{doctor}");
+    desk.user("eve", "find /tmp -maxdepth 1 -name '.X*-lock' -delete").ok();
+}
