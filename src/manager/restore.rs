@@ -11,9 +11,6 @@ use crate::environment::block::Block;
 use crate::environment::restore::{bus_values, difference};
 use crate::session_bus::update_activation_environment;
 
-/// Set on the bus during a restore to see that the bus has forwarded everything; gone afterwards.
-const MARK: &str = "STARTXD_RESTORE";
-
 /// Exports variables to the manager and to D-Bus activation, and takes those of `unset` out of the manager; the bus
 /// cannot take any out.
 ///
@@ -35,19 +32,29 @@ pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> R
 /// activation too, as far as the bus can (names cannot be taken out, so they become empty).
 ///
 /// The order matters. The bus forwards what it is told to the manager, dbus-broker some time after it has answered: a
-/// forwarded `DISPLAY=` could arrive after the manager's environment was put back, and stay. So the bus goes first, with a
-/// mark among the values; once the mark has arrived in the manager, so has everything else, and the rest is ours.
+/// forwarded `DISPLAY=` could arrive after the manager's environment was put back, and stay. So the bus goes first. What it
+/// is told arrives in the manager at once, in one call: once all of it is there, the rest is ours. Where the manager has
+/// all of it already, there is nothing that could arrive late. No name of our own is used as a mark: it would stay in
+/// what dbus-daemon gives to the services that it starts, as no name can be taken out there.
 ///
 /// # Errors
 /// The manager refused, or is gone (and its environment with it).
 pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> Result<(), CallError> {
     let names: Block = exported.iter().map(|name| (name.clone(), String::new())).collect();
     if !names.is_empty() {
-        let mut values = bus_values(before, &names);
-        let mark = nix::unistd::getpid().to_string();
-        values.insert(MARK.to_owned(), mark.clone());
+        let values = bus_values(before, &names);
+        let now = manager.environment().await?;
+        if has_all(&now, &values) {
+            // As after a restore that was cut off. What is forwarded now could not be told from what is there, and an empty
+            // value could arrive late: it is taken out first, so that it is seen.
+            let changes = difference(before, &now);
+            let unset: Vec<String> = changes.unset.into_iter().collect();
+            if !unset.is_empty() {
+                manager.change_environment(&unset, &Block::new()).await?;
+            }
+        }
         match update_activation_environment(manager.bus(), &values).await {
-            Ok(()) => await_mark(manager, &mark).await?,
+            Ok(()) => await_forwarded(manager, &values).await?,
             Err(error) => tracing::warn!("services started by D-Bus keep the variables of this session: {error}"),
         }
     }
@@ -59,9 +66,13 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
     manager.change_environment(&unset, &changes.set).await
 }
 
-async fn await_mark(manager: &Manager, mark: &str) -> Result<(), CallError> {
+fn has_all(has: &Block, values: &Block) -> bool {
+    values.iter().all(|(name, value)| has.get(name) == Some(value))
+}
+
+async fn await_forwarded(manager: &Manager, values: &Block) -> Result<(), CallError> {
     let deadline = Instant::now() + FORWARDED;
-    while manager.environment().await?.get(MARK).is_none_or(|value| value != mark) {
+    while !has_all(&manager.environment().await?, values) {
         if Instant::now() >= deadline {
             tracing::debug!("the message bus does not forward its environment to the manager");
             break;

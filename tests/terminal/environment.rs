@@ -97,7 +97,9 @@ fn programs_of_the_bus(case: Case) {
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
     // A name cannot be taken out of the bus's environment: at best it is empty.
-    let after = desk.bus_starts(3).values(names).map(Option::unwrap_or_default).map(str::to_owned);
+    let after = desk.bus_starts(3);
+    assert_eq!(after.has(&["STARTXD_RESTORE"]).len(), 0, "nothing of startxd's own is left there");
+    let after = after.values(names).map(Option::unwrap_or_default).map(str::to_owned);
     assert_eq!(after, ["", "", ""]);
     // It has told, and is about to end.
     desk.becomes_clean();
