@@ -125,3 +125,66 @@ fn from_the_installation_to_the_purge() {
     assert_eq!((difference(&left, &pristine), difference(&pristine, &left)), (String::new(), String::new()));
     case.assert_clean();
 }
+
+/// What removal must take back and what it must leave, with a session up.
+#[test]
+fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
+    let mut case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });
+    case.plug_in_second_seat();
+    case.root("loginctl enable-linger ada").ok();
+    case.start_manager("ada");
+    let (first, next) = (package(&case, false), package(&case, true));
+    case.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+    let picture = "cd /; find etc/systemd home/eve -printf '%M %u %p -> %l\\n' -type f -exec sha256sum {} + | sort";
+    let pristine = case.root(picture).ok().stdout;
+    case.set_baseline();
+    for (purge, again) in [(false, true), (true, false)] {
+        apt(&case, &format!("install {first}"));
+        case.root("startxd enable autologin eve --vt 5 --profile && systemctl enable startxd@eve").ok();
+        case.root("systemctl start startxd-seat@ada").ok();
+        wait_up(&case, "ada");
+        let environment = case.manager("ada").environment();
+        let application = "systemd-run --user --quiet -p PartOf=graphical-session.target --unit=lab-app sleep infinity";
+        case.user("ada", application).ok();
+        let processes = "pgrep -u ada -x 'startxd|Xorg|openbox|sleep' -a";
+        let before = case.root(processes).text();
+        assert_eq!(before.lines().count(), 5, "{before}");
+
+        apt(&case, &format!("{} startxd", if purge { "purge" } else { "remove" }));
+        assert_eq!(case.root(picture).ok().stdout, pristine, "links and lines are taken back");
+        assert_eq!(case.root(processes).text(), before, "the session goes on, and its programs");
+        for target in ["xorg.target", "wm-ready.target", "graphical-session.target"] {
+            assert_eq!(case.manager("ada").property(target, "ActiveState"), "active", "{target}");
+        }
+        case.user("ada", "systemctl --user daemon-reload").ok();
+        if again {
+            apt(&case, &format!("install {next}"));
+            case.root("! ls /run/startxd-removed /run/systemd/user/xorg.target").ok();
+            case.user("ada", "startxd status").ok();
+            apt(&case, "remove startxd");
+        }
+        assert_eq!(case.root(processes).text(), before);
+        case.root("systemctl stop startxd-seat@ada").ok();
+        case.root(&format!("! {processes}")).ok();
+        assert_eq!(case.manager("ada").property("xorg.target", "ActiveState"), "inactive");
+        assert_ne!(case.manager("ada").environment(), environment);
+        let journal = case.root("journalctl -b -o cat -t startxd").stdout;
+        assert!(!journal.contains("did not go down"), "{journal}");
+        case.root("rm -f /run/startxd-removed /run/systemd/*/startxd* /run/systemd/user/*; systemctl daemon-reload")
+            .ok();
+        case.user("ada", "systemctl --user daemon-reload").ok();
+    }
+    apt(&case, "purge startxd");
+}
+
+/// The scripts of the package are run while a manager comes up and goes, again and again.
+#[test]
+fn a_user_manager_that_is_just_starting_is_left_alone() {
+    let case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });
+    apt(&case, &format!("install {}", package(&case, false)));
+    let script = "for i in {1..40}; do systemctl stop user@1001; systemctl start --no-block user@1001; \
+        sleep 0.0$((i % 10))$((i / 10)); /var/lib/dpkg/info/startxd.postinst configure || exit; \
+        until s=$(systemctl is-active user@1001) || [ $s = failed ]; do sleep 0.02; done; echo $s; done | sort | uniq -c";
+    let said = case.shell(script).deadline(secs(120)).run().ok().stdout;
+    assert_eq!(said.trim(), "40 active");
+}
