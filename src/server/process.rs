@@ -160,6 +160,8 @@ mod tests {
     use std::os::fd::AsFd;
     use std::time::{Duration, Instant};
 
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+
     use super::{Process, Server};
     use crate::os::{self, Ending, Image, Pid};
 
@@ -190,8 +192,10 @@ mod tests {
         let polite = start("exec sleep 60");
         polite.end("it", Duration::from_secs(60)).await;
         assert_eq!(polite.ended().await, Ending::Signal(15));
-        // Stopped, it does not even hear of SIGTERM.
+        // Stopped, it does not even hear of SIGTERM. Until it is, the signal would end it.
         let stubborn = start("kill -STOP $$; exec sleep 60");
+        let stopped = waitpid(stubborn.pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
+        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
         stubborn.end("it", Duration::from_millis(50)).await;
         assert_eq!(stubborn.ended().await, Ending::Signal(9));
         assert!(begin.elapsed() < Duration::from_secs(30));
