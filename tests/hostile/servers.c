@@ -43,9 +43,13 @@ int main(int argc, char **argv) {
     if (is("says-nothing")) return 1;
     if (is("exits-well")) return 0;
     if (is("shouts")) return puts("<0>the sky falls"), 8;
-    if (is("pours")) {
+    if (is("pours") || is("pours-and-stays")) {
         /* More than every buffer on the way holds: systemd gives a unit's output 8 MiB. */
         for (int number = 1; number <= 20000; number++) printf("poured line %05d %0990d\n", number, 0);
+        if (is("pours-and-stays")) {
+            FILE *said = fopen("/home/ada/poured", "w");
+            fputs("all\n", said), fclose(said), pause();
+        }
         return 4;
     }
     if (is("floods")) return lines(50000), 4;
