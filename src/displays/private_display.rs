@@ -188,16 +188,15 @@ impl<'a> PrivateDisplay<'a> {
         let units = async {
             let connected = Manager::connect(runtime, deadlines.user_manager).await?;
             tracing::debug!("connected");
-            let (signals, oom_policy) = tokio::join!(connected.signals(), connected.knows_oom_policy_of_scopes());
-            let signals = signals?;
+            let signals = connected.signals().await?;
             let (manager, signals) = manager.insert((connected, signals));
             let description = format!("Server of display {display}, for one command");
             let stop = deadlines.server_stop + BEHIND_OURS;
-            let properties = transient::scope(description, &pids, "session.slice", stop, oom_policy);
+            let properties = transient::scope(description, &pids, "session.slice", stop);
             // Polled in this order, so sent in this order, without waiting for each other's answer.
             let (of_server, of_command) = tokio::try_join!(
                 async { Ok::<_, Failure>(manager.start_transient_unit(&server, properties).await?) },
-                async { Ok(command.scope(manager, settings, held, deadlines, oom_policy).await?) },
+                async { Ok(command.scope(manager, settings, held, deadlines).await?) },
             )?;
             for (job, unit) in [(of_server, server.clone()), of_command] {
                 match signals.job_done(&job).await.as_deref() {

@@ -75,12 +75,11 @@ impl Command {
         settings: &ClaimSettings,
         pid: Pid,
         deadlines: &Deadlines,
-        oom_policy: bool,
     ) -> Result<(OwnedObjectPath, String), CallError> {
         let display = settings.display;
         let unit = names::display_command(display, pid);
         let description = format!("{}, on display {display}", crate::text::one_line(&self.name));
-        let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications, oom_policy);
+        let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications);
         // The session may not be there yet; if there is one, it outlasts the command.
         properties.extend(transient::bound_to(&settings.unit(), &[&names::display_session(display)]));
         Ok((manager.start_transient_unit(&unit, properties).await?, unit))
@@ -128,9 +127,8 @@ pub async fn on(
     let held = command.hold(display, &runtime.authority(display), taken)?;
     let pid = held.pid;
     let job = async {
-        let (signals, oom_policy) = tokio::join!(manager.signals(), manager.knows_oom_policy_of_scopes());
-        let mut signals = signals?;
-        let (job, unit) = command.scope(manager, &settings, pid, deadlines, oom_policy).await?;
+        let mut signals = manager.signals().await?;
+        let (job, unit) = command.scope(manager, &settings, pid, deadlines).await?;
         match signals.job_done(&job).await {
             Some(result) if result == "done" => Ok(()),
             Some(result) => Err(Failure::NotStarted { unit, result }),

@@ -64,14 +64,6 @@ impl Manager {
         MANAGER.call(&self.connection, "Reload", &()).await.map(|_| ())
     }
 
-    /// Whether scopes have `OOMPolicy=` (systemd.scope(5), from 253 on). Earlier managers refuse it, and stop no scope of
-    /// which the kernel has killed a process for want of memory.
-    pub async fn knows_oom_policy_of_scopes(&self) -> bool {
-        let version = self.version().await.unwrap_or_default();
-        let major = version.split(|character: char| !character.is_ascii_digit()).next();
-        major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 253)
-    }
-
     /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
     ///
     /// # Errors

@@ -130,18 +130,18 @@ impl Service {
     }
 }
 
-/// The properties of a scope around processes of ours; `oom_policy` says whether the manager knows that of scopes.
+/// The properties of a scope around processes of ours.
 #[must_use]
-pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration, oom_policy: bool) -> UnitProperties {
-    let mut properties = vec![
+pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> UnitProperties {
+    vec![
         ("Description", value(description)),
         ("PIDs", value(pids.iter().map(|pid| pid.as_raw().unsigned_abs()).collect::<Vec<u32>>())),
         ("Slice", value(slice.to_owned())),
         ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
         ("CollectMode", value("inactive-or-failed".to_owned())),
-    ];
-    properties.extend(oom_policy.then(|| ("OOMPolicy", value("continue".to_owned()))));
-    properties
+        // As of services: what is not killed for want of memory goes on.
+        ("OOMPolicy", value("continue".to_owned())),
+    ]
 }
 
 /// That a unit ends with another, and before it and some more.
@@ -214,8 +214,7 @@ mod tests {
         let variables = Block::from([("DISPLAY".into(), ":100".into()), ("XAUTHORITY".into(), "/run/a".into())]);
         let on = service.properties_on("startxd-display@100.service", &variables);
         golden("transient/service-on-display", &readable(&on));
-        let mut command =
-            scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window, true);
+        let mut command = scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window);
         command.extend(bound_to("startxd-display@100.service", &["startxd-display-session@100.service"]));
         golden("transient/scope", &readable(&command));
     }

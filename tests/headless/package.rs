@@ -144,7 +144,8 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
         case.root("systemctl start startxd-seat@ada").ok();
         wait_up(&case, "ada");
         let environment = case.manager("ada").environment();
-        let application = "systemd-run --user --quiet -p PartOf=graphical-session.target --unit=lab-app sleep infinity";
+        let application =
+            "systemd-run --user --quiet -p Type=exec -p PartOf=graphical-session.target --unit=lab-app sleep infinity";
         case.user("ada", application).ok();
         let processes = "pgrep -u ada -x 'startxd|Xorg|openbox|sleep' -a";
         let before = case.root(processes).text();
@@ -174,7 +175,6 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
             .ok();
         case.user("ada", "systemctl --user daemon-reload").ok();
     }
-    apt(&case, "purge startxd");
 }
 
 /// The scripts of the package are run while a manager comes up and goes, again and again.
