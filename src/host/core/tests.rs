@@ -160,6 +160,20 @@ impl World {
         }
     }
 
+    /// As [`World::settle`], until one of these is asked for, which is left to the case.
+    fn settle_until(&mut self, which: impl Fn(&Action) -> bool) -> Action {
+        loop {
+            assert!(!self.open.is_empty(), "it was never asked for: {:?}", self.session.stage);
+            let action = self.open.remove(0);
+            if which(&action) {
+                return action;
+            }
+            for event in self.answer(&action) {
+                self.tell(event);
+            }
+        }
+    }
+
     fn answer(&mut self, action: &Action) -> Vec<Event> {
         let ending = !matches!(self.session.stage, Stage::Up);
         match action {
@@ -709,6 +723,15 @@ fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure()
     // What exits with 0 while there is a display was left.
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);
+
+    // Also by a window manager that has not been started again since: it survived its server's end.
+    let mut world = World::ours();
+    world.server_ends(Ending::Signal(11), None);
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.unit_with(WM, exited(), next);
+    assert_eq!(world.ended(), Why::LoggedOut);
 }
 
 #[test]
@@ -753,6 +776,12 @@ fn requests_that_are_none_of_ours_are_refused_with_the_reason() {
     let first = world.next_supervisor();
     assert_eq!(world.all.last(), Some(&Action::Reply(first, Reply::Later)));
     assert!(matches!(world.tell(ask(":0", None))[..], [Action::Refuse(..)]));
+    // Nor while one is just being forked.
+    let mut starting = World::new(setup(&[WM], Some(true)));
+    starting.tell(Event::Prepared(display()));
+    starting.ask_for_server(SUPERVISOR);
+    let second = starting.tell(ask(":0", None));
+    assert!(matches!(&second[..], [Action::Refuse(client, _)] if *client == other), "{second:?}");
     // One that goes makes place.
     world.tell(Event::ClientGone(first));
     assert_eq!(world.tell(ask(":0", None)), [Action::Reply(other, Reply::Later)]);
@@ -1041,6 +1070,178 @@ fn a_job_whose_end_was_told_on_the_broken_connection_is_looked_for() {
         }
     }
     world.tell(Event::Reconnected);
+    assert_eq!(world.ended(), Why::Asked);
+}
+
+/// Whether a step of the end was refused, cut off, or not answered.
+const FAILURES: [fn() -> CallFailure; 3] = [|| refused("no"), disconnected, silent];
+
+#[test]
+fn an_end_goes_on_whatever_becomes_of_its_questions() {
+    let is_shutdown =
+        |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "startxd-shutdown.target");
+    for (index, failure) in FAILURES.into_iter().enumerate() {
+        let says = |failure: CallFailure, refused: Why, silent: Why| match failure.kind {
+            FailureKind::Refused => refused,
+            FailureKind::Disconnected => Why::Asked,
+            FailureKind::Silent => silent,
+        };
+        let zero = Duration::ZERO;
+        let (stuck, quiet) = (Why::Stuck { waited: zero }, Why::ManagerSilent { waited: zero });
+
+        let mut world = World::ours();
+        world.tell(Event::StopAsked(ClientId(7)));
+        world.settle_until(|action| matches!(action, Action::AskForDependents));
+        world.tell(Event::Dependents(Err(failure())));
+        assert_eq!(world.ended(), says(failure(), Why::Asked, quiet.clone()), "dependents {index}");
+
+        let mut world = World::ours();
+        world.tell(Event::StopAsked(ClientId(7)));
+        let Action::Start { order, .. } = world.settle_until(is_shutdown) else { panic!() };
+        world.tell(Event::Queued(order, Err(failure())));
+        assert_eq!(world.ended(), says(failure(), stuck, quiet), "shutdown {index}");
+
+        // From here on everything is down, and an answer that does not come changes nothing of why.
+        let mut world = World::ours();
+        world.tell(Event::StopAsked(ClientId(7)));
+        let Action::Look { number, .. } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
+            panic!()
+        };
+        world.tell(Event::Looked(number, Err(failure())));
+        if index == 1 {
+            world.tell(Event::Reconnected);
+        }
+        assert_eq!(world.ended(), Why::Asked, "leftovers {index}");
+
+        let mut world = World::ours();
+        world.unit(WM, exited());
+        world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
+        world.tell(Event::ManagerStops(Err(failure())));
+        assert_eq!(world.ended(), Why::LoggedOut, "whether the manager stops {index}");
+
+        // Units that stand outside: what cannot be stopped is not waited for.
+        let mut world = World::up(setup(&["a.service"], None));
+        world.tell(Event::Interrupt("SIGTERM"));
+        let Action::Stop { order, .. } = world.settle_until(|action| matches!(action, Action::Stop { .. })) else {
+            panic!()
+        };
+        world.tell(Event::Queued(order, Err(failure())));
+        let why = world.ended();
+        assert_eq!(matches!(why, Why::ManagerSilent { .. }), index == 2, "strangers {index}: {why}");
+    }
+}
+
+#[test]
+fn the_shutdown_target_is_waited_for_until_it_is_down() {
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    let look = |world: &mut World| match world.settle_until(|action| matches!(action, Action::Look { .. })) {
+        Action::Look { number, .. } => number,
+        other => panic!("{other:?}"),
+    };
+    let still = |state: Observed| vec![("startxd-shutdown.target".to_owned(), state)];
+    let leftovers = look(&mut world);
+    world.tell(Event::Looked(leftovers, Ok(Seen { units: still(up()), server: None })));
+    let settling = look(&mut world);
+    world.tell(Event::Looked(settling, Ok(Seen { units: still(up()), server: None })));
+    assert!(world.open.is_empty(), "{:?}", world.open);
+    // Somebody else's change is of no interest.
+    assert_eq!(world.tell(Event::Changed(WM.into())), []);
+    // What changes while a look is under way brings another one.
+    let actions = world.tell(Event::Changed("startxd-shutdown.target".into()));
+    assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
+    assert_eq!(world.tell(Event::Changed("startxd-shutdown.target".into())), []);
+    let first = look(&mut world);
+    assert_eq!(world.tell(Event::Looked(first + 9, Err(silent()))), [], "somebody else's look");
+    let actions = world.tell(Event::Looked(first, Ok(Seen { units: still(up()), server: None })));
+    assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
+    assert_eq!(world.ended(), Why::Asked);
+
+    // Its deadline is the end's, and that everything went down counts.
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    for _ in 0..2 {
+        let number = look(&mut world);
+        world.tell(Event::Looked(number, Ok(Seen { units: still(up()), server: None })));
+    }
+    world.pass(seconds(100));
+    assert_eq!(world.ended(), Why::Asked);
+}
+
+#[test]
+fn a_look_that_was_under_way_when_the_end_began_says_nothing_of_it() {
+    let mut world = World::ours();
+    let actions = world.tell(Event::Changed(WM.into()));
+    let Some(Action::Look { number, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
+    world.open.clear();
+    world.tell(Event::StopAsked(ClientId(7)));
+    let is_shutdown =
+        |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "startxd-shutdown.target");
+    let Action::Start { order, .. } = world.settle_until(is_shutdown) else { panic!() };
+    world.tell(Event::Queued(order, Ok(JobId("/shutdown".into()))));
+    assert_eq!(world.tell(Event::Looked(number, Ok(Seen { units: vec![(WM.into(), exited())], server: None }))), []);
+    world.tell(Event::JobDone { job: JobId("/somebody's".into()), result: "done".into(), end: None });
+    assert!(!world.session.over());
+    world.tell(Event::JobDone { job: JobId("/shutdown".into()), result: "canceled".into(), end: None });
+    assert_eq!(world.ended(), Why::Asked);
+}
+
+#[test]
+fn the_manager_may_be_gone_in_every_phase_of_an_end() {
+    let mut phases = 0;
+    for step in 0.. {
+        let mut world = World::ours();
+        world.unit(WM, exited());
+        for _ in 0..step {
+            let Some(action) = (!world.open.is_empty()).then(|| world.open.remove(0)) else { break };
+            for event in world.answer(&action) {
+                world.tell(event);
+            }
+        }
+        if world.session.over() {
+            break;
+        }
+        phases += 1;
+        world.tell(Event::ManagerGone("its process has ended".into()));
+        // Nothing that was asked of it is answered any more.
+        world.open.retain(|action| {
+            matches!(
+                action,
+                Action::TakeBackFromMultiplexers
+                    | Action::TerminateServer
+                    | Action::RestoreTerminal
+                    | Action::PutBack(_)
+            )
+        });
+        let why = world.ended();
+        assert!(matches!(why, Why::ManagerLost(_) | Why::LoggedOut), "{step}: {why}");
+    }
+    assert!(phases > 8, "{phases}");
+}
+
+#[test]
+fn clients_are_served_while_a_session_ends() {
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    world.tell(Event::LastWords(SUPERVISOR, "the end".into()));
+    assert!(matches!(world.tell(Event::LastWords(ClientId(8), "boo".into()))[..], [Action::Refuse(..)]));
+    // A server whose supervisor is killed now is told to end, and its end is told to nobody.
+    assert_eq!(world.tell(Event::ClientGone(SUPERVISOR)), [Action::TerminateServer]);
+    world.server = false;
+    assert_eq!(world.tell(Event::ServerEnded(Ending::Code(0))), []);
+    assert_eq!(world.ended(), Why::Asked);
+    assert_eq!(world.count(|action| matches!(action, Action::TerminateServer)), 1);
+}
+
+#[test]
+fn a_server_that_hears_nothing_is_killed() {
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    world.settle_until(|action| *action == Action::TerminateServer);
+    world.pass(Deadlines::default().server_stop - Duration::from_millis(1));
+    assert_eq!(world.count(|action| *action == Action::KillServer), 0);
+    world.now += Duration::from_millis(1);
+    assert_eq!(world.tell(Event::Due), [Action::KillServer]);
     assert_eq!(world.ended(), Why::Asked);
 }
 
