@@ -26,7 +26,7 @@ pub enum Signal {
     },
     /// A property of this unit has changed; read it to see which.
     UnitChanged(String),
-    /// A service that is [watched](Signals::watch) has ended by itself, and its own policy (`Restart=`) starts it again.
+    /// A service that is [watched](Watcher::watch) has ended by itself, and its own policy (`Restart=`) starts it again.
     Restarts {
         /// The unit.
         unit: String,
