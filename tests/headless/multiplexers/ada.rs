@@ -11,6 +11,8 @@ impl Ada {
     /// The shared guest, with ada's user manager up as after a login.
     pub fn new() -> Self {
         let case = Guest::headless();
+        // A screen that an earlier case has killed leaves its socket, outside of her home, and `screen -ls` counts it.
+        case.root("rm -f /run/screen/S-ada/*").ok();
         case.start_manager("ada");
         Self(case)
     }
