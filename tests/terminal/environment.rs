@@ -98,7 +98,7 @@ fn programs_of_the_bus(case: Case) {
     desk.ended(0);
     // A name cannot be taken out of the bus's environment: at best it is empty.
     let after = desk.bus_starts(3);
-    assert_eq!(after.has(&["STARTXD_RESTORE"]).len(), 0, "nothing of startxd's own is left there");
+    assert_eq!(after.has(&["STARTXD_RESTORE"]).len(), 0, "startxd leaves no variable there that it made for itself");
     let after = after.values(names).map(Option::unwrap_or_default).map(str::to_owned);
     assert_eq!(after, ["", "", ""]);
     // It has told, and is about to end.

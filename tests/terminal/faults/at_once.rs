@@ -1,6 +1,7 @@
 //! Stop while starting; start while stopping; two starts at once; start when one is up: one session, no deadlock, clear
 //! words for the loser.
 
+use crate::faults::writes_slow_unit;
 use crate::harness::{Mode, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
@@ -33,12 +34,7 @@ fn a_second_start_is_refused_while_a_session_is_up() {
 #[test]
 fn a_start_while_the_last_session_goes_down_waits_for_its_end() {
     let desk = Desk::at_prompt();
-    desk.writes_unit(
-        "slow.service",
-        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
-         [Service]\nExecStart=sleep infinity\nExecStop=sh -c 'read _ < %h/go'\n\
-         [Install]\nWantedBy=graphical-session.target\n",
-    );
+    writes_slow_unit(&desk);
     desk.user("ada", "mkfifo go; systemctl --user enable slow").ok();
     desk.starts(OPENBOX);
     desk.unit_becomes("slow.service", "active");

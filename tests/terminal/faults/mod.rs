@@ -58,3 +58,13 @@ fn manages(desk: &Desk) {
         if run.stdout.contains("window id") { Ok(()) } else { Err(run.to_string()) }
     });
 }
+
+/// Writes `slow.service`, which belongs to the graphical session and stops when somebody has written to `~/go`.
+fn writes_slow_unit(desk: &Desk) {
+    desk.writes_unit(
+        "slow.service",
+        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
+         [Service]\nExecStart=sleep infinity\nExecStop=sh -c 'read _ < %h/go'\n\
+         [Install]\nWantedBy=graphical-session.target\n",
+    );
+}

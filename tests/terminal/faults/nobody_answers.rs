@@ -1,5 +1,6 @@
 //! The user manager hangs, or a session that does not go away is waited for: nothing is held up by it, and it is said.
 
+use crate::faults::writes_slow_unit;
 use crate::harness::{Mode, SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
@@ -62,12 +63,7 @@ fn a_manager_that_hangs_for_a_while_costs_nothing() {
 #[test]
 fn ctrl_c_ends_the_wait_for_a_session_that_does_not_go_away() {
     let desk = Desk::at_prompt();
-    desk.writes_unit(
-        "slow.service",
-        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
-         [Service]\nExecStart=sleep infinity\nExecStop=sh -c 'read _ < %h/go'\n\
-         [Install]\nWantedBy=graphical-session.target\n",
-    );
+    writes_slow_unit(&desk);
     // What puts right a dead session by itself would do it before the next start.
     desk.user("ada", "mkfifo go; systemctl --user enable slow; systemctl --user mask --runtime startxd-repair").ok();
     desk.starts(OPENBOX);
