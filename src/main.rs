@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    startxd::cli::run()
+    startxd::run()
 }

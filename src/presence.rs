@@ -22,7 +22,7 @@ pub fn refuse_root() -> Result<(), IsRoot> {
 
 /// A graphical session of the user that is up, and what ends it.
 #[derive(Debug, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum AlreadyUp {
     #[error("a session of startxd is up already, on {place}, display {display}; end it first: startxd stop")]
     Ours { place: String, display: Display },

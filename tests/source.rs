@@ -214,10 +214,10 @@ fn names(text: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// Every file of the program but its two roots, and what its own tests are made of.
+/// Every file of the program but its two roots, and what tests are made of.
 fn program() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let apart = ["lib.rs", "main.rs", "tests.rs", "test_dir.rs", "cli/manuals.rs"];
+    let apart = ["lib.rs", "main.rs", "for_tests.rs", "tests.rs", "test_dir.rs", "cli/manuals.rs"];
     let is_apart =
         |path: &PathBuf| path.starts_with(root.join("testing")) || apart.iter().any(|name| path.ends_with(name));
     let mut sources: Vec<Source> =

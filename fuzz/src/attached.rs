@@ -1,8 +1,8 @@
 //! What is attached: the record of it, and `$DISPLAY` as a display manager or ssh has set it.
 
-use startxd::attach::local;
-use startxd::records::Record as _;
-use startxd::records::attached::AttachedRecord;
+use startxd::for_tests::attach::local;
+use startxd::for_tests::records::Record as _;
+use startxd::for_tests::records::attached::AttachedRecord;
 
 /// A record that is read is one that would be written so; a display is one of this machine's only if nothing else stands
 /// there.

@@ -1,7 +1,7 @@
 //! The Xauthority file, which any program of the user can have written.
 
-use startxd::x11::display::Display;
-use startxd::x11::xauthority::{PROTOCOL, decode, encode, entries_for, find_cookie};
+use startxd::for_tests::x11::display::Display;
+use startxd::for_tests::x11::xauthority::{PROTOCOL, decode, encode, entries_for, find_cookie};
 
 /// Nothing is invented and nothing lost: the entries are the file, and a cookie that is found stands in it.
 pub fn holds(input: &[u8]) {
@@ -22,12 +22,12 @@ pub fn holds(input: &[u8]) {
 
     let found = find_cookie(&entries, display, host);
     if let Some(cookie) = found {
-        let holds_it = |entry: &&startxd::x11::xauthority::AuthorityEntry| entry.data == cookie.as_bytes();
+        let holds_it = |entry: &&startxd::for_tests::x11::xauthority::AuthorityEntry| entry.data == cookie.as_bytes();
         assert!(entries.iter().filter(holds_it).any(|entry| entry.name == PROTOCOL));
     }
     // What we add ourselves is found, unless a cookie for the display stood before it.
     let Ok(own) = <[u8; 16]>::try_from(&[7; 16][..]) else { return };
-    let own = startxd::x11::cookie::Cookie::from_bytes(own);
+    let own = startxd::for_tests::x11::cookie::Cookie::from_bytes(own);
     let mut more = entries.clone();
     more.extend(entries_for(display, host, &own));
     assert_eq!(find_cookie(&more, display, host), found.or(Some(own)));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use startxd::deadline::STEADY;
-use startxd::host::backoff::FailureStreak;
-use startxd::records::Record as _;
+use startxd::for_tests::deadline::STEADY;
+use startxd::for_tests::host::backoff::FailureStreak;
+use startxd::for_tests::records::Record as _;
 
 /// What is read would be written so and is said in a line; pauses grow with the count and have an end, and time only makes
 /// a streak shorter.

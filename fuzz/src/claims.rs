@@ -1,10 +1,10 @@
 //! The claims to numbers of displays, with their settings, and what has become of each.
 
-use startxd::config::size::{Size, depth};
-use startxd::deadline;
-use startxd::displays::claim::{ClaimSettings, ClaimState, seconds};
-use startxd::records::Record as _;
-use startxd::x11::display::Display;
+use startxd::for_tests::config::size::{Size, depth};
+use startxd::for_tests::deadline;
+use startxd::for_tests::displays::claim::{ClaimSettings, ClaimState, seconds};
+use startxd::for_tests::records::Record as _;
+use startxd::for_tests::x11::display::Display;
 
 /// Settings are of the display that was asked for, would be written as they are read, and name only units of it; sizes,
 /// depths and deadlines are such as servers can have.

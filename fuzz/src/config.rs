@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use startxd::config::{Config, Loaded, Origin, keys, server_args};
-use startxd::x11::display::Display;
+use startxd::for_tests::config::{Config, Loaded, Origin, keys, server_args};
+use startxd::for_tests::x11::display::Display;
 
 /// It is read to the end, what is complained of is one line each and not many, and what counts can be written down and
 /// read again. A file is cut in two at a NUL, as the files of two layers.
@@ -61,7 +61,7 @@ fn can_be_used(config: &Config) {
     let words = config.server.args.iter().chain(&config.session.default).chain(&config.environment.never);
     assert!(words.into_iter().all(|word| !word.contains('\0')));
     let longest = std::time::Duration::from_secs(3600);
-    for field in startxd::deadline::Deadlines::FIELDS {
+    for field in startxd::for_tests::deadline::Deadlines::FIELDS {
         let deadline = (field.get)(&config.deadlines);
         assert!(!deadline.is_zero() && deadline <= longest, "{} is {deadline:?}", field.key);
     }

@@ -1,6 +1,6 @@
 //! Entries of the xsessions directories, which packages and people write.
 
-use startxd::desktop_entry::{BrokenEntry, DesktopEntry, Locale, parse};
+use startxd::for_tests::desktop_entry::{BrokenEntry, DesktopEntry, Locale, parse};
 
 /// What is wrong is said in a line; what is read can be executed as it is, and is no larger than it may be.
 pub fn holds(input: &[u8]) {

@@ -1,7 +1,7 @@
 //! Lock files, the kernel's list of sockets, and names of displays: anybody on the machine can have written them.
 
-use startxd::x11::display::{Display, SOCKET_DIR};
-use startxd::x11::occupied::{bound_displays, lock_holder};
+use startxd::for_tests::x11::display::{Display, SOCKET_DIR};
+use startxd::for_tests::x11::occupied::{bound_displays, lock_holder};
 
 /// A lock and a name are read only if they are what a server writes, and a line of the list says something of one display
 /// at most.

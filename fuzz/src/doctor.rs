@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use startxd::doctor::portals::is_for;
-use startxd::doctor::render;
-use startxd::doctor::server::{names_deviceless_driver, needs_root_rights};
-use startxd::doctor::snippets::{StartupFile, judge};
-use startxd::doctor::versions::{numbers, server_line};
+use startxd::for_tests::doctor::portals::is_for;
+use startxd::for_tests::doctor::render;
+use startxd::for_tests::doctor::server::{names_deviceless_driver, needs_root_rights};
+use startxd::for_tests::doctor::snippets::{StartupFile, judge};
+use startxd::for_tests::doctor::versions::{numbers, server_line};
 
 use super::words_of_a_shell;
 

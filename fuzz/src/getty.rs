@@ -1,8 +1,8 @@
 //! A getty's command line as a distribution or a person has it, our drop-in for it, and passwd(5).
 
-use startxd::autologin::agetty::with_autologin;
-use startxd::autologin::drop_in::DropIn;
-use startxd::autologin::person::{is_plain, people};
+use startxd::for_tests::autologin::agetty::with_autologin;
+use startxd::for_tests::autologin::drop_in::DropIn;
+use startxd::for_tests::autologin::person::{is_plain, people};
 
 /// Whatever a getty was started with, it logs in who was asked for and nobody else; what a drop-in remembers is what was
 /// written into it.

@@ -1,7 +1,7 @@
 //! Messages of the launch socket: from whatever connects to it, and from whatever listens in the host's place.
 
-use startxd::deadline::{Deadlines, MAX};
-use startxd::launch::{MAX_MESSAGE, Reply, Request};
+use startxd::for_tests::deadline::{Deadlines, MAX};
+use startxd::for_tests::launch::{MAX_MESSAGE, Reply, Request};
 
 /// A message is understood only if it is, byte for byte, what we would have sent; the longest one fits.
 pub fn holds(input: &[u8]) {

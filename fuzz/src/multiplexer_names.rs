@@ -1,7 +1,7 @@
 //! Names of a multiplexer's sessions, from the command line and back from the names of units.
 
-use startxd::multiplexer::{Kind, Name};
-use startxd::text::{one_line, shell_word};
+use startxd::for_tests::multiplexer::{Kind, Name};
+use startxd::for_tests::text::{one_line, shell_word};
 
 use super::words_of_a_shell;
 

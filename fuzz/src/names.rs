@@ -1,7 +1,7 @@
 //! Names of units and objects as they come over the bus, names of programs, a server's words, lines of /proc.
 
-use startxd::manager::names;
-use startxd::x11::client::readable;
+use startxd::for_tests::manager::names;
+use startxd::for_tests::x11::client::readable;
 
 /// Names come back from where they went, and whatever is shown is short and harmless.
 pub fn holds(input: &[u8]) {
@@ -23,9 +23,9 @@ pub fn holds(input: &[u8]) {
     assert!(words.chars().count() <= 158 && !words.contains(|c: char| c.is_control()), "{words:?}");
 
     // The second field is the program's own choice: it must not be taken for the rest.
-    if let Some(vt) = startxd::os::vt_of_stat(&text) {
+    if let Some(vt) = startxd::for_tests::os::vt_of_stat(&text) {
         assert!((1..=63).contains(&vt));
     }
     let line = format!("12 ({text}) S 1 12 12 1031 12 4194304 0 0");
-    assert_eq!(startxd::os::vt_of_stat(&line), Some(7), "{line}");
+    assert_eq!(startxd::for_tests::os::vt_of_stat(&line), Some(7), "{line}");
 }

@@ -1,6 +1,6 @@
 //! What an X server prints: into the journal, and its end onto a person's terminal.
 
-use startxd::server::lines::{LINE, Lines};
+use startxd::for_tests::server::lines::{LINE, Lines};
 
 /// However it comes in pieces, the same is said, nothing of it is lost, nothing of it moves a cursor, and the end fits
 /// above a prompt.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use startxd::doctor::multiplexers::is_session;
-use startxd::host::orphan::has_authority;
-use startxd::multiplexer::service::innermost_unit;
-use startxd::os::{is_exiting, status};
-use startxd::session::applications::is_in;
+use startxd::for_tests::doctor::multiplexers::is_session;
+use startxd::for_tests::host::orphan::has_authority;
+use startxd::for_tests::multiplexer::service::innermost_unit;
+use startxd::for_tests::os::{is_exiting, status};
+use startxd::for_tests::session::applications::is_in;
 
 /// A name is taken neither for a field nor for another process's; a server is known by what startxd gives to servers, and a
 /// unit is part of the path that names it.

@@ -1,6 +1,6 @@
 //! The profile of a login shell, which a person has written, and our line in it.
 
-use startxd::autologin::profile::{with_line, without_line};
+use startxd::for_tests::autologin::profile::{with_line, without_line};
 
 /// The line comes and goes without a trace, once however often it comes, and takes nothing of the person's with it: neither
 /// what stood there before nor what was written since, whatever is left of earlier lines.

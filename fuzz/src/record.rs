@@ -1,7 +1,7 @@
 //! The record of a session, which the next start acts upon.
 
-use startxd::records::Record as _;
-use startxd::records::session::SessionRecord;
+use startxd::for_tests::records::Record as _;
+use startxd::for_tests::records::session::SessionRecord;
 
 /// A record that is read is one that would be written so, and what is wrong with another is said in a line.
 pub fn holds(input: &[u8]) {

@@ -1,6 +1,6 @@
 //! Names of screen's sockets, and the environments of its processes.
 
-use startxd::multiplexer::screen::{environment, named};
+use startxd::for_tests::multiplexer::screen::{environment, named};
 
 /// A name is read only as screen writes it, so that what is then told reaches that session; of an environment nothing is
 /// invented, and of each variable what getenv(3) would find.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use startxd::select::keys::{Keys, PressedKey};
-use startxd::select::memory::choice;
-use startxd::select::menu::{Item, Menu, Step};
-use startxd::session::Request;
+use startxd::for_tests::select::keys::{Keys, PressedKey};
+use startxd::for_tests::select::memory::choice;
+use startxd::for_tests::select::menu::{Item, Menu, Step};
+use startxd::for_tests::session::Request;
 
 /// However keys arrive, they are the same, and Ctrl+C is one; whatever is pressed or typed, the menu stands on an item and
 /// nothing else can be chosen; what is remembered is recalled.

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
-use startxd::x11::client::Client;
-use startxd::x11::cookie::Cookie;
-use startxd::x11::managed::Watch;
-use startxd::x11::packets::{MAX_PACKET, Packets};
+use startxd::for_tests::x11::client::Client;
+use startxd::for_tests::x11::cookie::Cookie;
+use startxd::for_tests::x11::managed::Watch;
+use startxd::for_tests::x11::packets::{MAX_PACKET, Packets};
 use tokio::net::UnixStream;
 
 /// Whatever it sends, the client comes to an end with the stream at the latest, and shows nothing that is not text.

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use startxd::environment::files::names;
-use startxd::environment::sourced::{last_whole, script};
-use startxd::text::quoted;
+use startxd::for_tests::environment::files::names;
+use startxd::for_tests::environment::sourced::{last_whole, script};
+use startxd::for_tests::text::quoted;
 
 use super::words_of_a_shell;
 

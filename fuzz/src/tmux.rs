@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use startxd::environment::Block;
-use startxd::multiplexer::command::complaint;
-use startxd::multiplexer::tmux::{is_id, launcher, pane, said, session};
-use startxd::multiplexer::variables::{
+use startxd::for_tests::environment::Block;
+use startxd::for_tests::multiplexer::command::complaint;
+use startxd::for_tests::multiplexer::tmux::{is_id, launcher, pane, said, session};
+use startxd::for_tests::multiplexer::variables::{
     PreviousValue, SSH_CONNECTION, Scope, TOLD, commands, parse, to_give_back, to_set,
 };
 

@@ -1,14 +1,14 @@
 //! The records of what multiplexers had, and of what was set up for them.
 
-use startxd::multiplexer::remembered::Remembered;
-use startxd::multiplexer::tell::Told;
-use startxd::multiplexer::variables::TOLD;
-use startxd::records::Record as _;
+use startxd::for_tests::multiplexer::remembered::Remembered;
+use startxd::for_tests::multiplexer::tell::Told;
+use startxd::for_tests::multiplexer::variables::TOLD;
+use startxd::for_tests::records::Record as _;
 
 /// What is read is what would be written so, and has nothing in it that others must not be told to change.
 pub fn holds(input: &[u8]) {
     if let Ok(told) = Told::from_toml(input) {
-        for (name, value) in told.variables() {
+        for (name, value) in &told.variables {
             assert!(TOLD.contains(&name.as_str()), "{name}");
             assert!(!value.is_empty() && !value.contains(char::is_control), "{value:?}");
         }

@@ -1,7 +1,7 @@
 //! Unit files, which packages and people write.
 
-use startxd::doctor::units::file::UnitFile;
-use startxd::unit_file::{Assignment, assignments, values};
+use startxd::for_tests::doctor::units::file::UnitFile;
+use startxd::for_tests::unit_file::{Assignment, assignments, values};
 
 /// What is read would be read again if it was written down, each on its line; a value can be found by its name, and what a
 /// unit is said to want stands in it.

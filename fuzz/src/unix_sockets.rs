@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use startxd::multiplexer::sockets::listens;
-use startxd::os::unix_sockets::named;
+use startxd::for_tests::multiplexer::sockets::listens;
+use startxd::for_tests::os::unix_sockets::named;
 
 /// A socket is one line, and has the name that stands at its end; who listens on a path is seen whatever else is there, and
 /// nobody is who does not.

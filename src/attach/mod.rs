@@ -35,7 +35,7 @@ use crate::x11::xauthority;
 
 /// Why a display could not be attached, or let go of.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotAttached {
     #[error("{0}")]
     Root(#[from] IsRoot),

@@ -40,7 +40,7 @@ const ADMINISTRATOR: &str = "/etc/systemd/system";
 
 /// Why nothing was done.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Refused {
     #[error("there is no user {user}{near}; see: getent passwd")]
     NoUser { user: String, near: String },

@@ -16,7 +16,7 @@ use crate::x11::occupied::{SocketDirProblem, Taken};
 
 /// Why there is no display, or nothing runs on it. Nothing is left behind.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Failure {
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),

@@ -18,15 +18,6 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.unset.is_empty()
     }
-
-    /// Takes a block and returns what it is after the changes, by the rules of the manager's `UnsetAndSetEnvironment`
-    /// (org.freedesktop.systemd1(5)): first what is unset goes, then what is set comes.
-    pub fn apply(&self, block: &Block) -> Block {
-        let mut changed = block.clone();
-        changed.retain(|name, _| !self.unset.contains(name));
-        changed.extend(self.set.clone());
-        changed
-    }
 }
 
 /// Takes the manager's block as it was and as it is now, and returns what makes it exactly what it was.
@@ -66,7 +57,6 @@ mod tests {
         let changes = difference(&before, &now);
         assert_eq!(changes.set, block(&[("GONE", "1"), ("PATH", "/usr/bin")]));
         assert_eq!(changes.unset, BTreeSet::from(["DISPLAY".to_owned()]));
-        assert_eq!(changes.apply(&now), before);
         assert!(difference(&before, &before).is_empty());
     }
 

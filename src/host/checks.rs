@@ -21,7 +21,7 @@ use crate::seat::{SEAT0, Seat};
 
 /// Why a session may not start. One sentence each, with the remedy.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Refusal {
     #[error("{0}")]
     Root(#[from] IsRoot),

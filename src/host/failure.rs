@@ -10,7 +10,7 @@ use crate::x11::server::NoServer;
 
 /// Why there was no session, or why it ended badly.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Failure {
     #[error("{0}")]
     Refused(#[from] Refusal),

@@ -31,7 +31,7 @@ use crate::x11::xauthority;
 
 /// Why a session could not be prepared. Nothing is left behind.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotPrepared {
     #[error("{0}")]
     NotLocked(#[from] NotLocked),

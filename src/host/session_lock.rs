@@ -16,7 +16,7 @@ use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
 /// Why the lock cannot be had.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotLocked {
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),

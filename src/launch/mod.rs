@@ -21,5 +21,5 @@ mod message;
 mod socket;
 
 pub use crate::os::Ending;
-pub use message::{MAX_MESSAGE, Malformed, Reply, Request, Told};
+pub use message::{MAX_MESSAGE, Reply, Request, Told};
 pub use socket::{Connection, Listener};

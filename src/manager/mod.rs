@@ -127,7 +127,7 @@ impl ServiceEnd {
 
 /// Why the user manager cannot be used, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NoManager {
     #[error("the user manager does not answer ({why}); log out and in again, or run: sudo systemctl start user@{uid}")]
     Silent { uid: u32, why: String },

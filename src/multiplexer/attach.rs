@@ -15,7 +15,7 @@ use crate::multiplexer::tmux::{self, TmuxServer};
 
 /// Why this terminal was not given to a multiplexer.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotAttached {
     #[error("{0}")]
     NotUsable(#[from] NotEnabled),

@@ -22,7 +22,7 @@ const PROGRAMS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "
 
 /// Why nothing was set up, or taken back. Nothing is changed then, unless it says so.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotEnabled {
     #[error("multiplexers are set up by the user whose they are: run this as that user")]
     Root,

@@ -97,7 +97,7 @@ impl fmt::Display for Kind {
 
 /// Why a text is no name of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum BadName {
     #[error("the name of the {0} session is empty; give one, or leave it away for \"main\"")]
     Empty(Kind),

@@ -21,7 +21,7 @@ use crate::small_file;
 
 /// Why a unit cannot go on.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Failed {
     #[error("{0}")]
     Name(#[from] BadName),

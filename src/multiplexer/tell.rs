@@ -26,7 +26,7 @@ pub struct Told {
     /// The names of those that mean nothing without the display.
     ending: Vec<String>,
     /// The variables.
-    variables: Block,
+    pub variables: Block,
     /// The directories that `$TMUX_TMPDIR` names.
     temporary: Vec<String>,
     /// What each server of tmux had: by its socket, and then by the session's id, which is empty for the global one.
@@ -52,12 +52,6 @@ impl Told {
         let sockets = tmux::sockets(&temporary, nix::unistd::geteuid().as_raw());
         let named = |socket: PathBuf| Some((socket.to_str()?.to_owned(), TmuxServer::new(socket, deadline)));
         sockets.into_iter().filter_map(named).collect()
-    }
-
-    /// The variables.
-    #[must_use]
-    pub const fn variables(&self) -> &Block {
-        &self.variables
     }
 }
 

@@ -21,7 +21,7 @@ pub use gate::{Command, Held, hold};
 pub use janitor::{Janitor, janitor};
 pub use pidfd::{pidfd_open, pidfd_signal};
 pub use priority::io_priority;
-pub use process::{Ending, Status, controlling_vt, ignore_job_control, is_exiting, stat, state, status, vt_of_stat};
+pub use process::{Ending, controlling_vt, ignore_job_control, is_exiting, stat, state, status, vt_of_stat};
 pub use signals::{ReceivedSignal, TakenSignals};
 pub use spawn::{Image, spawn};
 pub use vt::{DisplayMode, VtMode, activate, display_mode};

@@ -39,7 +39,7 @@ use crate::x11::xauthority;
 
 /// Why the unit fails.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+#[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Failure {
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::cookie::Cookie;
 use super::display::Display;
 
-pub use file::{cookie_in, ensure, write};
+pub use file::{cookie_in, ensure};
 
 /// The family of entries whose address is a host name, for clients on that host.
 pub const FAMILY_LOCAL: u16 = 256;

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use startxd::x11::cookie::Cookie;
-use startxd::x11::display::Display;
-use startxd::x11::xauthority;
+use startxd::for_tests::x11::cookie::Cookie;
+use startxd::for_tests::x11::display::Display;
+use startxd::for_tests::x11::xauthority;
 
 use crate::cost;
 use crate::harness::{Case, Guest, Login};

@@ -10,8 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use startxd::x11::cookie::Cookie;
-use startxd::x11::xauthority::PROTOCOL;
+use startxd::for_tests::x11::cookie::Cookie;
+use startxd::for_tests::x11::xauthority::PROTOCOL;
 use x11rb_protocol::connect::Connect;
 use x11rb_protocol::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ChangeWindowAttributesRequest, EventMask, GetPropertyReply,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use startxd::manager::names;
-use startxd::x11::display::Display;
+use startxd::for_tests::manager::names;
+use startxd::for_tests::x11::display::Display;
 
 use crate::contestants::{Launcher, WindowManager};
 use crate::harness::Guest;

@@ -19,16 +19,6 @@ use crate::x11::display::Display;
 /// More than any authority file that we would write or accept as ours.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Takes a path and entries, and puts a file with exactly these in the place of whatever file or symbolic link is
-/// there. Nobody ever sees half of it, nor anybody but us any of it.
-///
-/// # Errors
-/// What the system calls say, for instance if the directory is missing or a directory has the file's name.
-pub fn write(path: &Path, entries: &[AuthorityEntry]) -> io::Result<()> {
-    let _lock = lock_directory_of(path)?;
-    replace(path, encode(entries), 0o600)
-}
-
 /// Takes a path and a display, and returns the cookie for the display in the file there. If there is no whole, private
 /// file of our own with such a cookie, it makes one, with a new cookie.
 ///
@@ -141,7 +131,9 @@ mod tests {
             }),
             ("cut off", |path, bytes| replace(path, &bytes[..30], 0o600).unwrap()),
             ("empty", |path, _| replace(path, b"", 0o600).unwrap()),
-            ("for another display", |path, _| write(path, &entries_for(D1, b"box", &cookie(1))).unwrap()),
+            ("for another display", |path, _| {
+                replace(path, encode(&entries_for(D1, b"box", &cookie(1))), 0o600).unwrap();
+            }),
             ("a symbolic link", |path, bytes| {
                 let target = path.with_file_name("target");
                 replace(&target, bytes, 0o600).unwrap();
