@@ -133,11 +133,6 @@ impl Looks {
     pub(super) fn take_again(&mut self) -> bool {
         std::mem::take(&mut self.again)
     }
-
-    /// The first look that is begun after now.
-    pub(super) const fn next(&self) -> u32 {
-        self.number + 1
-    }
 }
 
 #[cfg(test)]
@@ -170,10 +165,9 @@ mod tests {
     #[test]
     fn one_look_at_a_time_and_one_more_for_what_changed_meanwhile() {
         let mut looks = Looks::default();
-        assert_eq!(looks.next(), 1);
         assert_eq!((looks.want(), looks.want(), looks.want()), (Some(1), None, None));
         assert!(!looks.over(7) && looks.over(1) && !looks.over(1));
         assert_eq!((looks.take_again(), looks.take_again()), (true, false));
-        assert_eq!((looks.want(), looks.next()), (Some(2), 3));
+        assert_eq!(looks.want(), Some(2));
     }
 }

@@ -367,28 +367,27 @@ impl Session {
             }
             Purpose::Display => {
                 self.starting.display = true;
-                self.units.count_from(names::XORG_TARGET, self.looks.next());
+                self.units.count(names::XORG_TARGET);
                 self.look();
                 self.go_on_starting();
             }
             Purpose::Own(_) | Purpose::WindowManager => {
                 self.starting.unanswered -= 1;
                 if self.starting.unanswered == 0 {
-                    let from = self.looks.next();
                     for unit in self.units.names().to_vec() {
-                        self.units.count_from(&unit, from);
+                        self.units.count(&unit);
                     }
-                    self.units.count_from(names::WM_TARGET, from);
+                    self.units.count(names::WM_TARGET);
                     self.look();
                 }
             }
             Purpose::Ready => {
-                self.units.count_from(names::WM_READY_TARGET, self.looks.next());
+                self.units.count(names::WM_READY_TARGET);
                 self.look();
             }
             Purpose::Rescue => {
                 if let Some(unit) = self.units.rescue_unit().map(str::to_owned) {
-                    self.units.count_from(&unit, self.looks.next());
+                    self.units.count(&unit);
                 }
                 if let Some(why) = self.units.rescued() {
                     tracing::error!("{why}; {} runs in its place", self.setup.policy.crash.rescue.join(" "));
@@ -486,7 +485,7 @@ impl Session {
         }
         match found {
             Ok(seen) => {
-                let consequences = self.units.review(now, number, &seen, &self.server);
+                let consequences = self.units.review(now, &seen, &self.server);
                 self.follow(now, consequences);
             }
             // What has changed is not lost with it. Without a connection the next one brings a look.
@@ -524,7 +523,7 @@ impl Session {
             Err(failure) => tracing::warn!("{unit} cannot be started again: {}", failure.text),
             Ok(()) => {}
         }
-        self.units.started_again(&unit, self.looks.next());
+        self.units.started_again(&unit);
         self.look();
     }
 

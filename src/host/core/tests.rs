@@ -409,6 +409,13 @@ fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
     }
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+
+    // The same for one that has lost its server.
+    let dying = Some(ServerSeen { number: 1, is_ending: true });
+    let mut world = World::ours();
+    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), [Action::StartAgain(WM.into())]);
+    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
+    world.goes_on();
 }
 
 #[test]
@@ -571,7 +578,7 @@ fn what_cannot_be_started_ends_the_session() {
     let mut world = World::ours();
     world.session.units = {
         let mut units = units::Units::new(setup(&[WM], Some(true)).policy);
-        units.count_from(WM, 0);
+        units.count(WM);
         units
     };
     let actions = world.tell(Event::Managed);
@@ -1188,10 +1195,17 @@ fn a_look_that_was_under_way_when_the_end_began_says_nothing_of_it() {
 
 #[test]
 fn the_manager_may_be_gone_in_every_phase_of_an_end() {
+    for (observed, has_failed) in [(exited(), false), (failed(CLD_EXITED, 1, false), true)] {
+        manager_gone_in_every_phase(&observed, has_failed);
+    }
+}
+
+/// A window manager's failure stays the reason of an end whose manager goes; a logout is none then.
+fn manager_gone_in_every_phase(observed: &Observed, has_failed: bool) {
     let mut phases = 0;
     for step in 0.. {
         let mut world = World::ours();
-        world.unit(WM, exited());
+        world.unit(WM, observed.clone());
         for _ in 0..step {
             let Some(action) = (!world.open.is_empty()).then(|| world.open.remove(0)) else { break };
             for event in world.answer(&action) {
@@ -1214,7 +1228,12 @@ fn the_manager_may_be_gone_in_every_phase_of_an_end() {
             )
         });
         let why = world.ended();
-        assert!(matches!(why, Why::ManagerLost(_) | Why::LoggedOut), "{step}: {why}");
+        let is_right = match why {
+            Why::SessionFailed { .. } => has_failed,
+            Why::ManagerLost(_) | Why::LoggedOut => !has_failed,
+            _ => false,
+        };
+        assert!(is_right, "{step}: {why}");
     }
     assert!(phases > 8, "{phases}");
 }

@@ -59,9 +59,10 @@ pub(super) struct Units {
     names: Vec<String>,
     /// The window manager's, once it is known which of them that is.
     window_manager: Option<String>,
-    /// From which look on each unit and target counts: the first that was begun after its start had been answered. Before
-    /// that, what a unit does says nothing of this session: the repair of an earlier one may be what changes it.
-    counts_from: BTreeMap<String, u32>,
+    /// The units and targets that count: those whose start was answered. Before that, what a unit does says nothing of this
+    /// session: the repair of an earlier one may be what changes it. A look asks only for what counts when it begins, so
+    /// one that is under way when a start is answered says nothing of that unit either.
+    counted: BTreeSet<String>,
     /// What runs in the window manager's place, and why.
     rescued: Option<Why>,
     /// Those that were started again because their display was gone, and the number of the last server that took them.
@@ -86,7 +87,7 @@ impl Units {
             names: policy.units.clone(),
             policy,
             window_manager: None,
-            counts_from: BTreeMap::new(),
+            counted: BTreeSet::new(),
             rescued: None,
             revived: BTreeMap::new(),
             anew: Vec::new(),
@@ -103,14 +104,14 @@ impl Units {
         &self.names
     }
 
-    /// From the look with this number on, this unit or target counts.
-    pub(super) fn count_from(&mut self, unit: &str, look: u32) {
-        self.counts_from.insert(unit.to_owned(), look);
+    /// From the next look on, this unit or target counts.
+    pub(super) fn count(&mut self, unit: &str) {
+        self.counted.insert(unit.to_owned());
     }
 
     /// For as long as a request is on its way, what this unit does does not count.
     fn ignore(&mut self, unit: &str) {
-        self.counts_from.remove(unit);
+        self.counted.remove(unit);
         self.verdicts.insert(unit.to_owned(), Verdict::Restarting);
     }
 
@@ -123,10 +124,10 @@ impl Units {
         first
     }
 
-    /// A unit is on its way again, or cannot be; from the look with this number on it counts.
-    pub(super) fn started_again(&mut self, unit: &str, look: u32) {
+    /// A unit is on its way again, or cannot be; from the next look on it counts.
+    pub(super) fn started_again(&mut self, unit: &str) {
         self.anew.retain(|anew| anew != unit);
-        self.count_from(unit, look);
+        self.count(unit);
     }
 
     /// Somebody has asked for the stop of a unit.
@@ -140,12 +141,12 @@ impl Units {
     pub(super) fn of_interest(&self) -> Vec<String> {
         let targets = TARGETS.iter().map(|&target| target.to_owned());
         let units = self.names.iter().filter(|unit| !self.is_replaced(unit)).cloned();
-        units.chain(targets).filter(|unit| self.counts_from.contains_key(unit)).collect()
+        units.chain(targets).filter(|unit| self.counted.contains(unit)).collect()
     }
 
     /// Whether a change of this unit is of interest.
     pub(super) fn is_of_interest(&self, unit: &str) -> bool {
-        self.counts_from.contains_key(unit) && !self.is_replaced(unit)
+        self.counted.contains(unit) && !self.is_replaced(unit)
     }
 
     fn is_replaced(&self, unit: &str) -> bool {
@@ -182,8 +183,8 @@ impl Units {
     /// What a look has found, in the order in which it matters; the rest is not looked at after one that ends the session.
     ///
     /// Targets come first: somebody's stop of a target takes the window manager down too, and its end is not what went wrong.
-    pub(super) fn review(&mut self, now: Instant, look: u32, seen: &Seen, server: &Server) -> Vec<Consequence> {
-        let counts = |unit: &str| self.counts_from.get(unit).is_some_and(|&from| look >= from);
+    pub(super) fn review(&mut self, now: Instant, seen: &Seen, server: &Server) -> Vec<Consequence> {
+        let counts = |unit: &str| self.counted.contains(unit);
         let seen_units: Vec<&(String, Observed)> = seen.units.iter().filter(|(unit, _)| counts(unit)).collect();
         let mut consequences = Vec::new();
         for (target, observed) in &seen_units {
