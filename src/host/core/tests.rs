@@ -1043,6 +1043,25 @@ fn units_that_do_not_stop_are_killed_and_that_is_said() {
 }
 
 #[test]
+fn a_manager_that_goes_while_units_are_killed_is_not_waited_for() {
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    let is_start = |action: &Action| matches!(action, Action::Start { .. });
+    let Action::Start { order, .. } = world.settle_until(is_start) else { panic!() };
+    world.tell(Event::Queued(order, Err(refused("no"))));
+    world.settle_until(is_start);
+    let killing = |action: &Action| matches!(action, Action::Kill(_));
+    assert_eq!(world.count(killing), 2);
+    world.open.clear();
+    let actions = world.tell(Event::ManagerGone("its process has ended".into()));
+    assert_eq!(actions, [Action::TerminateServer]);
+    assert_eq!(world.count(killing), 2);
+    world.open.push(Action::TerminateServer);
+    let why = world.ended();
+    assert!(matches!(why, Why::Stuck { .. }), "{why}");
+}
+
+#[test]
 fn an_end_whose_connection_breaks_goes_on_on_the_next_one() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
