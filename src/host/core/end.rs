@@ -58,6 +58,13 @@ impl Session {
         }
     }
 
+    /// Changes what the end remembers.
+    fn change(&mut self, change: impl FnOnce(&mut End)) {
+        if let Some(end) = self.ending() {
+            change(end);
+        }
+    }
+
     /// Begins a phase, or passes over it if there is nothing to do in it.
     fn enter(&mut self, now: Instant, phase: Phase) {
         let deadlines = self.setup.deadlines;
@@ -106,7 +113,7 @@ impl Session {
                 }
                 self.act(Action::AskWhetherManagerStops);
             }
-            Phase::Force => self.force(now),
+            Phase::Force => self.force(now, is_silent),
             Phase::Server { killed } => {
                 end.until = Some(now + deadlines.server_stop);
                 match (self.server.runs(), killed) {
@@ -141,13 +148,13 @@ impl Session {
     }
 
     /// What happens while a session ends. The supervisor waits for its server's end, and clients may ask, in every phase.
-    pub(super) fn while_ending(&mut self, now: Instant, event: Event) {
+    pub(super) fn while_ending(&mut self, now: Instant, phase: Phase, event: Event) {
         match event {
             Event::ServerEnded(ending) => {
                 self.server_ended(ending);
                 self.server.ended(now, ending, Duration::ZERO);
                 self.server.end_begins();
-                if matches!(self.phase(), Some(Phase::Server { .. })) {
+                if matches!(phase, Phase::Server { .. }) {
                     self.enter(now, Phase::Multiplexers);
                 }
             }
@@ -157,7 +164,7 @@ impl Session {
                     Ok(()) => self.server.forked(client),
                     Err(reason) => self.server.not_forked(reason),
                 }
-                if matches!(self.phase(), Some(Phase::Server { .. })) {
+                if matches!(phase, Phase::Server { .. }) {
                     self.enter(now, Phase::Server { killed: false });
                 }
             }
@@ -174,38 +181,30 @@ impl Session {
             Event::ClientGone(client) => self.client_gone(client),
             Event::ManagerGone(why) => {
                 self.manager_gone = Some(why);
-                if self.phase().is_some_and(Phase::needs_manager) {
+                if phase.needs_manager() {
                     self.jobs.forget();
                     self.enter(now, Phase::ManagerStops);
                 }
             }
             Event::TakenBack => {
                 self.taking_back = false;
-                if self.phase() == Some(Phase::Multiplexers) {
+                if phase == Phase::Multiplexers {
                     self.enter(now, Phase::Terminal);
                 }
             }
-            Event::Due => self.overdue(now),
+            Event::Due => self.overdue(now, phase),
             // A second signal changes nothing: the end is on its way and has its deadline.
-            event => self.step_of_end(now, event),
-        }
-    }
-
-    fn phase(&self) -> Option<Phase> {
-        match &self.stage {
-            Stage::Ending(end) => Some(end.phase),
-            Stage::Preparing | Stage::Up | Stage::Over(_) => None,
+            event => self.step_of_end(now, phase, event),
         }
     }
 
     /// An event that may leave the phase.
-    fn step_of_end(&mut self, now: Instant, event: Event) {
-        let Some(phase) = self.phase() else { return };
+    fn step_of_end(&mut self, now: Instant, phase: Phase, event: Event) {
         match (phase, event) {
             (Phase::Applications, Event::ApplicationsEnded) => self.enter(now, Phase::Dependents),
             (Phase::Dependents, Event::Dependents(answer)) => {
                 let bound = match answer {
-                    Err(failure) if failure.kind == FailureKind::Silent => return self.silent(now),
+                    Err(failure) if failure.kind == FailureKind::Silent => return self.silent(now, phase),
                     answer => answer.unwrap_or_default(),
                 };
                 let strangers: VecDeque<String> =
@@ -214,14 +213,12 @@ impl Session {
                     return self.enter(now, Phase::ShutDown);
                 }
                 let next = std::iter::once(names::WM_READY_TARGET.to_owned()).chain(strangers).collect();
-                if let Some(end) = self.ending() {
-                    end.next = next;
-                }
+                self.change(|end| end.next = next);
                 self.enter(now, Phase::Strangers);
             }
             (_, Event::Queued(order, Ok(job))) => {
                 if let Some((_, Some(_))) = self.jobs.answered(order, job) {
-                    self.job_of_end_over(now);
+                    self.job_of_end_over(now, phase);
                 }
             }
             (_, Event::Queued(order, Err(failure))) => {
@@ -233,23 +230,22 @@ impl Session {
                         // A manager that exits stops the session's units first, then its bus, and is there a little longer
                         // than that: what began as the end of the window manager or of xorg.target finds nobody to ask. It
                         // may as well be that the bus was restarted just now, so which of both it is decides.
-                        if let Some(end) = self.ending() {
-                            end.again = true;
-                        }
+                        self.change(|end| end.again = true);
                         self.act(Action::Reconnect);
                     }
-                    (_, FailureKind::Silent) => self.silent(now),
+                    (_, FailureKind::Silent) => self.silent(now, phase),
                     (Phase::ShutDown, FailureKind::Refused) => {
                         tracing::error!("{} cannot be started: {}", names::SHUTDOWN_TARGET, failure.text);
                         self.enter(now, Phase::ManagerStops);
                     }
                     // A unit that is not loaded has nothing to stop.
-                    _ => self.job_of_end_over(now),
+                    _ => self.job_of_end_over(now, phase),
                 }
             }
             (_, Event::JobDone { job, result, end }) => {
-                let ours = self.jobs.done(job, Done { result, end });
-                self.over_if_last(now, ours.is_some());
+                if self.jobs.done(job, Done { result, end }).is_some() {
+                    self.job_of_end_over(now, phase);
+                }
             }
             (Phase::ShutDown, Event::Reconnected) if self.ending().is_some_and(|end| end.again) => {
                 self.enter(now, Phase::ShutDown);
@@ -272,7 +268,7 @@ impl Session {
                 }
                 match found {
                     Ok(seen) => self.looked_at_end(now, phase, &seen.units),
-                    Err(failure) if failure.kind == FailureKind::Silent => self.silent(now),
+                    Err(failure) if failure.kind == FailureKind::Silent => self.silent(now, phase),
                     // The connection's return brings another look.
                     Err(failure) if failure.kind == FailureKind::Disconnected => {}
                     Err(_) => self.looked_at_end(now, phase, &[]),
@@ -284,9 +280,7 @@ impl Session {
             },
             (Phase::ManagerStops, Event::Reconnected) => self.enter(now, Phase::ManagerStops),
             (Phase::Server { .. }, Event::ServerGivenUp { pid, state }) => {
-                if let Some(end) = self.ending() {
-                    end.why = Why::ServerStays { pid, state };
-                }
+                self.change(|end| end.why = Why::ServerStays { pid, state });
                 self.enter(now, Phase::Multiplexers);
             }
             (Phase::Terminal, Event::TerminalRestored) => self.enter(now, Phase::PuttingBack),
@@ -295,32 +289,23 @@ impl Session {
         }
     }
 
-    /// A job has ended; `ours` says whether this phase asked for it.
-    fn over_if_last(&mut self, now: Instant, ours: bool) {
-        if ours {
-            self.job_of_end_over(now);
-        }
-    }
-
     /// All that this phase asked for is down.
-    fn job_of_end_over(&mut self, now: Instant) {
+    fn job_of_end_over(&mut self, now: Instant, phase: Phase) {
         if !self.jobs.is_empty() {
             return;
         }
-        match self.phase() {
-            Some(Phase::Strangers) => self.stop_next(now),
-            Some(Phase::ShutDown) => self.shut_down(now),
-            Some(Phase::StopLeftovers) => self.enter(now, Phase::Settling),
-            Some(Phase::Force) => self.enter(now, Phase::Server { killed: false }),
+        match phase {
+            Phase::Strangers => self.stop_next(now),
+            Phase::ShutDown => self.shut_down(now),
+            Phase::StopLeftovers => self.enter(now, Phase::Settling),
+            Phase::Force => self.enter(now, Phase::Server { killed: false }),
             _ => {}
         }
     }
 
     /// Everything that the shutdown target stops is down.
     fn shut_down(&mut self, now: Instant) {
-        if let Some(end) = self.ending() {
-            end.is_down = true;
-        }
+        self.change(|end| end.is_down = true);
         // What the window manager has started after the first time: stopping it ended its main process alone.
         self.enter(now, Phase::ApplicationsAgain);
     }
@@ -373,9 +358,7 @@ impl Session {
                     unit != names::SHUTDOWN_TARGET && (!observed.state.is_down() || observed.state.sub == "exited")
                 });
                 let next = left.map(|(unit, _)| unit.clone()).collect();
-                if let Some(end) = self.ending() {
-                    end.next = next;
-                }
+                self.change(|end| end.next = next);
                 self.enter(now, Phase::StopLeftovers);
             }
             // The shutdown target goes when it has been reached and nothing needs it any more. As a rule it went while the
@@ -385,7 +368,7 @@ impl Session {
                 if seen(names::XORG_TARGET) == Some(true) =>
             {
                 self.jobs.forget();
-                self.job_of_end_over(now);
+                self.job_of_end_over(now, phase);
             }
             _ => {}
         }
@@ -414,7 +397,7 @@ impl Session {
     }
 
     /// Kills what did not stop in time.
-    fn force(&mut self, now: Instant) {
+    fn force(&mut self, now: Instant, is_silent: bool) {
         let server_stop = self.setup.deadlines.server_stop;
         let mut units = self.units.names().to_vec();
         units.extend(self.display.map(names::xorg_service));
@@ -424,38 +407,34 @@ impl Session {
         }
         self.jobs.forget();
         self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
-        let Some(end) = self.ending() else { return };
-        end.until = Some(now + server_stop);
-        if end.is_silent {
+        self.change(|end| end.until = Some(now + server_stop));
+        if is_silent {
             // It will find the orders when it wakes up.
             self.enter(now, Phase::Server { killed: false });
         }
     }
 
     /// The manager does not answer: it is not asked any more.
-    fn silent(&mut self, now: Instant) {
-        let Some(end) = self.ending() else { return };
-        if !end.phase.needs_manager() {
+    fn silent(&mut self, now: Instant, phase: Phase) {
+        if !phase.needs_manager() {
             return;
         }
-        end.is_silent = true;
-        if end.phase == Phase::Force {
-            return self.enter(now, Phase::Server { killed: false });
-        }
-        self.enter(now, Phase::ManagerStops);
+        self.change(|end| end.is_silent = true);
+        let next = if phase == Phase::Force { Phase::Server { killed: false } } else { Phase::ManagerStops };
+        self.enter(now, next);
     }
 
     /// The deadline of the phase is over.
-    fn overdue(&mut self, now: Instant) {
+    fn overdue(&mut self, now: Instant, phase: Phase) {
         let Some(end) = self.ending() else { return };
         if end.until.is_none_or(|until| now < until) {
             return;
         }
         let late = now >= end.deadline;
-        match end.phase {
+        match phase {
             Phase::Applications if !late => self.enter(now, Phase::Dependents),
             Phase::ApplicationsAgain if !late => self.enter(now, Phase::Leftovers),
-            Phase::Dependents if !late => self.silent(now),
+            Phase::Dependents if !late => self.silent(now, phase),
             Phase::Applications
             | Phase::Dependents
             | Phase::Strangers

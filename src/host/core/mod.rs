@@ -213,7 +213,7 @@ impl Session {
         match &self.stage {
             Stage::Preparing => self.while_preparing(event),
             Stage::Up => self.while_up(now, event),
-            Stage::Ending(_) => self.while_ending(now, event),
+            Stage::Ending(end) => self.while_ending(now, end.phase, event),
             Stage::Over(_) => {}
         }
     }

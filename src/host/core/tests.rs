@@ -1062,6 +1062,78 @@ fn a_manager_that_goes_while_units_are_killed_is_not_waited_for() {
 }
 
 #[test]
+fn an_order_to_kill_that_is_not_answered_is_not_waited_for() {
+    let is_start = |action: &Action| matches!(action, Action::Start { .. });
+    let killing = || {
+        let mut world = World::ours();
+        world.tell(Event::StopAsked(ClientId(7)));
+        let Action::Start { order, .. } = world.settle_until(is_start) else { panic!() };
+        world.tell(Event::Queued(order, Err(refused("no"))));
+        let Action::Start { order, .. } = world.settle_until(is_start) else { panic!() };
+        (world, order)
+    };
+    let (mut world, order) = killing();
+    assert_eq!(world.tell(Event::Queued(order, Err(silent()))), [Action::TerminateServer]);
+    assert!(matches!(world.ended(), Why::Stuck { .. }));
+
+    // Nor does its answer matter when the server's turn has come meanwhile.
+    let (mut world, order) = killing();
+    assert_eq!(world.tell(Event::Due), [], "it is not due");
+    world.now += Deadlines::default().server_stop;
+    assert_eq!(world.tell(Event::Due), [Action::TerminateServer]);
+    assert_eq!(world.tell(Event::Queued(order, Err(silent()))), []);
+    assert!(matches!(world.ended(), Why::Stuck { .. }));
+}
+
+#[test]
+fn the_deadline_of_an_end_cuts_every_question_short() {
+    for stop in [Duration::ZERO, Duration::from_millis(1)] {
+        let mut setup = setup(&[WM], Some(true));
+        setup.deadlines.stop = stop;
+        let mut world = World::up(setup);
+        world.tell(Event::StopAsked(ClientId(7)));
+        if !stop.is_zero() {
+            world.settle_until(|action| matches!(action, Action::AskForDependents));
+        }
+        world.open.clear();
+        world.now += stop;
+        let actions = world.tell(Event::Due);
+        assert!(matches!(actions[..], [Action::Kill(_), Action::Kill(_), Action::Start { .. }]), "{actions:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_being_forked_when_its_turn_to_end_comes_is_ended() {
+    for forked in [true, false] {
+        let mut world = World::ours();
+        world.server_ends(Ending::Signal(11), None);
+        world.settle();
+        let supervisor = world.next_supervisor();
+        world.settle_until(|action| *action == Action::Fork(supervisor));
+        world.tell(Event::Interrupt("SIGTERM"));
+        world.settle();
+        assert!(!world.session.over(), "it may yet come");
+        world.server = forked;
+        let outcome = if forked { Ok(()) } else { Err("no such program".to_owned()) };
+        world.tell(Event::Forked(supervisor, outcome));
+        assert_eq!(world.ended(), Why::Signal("SIGTERM"));
+        assert_eq!(world.count(|action| matches!(action, Action::TerminateServer)), usize::from(forked));
+    }
+}
+
+#[test]
+fn multiplexers_have_their_variables_again_before_the_terminal_is_given_back() {
+    let mut world = World::ours();
+    world.session.told = true;
+    world.tell(Event::StopAsked(ClientId(7)));
+    world.open.retain(|action| !matches!(action, Action::TakeBackFromMultiplexers));
+    world.settle();
+    assert_eq!(world.count(|action| matches!(action, Action::RestoreTerminal)), 0);
+    assert_eq!(world.tell(Event::TakenBack), [Action::RestoreTerminal]);
+    assert_eq!(world.ended(), Why::Asked);
+}
+
+#[test]
 fn an_end_whose_connection_breaks_goes_on_on_the_next_one() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
