@@ -60,9 +60,7 @@ impl Session {
 
     /// Changes what the end remembers.
     fn change(&mut self, change: impl FnOnce(&mut End)) {
-        if let Some(end) = self.ending() {
-            change(end);
-        }
+        self.ending().map(change);
     }
 
     /// Begins a phase, or passes over it if there is nothing to do in it.
@@ -243,7 +241,8 @@ impl Session {
                 }
             }
             (_, Event::JobDone { job, result, end }) => {
-                if self.jobs.done(job, Done { result, end }).is_some() {
+                let ours = self.jobs.done(job, Done { result, end });
+                if ours.is_some() {
                     self.job_of_end_over(now, phase);
                 }
             }

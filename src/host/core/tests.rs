@@ -419,6 +419,41 @@ fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
 }
 
 #[test]
+fn a_unit_on_its_way_back_is_said_once_and_a_target_on_its_way_up_is_no_end() {
+    let mut world = World::ours();
+    assert_eq!(world.unit(WM, restarting()), []);
+    assert_eq!(world.session.units.said(), [WM]);
+    assert_eq!(world.unit(WM, restarting()), []);
+    assert_eq!(world.session.units.said(), [WM]);
+    // Neither does an answer that nobody waits for mean anything, whatever it says.
+    assert_eq!(world.tell(Event::Looked(99, Ok(Seen { units: vec![(WM.into(), exited())], server: None }))), []);
+    assert_eq!(world.tell(Event::Queued(Order(99), Ok(JobId("/99".into())))), []);
+    // What cannot be asked for just now is looked at on the next connection.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    let actions = world.tell(Event::StartedAgain("i3.service".into(), Err(disconnected())));
+    assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
+
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Managed);
+    let Action::Look { number, units } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
+        panic!()
+    };
+    let waits = |unit: String| {
+        let observed = if unit == names::WM_READY_TARGET { down() } else { up() };
+        (unit, observed)
+    };
+    let units: Vec<_> = units.into_iter().map(waits).collect();
+    assert!(units.iter().any(|(unit, _)| unit == names::WM_READY_TARGET));
+    assert_eq!(world.tell(Event::Looked(number, Ok(Seen { units, server: None }))), []);
+    world.goes_on();
+}
+
+#[test]
 fn a_service_that_systemd_cannot_read_again_is_made_anew_once() {
     let forgotten = Observed {
         state: UnitState { load: "not-found".into(), ..state("failed", "failed", None) },
@@ -1083,6 +1118,16 @@ fn an_order_to_kill_that_is_not_answered_is_not_waited_for() {
     assert_eq!(world.tell(Event::Due), [Action::TerminateServer]);
     assert_eq!(world.tell(Event::Queued(order, Err(silent()))), []);
     assert!(matches!(world.ended(), Why::Stuck { .. }));
+}
+
+#[test]
+fn a_manager_that_is_silent_is_not_asked_whether_it_stops() {
+    let mut world = World::ours();
+    world.unit(WM, exited());
+    world.settle_until(|action| matches!(action, Action::AskForDependents));
+    world.tell(Event::Dependents(Err(silent())));
+    assert!(matches!(world.ended(), Why::ManagerSilent { .. }));
+    assert_eq!(world.count(|action| matches!(action, Action::AskWhetherManagerStops)), 0);
 }
 
 #[test]

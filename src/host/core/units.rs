@@ -363,6 +363,12 @@ impl Units {
         unit.ends_with(".service") && !names::is_session_service(unit) && observed.never_restarts
     }
 
+    /// Whose crash was said.
+    #[cfg(test)]
+    pub(super) fn said(&self) -> &[String] {
+        &self.said
+    }
+
     /// Says that a unit is on its way back, once for each time.
     fn say_restarting(&mut self, unit: &str) {
         if !self.said.iter().any(|said| said == unit) {
