@@ -176,7 +176,7 @@ pub mod server {
 }
 
 pub mod session {
-    pub use crate::session::Request;
+    pub use crate::session::SessionRequest;
     pub mod applications {
         pub use crate::session::applications::is_in;
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A kind of files: its variables, and what they are without them.
 #[derive(Debug)]
-pub struct Files {
+pub struct XdgDirectories {
     home: &'static str,
     below_home: &'static str,
     dirs: &'static str,
@@ -13,11 +13,11 @@ pub struct Files {
 }
 
 /// Configuration.
-pub const CONFIGURATION: Files =
-    Files { home: "XDG_CONFIG_HOME", below_home: ".config", dirs: "XDG_CONFIG_DIRS", usual: "/etc/xdg" };
+pub const CONFIGURATION: XdgDirectories =
+    XdgDirectories { home: "XDG_CONFIG_HOME", below_home: ".config", dirs: "XDG_CONFIG_DIRS", usual: "/etc/xdg" };
 
 /// Data, which is what packages install.
-pub const DATA: Files = Files {
+pub const DATA: XdgDirectories = XdgDirectories {
     home: "XDG_DATA_HOME",
     below_home: ".local/share",
     dirs: "XDG_DATA_DIRS",
@@ -25,7 +25,8 @@ pub const DATA: Files = Files {
 };
 
 /// What outlives the boot and is not worth a backup; only a user's own.
-const STATE: Files = Files { home: "XDG_STATE_HOME", below_home: ".local/state", dirs: "", usual: "" };
+const STATE: XdgDirectories =
+    XdgDirectories { home: "XDG_STATE_HOME", below_home: ".local/state", dirs: "", usual: "" };
 
 /// Reads a variable of this process. Without `HOME` its value is the home directory that passwd(5) says.
 #[must_use]
@@ -37,7 +38,7 @@ fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-impl Files {
+impl XdgDirectories {
     /// The user's own directory; `None` without a home.
     pub fn own(&self, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
         absolute(variable(self.home)).or_else(|| Some(absolute(variable("HOME"))?.join(self.below_home)))

@@ -5,7 +5,7 @@ use std::path::Path;
 use startxd::for_tests::select::keys::{Keys, PressedKey};
 use startxd::for_tests::select::memory::choice;
 use startxd::for_tests::select::menu::{Item, Menu, Step};
-use startxd::for_tests::session::Request;
+use startxd::for_tests::session::SessionRequest;
 
 /// However keys arrive, they are the same, and Ctrl+C is one; whatever is pressed or typed, the menu stands on an item and
 /// nothing else can be chosen; what is remembered is recalled.
@@ -62,14 +62,14 @@ fn remembered(recalled: &str, text: &str) {
     assert_eq!(choice(format!("{recalled}\n").as_bytes()).as_deref(), Some(recalled));
     let home = Path::new("/home/ada");
     let words = || recalled.split_ascii_whitespace();
-    match Request::parse_default(recalled, Some(home)) {
-        Request::Command(command) => {
+    match SessionRequest::parse_default(recalled, Some(home)) {
+        SessionRequest::Command(command) => {
             assert!(command.iter().map(String::as_str).eq(words().skip(usize::from(words().next() == Some("--")))))
         }
-        Request::Unit(word) | Request::Name(word) => {
+        SessionRequest::Unit(word) | SessionRequest::Name(word) => {
             assert!(words().eq([word.as_str()]) && !word.contains('/'));
         }
-        Request::Nothing => assert!(words().all(|word| word == "--")),
-        Request::Enabled | Request::Xinitrc => assert_eq!(words().count(), 1),
+        SessionRequest::Nothing => assert!(words().all(|word| word == "--")),
+        SessionRequest::Enabled | SessionRequest::Xinitrc => assert_eq!(words().count(), 1),
     }
 }

@@ -146,15 +146,15 @@ impl From<&NotEnabled> for Exit {
     }
 }
 
-impl From<&attaching::NotAttached> for Exit {
-    fn from(failure: &attaching::NotAttached) -> Self {
+impl From<&attaching::NotInMultiplexer> for Exit {
+    fn from(failure: &attaching::NotInMultiplexer) -> Self {
         match failure {
-            attaching::NotAttached::NotUsable(NotEnabled::NotInstalled(_)) => Self::NothingToRun,
-            attaching::NotAttached::NotUsable(failure) => failure.into(),
-            attaching::NotAttached::Inside(_) => Self::AlreadyUp,
-            attaching::NotAttached::NoTerminal => Self::NoVt,
-            attaching::NotAttached::NotStarted { .. } => Self::SessionFailed,
-            attaching::NotAttached::NotRun { .. } => Self::NothingToRun,
+            attaching::NotInMultiplexer::NotUsable(NotEnabled::NotInstalled(_)) => Self::NothingToRun,
+            attaching::NotInMultiplexer::NotUsable(failure) => failure.into(),
+            attaching::NotInMultiplexer::Inside(_) => Self::AlreadyUp,
+            attaching::NotInMultiplexer::NoTerminal => Self::NoVt,
+            attaching::NotInMultiplexer::NotStarted { .. } => Self::SessionFailed,
+            attaching::NotInMultiplexer::NotRun { .. } => Self::NothingToRun,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::host::backoff::Backoff;
 use crate::host::checks::{self, Background};
 use crate::host::{self, Failure, Options};
 use crate::os;
-use crate::session::{Request, Surroundings};
+use crate::session::{SessionRequest, Surroundings};
 
 /// Runs a session and returns how it ended.
 pub async fn run(start: Start) -> Exit {
@@ -30,7 +30,7 @@ pub async fn run(start: Start) -> Exit {
     }
     let home = Surroundings::from_env().home;
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let session = Request::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
+    let session = SessionRequest::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
     let background = if start.activate { Background::Activate } else { Background::Wait };
     let options = Options { session, background };
     let Some(limit) = start.backoff else {

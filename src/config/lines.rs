@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 /// A piece of a file by its lines, numbered as in the file.
-pub(super) struct Lines<'a> {
+pub(super) struct TomlLines<'a> {
     text: &'a str,
     first: usize,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> TomlLines<'a> {
     /// Takes a text and the number of its first line.
-    pub(super) fn of(text: &'a str, first: usize) -> Lines<'a> {
+    pub(super) fn of(text: &'a str, first: usize) -> TomlLines<'a> {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
-        Lines { text, first, starts: std::iter::once(0).chain(after_breaks).collect() }
+        TomlLines { text, first, starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 
     /// Returns the text that was given.
@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn offsets_and_texts() {
-        let lines = Lines::of("a\n bc \n", 5);
+        let lines = TomlLines::of("a\n bc \n", 5);
         let at: Vec<_> = (0..8).map(|offset| lines.at(offset)).collect();
         assert_eq!(at, [5, 5, 6, 6, 6, 6, 6, 6]);
         assert_eq!([0, 5, 6, 7, 8].map(|line| lines.text(line)), ["", "a", "bc", "", ""]);
         assert_eq!(lines.edited(&BTreeMap::from([(6, "x"), (9, "y")])), "a\nx\n");
-        assert_eq!(Lines::of("", 1).at(0), 1);
+        assert_eq!(TomlLines::of("", 1).at(0), 1);
     }
 
     #[test]

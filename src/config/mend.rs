@@ -13,7 +13,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::Config;
 use super::keys::keys;
-use super::lines::{Lines, pieces};
+use super::lines::{TomlLines, pieces};
 use crate::suggest::nearest;
 
 /// How often a piece is parsed, and how many findings a file gets. What is that broken is no text of ours.
@@ -26,7 +26,7 @@ const NOWHERE: &str = "[[_]]";
 const AGAIN: &str = "the key stands here a second time: the first one counts";
 
 /// What cannot be used: the line, or `None` for the whole file, and why.
-pub(super) type Finding = (Option<usize>, String);
+pub(super) type Mistake = (Option<usize>, String);
 
 /// Errors of syntax, by the first line of what they spoil; each with its own line. The first one counts, as others
 /// mostly follow from it.
@@ -34,7 +34,7 @@ type Faults = BTreeMap<usize, (usize, String)>;
 
 /// Takes a file's bytes and puts what can be used into the configuration. Returns the keys that it set, and what it
 /// could not use, line by line.
-pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeSet<&'static str>, Vec<Finding>) {
+pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeSet<&'static str>, Vec<Mistake>) {
     let text = String::from_utf8_lossy(bytes);
     let not_utf8 = not_utf8(bytes);
     let mut file = File { config, set: BTreeSet::new(), wrong: Vec::new() };
@@ -57,11 +57,11 @@ fn not_utf8(bytes: &[u8]) -> Faults {
     bad.map(|line| (line, (line, "the line is not UTF-8: save the file in that encoding".to_owned()))).collect()
 }
 
-fn shortened(mut wrong: Vec<(usize, String)>) -> Vec<Finding> {
+fn shortened(mut wrong: Vec<(usize, String)>) -> Vec<Mistake> {
     wrong.sort_by_key(|(line, _)| *line);
     let more = wrong.len().saturating_sub(ENOUGH);
     wrong.truncate(ENOUGH);
-    let mut findings: Vec<Finding> = wrong.into_iter().map(|(line, why)| (Some(line), why)).collect();
+    let mut findings: Vec<Mistake> = wrong.into_iter().map(|(line, why)| (Some(line), why)).collect();
     if more > 0 {
         findings.push((None, format!("{more} more lines cannot be used")));
     }
@@ -81,7 +81,7 @@ impl File<'_> {
         let mut faults = Faults::new();
         let mut text = piece.to_owned();
         let mut rounds = 1;
-        while let Some(edited) = edit_out_what_blocks(&Lines::of(&text, first_line), &mut faults) {
+        while let Some(edited) = edit_out_what_blocks(&TomlLines::of(&text, first_line), &mut faults) {
             text = edited;
             rounds += 1;
             if rounds > ENOUGH {
@@ -90,7 +90,7 @@ impl File<'_> {
                 return;
             }
         }
-        let lines = Lines::of(&text, first_line);
+        let lines = TomlLines::of(&text, first_line);
         let (table, _) = DeTable::parse_recoverable(&text);
         for leaf in leaves(&table, &lines) {
             let spoiled = |faults: &Faults| faults.range(leaf.lines.clone()).next().is_some();
@@ -121,7 +121,7 @@ impl File<'_> {
 
 /// Adds the errors of a piece to the faults, and returns its text without what keeps the parser from reading on, or
 /// `None` if nothing does.
-fn edit_out_what_blocks(lines: &Lines<'_>, faults: &mut Faults) -> Option<String> {
+fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<String> {
     let (table, errors) = DeTable::parse_recoverable(lines.whole());
     let mut leaves = leaves(&table, lines);
     // Of a table only the header's line is known, and an error there is none of a key.
@@ -159,7 +159,7 @@ struct Leaf<'a> {
 }
 
 /// Returns all keys, by line. What is in a table of ours counts one by one, what is in any other as a whole.
-fn leaves<'a>(table: &'a Spanned<DeTable<'a>>, lines: &Lines<'_>) -> Vec<Leaf<'a>> {
+fn leaves<'a>(table: &'a Spanned<DeTable<'a>>, lines: &TomlLines<'_>) -> Vec<Leaf<'a>> {
     let leaf = |name: String, key: &Spanned<DeString<'_>>, value: &'a Spanned<DeValue<'a>>| {
         let (key, end) = (lines.at(key.span().start), lines.at(value.span().end.saturating_sub(1)));
         Leaf { name, lines: key.min(end)..=key.max(end), value: value.get_ref() }

@@ -75,12 +75,12 @@ pub struct DesktopEntry {
     /// `Exec`: the program and its arguments.
     pub command: Vec<String>,
     /// The actions that `Actions` lists, in its order.
-    pub actions: Vec<Action>,
+    pub actions: Vec<EntryAction>,
 }
 
 /// An additional way to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Action {
+pub struct EntryAction {
     /// Its identifier.
     pub id: String,
     /// What it is, or why it cannot be used: that keeps nobody from the others.
@@ -140,7 +140,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
     }))
 }
 
-fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Locale) -> Action {
+fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Locale) -> EntryAction {
     let what = || {
         let group = file.group(&format!("{ACTION}{id}"));
         let group = group.ok_or_else(|| BrokenEntry::whole(format!("there is no group [{ACTION}{id}]")))?;
@@ -150,7 +150,7 @@ fn action(file: &KeyFile<'_>, id: String, fields: exec::Fields<'_>, locale: &Loc
         let fields = exec::Fields { icon: icon.as_deref().or(fields.icon), ..fields };
         Ok(ActionWhat { name, command: reader.command(fields)? })
     };
-    Action { what: what(), id }
+    EntryAction { what: what(), id }
 }
 
 fn flag(group: &EntryGroup<'_>, name: &str) -> Result<bool, BrokenEntry> {

@@ -34,7 +34,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
 }
 
 async fn gather(machine: &Machine) -> PortalFacts {
-    let all = |files: &xdg::Files| {
+    let all = |files: &xdg::XdgDirectories| {
         let own = files.own(xdg::variable).filter(|_| !machine.is_root());
         own.into_iter().chain(files.everybodys(xdg::variable))
     };

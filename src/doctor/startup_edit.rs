@@ -107,7 +107,7 @@ fn shell_word_always(text: &str) -> String {
 
 /// What ends a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum CommandEnd {
     /// A line, a semicolon, a comment, an operator.
     Plain,
     /// The parenthesis or backquote of something nested in it, or a line that goes on in the next one.
@@ -116,7 +116,7 @@ enum End {
 
 /// A simple command: its place, without the shell's words before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Command<'a> {
+struct SimpleCommand<'a> {
     line: usize,
     column: usize,
     text: &'a str,
@@ -126,7 +126,7 @@ struct Command<'a> {
     nested: bool,
 }
 
-impl<'a> Command<'a> {
+impl<'a> SimpleCommand<'a> {
     fn words(&self) -> impl Iterator<Item = &'a str> {
         self.text.split_ascii_whitespace()
     }
@@ -142,7 +142,7 @@ fn base(word: &str) -> &str {
 }
 
 /// The edit of one command, and the column where it stands.
-fn edit(text: &str, commands: &[Command<'_>], at: usize, unwanted: Unwanted) -> Option<(Edit, usize)> {
+fn edit(text: &str, commands: &[SimpleCommand<'_>], at: usize, unwanted: Unwanted) -> Option<(Edit, usize)> {
     let command = &commands[at];
     // What closes a block behind a space only, as in zsh, would be lost with the command.
     if command.words().any(|word| CLOSERS.contains(&word)) {
@@ -219,7 +219,7 @@ fn substitution<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
 /// Reads the simple commands of a file, up to a here-document. `None` if its quotes do not match.
 ///
 /// This is no parser of a shell: it knows quotes, comments, operators and loops, and says where it does not know.
-fn read(text: &str, fish: bool) -> Option<Vec<Command<'_>>> {
+fn read(text: &str, fish: bool) -> Option<Vec<SimpleCommand<'_>>> {
     // fish has escapes in single quotes (fish-doc(1), "Quotes").
     if fish && text.contains("\\'") {
         return None;
@@ -256,19 +256,19 @@ fn read(text: &str, fish: bool) -> Option<Vec<Command<'_>>> {
                 at = inner;
             }
             b'#' if previous.is_ascii_whitespace() || b";&|(".contains(&previous) => {
-                commands.push(start, at, line, line_start, nested > 0 || joined, End::Plain);
+                commands.push(start, at, line, line_start, nested > 0 || joined, CommandEnd::Plain);
                 let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
                 (start, at) = (end, end);
                 continue;
             }
             b'<' if bytes.get(at + 1) == Some(&b'<') && bytes.get(at + 2) != Some(&b'<') => {
-                commands.push(start, at, line, line_start, true, End::Nested);
+                commands.push(start, at, line, line_start, true, CommandEnd::Nested);
                 return Some(commands.found);
             }
             b'&' if previous == b'>' || previous == b'<' || bytes.get(at + 1) == Some(&b'>') => {}
             b'|' if previous == b'>' => {}
             b'\n' | b';' | b'&' | b'|' => {
-                commands.push(start, at, line, line_start, nested > 0 || joined, End::Plain);
+                commands.push(start, at, line, line_start, nested > 0 || joined, CommandEnd::Plain);
                 start = at + 1;
                 if bytes[at] == b'\n' {
                     (line, line_start, joined) = (line + 1, at + 1, false);
@@ -276,7 +276,7 @@ fn read(text: &str, fish: bool) -> Option<Vec<Command<'_>>> {
             }
             b'(' | b')' | b'`' => {
                 // A subshell is no substitution, but what opens it may be a function or a pattern: none is told apart.
-                let end = if bytes[at] == b')' { End::Plain } else { End::Nested };
+                let end = if bytes[at] == b')' { CommandEnd::Plain } else { CommandEnd::Nested };
                 commands.push(start, at, line, line_start, nested > 0 || joined, end);
                 start = at + 1;
                 match bytes[at] {
@@ -291,14 +291,14 @@ fn read(text: &str, fish: bool) -> Option<Vec<Command<'_>>> {
         }
         at += 1;
     }
-    commands.push(start, text.len(), line, line_start, nested > 0 || joined, End::Plain);
+    commands.push(start, text.len(), line, line_start, nested > 0 || joined, CommandEnd::Plain);
     Some(commands.found)
 }
 
 /// The commands that were read so far.
 struct Commands<'a> {
     text: &'a str,
-    found: Vec<Command<'a>>,
+    found: Vec<SimpleCommand<'a>>,
     /// How many loops are open.
     loops: usize,
     fish: bool,
@@ -306,7 +306,7 @@ struct Commands<'a> {
 
 impl Commands<'_> {
     /// A piece between two operators is a command, behind words of the shell.
-    fn push(&mut self, start: usize, end: usize, line: usize, line_start: usize, nested: bool, how: End) {
+    fn push(&mut self, start: usize, end: usize, line: usize, line_start: usize, nested: bool, how: CommandEnd) {
         let Some(piece) = self.text.get(start..end) else { return };
         let mut rest = piece.trim_start();
         while let Some(word) = rest.split_ascii_whitespace().next() {
@@ -325,12 +325,12 @@ impl Commands<'_> {
         let text = rest.trim_end();
         let column = (start + piece.len() - rest.len()).checked_sub(line_start);
         if let Some(column) = column.filter(|_| !text.is_empty()) {
-            let (looped, nested) = (self.loops > 0, nested || how == End::Nested);
+            let (looped, nested) = (self.loops > 0, nested || how == CommandEnd::Nested);
             // A `}` is a word only where a command may begin; else it is an argument.
-            self.found.push(Command { line, column, text, looped, nested });
+            self.found.push(SimpleCommand { line, column, text, looped, nested });
         } else if !text.is_empty() {
             // It began in an earlier line.
-            self.found.push(Command { line, column: 0, text, looped: true, nested: true });
+            self.found.push(SimpleCommand { line, column: 0, text, looped: true, nested: true });
         }
     }
 }

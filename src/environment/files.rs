@@ -10,7 +10,7 @@ use crate::xdg;
 
 /// What is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Files {
+pub struct EnvironmentFiles {
     /// What is to be read, in this order: what is set later counts.
     pub files: Vec<PathBuf>,
     /// Files that cannot be read, and why.
@@ -51,8 +51,8 @@ pub fn names(current: &str, session: &str) -> Vec<String> {
 /// Of NAME.d, what begins with a dot and what ends in `~` is passed over. Where there are no directories, this costs one
 /// look at each.
 #[must_use]
-pub fn find(directories: &[PathBuf], names: &[String]) -> Files {
-    let mut found = Files::default();
+pub fn find(directories: &[PathBuf], names: &[String]) -> EnvironmentFiles {
+    let mut found = EnvironmentFiles::default();
     for directory in directories.iter().filter(|directory| directory.is_dir()) {
         for name in names {
             found.add(directory.join(name));
@@ -64,7 +64,7 @@ pub fn find(directories: &[PathBuf], names: &[String]) -> Files {
     found
 }
 
-impl Files {
+impl EnvironmentFiles {
     fn add(&mut self, path: PathBuf) {
         if !path.is_file() {
             return;

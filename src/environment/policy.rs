@@ -147,7 +147,7 @@ pub const GROUPS: &[VariableGroup] = &[
 
 /// Why a variable does not travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Why {
+pub enum StaysBehind {
     /// The manager takes only names of ASCII letters, digits and underscores, with no digit first.
     #[error("the user manager does not take such a name")]
     BadName,
@@ -163,14 +163,14 @@ pub enum Why {
 ///
 /// # Errors
 /// The reason why it may not.
-pub fn travels(name: &str, value: &str) -> Result<(), Why> {
+pub fn travels(name: &str, value: &str) -> Result<(), StaysBehind> {
     if !is_name(name) {
-        return Err(Why::BadName);
+        return Err(StaysBehind::BadName);
     }
     if let Some(group) = GROUPS.iter().find(|group| is_listed(group.names, name)) {
-        return Err(Why::Never(group));
+        return Err(StaysBehind::Never(group));
     }
-    if is_value(value) { Ok(()) } else { Err(Why::BadValue) }
+    if is_value(value) { Ok(()) } else { Err(StaysBehind::BadValue) }
 }
 
 /// Returns the names that have a tag; one that ends in `*` stands for all that begin so.
@@ -261,17 +261,17 @@ mod tests {
             "XDG_SESSION_TYPE",
         ];
         for name in names {
-            assert!(matches!(travels(name, "x"), Err(Why::Never(_))), "{name}");
+            assert!(matches!(travels(name, "x"), Err(StaysBehind::Never(_))), "{name}");
         }
     }
 
     #[test]
     fn what_the_manager_refuses() {
         for name in ["", "1A", "A-B", "BASH_FUNC_which%%", "É", "A=B", "A B"] {
-            assert_eq!(travels(name, "x"), Err(Why::BadName), "{name:?}");
+            assert_eq!(travels(name, "x"), Err(StaysBehind::BadName), "{name:?}");
         }
         for value in ["\0", "a\u{1b}[0m", "\r", "\u{7f}"] {
-            assert_eq!(travels("A", value), Err(Why::BadValue), "{value:?}");
+            assert_eq!(travels("A", value), Err(StaysBehind::BadValue), "{value:?}");
         }
         for value in ["", "a\tb\nc", "é", "\u{85}"] {
             assert_eq!(travels("A", value), Ok(()), "{value:?}");

@@ -28,7 +28,7 @@ use super::variables::Exported;
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
-use crate::launch::{Reply, Request, Told};
+use crate::launch::{HostDeadlines, Reply, Request};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, restore};
 use crate::os;
@@ -497,7 +497,7 @@ impl Driver {
         let server = plan
             .launch(sockets, output)
             .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
-        let told = Told::of(&self.config.deadlines);
+        let told = HostDeadlines::of(&self.config.deadlines);
         peer.reply(&Reply::Launched(server.pid, told), &[server.pidfd().as_fd()]);
         self.launched += 1;
         let running = RunningServer { process: server, number: self.launched, serves: AtomicBool::new(false) };

@@ -87,7 +87,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::launch::Listener;
-use crate::session::{self, Choice, Request, Surroundings};
+use crate::session::{self, Choice, SessionRequest, Surroundings};
 use crate::x11::server::find;
 use checks::{Background, Clearance};
 use driver::{Ground, Parts};
@@ -105,7 +105,7 @@ pub use why::Why;
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// SESSION.
-    pub session: Request,
+    pub session: SessionRequest,
     /// What to do if the terminal is in the background; `--activate`.
     pub background: Background,
 }

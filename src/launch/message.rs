@@ -37,7 +37,7 @@ pub enum Reply {
     /// Not yet: the answer to the launch comes later, by itself.
     Later,
     /// The server runs; a pidfd came along. With what the host was told to wait for.
-    Launched(Pid, Told),
+    Launched(Pid, HostDeadlines),
     /// The server has ended.
     Exited(Ending),
     /// The session is being ended.
@@ -50,7 +50,7 @@ pub enum Reply {
 /// alone. None come from a host of before they were sent, which may be at work after an upgrade; then the supervisor keeps
 /// those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told(Vec<(&'static str, Duration)>);
+pub struct HostDeadlines(Vec<(&'static str, Duration)>);
 
 /// Those that a supervisor waits for.
 const OF_THE_SUPERVISOR: [&str; 6] = [
@@ -62,7 +62,7 @@ const OF_THE_SUPERVISOR: [&str; 6] = [
     "deadlines.server_stop",
 ];
 
-impl Told {
+impl HostDeadlines {
     /// Those of the host.
     #[must_use]
     pub fn of(deadlines: &Deadlines) -> Self {
@@ -180,7 +180,7 @@ impl Reply {
             (["later"], None) => Ok(Self::Later),
             (["launched", pid, told @ ..], None) => {
                 let pid: i32 = number(field(pid, "pid=")?)?;
-                let told = Told::read(told)?;
+                let told = HostDeadlines::read(told)?;
                 if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid), told)) } else { Err(Malformed("the pid is none")) }
             }
             (["exited", ending], None) => match ending.split_once('=') {
@@ -229,7 +229,7 @@ fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
 mod tests {
     use std::time::Duration;
 
-    use super::{MAX_MESSAGE, Reply, Request, Told};
+    use super::{HostDeadlines, MAX_MESSAGE, Reply, Request};
     use crate::deadline::Deadlines;
     use crate::os::Ending;
     use crate::x11::display::Display;
@@ -252,8 +252,8 @@ mod tests {
     fn replies_survive_the_way() {
         for reply in [
             Reply::Later,
-            Reply::Launched(Pid::from_raw(42), Told::default()),
-            Reply::Launched(Pid::from_raw(42), Told::of(&Deadlines::default())),
+            Reply::Launched(Pid::from_raw(42), HostDeadlines::default()),
+            Reply::Launched(Pid::from_raw(42), HostDeadlines::of(&Deadlines::default())),
             Reply::Exited(Ending::Code(1)),
             Reply::Exited(Ending::Signal(9)),
             Reply::Stopping,
@@ -268,7 +268,7 @@ mod tests {
         let mut host = Deadlines { server_ready: Duration::from_millis(1500), ..Deadlines::default() };
         host.server_stop = Duration::from_nanos(1);
         host.text_mode = Duration::from_secs(7);
-        let encoded = Reply::Launched(Pid::from_raw(42), Told::of(&host)).encode();
+        let encoded = Reply::Launched(Pid::from_raw(42), HostDeadlines::of(&host)).encode();
         assert_eq!(
             std::str::from_utf8(&encoded).unwrap(),
             "startxd/1 launched pid=42 user_manager=10000000000 server_ready=1500000000 launch=5000000000 \

@@ -21,5 +21,5 @@ mod message;
 mod socket;
 
 pub use crate::os::Ending;
-pub use message::{MAX_MESSAGE, Reply, Request, Told};
+pub use message::{HostDeadlines, MAX_MESSAGE, Reply, Request};
 pub use socket::{Connection, Listener};

@@ -31,7 +31,7 @@ use sink::Sink;
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Where this process logs to.
-struct Places {
+struct LogTargets {
     /// Standard error.
     stderr: Mutex<Sink>,
     /// The journal; `None` if it is behind standard error.
@@ -50,14 +50,14 @@ enum Ours {
     Nothing,
 }
 
-static PLACES: OnceLock<Places> = OnceLock::new();
+static PLACES: OnceLock<LogTargets> = OnceLock::new();
 
 /// The places; those of a supervisor if nothing was begun, as in tests.
-fn places() -> &'static Places {
-    PLACES.get_or_init(|| Places::new(true))
+fn places() -> &'static LogTargets {
+    PLACES.get_or_init(|| LogTargets::new(true))
 }
 
-impl Places {
+impl LogTargets {
     fn new(supervisor: bool) -> Self {
         let prefixed = |lost: u64| format!("<4>{}\n", lost_messages(lost)).into_bytes();
         let for_a_person = |lost: u64| format!("startxd: {}\r\n", lost_messages(lost)).into_bytes();
@@ -100,7 +100,7 @@ fn lost_messages(lost: u64) -> String {
 /// Begins to log. `STARTXD_LOG` (error, warn, info, debug, trace) says how much; info if it is unset or nonsense.
 pub fn begin(supervisor: bool) {
     let level = std::env::var("STARTXD_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
-    let places = PLACES.get_or_init(|| Places::new(supervisor));
+    let places = PLACES.get_or_init(|| LogTargets::new(supervisor));
     tracing_subscriber::fmt()
         .with_max_level(level)
         .without_time()
@@ -168,7 +168,7 @@ fn priority(level: Level) -> u8 {
 }
 
 /// Makes messages.
-struct Writer(&'static Places);
+struct Writer(&'static LogTargets);
 
 impl<'a> MakeWriter<'a> for Writer {
     type Writer = Message;
@@ -186,7 +186,7 @@ impl<'a> MakeWriter<'a> for Writer {
 struct Message {
     level: Level,
     text: Vec<u8>,
-    places: &'static Places,
+    places: &'static LogTargets,
 }
 
 impl Write for Message {

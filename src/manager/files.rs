@@ -5,7 +5,7 @@ use crate::dbus::{self, CallError};
 
 /// A unit in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitFile {
+pub struct ListedUnit {
     /// Its name.
     pub name: String,
     /// Its description.
@@ -45,16 +45,16 @@ impl Manager {
     ///
     /// # Errors
     /// The manager does not answer.
-    pub async fn units_like(&self, patterns: &[&str]) -> Result<Vec<UnitFile>, CallError> {
+    pub async fn units_like(&self, patterns: &[&str]) -> Result<Vec<ListedUnit>, CallError> {
         let states: [&str; 0] = [];
         let reply = MANAGER.call(&self.connection, "ListUnitsByPatterns", &(&states[..], patterns)).await?;
         let rows: Vec<UnitRow> = dbus::body("ListUnitsByPatterns", &reply)?;
-        let listed = |(name, description, load, active, sub, _, _, job, job_type, _): UnitRow| UnitFile {
+        let listed = |(name, description, load, active, sub, _, _, job, job_type, _): UnitRow| ListedUnit {
             name,
             description,
             state: UnitState { load, active, sub, job: (job != 0).then_some(job_type) },
         };
-        let mut units: Vec<UnitFile> = rows.into_iter().map(listed).collect();
+        let mut units: Vec<ListedUnit> = rows.into_iter().map(listed).collect();
         units.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(units)
     }

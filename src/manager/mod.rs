@@ -25,7 +25,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
 
-pub use files::UnitFile;
+pub use files::ListedUnit;
 pub use signals::{Signal, Signals, Watcher};
 
 const SERVICE: &str = "org.freedesktop.systemd1";

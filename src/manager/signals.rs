@@ -178,7 +178,7 @@ async fn forward(mut stream: MessageStream, queue: mpsc::UnboundedSender<Signal>
 
 /// Moves the restarts of a service into the queue, until either end is gone; the other streams tell of that.
 async fn forward_restarts(mut stream: MessageStream, unit: String, queue: mpsc::WeakUnboundedSender<Signal>) {
-    let mut restarts = Restarts::default();
+    let mut restarts = RestartFinder::default();
     while let Some(message) = dbus::next(&mut stream).await {
         let Some(queue) = queue.upgrade() else { return };
         let changed = message.body().deserialize::<(String, Properties, Vec<String>)>();
@@ -195,12 +195,12 @@ type Properties = HashMap<String, OwnedVariant>;
 
 /// Finds restarts in what is told of a service; pure.
 #[derive(Default)]
-struct Restarts {
+struct RestartFinder {
     /// How its main process ended, if it has since it was started.
     end: Option<ServiceEnd>,
 }
 
-impl Restarts {
+impl RestartFinder {
     /// Takes the properties of one interface that were told together. Returns how the service ended that is about to be
     /// started again, once for each time.
     fn told(&mut self, interface: &str, properties: &Properties) -> Option<ServiceEnd> {
@@ -236,7 +236,7 @@ mod tests {
     use nix::libc::{CLD_EXITED, CLD_KILLED};
     use zbus::{OwnedVariant, Variant};
 
-    use super::{Properties, Restarts};
+    use super::{Properties, RestartFinder};
     use crate::manager::{SERVICE_INTERFACE, ServiceEnd, UNIT_INTERFACE};
 
     fn text(text: &'static str) -> OwnedVariant {
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_restart_is_found_however_soon_it_is() {
         let end = |result: &str, code, status| Some(ServiceEnd { result: result.to_owned(), code, status });
-        let mut restarts = Restarts::default();
+        let mut restarts = RestartFinder::default();
         let mut told = |service: Properties, sub| {
             assert_eq!(restarts.told(SERVICE_INTERFACE, &service), None);
             restarts.told(UNIT_INTERFACE, &unit(sub))

@@ -16,7 +16,7 @@ use crate::multiplexer::tmux::{self, TmuxServer};
 /// Why this terminal was not given to a multiplexer.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
-pub enum NotAttached {
+pub enum NotInMultiplexer {
     #[error("{0}")]
     NotUsable(#[from] NotEnabled),
     #[error("this shell is inside of {0} already; leave it first (detach), or make another session in it")]
@@ -40,10 +40,10 @@ fn inside() -> Option<Kind> {
 /// Has the session there, and becomes the client that shows it: returns only if that fails.
 ///
 /// # Errors
-/// [`NotAttached`].
-pub async fn attach(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> NotAttached {
+/// [`NotInMultiplexer`].
+pub async fn attach(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> NotInMultiplexer {
     match ready(kind, name, deadlines).await {
-        Ok(name) => NotAttached::NotRun { kind, error: client(kind, &name).exec() },
+        Ok(name) => NotInMultiplexer::NotRun { kind, error: client(kind, &name).exec() },
         Err(error) => error,
     }
 }
@@ -59,16 +59,16 @@ fn client(kind: Kind, name: &Name) -> Command {
     command
 }
 
-async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<Name, NotAttached> {
+async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<Name, NotInMultiplexer> {
     if nix::unistd::geteuid().is_root() {
         return Err(NotEnabled::Root.into());
     }
     let name = Name::or_default(kind, name).map_err(NotEnabled::from)?;
     if let Some(kind) = inside() {
-        return Err(NotAttached::Inside(kind));
+        return Err(NotInMultiplexer::Inside(kind));
     }
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(NotAttached::NoTerminal);
+        return Err(NotInMultiplexer::NoTerminal);
     }
     if !enable::is_installed(kind) {
         return Err(NotEnabled::NotInstalled(kind).into());
@@ -85,7 +85,7 @@ async fn ready(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Result<
         !TmuxServer::new(tmux::default_socket(), end).has(&name).await
     };
     let job = async { if gone { manager.restart(&unit).await } else { manager.start(&unit, Mode::Replace).await } };
-    let not_started = |why: String| NotAttached::NotStarted { unit: unit.clone(), why };
+    let not_started = |why: String| NotInMultiplexer::NotStarted { unit: unit.clone(), why };
     manager.done(job, deadlines.stop).await.map_err(not_started)?;
     Ok(name)
 }

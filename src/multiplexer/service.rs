@@ -247,7 +247,7 @@ pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
     let manager = manager(deadlines).await?;
     let server = manager.last_main_pid(TMUX_SERVER).await.map_err(NoManager::silent)?;
     let scopes = manager.units_like(&[tmux::PANE_SCOPES]).await.map_err(NoManager::silent)?;
-    let ours = |unit: &crate::manager::UnitFile| tmux::launcher(&unit.description) == Some(server);
+    let ours = |unit: &crate::manager::ListedUnit| tmux::launcher(&unit.description) == Some(server);
     let scopes = scopes.into_iter().filter(ours).map(|unit| unit.name).collect();
     end_scopes(&manager, scopes, deadlines.multiplexer_stop).await;
     Ok(())

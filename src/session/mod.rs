@@ -23,7 +23,7 @@ use crate::xdg;
 pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
-pub use request::Request;
+pub use request::SessionRequest;
 pub use rescue::rescue;
 
 /// What was chosen.
@@ -152,7 +152,7 @@ impl Surroundings {
 /// # Errors
 /// See [`NoSession`]; nothing has been touched.
 pub async fn choose(
-    request: &Request,
+    request: &SessionRequest,
     config: &Config,
     around: &Surroundings,
     manager: &Manager,
@@ -161,8 +161,8 @@ pub async fn choose(
     check_installed(installed)?;
     let restart = restarts(&config.crash);
     match request {
-        Request::Nothing => {}
-        Request::Enabled => return not_empty(enabled(manager).await?).ok_or(NoSession::NothingEnabled),
+        SessionRequest::Nothing => {}
+        SessionRequest::Enabled => return not_empty(enabled(manager).await?).ok_or(NoSession::NothingEnabled),
         asked => return named(asked, around, restart, manager).await,
     }
     if let Some(wanted) = not_empty(enabled(manager).await?) {
@@ -173,7 +173,7 @@ pub async fn choose(
         return Ok(Choice::Command(xinitrc_service(&xinitrc)));
     }
     if let Some(default) = &config.session.default {
-        return named(&Request::parse_default(default, around.home.as_deref()), around, restart, manager).await;
+        return named(&SessionRequest::parse_default(default, around.home.as_deref()), around, restart, manager).await;
     }
     if let Some(xsession) = xsession::service(around) {
         return Ok(Choice::Command(xsession));

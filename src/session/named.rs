@@ -1,7 +1,7 @@
 //! A session that was asked for by name.
 
 use super::entries::{self, Content};
-use super::{Choice, Desktop, NoSession, Request, Surroundings, offers, request, xinitrc_service};
+use super::{Choice, Desktop, NoSession, SessionRequest, Surroundings, offers, request, xinitrc_service};
 use crate::attributes::Attributes;
 use crate::desktop_entry::DesktopEntry;
 use crate::manager::transient::{self, RestartPolicy};
@@ -16,18 +16,18 @@ use crate::text;
 /// # Errors
 /// See [`NoSession`].
 pub async fn named(
-    request: &Request,
+    request: &SessionRequest,
     around: &Surroundings,
     restart: Option<RestartPolicy>,
     manager: &Manager,
 ) -> Result<Choice, NoSession> {
     match request {
-        Request::Unit(unit) => unit_by_name(unit, around, manager).await,
-        Request::Name(name) => by_name(name, around, restart),
-        Request::Command(words) => command(words, around, restart),
+        SessionRequest::Unit(unit) => unit_by_name(unit, around, manager).await,
+        SessionRequest::Name(name) => by_name(name, around, restart),
+        SessionRequest::Command(words) => command(words, around, restart),
         // Of a default: "wm.target", which has been looked at.
-        Request::Nothing | Request::Enabled => Err(NoSession::NothingEnabled),
-        Request::Xinitrc => match around.xinitrc() {
+        SessionRequest::Nothing | SessionRequest::Enabled => Err(NoSession::NothingEnabled),
+        SessionRequest::Xinitrc => match around.xinitrc() {
             path if path.is_file() => Ok(Choice::Command(xinitrc_service(&path))),
             path => Err(NoSession::no_command(&path.to_string_lossy())),
         },

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::entries::{self, Content};
-use super::{Request, Surroundings};
+use super::{SessionRequest, Surroundings};
 use crate::desktop_entry::DesktopEntry;
 use crate::manager::{Manager, UnitState, names};
 use crate::records::session::SessionRecord;
@@ -241,8 +241,8 @@ fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroun
         return;
     }
     let Some(text) = default else { return };
-    let request = Request::parse_default(text, around.home.as_deref());
-    if let Request::Name(name) = &request {
+    let request = SessionRequest::parse_default(text, around.home.as_deref());
+    if let SessionRequest::Name(name) = &request {
         let ids = super::request::ids(name);
         let found =
             offers.iter_mut().find(|offer| ids.iter().any(|(id, action)| action.is_none() && *id == offer.session));
@@ -252,7 +252,7 @@ fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroun
         }
     }
     let state = match &request {
-        Request::Command(words) if around.find(words.first().map_or("", String::as_str)).is_none() => {
+        SessionRequest::Command(words) if around.find(words.first().map_or("", String::as_str)).is_none() => {
             OfferState::Missing(format!("there is no program {}", words.first().map_or("", String::as_str)))
         }
         _ => OfferState::Ready,

@@ -6,7 +6,7 @@ use crate::manager::names;
 
 /// What `startxd start` is to start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Request {
+pub enum SessionRequest {
     /// Nothing was asked for: what is enabled, else `~/.xinitrc`, else the configured default.
     #[default]
     Nothing,
@@ -22,7 +22,7 @@ pub enum Request {
     Name(String),
 }
 
-impl Request {
+impl SessionRequest {
     /// Takes the words of SESSION, and whether they stood after `--`, and returns what they ask for.
     ///
     /// `home` is `$HOME`.
@@ -83,16 +83,16 @@ pub fn ids(name: &str) -> Vec<(&str, Option<&str>)> {
 mod tests {
     use std::path::Path;
 
-    use super::{Request, ids};
+    use super::{SessionRequest, ids};
 
     #[test]
     fn words() {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let command = |words: &[&str]| Request::Command(owned(words));
-        let name = |name: &str| Request::Name(name.to_owned());
-        let unit = |name: &str| Request::Unit(name.to_owned());
-        let cases: [(&[&str], bool, Request); 15] = [
-            (&[], false, Request::Nothing),
+        let command = |words: &[&str]| SessionRequest::Command(owned(words));
+        let name = |name: &str| SessionRequest::Name(name.to_owned());
+        let unit = |name: &str| SessionRequest::Unit(name.to_owned());
+        let cases: [(&[&str], bool, SessionRequest); 15] = [
+            (&[], false, SessionRequest::Nothing),
             (&["i3"], false, name("i3")),
             (&["i3:safe"], false, name("i3:safe")),
             (&["i3.desktop"], false, name("i3.desktop")),
@@ -104,23 +104,23 @@ mod tests {
             (&[""], false, command(&[""])),
             (&["i3.service"], false, unit("i3.service")),
             (&["a.target"], false, unit("a.target")),
-            (&["wm.target"], false, Request::Enabled),
-            (&["/home/a/.xinitrc"], false, Request::Xinitrc),
+            (&["wm.target"], false, SessionRequest::Enabled),
+            (&["/home/a/.xinitrc"], false, SessionRequest::Xinitrc),
             (&["/home/b/.xinitrc"], false, command(&["/home/b/.xinitrc"])),
         ];
         let home = Some(Path::new("/home/a"));
         for (words, after, expected) in cases {
-            assert_eq!(Request::parse(&owned(words), after, home), expected, "{words:?} {after:?}");
+            assert_eq!(SessionRequest::parse(&owned(words), after, home), expected, "{words:?} {after:?}");
         }
         let cases = [
-            ("", Request::Nothing),
+            ("", SessionRequest::Nothing),
             (" i3 ", name("i3")),
             ("-- i3", command(&["i3"])),
             ("i3 -c x", command(&["i3", "-c", "x"])),
             ("i3.service", unit("i3.service")),
         ];
         for (text, expected) in cases {
-            assert_eq!(Request::parse_default(text, home), expected, "{text:?}");
+            assert_eq!(SessionRequest::parse_default(text, home), expected, "{text:?}");
         }
     }
 

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::dbus::CallError;
 use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
 use crate::host::repair;
-use crate::launch::{Connection, Ending, Reply, Request, Told};
+use crate::launch::{Connection, Ending, HostDeadlines, Reply, Request};
 use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
 use crate::records::session::SessionRecord;
@@ -40,7 +40,7 @@ use crate::x11::xauthority;
 /// Why the unit fails.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
-pub enum Failure {
+pub enum ServeFailure {
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
     #[error("startxd serve is for xorg@N.service only, and systemd passed it {0} sockets; use startxd start")]
@@ -68,12 +68,12 @@ pub enum Failure {
 /// Runs the supervisor of a display until its server has ended.
 ///
 /// # Errors
-/// [`Failure`]: the unit fails with it. The host has been told, with the server's last lines.
-pub async fn run(display: Display, configured: &Deadlines) -> Result<(), Failure> {
+/// [`ServeFailure`]: the unit fails with it. The host has been told, with the server's last lines.
+pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFailure> {
     let runtime = RuntimeDir::find()?;
     let listeners = os::inherited_listeners()?;
     if listeners.is_empty() || listeners.len() > 2 {
-        return Err(Failure::NoSockets(listeners.len()));
+        return Err(ServeFailure::NoSockets(listeners.len()));
     }
     let mut stop = signal(SignalKind::terminate())?;
     runtime.create()?;
@@ -93,7 +93,7 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), Failure
 
     // One way in and one way out: whatever happens in between, the server is ended here.
     let mut server = Supervised::new("the X server", process, relay);
-    let session = Session { display, deadlines, runtime, host, server: server.pid() };
+    let session = ServedSession { display, deadlines, runtime, host, server: server.pid() };
     let outcome = session.serve(&cookie, &mut stop).await;
     server.end(deadlines.server_stop).await;
     match outcome {
@@ -111,16 +111,18 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), Failure
 }
 
 /// Connects to the host.
-async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Result<Connection, Failure> {
+async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Result<Connection, ServeFailure> {
     let end = Instant::now() + deadline;
     loop {
         match Connection::connect(&runtime.host_socket()) {
             Ok(host) => return Ok(host),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Err(Failure::NoHost(display)),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    return Err(ServeFailure::NoHost(display));
+                }
                 io::ErrorKind::WouldBlock if Instant::now() < end => sleep(LOOK_AGAIN).await,
-                io::ErrorKind::WouldBlock => return Err(Failure::HostSilent(deadline)),
-                _ => return Err(Failure::System(error)),
+                io::ErrorKind::WouldBlock => return Err(ServeFailure::HostSilent(deadline)),
+                _ => return Err(ServeFailure::System(error)),
             },
         }
     }
@@ -130,7 +132,7 @@ async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> 
 struct Launched {
     process: Process,
     host_pid: Pid,
-    told: Told,
+    told: HostDeadlines,
 }
 
 /// Asks the host for the server.
@@ -140,7 +142,7 @@ async fn launch(
     listeners: &[OwnedFd],
     output: &OwnedFd,
     deadline: Duration,
-) -> Result<Launched, Failure> {
+) -> Result<Launched, ServeFailure> {
     let host_pid = host.peer_pid()?;
     let request = Request::Launch { display, listeners: listeners.len() }.encode();
     let fds: Vec<_> = std::iter::once(output.as_fd()).chain(listeners.iter().map(AsFd::as_fd)).collect();
@@ -148,20 +150,20 @@ async fn launch(
         host.send(&request, &fds).await?;
         host.receive().await
     };
-    let mut answer = timeout(deadline, exchange).await.map_err(|_| Failure::HostSilent(deadline))??;
+    let mut answer = timeout(deadline, exchange).await.map_err(|_| ServeFailure::HostSilent(deadline))??;
     // The host lets a server that crashed wait before it comes back. It has proven itself alive, and should it die,
     // end-of-file tells: so there is no deadline for what it says next.
     while matches!(&answer, Some((bytes, _)) if Reply::decode(bytes) == Ok(Reply::Later)) {
         answer = host.receive().await?;
     }
-    let (bytes, mut fds) = answer.ok_or_else(|| Failure::Refused("it closed the connection".to_owned()))?;
+    let (bytes, mut fds) = answer.ok_or_else(|| ServeFailure::Refused("it closed the connection".to_owned()))?;
     match Reply::decode(&bytes) {
         Ok(Reply::Launched(pid, told)) if fds.len() == 1 => {
             Ok(Launched { process: Process::new(pid, fds.remove(0))?, host_pid, told })
         }
-        Ok(Reply::Refused(reason)) => Err(Failure::Refused(reason)),
-        Ok(other) => Err(Failure::Refused(format!("it answered {other:?}"))),
-        Err(malformed) => Err(Failure::Refused(malformed.to_string())),
+        Ok(Reply::Refused(reason)) => Err(ServeFailure::Refused(reason)),
+        Ok(other) => Err(ServeFailure::Refused(format!("it answered {other:?}"))),
+        Err(malformed) => Err(ServeFailure::Refused(malformed.to_string())),
     }
 }
 
@@ -227,13 +229,13 @@ enum Outcome {
     /// We were told to stop.
     Stopped,
     /// It ended by itself, or is given up.
-    Failed(Failure),
+    Failed(ServeFailure),
     /// The host died, and the session's units are down without it.
     WithoutHost(Manager),
 }
 
 /// The session that the server is for.
-struct Session {
+struct ServedSession {
     display: Display,
     deadlines: Deadlines,
     runtime: RuntimeDir,
@@ -241,7 +243,7 @@ struct Session {
     server: Pid,
 }
 
-impl Session {
+impl ServedSession {
     /// Everything between the server's launch and its end, which is the caller's.
     async fn serve(&self, cookie: &Cookie, stop: &mut Signal) -> Outcome {
         // Connecting to the manager overlaps with the server's start.
@@ -250,7 +252,7 @@ impl Session {
             let (client, manager) = tokio::join!(answers, self.connect());
             let (client, manager) = (client?, manager?);
             adopt(&manager, self.display, self.server, self.deadlines.user_manager).await;
-            Ok::<_, Failure>((client, manager))
+            Ok::<_, ServeFailure>((client, manager))
         };
         let ready = tokio::select! {
             biased;
@@ -275,7 +277,7 @@ impl Session {
         }
         tokio::select! {
             ending = server_ended(&self.host) => match ending {
-                Some(ending) => Outcome::Failed(Failure::Crashed(ending)),
+                Some(ending) => Outcome::Failed(ServeFailure::Crashed(ending)),
                 None => self.end_without_host(Some(manager)).await,
             },
             _ = stop.recv() => {
@@ -310,14 +312,14 @@ impl Session {
             while manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_going_down()) {
                 signals.next().await;
             }
-            Ok::<_, Failure>(())
+            Ok::<_, ServeFailure>(())
         };
         let _ = timeout(self.deadlines.stop, going).await;
     }
 
     /// The host died under us. Starts the ordered end and goes through it.
     async fn end_without_host(&self, manager: Option<Manager>) -> Outcome {
-        tracing::error!("{}; ending the session in its place", Failure::HostGone);
+        tracing::error!("{}; ending the session in its place", ServeFailure::HostGone);
         match self.take_down(manager).await {
             Ok(manager) => Outcome::WithoutHost(manager),
             // The record stays, for whoever can put back what it says: the repair that systemd starts when this unit fails,
@@ -327,7 +329,7 @@ impl Session {
     }
 
     /// Takes the units down that the host would have taken down. Returns a manager that answers.
-    async fn take_down(&self, manager: Option<Manager>) -> Result<Manager, Failure> {
+    async fn take_down(&self, manager: Option<Manager>) -> Result<Manager, ServeFailure> {
         let deadline = self.deadlines.user_manager;
         let answers = match &manager {
             Some(manager) => timeout(deadline, manager.version()).await.is_ok_and(|version| version.is_ok()),

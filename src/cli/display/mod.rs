@@ -16,7 +16,7 @@ use crate::displays::{Failure, claim, end, list as listed, private_display, supe
 use crate::manager::Manager;
 use crate::os::{Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
-use crate::session::{Choice, Request, Surroundings, choose_named, restarts};
+use crate::session::{Choice, SessionRequest, Surroundings, choose_named, restarts};
 use crate::x11::display::Display;
 
 /// Starts a display and prints its number.
@@ -211,7 +211,7 @@ async fn session(
 ) -> Result<Option<Choice>, Failure> {
     let Some(text) = &settings.session else { return Ok(None) };
     let around = Surroundings::from_env().or_of(manager).await;
-    let request = Request::parse_default(text, around.home.as_deref());
+    let request = SessionRequest::parse_default(text, around.home.as_deref());
     match choose_named(&request, &around, restarts(&config.crash), manager).await? {
         Choice::Unit(unit) => Err(Failure::SessionUnit(unit)),
         Choice::Wanted(units) => Err(Failure::SessionUnit(units.join(", "))),

@@ -19,7 +19,7 @@ const TARGETS: [&str; 4] =
 
 /// Everything that is shown.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct AttachedSnapshot {
     /// The display.
     display: Display,
     /// Its authority file.
@@ -40,13 +40,13 @@ pub struct Snapshot {
 ///
 /// # Errors
 /// [`NotGathered::Manager`].
-pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
+pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<AttachedSnapshot>, NotGathered> {
     let Some(attached) = AttachedRecord::of(runtime) else { return Ok(None) };
     let manager = manager.as_ref().map_err(Clone::clone)?;
     let (environment, targets, watch) =
         tokio::join!(manager.environment(), manager.states(&TARGETS), manager.state(names::ATTACHED));
     let cookie = xauthority::cookie_in(&attached.authority, attached.display);
-    Ok(Some(Snapshot {
+    Ok(Some(AttachedSnapshot {
         state: gather::ask_display(attached.display, cookie, manager).await,
         display: attached.display,
         authority: attached.authority.display().to_string(),
@@ -57,7 +57,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
     }))
 }
 
-impl Snapshot {
+impl AttachedSnapshot {
     /// What is wrong with it.
     #[must_use]
     pub fn judge(&self) -> Vec<Finding> {
@@ -102,16 +102,16 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::{DisplayState, Snapshot, TARGETS};
+    use super::{AttachedSnapshot, DisplayState, TARGETS};
     use crate::cli::status::render::tests::active;
     use crate::environment;
     use crate::x11::display::Display;
     use crate::x11::managed::{Sign, WindowManager};
 
-    fn healthy() -> Snapshot {
+    fn healthy() -> AttachedSnapshot {
         let (display, authority) = (Display::parse(":0").unwrap(), "/home/ada/.Xauthority");
         let manager = WindowManager { sign: Sign::Ewmh, name: Some("Openbox".into()), pid: None };
-        Snapshot {
+        AttachedSnapshot {
             display,
             authority: authority.into(),
             exported: vec!["DISPLAY".into()],
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found() {
-        type Fault = fn(&mut Snapshot);
+        type Fault = fn(&mut AttachedSnapshot);
         let faults: [(Fault, &str); 5] = [
             (|s| s.watch.active = "failed".into(), "startxd-attached.service is failed"),
             (|s| s.state = DisplayState::Unwell("it does not answer".into()), "display :0 is not well"),

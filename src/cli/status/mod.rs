@@ -40,7 +40,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         found.text(&findings) + &multiplexers::render(&multiplexers) + &displays(runtime, &manager).await
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
-    if matches!(found, Found::Nothing) {
+    if matches!(found, StatusOf::Nothing) {
         Exit::NotRunning
     } else if findings.iter().any(Finding::is_problem) {
         Exit::Degraded
@@ -68,22 +68,22 @@ async fn displays(runtime: &RuntimeDir, manager: &Connected) -> String {
 type Connected = Result<Manager, NoManager>;
 
 /// What there is.
-enum Found {
+enum StatusOf {
     Session(Box<gather::Snapshot>),
-    Attached(Box<attached::Snapshot>),
+    Attached(Box<attached::AttachedSnapshot>),
     Nothing,
 }
 
-async fn find(runtime: &RuntimeDir, manager: &Connected) -> Result<Found, NotGathered> {
+async fn find(runtime: &RuntimeDir, manager: &Connected) -> Result<StatusOf, NotGathered> {
     Ok(match gather::gather(runtime, manager).await? {
-        Some(snapshot) => Found::Session(Box::new(snapshot)),
+        Some(snapshot) => StatusOf::Session(Box::new(snapshot)),
         None => attached::gather(runtime, manager)
             .await?
-            .map_or(Found::Nothing, |snapshot| Found::Attached(Box::new(snapshot))),
+            .map_or(StatusOf::Nothing, |snapshot| StatusOf::Attached(Box::new(snapshot))),
     })
 }
 
-impl Found {
+impl StatusOf {
     fn judge(&self) -> Vec<Finding> {
         match self {
             Self::Session(snapshot) => judge::judge(snapshot),
@@ -116,7 +116,7 @@ pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
     let runtime = RuntimeDir::find().ok()?;
     let manager = Manager::connect(&runtime, deadline).await;
     let found = find(&runtime, &manager).await.ok()?;
-    if matches!(found, Found::Nothing) {
+    if matches!(found, StatusOf::Nothing) {
         return None;
     }
     Some(found.judge().into_iter().filter(Finding::is_problem).collect())
