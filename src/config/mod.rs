@@ -7,7 +7,6 @@
 mod keys;
 mod lines;
 mod mend;
-mod read;
 pub mod server_args;
 mod server_name;
 pub mod size;
@@ -16,12 +15,14 @@ mod value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use crate::deadline::Deadlines;
+use crate::small_file;
 use crate::suggest::nearest;
 use crate::text::one_line;
 use crate::x11::display::Display;
@@ -293,10 +294,13 @@ impl Loaded {
 }
 
 fn load_file(path: &Path, loaded: &mut Loaded) {
-    match read::read(path) {
-        Ok(Some(bytes)) => loaded.read(path, &bytes),
-        Ok(None) => {}
-        Err(why) => loaded.complaints.push(Complaint { file: path.to_path_buf(), line: None, text: why }),
+    match small_file::read(path) {
+        Ok(bytes) => loaded.read(path, &bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
+        Err(error) => {
+            let text = format!("the file is passed over: {error}");
+            loaded.complaints.push(Complaint { file: path.to_path_buf(), line: None, text });
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub enum Failure {
     SessionUnit(String),
     #[error("Xephyr is a window on another display, and DISPLAY is not set here; run it on a display, or use xvfb")]
     NoHostDisplay,
-    #[error("display {display} is taken: {taken}; leave the number away to get a free one")]
+    #[error("display {display} is taken: {taken}; omit the number to get a free one")]
     Taken { display: Display, taken: Taken },
     #[error(
         "display {0} is one of yours already; see: startxd display list, and end it with: startxd display stop {0}"

@@ -1,6 +1,6 @@
 //! Unit files: which are enabled, and lists of units (org.freedesktop.systemd1(5)).
 
-use super::{MANAGER, Manager, SERVICE_INTERFACE, UnitRow, UnitState};
+use super::{MANAGER, Manager, SERVICE_INTERFACE, UNIT_INTERFACE, UnitRow, UnitState};
 use crate::dbus::{self, CallError};
 
 /// A unit in a list.
@@ -65,5 +65,25 @@ impl Manager {
     /// The unit is no service.
     pub async fn last_main_pid(&self, unit: &str) -> Result<u32, CallError> {
         self.property(unit, SERVICE_INTERFACE, "ExecMainPID").await
+    }
+
+    /// The units that have failed, sorted by name (`ListUnitsFiltered`).
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn failed_units(&self) -> Result<Vec<String>, CallError> {
+        let reply = MANAGER.call(&self.connection, "ListUnitsFiltered", &(&["failed"][..],)).await?;
+        let rows: Vec<UnitRow> = dbus::body("ListUnitsFiltered", &reply)?;
+        let mut names: Vec<String> = rows.into_iter().map(|row| row.0).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The units that are bound to a unit by `BindsTo=`, and so hold it or fall with it.
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn bound_by(&self, unit: &str) -> Result<Vec<String>, CallError> {
+        self.property(unit, UNIT_INTERFACE, "BoundBy").await
     }
 }

@@ -9,7 +9,6 @@ mod itself;
 pub mod names;
 pub mod restore;
 pub mod signals;
-mod survey;
 pub mod transient;
 pub mod verdict;
 

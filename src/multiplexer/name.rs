@@ -99,7 +99,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum BadName {
-    #[error("the name of the {0} session is empty; give one, or leave it away for \"main\"")]
+    #[error("the name of the {0} session is empty; give one, or omit it for \"main\"")]
     Empty(Kind),
     #[error(
         "{name:?} cannot be the name of a {kind} session: {kind} would take it for an option; begin it with a letter"

@@ -155,15 +155,29 @@ impl Server {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::ffi::CString;
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, BorrowedFd};
     use std::time::{Duration, Instant};
 
     use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
     use super::{Process, Server};
     use crate::os::{self, Ending, Image, Pid};
+
+    /// A server that does what a shell's script does.
+    pub fn shell(script: &str, output: BorrowedFd<'_>) -> Server {
+        let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
+        let image = Image {
+            program: c"/bin/sh",
+            arguments: &arguments,
+            environment: &[],
+            output,
+            listeners: &[],
+            ends_with_us: false,
+        };
+        Server::start(&image).unwrap()
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_runs_is_not_on_its_way_out() {
@@ -175,19 +189,8 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn one_that_does_not_end_is_killed() {
-        let start = |script: &str| {
-            let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
-            let output = std::fs::File::options().write(true).open("/dev/null").unwrap();
-            let image = Image {
-                program: c"/bin/sh",
-                arguments: &arguments,
-                environment: &[],
-                output: output.as_fd(),
-                listeners: &[],
-                ends_with_us: false,
-            };
-            Server::start(&image).unwrap()
-        };
+        let output = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        let start = |script: &str| shell(script, output.as_fd());
         let begin = Instant::now();
         let polite = start("exec sleep 60");
         polite.end("it", Duration::from_secs(60)).await;

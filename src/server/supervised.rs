@@ -111,27 +111,17 @@ impl<P: Borrow<Process>> Drop for Supervised<P> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CString;
     use std::os::fd::AsFd;
     use std::time::Duration;
 
     use super::Supervised;
-    use crate::os::{self, Ending, Image, Pid};
+    use crate::os::{self, Ending, Pid};
+    use crate::server::process::tests::shell;
     use crate::server::{Out, Process, Relay, Server};
 
-    /// A server that does what a shell's script does.
     fn start(script: &str) -> Supervised<Server> {
         let (relay, output) = Relay::start(Out { say: |_| {}, has_room: || true }).unwrap();
-        let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
-        let image = Image {
-            program: c"/bin/sh",
-            arguments: &arguments,
-            environment: &[],
-            output: output.as_fd(),
-            listeners: &[],
-            ends_with_us: false,
-        };
-        Supervised::new("the server", Server::start(&image).unwrap(), relay)
+        Supervised::new("the server", shell(script, output.as_fd()), relay)
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -114,7 +114,7 @@ impl NoSession {
     /// Why a word is no command.
     pub(super) fn no_command(name: &str) -> Self {
         if name.is_empty() {
-            return Self::Path("the session's name is empty; give a command or a unit, or leave it away".to_owned());
+            return Self::Path("the session's name is empty; give a command or a unit, or omit it".to_owned());
         }
         if !name.contains('/') {
             return Self::Command(name.to_owned());

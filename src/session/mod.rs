@@ -7,24 +7,23 @@ mod error;
 mod named;
 pub mod offers;
 pub mod request;
-mod rescue;
-mod xsession;
+mod services;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::attributes::Attributes;
 use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
+use crate::manager::Manager;
 use crate::manager::transient::{self, RestartPolicy};
-use crate::manager::{Manager, names};
-use crate::program::{self, is_executable};
+use crate::program;
 use crate::xdg;
 pub use error::NoSession;
 pub use named::named as choose_named;
 use named::named;
 pub use request::SessionRequest;
-pub use rescue::rescue;
+pub use services::rescue;
+use services::{xinitrc, xsession};
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +130,15 @@ impl Surroundings {
         Self { path: std::env::var_os("PATH"), home, xsessions, locale: Locale::from_env() }
     }
 
+    /// As before, but for a `PATH` that is not there, as in a system unit that knows no shell's: the user manager's.
+    pub async fn or_of(mut self, manager: &Manager) -> Self {
+        if self.path.is_none() {
+            let environment = manager.environment().await.unwrap_or_default();
+            self.path = environment.get("PATH").map(Into::into);
+        }
+        self
+    }
+
     /// The program that a word means.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<PathBuf> {
@@ -168,17 +176,17 @@ pub async fn choose(
     if let Some(wanted) = not_empty(enabled(manager).await?) {
         return Ok(wanted);
     }
-    let xinitrc = around.xinitrc();
-    if xinitrc.is_file() {
-        return Ok(Choice::Command(xinitrc_service(&xinitrc)));
+    let path = around.xinitrc();
+    if path.is_file() {
+        return Ok(Choice::Command(xinitrc(&path)));
     }
     if let Some(default) = &config.session.default {
         return named(&SessionRequest::parse_default(default, around.home.as_deref()), around, restart, manager).await;
     }
-    if let Some(xsession) = xsession::service(around) {
-        return Ok(Choice::Command(xsession));
+    if let Some(service) = xsession(around) {
+        return Ok(Choice::Command(service));
     }
-    Err(NoSession::Nothing { xinitrc: xinitrc.display().to_string(), known: installed_ones(around) })
+    Err(NoSession::Nothing { xinitrc: path.display().to_string(), known: installed_ones(around) })
 }
 
 /// How often a window manager that crashes is started again; `None` for never.
@@ -216,39 +224,13 @@ async fn enabled(manager: &Manager) -> Result<Vec<String>, NoSession> {
     Ok(wanted.into_iter().filter(|(_, state)| state.load == "loaded").map(|(unit, _)| unit).collect())
 }
 
-/// `~/.xinitrc` as xinit(1) runs it: by itself if it is executable and says how, else by the shell.
-///
-/// Its end is the session's end, whatever its status, so it is never started again.
-fn xinitrc_service(xinitrc: &Path) -> transient::Service {
-    let file = xinitrc.to_string_lossy().into_owned();
-    let runnable = is_executable(xinitrc) && starts_with_interpreter(xinitrc);
-    let (program, arguments) =
-        if runnable { (xinitrc.to_owned(), vec![file]) } else { ("/bin/sh".into(), vec!["sh".to_owned(), file]) };
-    transient::Service {
-        name: names::session_service("xinitrc"),
-        description: "~/.xinitrc, the session's clients".to_owned(),
-        program,
-        arguments,
-        directory: None,
-        restart: None,
-        attributes: Attributes::of_this_process(),
-    }
-}
-
-fn starts_with_interpreter(path: &Path) -> bool {
-    use std::io::Read;
-    let mut start = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && (start.starts_with(b"#!") || &start == b"\x7fELF")
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
-    use super::{Choice, Desktop, Surroundings, xinitrc_service};
+    use super::{Choice, Desktop, Surroundings};
     use crate::desktop_entry::Locale;
     use crate::test_dir::TestDir;
 
@@ -263,25 +245,6 @@ mod tests {
     pub(super) fn surroundings(path: OsString, directory: &TestDir) -> Surroundings {
         let xsessions = vec![directory.path("")];
         Surroundings { path: Some(path), home: None, xsessions, locale: Locale::default() }
-    }
-
-    #[test]
-    fn xinitrc_runs_as_xinit_runs_it() {
-        let directory = TestDir::new();
-        let cases = [
-            ("script", "#!/bin/sh\nexec openbox\n", 0o755, false),
-            ("no-interpreter", "exec openbox\n", 0o755, true),
-            ("not-executable", "#!/bin/sh\nexec openbox\n", 0o644, true),
-            ("empty", "", 0o755, true),
-        ];
-        for (name, text, mode, by_shell) in cases {
-            let path = file(&directory, name, text, mode);
-            let service = xinitrc_service(&path);
-            let shell = PathBuf::from("/bin/sh");
-            assert_eq!(service.program, if by_shell { shell } else { path.clone() }, "{name}");
-            assert_eq!(service.arguments.last().map(String::as_str), path.to_str(), "{name}");
-            assert!(service.restart.is_none());
-        }
     }
 
     #[test]

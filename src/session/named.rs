@@ -1,11 +1,10 @@
 //! A session that was asked for by name.
 
 use super::entries::{self, Content};
-use super::{Choice, Desktop, NoSession, SessionRequest, Surroundings, offers, request, xinitrc_service};
-use crate::attributes::Attributes;
+use super::{Choice, Desktop, NoSession, SessionRequest, Surroundings, offers, request, services};
 use crate::desktop_entry::DesktopEntry;
+use crate::manager::Manager;
 use crate::manager::transient::{self, RestartPolicy};
-use crate::manager::{Manager, names};
 use crate::suggest::nearest;
 use crate::text;
 
@@ -28,7 +27,7 @@ pub async fn named(
         // Of a default: "wm.target", which has been looked at.
         SessionRequest::Nothing | SessionRequest::Enabled => Err(NoSession::NothingEnabled),
         SessionRequest::Xinitrc => match around.xinitrc() {
-            path if path.is_file() => Ok(Choice::Command(xinitrc_service(&path))),
+            path if path.is_file() => Ok(Choice::Command(services::xinitrc(&path))),
             path => Err(NoSession::no_command(&path.to_string_lossy())),
         },
     }
@@ -59,18 +58,11 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
 }
 
 fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
-    let name = words.first().map(String::as_str).unwrap_or_default();
-    let program = around.find(name).ok_or_else(|| NoSession::no_command(name))?;
-    let short = program.file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
-    Ok(Choice::Command(transient::Service {
-        name: names::session_service(&short),
-        description: format!("{short}, the window manager of this session"),
-        program,
-        arguments: words.to_vec(),
-        directory: None,
-        restart,
-        attributes: Attributes::of_this_process(),
-    }))
+    let program = services::program(words, around)?;
+    let short = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let description = format!("{short}, the window manager of this session");
+    let service = services::service(&short, description, program, words.to_vec());
+    Ok(Choice::Command(transient::Service { restart, ..service }))
 }
 
 /// A word: an entry's id, else a command, else what an entry calls itself.
@@ -107,15 +99,9 @@ fn entry_choice(
         why,
     })?;
     let names = if entry.desktop_names.is_empty() { vec![file.id.clone()] } else { entry.desktop_names.clone() };
-    let service = transient::Service {
-        name: names::session_service(&file.id),
-        description: format!("{}, the session {what}", text::one_line(&entry.name)),
-        program: runnable.program,
-        arguments: runnable.arguments,
-        directory: entry.directory.clone(),
-        restart,
-        attributes: Attributes::of_this_process(),
-    };
+    let description = format!("{}, the session {what}", text::one_line(&entry.name));
+    let service = services::service(&file.id, description, runnable.program, runnable.arguments);
+    let service = transient::Service { directory: entry.directory.clone(), restart, ..service };
     Ok(Choice::Entry { service, what, desktop: Desktop { names, session: file.id.clone(), decides: true } })
 }
 

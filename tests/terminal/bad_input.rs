@@ -118,7 +118,7 @@ fn a_session_that_does_not_exist_is_explained() {
         ("-- /nonexistent/wm --flag", ["/nonexistent/wm", "No such file", "check the path"]),
         ("/etc", ["/etc", "is a directory", "path"]),
         ("/etc/passwd", ["/etc/passwd", "not executable", "chmod"]),
-        ("''", ["the session's name is empty", "give a command or a unit", "leave it away"]),
+        ("''", ["the session's name is empty", "give a command or a unit", "or omit it"]),
         ("nosuch.service", ["nosuch.service", "does not exist", "list-unit-files"]),
         ("masked.service", ["masked.service", "masked", "unmask"]),
         ("broken.service", ["broken.service", "cannot be used", "list-unit-files"]),

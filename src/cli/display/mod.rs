@@ -50,8 +50,7 @@ pub async fn run(run: DisplayRun) -> ExitCode {
         let taken = take_signals()?;
         let display = run.display.as_deref().map(number_or_command).transpose()?;
         if display.is_some() && run.settings.is_given() {
-            let why =
-                "what a display is to be cannot be said of one that is there: leave its number away, or the options";
+            let why = "options describe a new display, and the number names one that is up; omit one of them";
             return Err(Failure::Usage(why.to_owned()));
         }
         let command = Command::find(&run.command, std::env::var_os("PATH").as_deref())?;
