@@ -3,7 +3,8 @@
 //!
 //! libFuzzer calls them with what it thinks up (`make fuzz`, [`fuzz_targets`](../fuzz_targets)), and `cargo test` with
 //! what it thought up before (`tests/corpus.rs`, which includes this file). For one more: a module here with its line in
-//! [`TARGETS`], a file in `fuzz_targets` with its `[[bin]]` in Cargo.toml, and at least one file in `corpus/NAME`.
+//! [`TARGETS`], a file in `fuzz_targets` with its `[[bin]]` in Cargo.toml, and at least one file in `corpus/NAME`; what it
+//! calls of startxd is named in `src/for_tests.rs`.
 
 pub mod attached;
 pub mod authority;

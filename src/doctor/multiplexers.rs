@@ -58,7 +58,7 @@ async fn gather(machine: &Machine, user: &str) -> MultiplexerFacts {
         user: user.to_owned(),
         units,
         enabled,
-        linger: Path::new("/var/lib/systemd/linger").join(user).exists(),
+        linger: logind::linger::lingers(user),
         policy: policy.unwrap_or_default(),
         in_sessions: in_sessions(machine.uid.as_raw()),
     }
