@@ -204,7 +204,7 @@ pub mod x11 {
         pub use crate::x11::managed::Watch;
     }
     pub mod occupied {
-        pub use crate::x11::occupied::{bound_displays, lock_holder};
+        pub use crate::x11::occupied::{BoundDisplays, bound_displays, lock_holder};
     }
     pub mod packets {
         pub use crate::x11::packets::{MAX_PACKET, Packets};

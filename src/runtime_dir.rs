@@ -9,6 +9,7 @@
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
 //! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
 //! | `display-N.toml` | the claim to the number of a display without a screen, and its settings | who starts it |
+//! | `number-N.sock` | where its supervisor gets the number from | who starts it |
 //! | `display-N.state` | what has become of it | its supervisor |
 //! | `vnc-N.sock` | where viewers reach such a display, if its server is a VNC server | that server |
 //!
@@ -195,6 +196,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn display_state(&self, display: Display) -> PathBuf {
         self.ours.join(format!("display-{}.state", display.number()))
+    }
+
+    /// Where the supervisor of that display gets its number from.
+    #[must_use]
+    pub fn handover(&self, display: Display) -> PathBuf {
+        self.ours.join(format!("number-{}.sock", display.number()))
     }
 
     /// Where viewers reach it.

@@ -19,10 +19,23 @@ use crate::deadline::LOOK_AGAIN;
 /// # Errors
 /// The address is taken, or its directory cannot be written to.
 pub fn bound(kind: SockType, flags: SockFlag, address: &UnixAddr) -> io::Result<OwnedFd> {
+    let fd = bind_at(kind, flags, address)?;
+    listen(&fd, Backlog::MAXCONN)?;
+    Ok(fd)
+}
+
+/// A socket that has `address` and does not listen: nobody else can have the address, and whoever connects is refused.
+///
+/// # Errors
+/// As [`bound`].
+pub fn held(kind: SockType, address: &UnixAddr) -> io::Result<OwnedFd> {
+    bind_at(kind, SockFlag::empty(), address)
+}
+
+fn bind_at(kind: SockType, flags: SockFlag, address: &UnixAddr) -> io::Result<OwnedFd> {
     let fd = socket(AddressFamily::Unix, kind, flags | SockFlag::SOCK_CLOEXEC, None)?;
     fchmod(fd.as_fd(), Mode::from_bits_truncate(0o600))?;
     bind(fd.as_raw_fd(), address)?;
-    listen(&fd, Backlog::MAXCONN)?;
     Ok(fd)
 }
 

@@ -12,7 +12,7 @@ use startxd::for_tests::launch::{Reply, Request};
 use startxd::for_tests::manager::names;
 use startxd::for_tests::x11::cookie::Cookie;
 use startxd::for_tests::x11::display::Display;
-use startxd::for_tests::x11::occupied::{bound_displays, lock_holder};
+use startxd::for_tests::x11::occupied::{BoundDisplays, bound_displays, lock_holder};
 use startxd::for_tests::x11::xauthority::{self, AuthorityEntry};
 
 /// A block whose names and values come from small sets, so that two of them often meet.
@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn lists_of_sockets_and_locks_are_only_read(text in "\\PC*", bytes in vec(any::<u8>(), 0..16)) {
-        prop_assert!(bound_displays(text.as_bytes()).is_empty());
+        prop_assert_eq!(bound_displays(text.as_bytes()), BoundDisplays::default());
         if let Some(pid) = lock_holder(&bytes) {
             prop_assert_eq!(format!("{:>10}\n", pid.as_raw()).into_bytes(), bytes);
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::size::{self, BadSize};
-use super::value::{absolute, article, integer, is_zero, list, number, optional, seconds, string, text, texts};
+use super::value::{
+    absolute, article, boolean, integer, is_zero, list, number, optional, seconds, string, text, texts,
+};
 use super::{Config, Ready, ServerName, server_args};
 use crate::deadline::{Deadlines, Field};
 use crate::environment::policy;
@@ -151,6 +153,18 @@ const PLAIN: &[ConfigKey] = &[
                 Ok(())
             },
             show: |config| integer(config.server.arinterval),
+        },
+    },
+    ConfigKey {
+        name: "server.others",
+        doc: "Whether other users of the machine who have the cookie can use the display, and those without a screen.",
+        takes: "true or false",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.others = boolean(value)?;
+                Ok(())
+            },
+            show: |config| toml::Value::Boolean(config.server.others),
         },
     },
     ConfigKey {
@@ -323,7 +337,7 @@ mod tests {
         let mut config = Config { display: Display::new(3), ..Config::default() };
         config.server.binary = Some("/opt/X \"1\"".into());
         config.server.args = vec!["-dpi".into(), "96".into()];
-        (config.server.dpi, config.server.ardelay) = (Some(96), Some(250));
+        (config.server.dpi, config.server.ardelay, config.server.others) = (Some(96), Some(250), true);
         config.select.timeout = Duration::from_millis(1500);
         config.session.default = Some("é\n".into());
         config.session.ready = Ready::Started;
@@ -361,6 +375,8 @@ mod tests {
             ("server.dpi", "-96", "from 0 to 1000"),
             ("server.ardelay", "2.5", "instead of a number with a fraction"),
             ("server.arinterval", "\"25\"", "instead of a string"),
+            ("server.others", "\"yes\"", "true or false instead of a string"),
+            ("server.others", "1", "instead of an integer"),
             ("displays.server", "\"Xvfb\"", "write \"xvfb\""),
             ("displays.server", "\"\"", "write \"xvfb\""),
             ("displays.size", "\"0x0\"", "from 1 to 32767"),

@@ -69,6 +69,8 @@ pub struct ServerConfig {
     pub ardelay: Option<u32>,
     /// `-arinterval`, milliseconds.
     pub arinterval: Option<u32>,
+    /// Whether other users who have the cookie are let in.
+    pub others: bool,
 }
 
 impl ServerConfig {

@@ -3,8 +3,11 @@
 /// What is refused, and why; the reasons are to be put after "ARGUMENT is not possible here: ".
 const REFUSED: &[(&[&str], &str)] = &[
     (&["-auth", "-ac"], "startxd gives the server its cookie, and without one every local user could use the display"),
-    (&["-displayfd"], "the display is the one whose socket the server is handed"),
-    (&["-nolock"], "the lock is how others see that the display is taken, and only root can do without"),
+    (
+        &["-displayfd"],
+        "startxd gives it to the server itself, and the display is the one whose socket the server is handed",
+    ),
+    (&["-nolock"], "the lock is how others see that the display is taken: startxd makes it"),
     (&["-terminate"], "the server would end with its first client, which is startxd asking whether it is ready"),
     (&["-reset"], "a reset closes the sockets that the server is handed, for good"),
     (&["-noreset", "-keeptty"], "startxd gives it to the server itself"),

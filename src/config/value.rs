@@ -62,6 +62,11 @@ pub(super) fn number(value: &DeValue<'_>, most: u32) -> Result<Option<u32>, Stri
     Ok(Some(number).filter(|number| *number > 0))
 }
 
+/// Yes or no.
+pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("write true or false instead of {}", article(value)))
+}
+
 /// Whether it is a zero of any kind.
 pub(super) fn is_zero(value: &DeValue<'_>) -> bool {
     match value {

@@ -17,6 +17,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::server::{self, Out, Relay, Server, Supervised, environment};
 use crate::session::restarts;
 use crate::x11::display::Display;
+use crate::x11::number::open_to_others;
 
 /// A server that is our child.
 pub(super) type Child = Supervised<Server>;
@@ -31,6 +32,9 @@ pub(super) fn start(
     out: Out,
     ends_with_us: bool,
 ) -> io::Result<Child> {
+    if settings.others {
+        open_to_others(settings.display)?;
+    }
     let (relay, output) = Relay::start(out)?;
     let c_string = |text: &str| CString::new(text).map_err(io::Error::from);
     let program = CString::new(settings.program.as_os_str().as_bytes())?;

@@ -50,6 +50,9 @@ pub struct ClaimSettings {
     pub server_ready: f64,
     /// For the server to end, in seconds.
     pub server_stop: f64,
+    /// Whether other users who have the cookie are let in.
+    #[serde(default)]
+    pub others: bool,
     /// Variables for the server beside those of the user manager.
     pub environment: BTreeMap<String, String>,
     /// What is to run on it.
@@ -171,6 +174,7 @@ impl Claim {
             remove_socket(self.display);
             files::remove(&runtime.authority(self.display));
             files::remove(&runtime.vnc_socket(self.display));
+            files::remove(&runtime.handover(self.display));
             files::remove(&runtime.display_state(self.display));
             files::remove(&runtime.claim(self.display));
         }
@@ -261,6 +265,7 @@ mod tests {
             client: Some(42),
             server_ready: 30.0,
             server_stop: 0.5,
+            others: true,
             environment: BTreeMap::from([("A".into(), "b \"c\"".into())]),
             session: None,
         }

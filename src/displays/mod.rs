@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! startxd display start            claims the number, writes the cookie, starts the unit, waits until it is ready
-//!   startxd-display@N.socket       the sockets of display :N: abstract name and path
+//!   startxd-display@N.socket       the socket of display :N, its path
 //!   startxd-display@N.service      startxd serve-display N, the supervisor, and its child, the server
 //!   startxd-display-session@N.service   a window manager or the like, if one was asked for
 //!   startxd-display-run-N-PID.scope     startxd display run :N -- COMMAND
@@ -24,6 +24,7 @@ mod child;
 pub mod claim;
 pub mod end;
 mod failure;
+mod handover;
 pub mod list;
 pub mod private_display;
 pub mod request;

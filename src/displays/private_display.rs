@@ -41,6 +41,7 @@ use crate::server::{NotReady, Out};
 use crate::unix_socket::bound;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
+use crate::x11::number::Number;
 use crate::x11::occupied;
 use crate::x11::xauthority;
 
@@ -51,8 +52,9 @@ struct PrivateDisplay<'a> {
     settings: ClaimSettings,
     cookie: Cookie,
     server: Child,
-    // In this order at the end: the janitor holds the claim as well.
+    // In this order at the end: the janitor holds number and claim as well.
     janitor: Option<Janitor>,
+    number: Option<Number>,
     claim: Option<Claim>,
     manager: Option<(Manager, Signals)>,
 }
@@ -95,19 +97,21 @@ impl<'a> PrivateDisplay<'a> {
         from: &mut Display,
     ) -> Result<Option<Self>, Failure> {
         tracing::debug!("begun");
-        let (claim, settings) = request.claim(runtime, &config.deadlines, *from)?;
+        let (number, claim, settings) = request.claim(runtime, &config.deadlines, *from)?;
         let display = settings.display;
-        let undo = |claim: Claim, failure| {
+        let undo = |number: Number, claim: Claim, failure| {
+            drop(number);
             claim.remove(runtime);
             Err(failure)
         };
-        let sockets = match listeners(display) {
-            Ok(sockets) => sockets,
+        let socket = match listener(display) {
+            Ok(socket) => socket,
             Err(error) => {
                 let taken = error.kind() == io::ErrorKind::AddrInUse;
                 let Some(next) = next(display).filter(|_| taken) else {
-                    return undo(claim, Failure::NoSockets(display, error));
+                    return undo(number, claim, Failure::NoSockets(display, error));
                 };
+                drop(number);
                 claim.remove(runtime);
                 *from = next;
                 return Ok(None);
@@ -117,23 +121,22 @@ impl<'a> PrivateDisplay<'a> {
         let cookie = match xauthority::ensure(&authority, display) {
             Ok(cookie) => cookie,
             Err(error) => {
-                drop(sockets);
-                return undo(claim, NotWritten::new(&authority, error).into());
+                drop(socket);
+                return undo(number, claim, NotWritten::new(&authority, error).into());
             }
         };
-        occupied::remove_temporary_lock(display);
-        let started = child::start(&settings, &sockets, TO_JOURNAL, true);
-        // Only the server has them now; and while they are open here, their path would not be taken for abandoned.
-        drop(sockets);
+        let started = child::start(&settings, std::slice::from_ref(&socket), TO_JOURNAL, true);
+        // Only the server has it now; and while it is open here, its path would not be taken for abandoned.
+        drop(socket);
         let server = match started {
             Ok(started) => started,
             Err(error) => {
                 let text = format!("the server {} cannot be executed: {error}", settings.program.display());
-                return undo(claim, Failure::ServerFailed(text));
+                return undo(number, claim, Failure::ServerFailed(text));
             }
         };
-        let mut own =
-            Self { runtime, config, settings, cookie, server, janitor: None, claim: Some(claim), manager: None };
+        let (number, claim) = (Some(number), Some(claim));
+        let mut own = Self { runtime, config, settings, cookie, server, janitor: None, number, claim, manager: None };
         tracing::debug!("the server is forked");
         own.janitor = own.janitor();
         Ok(Some(own))
@@ -310,6 +313,9 @@ impl<'a> PrivateDisplay<'a> {
             child::kill(&mut self.server, &self.settings).await;
             self.dismiss();
         }
+        // While the number is ours, or somebody else could have a socket there by now.
+        occupied::remove_socket(self.settings.display);
+        self.number = None;
         if let Some(claim) = self.claim.take() {
             claim.remove(self.runtime);
         }
@@ -333,14 +339,9 @@ fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
     matches!(poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], patience), Ok(1))
 }
 
-/// Binds the abstract name and the path of a display, 0600, and listens on both.
-///
-/// The name first: the kernel gives it once, and no server does without it. Who has that may replace a path that nobody
-/// listens on any more.
-fn listeners(display: Display) -> io::Result<[OwnedFd; 2]> {
-    let by_name =
-        bound(SockType::Stream, SockFlag::empty(), &UnixAddr::new_abstract(display.abstract_name().as_bytes())?)?;
+/// Binds the path of a display, 0600, and listens on it. Its number is ours, so one that nobody listens on any more may be
+/// replaced.
+fn listener(display: Display) -> io::Result<OwnedFd> {
     occupied::remove_socket(display);
-    let by_path = bound(SockType::Stream, SockFlag::empty(), &UnixAddr::new(&display.socket_path())?)?;
-    Ok([by_name, by_path])
+    bound(SockType::Stream, SockFlag::empty(), &UnixAddr::new(&display.socket_path())?)
 }

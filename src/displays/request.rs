@@ -16,6 +16,7 @@ use crate::os::Pid;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
 use crate::x11::display::Display;
+use crate::x11::number::{NotOurs, Number};
 use crate::x11::occupied::{self, Taken};
 
 /// What is wanted.
@@ -35,12 +36,14 @@ pub struct DisplayRequest {
     pub session: Option<Choice>,
     /// When a session counts as up.
     pub ready: Ready,
+    /// Whether other users who have the cookie are let in.
+    pub others: bool,
     /// The process whose end is the display's.
     pub client: Option<Pid>,
 }
 
 impl DisplayRequest {
-    /// Claims the asked-for number, or the first free one from `from` on.
+    /// Takes and claims the asked-for number, or the first free one from `from` on.
     ///
     /// # Errors
     /// The number is taken, or there is none, or no place for it.
@@ -49,22 +52,34 @@ impl DisplayRequest {
         runtime: &RuntimeDir,
         deadlines: &Deadlines,
         mut from: Display,
-    ) -> Result<(Claim, ClaimSettings), Failure> {
+    ) -> Result<(Number, Claim, ClaimSettings), Failure> {
+        let after = |display| next(display).ok_or_else(|| Failure::NoNumber(io::ErrorKind::AddrInUse.into()));
+        let not_free = |display, taken: Taken| Failure::Taken { display, taken: taken.with_owner(display) };
         loop {
             let display = match self.display {
                 Some(asked) if claim::all(runtime).contains(&asked) => return Err(Failure::Yours(asked)),
                 Some(asked) => match occupied::look(asked).map_err(Failure::NoNumber)? {
                     Taken::Free => asked,
-                    taken => return Err(Failure::Taken { display: asked, taken }),
+                    taken => return Err(not_free(asked, taken)),
                 },
                 None => occupied::first_free(from).map_err(Failure::NoNumber)?,
+            };
+            let number = match Number::take(display) {
+                Ok(number) => number,
+                Err(NotOurs::Taken(taken)) if self.display.is_some() => return Err(not_free(display, taken)),
+                // Somebody else has looked at the same moment.
+                Err(NotOurs::Taken(_)) => {
+                    from = after(display)?;
+                    continue;
+                }
+                Err(NotOurs::Failed(error)) => return Err(Failure::NoNumber(error)),
             };
             runtime.create()?;
             let settings = self.settings(runtime, deadlines, display);
             match Claim::make(runtime, &settings) {
-                Ok(Some(claim)) => return Ok((claim, settings)),
+                Ok(Some(claim)) => return Ok((number, claim, settings)),
                 Ok(None) if self.display.is_some() => return Err(Failure::Yours(display)),
-                Ok(None) => from = next(display).ok_or_else(|| Failure::NoNumber(io::ErrorKind::AddrInUse.into()))?,
+                Ok(None) => from = after(display)?,
                 // The directory went between the two, with the last display of somebody else.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(NotWritten::new(&runtime.claim(display), error).into()),
@@ -93,6 +108,7 @@ impl DisplayRequest {
             client: self.client.map(Pid::as_raw),
             server_ready: deadlines.server_ready.as_secs_f64(),
             server_stop: deadlines.server_stop.as_secs_f64(),
+            others: self.others,
             environment,
             session: self.session.as_ref().and_then(|choice| session(choice, display, &authority)),
         }

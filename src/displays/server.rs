@@ -1,8 +1,8 @@
 //! The servers that need no screen, and their command lines.
 //!
-//! Debian's Xvfb, Xephyr and Xvnc (TigerVNC) all take the sockets that they are handed (sd_listen_fds(3), by libxtrans),
-//! as the Xorg does that they are built from: seen on Debian 12, 13 and sid. A server that does not take them would bind
-//! the names itself, fail, as they are taken, and say so.
+//! Debian's Xvfb, Xephyr and Xvnc (TigerVNC) all take the socket that they are handed (sd_listen_fds(3), by libxtrans) and
+//! leave name and lock to us, as the Xorg does that they are built from: seen on Debian 12, 13 and sid. A server that does
+//! not would want them itself, fail, as they are taken, and say so.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +14,7 @@ use crate::config::ServerName;
 use crate::config::size::Size;
 use crate::program::find;
 use crate::x11::display::Display;
+use crate::x11::server::ALWAYS;
 
 /// How a server is told its size, and what it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub struct ServerLine<'a> {
 impl ServerLine<'_> {
     /// The arguments, the name first.
     ///
-    /// `-noreset`, because a reset closes the sockets that the server is handed (x11/server.rs).
+    /// [`ALWAYS`] has its reasons beside it.
     #[must_use]
     pub fn arguments(&self, program: &Program) -> Vec<String> {
         let name = program.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -143,7 +144,8 @@ impl ServerLine<'_> {
             }
             ServerKind::Xvnc => add(&["-geometry", &size.to_string(), "-depth", &depth.to_string()]),
         }
-        add(&["-noreset", "-nolisten", "tcp", "-auth", &self.authority.display().to_string()]);
+        add(&ALWAYS);
+        add(&[&self.authority.display().to_string()]);
         if self.is_by_socket(program) {
             // Only the user can reach this socket, so viewers need not say who they are; and no TCP port is open. Who asks
             // for a port gets the server's own default: viewers need a password.
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn command_lines() {
-        let common = "-noreset -nolisten tcp -auth /a";
+        let common = "-noreset -nolisten tcp -nolisten local -displayfd 4 -auth /a";
         assert_eq!(
             line(ServerKind::Xvfb, &["-ardelay", "9"]),
             format!("X :7 -screen 0 1280x1024x24 {common} -ardelay 9")

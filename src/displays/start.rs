@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use zbus::OwnedObjectPath;
 
 use super::claim::{Claim, ClaimState};
+use super::handover::Offer;
 use super::request::{DisplayRequest, next};
 use super::{FIRST, Failure, end};
 use crate::config::Ready;
@@ -18,6 +19,7 @@ use crate::x11::client::Client;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::managed::Watch;
+use crate::x11::number::Number;
 use crate::x11::occupied;
 use crate::x11::xauthority;
 
@@ -33,6 +35,8 @@ pub struct Starter<'a> {
     pub request: &'a DisplayRequest,
     /// The claim to the number, as soon as there is one.
     claim: Option<Claim>,
+    /// The number itself, until its supervisor has it.
+    number: Option<Number>,
     /// The number.
     display: Option<Display>,
 }
@@ -46,7 +50,7 @@ impl<'a> Starter<'a> {
         deadlines: &'a Deadlines,
         request: &'a DisplayRequest,
     ) -> Self {
-        Self { runtime, manager, deadlines, request, claim: None, display: None }
+        Self { runtime, manager, deadlines, request, claim: None, number: None, display: None }
     }
 
     /// Brings the display up. Returns its number when its server answers and, if it has a session, that manages it.
@@ -59,13 +63,13 @@ impl<'a> Starter<'a> {
         let mut signals = self.manager.signals().await?;
         let mut from = self.request.display.unwrap_or(FIRST);
         loop {
-            let (claim, settings) = self.request.claim(self.runtime, self.deadlines, from)?;
+            let (number, claim, settings) = self.request.claim(self.runtime, self.deadlines, from)?;
             let display = settings.display;
-            (self.claim, self.display) = (Some(claim), Some(display));
+            (self.number, self.claim, self.display) = (Some(number), Some(claim), Some(display));
             let outcome = self.attempt(display, &mut signals).await;
             let Err(failure) = outcome else { return Ok(display) };
             self.take_down().await;
-            // Somebody else's server, or another user's, was faster by a moment: then not this number, but the next.
+            // A server that makes no lock, of somebody's, was faster by a moment: then not this number, but the next.
             let lost = self.request.display.is_none() && !occupied::look(display).is_ok_and(|taken| taken.is_free());
             match next(display) {
                 Some(next) if lost => from = next,
@@ -81,6 +85,7 @@ impl<'a> Starter<'a> {
             let which = display;
             tracing::warn!("display {which} cannot be taken down: {error}");
         }
+        self.number = None;
         if let Some(claim) = self.claim.take() {
             claim.remove(self.runtime);
         }
@@ -92,16 +97,38 @@ impl<'a> Starter<'a> {
         ClaimState::read(self.runtime, self.display?).failed
     }
 
-    async fn attempt(&self, display: Display, signals: &mut Signals) -> Result<(), Failure> {
+    async fn attempt(&mut self, display: Display, signals: &mut Signals) -> Result<(), Failure> {
         let authority = self.runtime.authority(display);
         let written = xauthority::ensure(&authority, display);
         let cookie = written.map_err(|error| NotWritten::new(&authority, error))?;
         let service = names::display_service(display);
+        let offer = Offer::make(self.runtime, display).map_err(|error| {
+            let path = self.runtime.handover(display);
+            NotWritten::new(&path, error)
+        })?;
         let job = self.manager.start(&service, Mode::Replace).await?;
         // The supervisor has its own deadlines; this is for a manager that does not even start it.
         let patience = self.deadlines.server_ready + self.deadlines.server_stop + self.deadlines.user_manager;
-        let done = timeout(patience, self.job_done(&job, &service, signals)).await;
-        done.map_err(|_| Failure::NotStarted { unit: service, result: "timeout".to_owned() })??;
+        let done = async {
+            let give = async {
+                if let Some(number) = &self.number {
+                    offer.give(number).await;
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                biased;
+                done = timeout(patience, self.job_done(&job, &service, signals)) => done,
+                () = give => unreachable!("it never ends"),
+            }
+        };
+        let late = |_| Failure::NotStarted { unit: service.clone(), result: "timeout".to_owned() };
+        done.await.map_err(late)??;
+        drop(offer);
+        // The unit is up, so its supervisor has the number.
+        if let Some(number) = self.number.take() {
+            number.hand_over();
+        }
         if self.request.session.is_some() {
             self.session_is_up(display, &cookie, signals).await?;
         }

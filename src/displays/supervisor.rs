@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::child::{self, Child};
 use super::claim::{self, Claim, ClaimSettings, ClaimState};
+use super::handover;
 use crate::config::Crash;
 use crate::deadline::Deadlines;
 use crate::launch::Ending;
@@ -23,7 +24,8 @@ use crate::os;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::server::Out;
 use crate::x11::display::Display;
-use crate::x11::{occupied, xauthority};
+use crate::x11::number::Number;
+use crate::x11::xauthority;
 
 /// Why the unit fails.
 #[derive(Debug, Error)]
@@ -31,7 +33,7 @@ use crate::x11::{occupied, xauthority};
 pub enum Broken {
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
-    #[error("startxd-display@N.service is started by systemd with two sockets, not {0}; use startxd display start")]
+    #[error("startxd-display@N.service is started by systemd with one socket, not {0}; use startxd display start")]
     NoSockets(usize),
     #[error("display {0} has no settings; this unit is for startxd display start to start")]
     NoSettings(Display),
@@ -39,6 +41,8 @@ pub enum Broken {
     Unreadable(Display, io::Error),
     #[error("an earlier supervisor of display {0} was killed; end it with: startxd display stop {0}")]
     Again(Display),
+    #[error("{0}")]
+    NumberTaken(String),
     #[error("the server {0} cannot be executed: {1}")]
     NotExecuted(String, io::Error),
     #[error("{0}")]
@@ -64,7 +68,7 @@ enum End {
 pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Result<(), Broken> {
     let runtime = RuntimeDir::find()?;
     let listeners = os::inherited_listeners()?;
-    if listeners.len() != 2 {
+    if listeners.len() != 1 {
         return Err(Broken::NoSockets(listeners.len()));
     }
     let settings = claim::settings(&runtime, display).map_err(|error| Broken::Unreadable(display, error))?;
@@ -74,10 +78,14 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
         _ => Broken::System(error),
     })?;
     let mut server = None;
-    let brought_up = bring_up(&runtime, &settings, listeners, &mut server, &mut state).await;
+    let received = handover::receive(&runtime, display, deadlines.launch).await.map_err(Broken::NumberTaken);
+    let (number, brought_up) = match received {
+        Ok(number) => (Some(number), bring_up(&runtime, &settings, listeners, &mut server, &mut state).await),
+        Err(taken) => (None, Err(taken)),
+    };
     let failed = match (brought_up, server.as_mut()) {
         (Ok(Some(stop)), Some(server)) => {
-            let life = Life { runtime: &runtime, settings: &settings, deadlines, crash, state, server, stop };
+            let life = Life { runtime: &runtime, settings: &settings, deadlines, crash, state, server, number, stop };
             life.live().await;
             return Ok(());
         }
@@ -91,6 +99,7 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
     match failed {
         // Told to stop before it was ready.
         None => {
+            drop(number);
             clean(&runtime, display);
             Ok(())
         }
@@ -114,7 +123,6 @@ async fn bring_up(
     let display = settings.display;
     let mut stop = signal(SignalKind::terminate())?;
     let cookie = xauthority::ensure(&runtime.authority(display), display)?;
-    occupied::remove_temporary_lock(display);
     let started = child::start(settings, &listeners, Out::STDERR, false)
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
     let server = server.insert(started);
@@ -157,6 +165,7 @@ struct Life<'a> {
     crash: &'a Crash,
     state: ClaimState,
     server: &'a mut Child,
+    number: Option<Number>,
     stop: Signal,
 }
 
@@ -191,6 +200,8 @@ impl Life<'_> {
         }
         child::kill(self.server, self.settings).await;
         self.forget_session().await;
+        // Before the claim, whose end tells others that nothing is left.
+        self.number = None;
         clean(self.runtime, display);
     }
 

@@ -79,14 +79,16 @@ fn judge(facts: &DisplayFacts) -> Option<Finding> {
     let lock = display.lock_path().display().to_string();
     let socket = display.socket_path().display().to_string();
     match &facts.taken {
-        Taken::Bound => None,
+        // A name without a path is a number that was taken this very moment, or that somebody keeps others from.
+        Taken::Bound { .. } | Taken::Named { .. } => None,
         Taken::Free if facts.locked => {
             Some(DISPLAY_STALE.found(format!("{lock} is of a server that is gone"), format!("rm {lock}")))
         }
         Taken::Free => Some(DISPLAY_STALE.found(format!("nobody listens on {socket}"), format!("rm {socket}"))),
         Taken::Locked { pid } => {
-            // Xorg, Xwayland, Xvnc, X: all of them begin so. A process that cannot be looked at may be one.
-            let holder = facts.holder.as_deref().filter(|name| !name.starts_with('X'))?;
+            // Xorg, Xwayland, Xvnc, X: all of them begin so. A process that cannot be looked at may be one. Of ours, the host
+            // or the supervisor has the lock.
+            let holder = facts.holder.as_deref().filter(|name| !name.starts_with('X') && *name != "startxd")?;
             Some(DISPLAY_ODD_LOCK.found(
                 format!("{lock} names process {pid}, which is no X server but {holder:?}"),
                 format!("sudo rm {lock}"),
@@ -123,11 +125,13 @@ mod tests {
     fn each_fault_is_found() {
         let (pid, uid) = (Pid::from_raw(7), Uid::from_raw(7));
         let cases = [
-            (Taken::Bound, true, None, None),
+            (Taken::Bound { by: Some(uid) }, true, None, None),
+            (Taken::Named { by: None }, true, None, None),
             (Taken::Free, true, None, Some("display.stale")),
             (Taken::Free, false, None, Some("display.stale")),
             (Taken::Locked { pid }, true, Some("Xorg"), None),
             (Taken::Locked { pid }, true, None, None),
+            (Taken::Locked { pid }, true, Some("startxd"), None),
             (Taken::Locked { pid }, true, Some("bash"), Some("display.odd-lock")),
             (Taken::ForeignLock { uid }, true, None, Some("display.blocked")),
             (Taken::ForeignSocket { uid }, false, None, Some("display.blocked")),

@@ -43,7 +43,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
 pub fn is_alive(display: &str) -> bool {
     // The screen does not matter.
     let name = display.split_once('.').map_or(display, |(name, _)| name);
-    Display::parse(name).is_ok_and(|display| matches!(occupied::look(display), Ok(Taken::Bound)))
+    Display::parse(name).is_ok_and(|display| matches!(occupied::look(display), Ok(Taken::Bound { .. })))
 }
 
 fn judge(facts: &EnvironmentFacts) -> Vec<Finding> {

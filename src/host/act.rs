@@ -26,6 +26,7 @@ use crate::session::applications;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
+use crate::x11::occupied::{self, Taken};
 
 /// A call that is on its way, and the event that comes of it, if one does.
 pub(super) type Call = Pin<Box<dyn Future<Output = Option<Event>> + Send>>;
@@ -226,6 +227,29 @@ pub(super) fn job_done(manager: Option<Manager>, job: OwnedObjectPath, unit: Str
             _ => None,
         };
         Some(Event::JobDone { job: JobId(job.to_string()), result, end })
+    })
+}
+
+/// The job of the server's unit has failed because its socket did not come up: which has failed, and why, as far as that
+/// can be seen.
+pub(super) fn socket_failed(manager: Option<Manager>, job: OwnedObjectPath, display: Display) -> Call {
+    Box::pin(async move {
+        let unit = names::xorg_socket(display);
+        let result = match manager {
+            Some(manager) => manager.socket_result(&unit).await.unwrap_or_default(),
+            None => String::new(),
+        };
+        let in_the_way = match occupied::look(display) {
+            // The name is ours.
+            Ok(Taken::Free | Taken::Named { .. } | Taken::Locked { .. }) | Err(_) => String::new(),
+            Ok(taken) => format!(": {taken}"),
+        };
+        let path = display.socket_path();
+        let text = format!(
+            "{unit} failed ({result}), so nobody listens on {}{in_the_way}; see: journalctl --user -b -u {unit}",
+            path.display()
+        );
+        Some(Event::JobDone { job: JobId(job.to_string()), result: format!("dependency: {text}"), end: None })
     })
 }
 

@@ -30,11 +30,10 @@ use super::why::Why;
 use crate::config::{Config, Ready};
 use crate::launch::{HostDeadlines, Reply, Request};
 use crate::manager::transient::Service;
-use crate::manager::{self, Manager, restore};
+use crate::manager::{self, Manager, names, restore};
 use crate::os;
 use crate::session::{self, Choice, Surroundings};
 use crate::x11::display::Display;
-use crate::x11::occupied::lock_holder_of;
 
 /// What the preparation brings.
 pub(super) struct Ground {
@@ -69,7 +68,7 @@ pub(super) struct Parts {
 
 /// A supervisor's request, until its server is forked.
 struct LaunchRequest {
-    /// A pipe for output, then the listening sockets.
+    /// A pipe for output, then the listening socket.
     fds: Vec<OwnedFd>,
 }
 
@@ -248,13 +247,7 @@ impl Driver {
     /// The server was reaped.
     fn server_ended(&mut self) {
         self.sights = None;
-        let pid = self.server.take().map(|server| server.process.pid);
-        let Some(display) = self.display() else { return };
-        // A killed server leaves its lock file: one that names the server that we reaped is ours.
-        let holder = lock_holder_of(display);
-        if holder.is_some() && holder == pid {
-            let _ = std::fs::remove_file(display.lock_path());
-        }
+        self.server = None;
     }
 
     fn display(&self) -> Option<Display> {
@@ -288,8 +281,8 @@ impl Driver {
     /// What is wrong with the descriptors of a launch: what another process hands us is checked before a server is let loose
     /// on it.
     fn problem_with(&self, listeners: usize, fds: &[OwnedFd]) -> Option<String> {
-        if !(1..=2).contains(&listeners) || fds.len() != listeners + 1 {
-            return Some("a launch takes one descriptor for output and one or two listening sockets".to_owned());
+        if listeners != 1 || fds.len() != 2 {
+            return Some("a launch takes one descriptor for output and one listening socket".to_owned());
         }
         self.plan.as_ref()?.problem_with(&fds[1..]).map(str::to_owned)
     }
@@ -329,7 +322,12 @@ impl Driver {
                 Event::JobDone { job: JobId(job.to_string()), result, end: None }
             }
             ManagerEvent::Told(manager::Signal::JobDone { job, unit, result }) => {
-                act::send(act::job_done(self.connected(), job, unit, result), &self.events).await;
+                let of_the_server = |display: &Display| result == "dependency" && unit == names::xorg_service(*display);
+                let call = match self.display().filter(of_the_server) {
+                    Some(display) => act::socket_failed(self.connected(), job, display),
+                    None => act::job_done(self.connected(), job, unit, result),
+                };
+                act::send(call, &self.events).await;
                 return None;
             }
             ManagerEvent::Told(manager::Signal::Restarts { unit, end }) => {

@@ -24,10 +24,11 @@
 //!
 //! # One full start
 //!
-//! 1. The host asks the user manager for `xorg@0.service`; its `Requires=` brings `xorg@0.socket`, which binds
-//!    `/tmp/.X11-unix/X0` and the abstract name. It exports the environment, and then asks for `xorg.target`.
+//! 1. The host takes the display's number ([`crate::x11::number`]) and asks the user manager for `xorg@0.service`; its
+//!    `Requires=` brings `xorg@0.socket`, which binds `/tmp/.X11-unix/X0`. It exports the environment, and then asks for
+//!    `xorg.target`.
 //! 2. The supervisor (`startxd serve 0`, main process of `xorg@0.service`) connects to the launch socket and asks for
-//!    the server, handing over the listening sockets and a pipe for its output.
+//!    the server, handing over the listening socket and a pipe for its output.
 //! 3. The host forks the server ([`server`]): here, because logind finds a server's session by its pid's scope, and
 //!    the kernel allows VT ioctls only where the VT is the controlling terminal. It answers with a pidfd.
 //! 4. Now, and not before, the host asks for the window manager and `wm.target`: until the fork the processors are left to
@@ -156,6 +157,7 @@ async fn prepare_ground(
         seat: clearance.seat.clone(),
         authority: prepared.runtime().authority(prepared.display),
         extra: config.server.arguments(),
+        others: config.server.others,
     };
     let deadline = config.deadlines.user_manager;
     let link = ManagerLink::new(clearance.runtime.clone(), deadline, clearance.manager.clone(), signals, process);

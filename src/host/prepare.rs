@@ -26,6 +26,7 @@ use crate::runtime_dir::RuntimeDir;
 use crate::session::Choice;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
+use crate::x11::number::{NotOurs, Number};
 use crate::x11::occupied::{self, SocketDirProblem, Taken, remove_socket};
 use crate::x11::xauthority;
 
@@ -49,6 +50,8 @@ pub enum NotPrepared {
 
 /// A session that can begin: locked and recorded.
 pub struct Prepared {
+    // Given back before the lock, so that the next start finds the number free.
+    _number: Number,
     lock: SessionLock,
     /// The display's name.
     pub display: Display,
@@ -69,13 +72,12 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     let manager = &clearance.manager;
     let lock = SessionLock::take(&clearance.runtime, config.deadlines.going_down).await?;
     repair(&lock, manager, &config.deadlines).await;
-    let display = choose_display(config.display, manager).await?;
-    occupied::remove_temporary_lock(display);
+    let (display, number) = choose_display(config.display, manager).await?;
     let authority = lock.runtime.authority(display);
     // Nothing after the cookie waits, so a start that is given up has either no cookie or all of this.
     let recorded = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, exported) = recorded.inspect_err(|_| remove(&authority))?;
-    Ok(Prepared { lock, display, cookie, record, exported, is_left: false })
+    Ok(Prepared { _number: number, lock, display, cookie, record, exported, is_left: false })
 }
 
 /// Writes what has to be on disk before the first change: the cookie and the record.
@@ -165,22 +167,29 @@ impl Drop for Prepared {
     }
 }
 
-/// The asked-for display if it is free, or the first free one.
-async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<Display, NotPrepared> {
+/// Takes the asked-for display if it is free, or the first free one.
+///
+/// A race: somebody else can have looked at the same moment. What counts is who takes the number; whoever loses looks at the
+/// next one.
+async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<(Display, Number), NotPrepared> {
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
     let first =
         asked.or_else(|| Display::new(0)).ok_or_else(|| NotPrepared::NoDisplay(io::ErrorKind::InvalidInput.into()))?;
     let mut in_the_way = Taken::Free;
     for (display, taken) in occupied::Paths::default().looks(first).map_err(NotPrepared::NoDisplay)? {
-        let taken = taken.map_err(NotPrepared::NoDisplay)?;
-        if taken.is_free() || (matches!(taken, Taken::Bound) && is_armed(display, manager).await) {
-            return Ok(display);
+        let mut taken = taken.map_err(NotPrepared::NoDisplay)?;
+        if taken.is_free() || (matches!(taken, Taken::Bound { .. }) && is_armed(display, manager).await) {
+            match Number::take(display) {
+                Ok(number) => return Ok((display, number)),
+                Err(NotOurs::Taken(meanwhile)) => taken = meanwhile,
+                Err(NotOurs::Failed(error)) => return Err(NotPrepared::NoDisplay(error)),
+            }
         }
         if asked.is_some() {
-            return Err(NotPrepared::DisplayTaken { display, taken });
+            return Err(NotPrepared::DisplayTaken { display, taken: taken.with_owner(display) });
         }
         if in_the_way.is_free() {
-            in_the_way = taken;
+            in_the_way = taken.with_owner(display);
         }
     }
     Err(NotPrepared::NoDisplay(occupied::all_taken(first, &in_the_way)))

@@ -12,6 +12,7 @@ use crate::os::Image;
 use crate::seat::Seat;
 use crate::server::{Server, environment};
 use crate::x11::display::Display;
+use crate::x11::number::open_to_others;
 use crate::x11::server;
 
 /// What is the same for every server of a session.
@@ -26,6 +27,8 @@ pub struct Plan {
     pub authority: PathBuf,
     /// Configured arguments.
     pub extra: Vec<String>,
+    /// Whether other users who have the cookie are let in.
+    pub others: bool,
 }
 
 impl Plan {
@@ -38,9 +41,7 @@ impl Plan {
             let Ok(address) = getsockname::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(listener)) else {
                 return Some("a descriptor is no Unix socket");
             };
-            let by_path = address.path() == Some(self.display.socket_path().as_path());
-            let by_name = address.as_abstract() == Some(self.display.abstract_name().as_bytes());
-            if !by_path && !by_name {
+            if address.path() != Some(self.display.socket_path().as_path()) {
                 return Some("a socket has another display's address");
             }
             if getsockopt(listener, AcceptConn) != Ok(true) {
@@ -55,6 +56,10 @@ impl Plan {
     /// # Errors
     /// The program could not be executed.
     pub fn launch(&self, listeners: &[OwnedFd], output: &OwnedFd) -> io::Result<Server> {
+        if self.others {
+            // Each time: the manager may have bound the path anew.
+            open_to_others(self.display)?;
+        }
         let arguments = server::arguments(self.display, &self.seat, &self.authority, &self.extra)?;
         let environment = environment()?;
         let program = CString::new(self.program.as_os_str().as_bytes())?;

@@ -414,6 +414,14 @@ impl Manager {
         Ok(ServiceEnd { result, code, status })
     }
 
+    /// How a socket unit's last start went: "success", "resources" and more (systemd.socket(5)).
+    ///
+    /// # Errors
+    /// The unit is no socket.
+    pub async fn socket_result(&self, unit: &str) -> Result<String, CallError> {
+        self.property(unit, "org.freedesktop.systemd1.Socket", "Result").await
+    }
+
     /// The main process of a service, if one runs.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub struct Image<'a> {
     pub environment: &'a [CString],
     /// Standard output and standard error; standard input is /dev/null.
     pub output: BorrowedFd<'a>,
-    /// Becomes descriptors 3, 4, … of the child.
+    /// Becomes descriptors 3, 4, … of the child; the one behind them is /dev/null, for the server's `-displayfd`.
     pub listeners: &'a [BorrowedFd<'a>],
     /// Whether it gets SIGTERM when we end, however that happens (prctl(2), `PR_SET_PDEATHSIG`).
     pub ends_with_us: bool,
@@ -49,7 +49,6 @@ pub struct Image<'a> {
 /// # Errors
 /// fork(2) or execve(2) failed; the child is reaped then.
 pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
-    let dev_null = std::fs::File::open("/dev/null")?;
     let mut listen_pid = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0\0";
     let listen_fds = CString::new(format!("LISTEN_FDS={}", image.listeners.len()))?;
     let mut environment: Vec<*const c_char> = image.environment.iter().map(|entry| entry.as_ptr()).collect();
@@ -66,6 +65,8 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
         // SAFETY: as above.
         Ok(unsafe { OwnedFd::from_raw_fd(raw) })
     };
+    let dev_null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let dev_null = move_up(dev_null.as_raw_fd())?;
     let listeners = image.listeners.iter().map(|fd| move_up(fd.as_raw_fd())).collect::<io::Result<Vec<_>>>()?;
     let output = move_up(image.output.as_raw_fd())?;
     let (report_in, report_low) = pipe2(OFlag::O_CLOEXEC)?;
@@ -82,7 +83,7 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
         0 => {
             let parent = image.ends_with_us.then_some(parent);
             let plan =
-                SpawnPlan { stdin: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources, parent };
+                SpawnPlan { nothing: dev_null.as_raw_fd(), output: output.as_raw_fd(), listeners: &sources, parent };
             // SAFETY: this is the freshly forked child; the arrays are null-terminated, and `pid_digits` is the end of
             // one of the environment's strings.
             let errno = unsafe { become_image(&plan, image.program, &arguments, &environment, pid_digits) };
@@ -103,7 +104,8 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
 
 /// Which descriptors the child places where.
 struct SpawnPlan<'a> {
-    stdin: RawFd,
+    /// Opened for both.
+    nothing: RawFd,
     output: RawFd,
     listeners: &'a [RawFd],
     /// Whose end is the child's.
@@ -143,8 +145,9 @@ unsafe fn become_image(
         libc::signal(libc::SIGTTIN, libc::SIG_IGN);
         libc::signal(libc::SIGTTOU, libc::SIG_IGN);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        let standard = [(plan.stdin, 0), (plan.output, 1), (plan.output, 2)];
-        let placed = plan.listeners.iter().zip(LISTEN_FDS_START..).map(|(&from, to)| (from, to));
+        let standard = [(plan.nothing, 0), (plan.output, 1), (plan.output, 2)];
+        let behind = std::iter::once(&plan.nothing);
+        let placed = plan.listeners.iter().chain(behind).zip(LISTEN_FDS_START..).map(|(&from, to)| (from, to));
         for (from, to) in standard.into_iter().chain(placed) {
             // dup2 clears close-on-exec on the copy.
             if libc::dup2(from, to) < 0 {
@@ -153,7 +156,7 @@ unsafe fn become_image(
         }
         // What a shell or a greeter leaked into us must not reach the server. Best effort: CLOSE_RANGE_CLOEXEC came with
         // Linux 5.11, and our own descriptors are close-on-exec anyway.
-        let first = 3 + plan.listeners.len();
+        let first = 3 + plan.listeners.len() + 1;
         libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
         libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
     }
@@ -210,7 +213,7 @@ mod tests {
     fn child_gets_its_own_pid_and_the_listeners_at_three() {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let listener = std::os::unix::net::UnixDatagram::unbound().unwrap();
-        let script = "echo $((10#$LISTEN_PID == $$)) $LISTEN_FDS; readlink /proc/self/fd/3 | cut -c1-6; ls /proc/self/fd | wc -l";
+        let script = "echo $((10#$LISTEN_PID == $$)) $LISTEN_FDS; readlink /proc/self/fd/3 | cut -c1-6; readlink /proc/self/fd/4; ls /proc/self/fd | wc -l";
         let arguments = ["bash", "-c", script].map(|text| CString::new(text).unwrap());
         let environment = [CString::new("PATH=/usr/bin:/bin").unwrap()];
         let image = Image {
@@ -226,8 +229,8 @@ mod tests {
         let mut output = String::new();
         reader.read_to_string(&mut output).unwrap();
         nix::sys::wait::waitpid(pid, None).unwrap();
-        // 0, 1, 2, 3, and the directory that ls itself reads: nothing else has leaked.
-        assert_eq!(output, "1 1\nsocket\n5\n");
+        // 0, 1, 2, 3, 4, and the directory that ls itself reads: nothing else has leaked.
+        assert_eq!(output, "1 1\nsocket\n/dev/null\n6\n");
     }
 
     #[test]

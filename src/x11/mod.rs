@@ -4,6 +4,7 @@ pub mod client;
 pub mod cookie;
 pub mod display;
 pub mod managed;
+pub mod number;
 pub mod occupied;
 pub mod packets;
 pub mod server;

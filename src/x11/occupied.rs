@@ -4,7 +4,6 @@
 //! hangs would hang us. The kernel's list of bound names and the lock files say it all.
 
 mod socket_dir;
-mod temporary_lock;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,7 +22,6 @@ use crate::files;
 use crate::os::unix_sockets;
 
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
-pub use temporary_lock::remove_temporary_lock;
 
 /// So many numbers are looked at for a free one. Everybody can put a lock into /tmp for each number that there is; whoever
 /// has taken so many has taken the next one, too.
@@ -34,8 +32,16 @@ const MOST: usize = 4096;
 pub enum Taken {
     /// Nothing: a server can have it.
     Free,
-    /// A process has the display's socket, by path or by abstract name. It can be our own `xorg@N.socket`.
-    Bound,
+    /// A process has the display's socket. It can be our own `xorg@N.socket`.
+    Bound {
+        /// Who has made the socket, if that can be seen.
+        by: Option<Uid>,
+    },
+    /// A process has the abstract name of the display's socket alone.
+    Named {
+        /// Who; to be had by [`Taken::with_owner`].
+        by: Option<Uid>,
+    },
     /// A live process holds the display's lock.
     Locked {
         /// The process that the lock names.
@@ -63,6 +69,19 @@ impl Taken {
     pub fn is_free(&self) -> bool {
         *self == Taken::Free
     }
+
+    /// With the user who has the abstract name, for somebody who is told. Not asked for before: the kernel tells it with all
+    /// sockets that there are, and anybody can have taken every name.
+    #[must_use]
+    pub fn with_owner(self, display: Display) -> Taken {
+        match self {
+            Taken::Named { by: None } => {
+                let by = unix_sockets::owner_of_name(display.abstract_name().as_bytes());
+                Taken::Named { by: by.map(Uid::from_raw) }
+            }
+            taken => taken,
+        }
+    }
 }
 
 /// What is in the way, to be put after "display :N is not free: ".
@@ -70,13 +89,19 @@ impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Taken::Free => f.write_str("nothing is in its way"),
-            Taken::Bound => f.write_str("a process listens on its socket"),
+            Taken::Bound { by } => write!(f, "a process{} listens on its socket", of_user(*by)),
+            Taken::Named { by } => write!(f, "a process{} has the abstract name of its socket", of_user(*by)),
             Taken::Locked { pid } => write!(f, "process {pid} holds its lock"),
             Taken::ForeignSocket { uid } => write!(f, "user {uid} left a socket that only they or root can remove"),
             Taken::ForeignLock { uid } => write!(f, "user {uid} left a lock file that only they or root can remove"),
             Taken::Obstructed { path } => write!(f, "{} is in the way: remove it", path.display()),
         }
     }
+}
+
+/// " of user N", to be put behind what they have.
+fn of_user(by: Option<Uid>) -> String {
+    by.map(|uid| format!(" of user {uid}")).unwrap_or_default()
 }
 
 /// Where to look, and for whom. `Default` gives the real places and the caller.
@@ -121,7 +146,7 @@ impl Paths {
         for (display, taken) in self.looks(from)? {
             match taken? {
                 Taken::Free => return Ok(display),
-                taken if in_the_way.is_free() => in_the_way = taken,
+                taken if in_the_way.is_free() => in_the_way = taken.with_owner(display),
                 _ => {}
             }
         }
@@ -139,26 +164,27 @@ impl Paths {
         Ok(displays.map(move |display| (display, self.look_beside(&bound, display))))
     }
 
-    fn bound(&self) -> io::Result<BTreeSet<Display>> {
+    fn bound(&self) -> io::Result<BoundDisplays> {
         Ok(bound_displays(&fs::read(&self.net_unix)?))
     }
 
-    fn look_beside(&self, bound: &BTreeSet<Display>, display: Display) -> io::Result<Taken> {
-        if bound.contains(&display) {
-            return Ok(Taken::Bound);
+    fn look_beside(&self, bound: &BoundDisplays, display: Display) -> io::Result<Taken> {
+        if bound.by_path.contains(&display) {
+            let by = fs::symlink_metadata(self.sockets.join(display.socket_name())).ok();
+            return Ok(Taken::Bound { by: by.map(|facts| Uid::from_raw(facts.uid())) });
+        }
+        if bound.by_name.contains(&display) {
+            return Ok(Taken::Named { by: None });
         }
         let lock = self.look_at_lock(self.locks.join(display.lock_name()))?;
-        if !lock.is_free() {
-            return Ok(lock);
-        }
-        let lock = self.look_at_temporary_lock(display)?;
         if !lock.is_free() {
             return Ok(lock);
         }
         self.look_at_socket(self.sockets.join(display.socket_name()))
     }
 
-    fn look_at_lock(&self, path: PathBuf) -> io::Result<Taken> {
+    /// What a lock at this path means.
+    pub(super) fn look_at_lock(&self, path: PathBuf) -> io::Result<Taken> {
         let Some(facts) = facts_of(&path)? else {
             return Ok(Taken::Free);
         };
@@ -217,19 +243,31 @@ pub fn all_taken(from: Display, first: &Taken) -> io::Error {
     io::Error::new(io::ErrorKind::AddrInUse, text)
 }
 
-/// Takes the kernel's list and returns the displays whose socket is bound, by path or by abstract name.
+/// The displays whose sockets are bound.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct BoundDisplays {
+    /// Those whose path is.
+    pub by_path: BTreeSet<Display>,
+    /// Those whose abstract name is.
+    pub by_name: BTreeSet<Display>,
+}
+
+/// Takes the kernel's list and returns the displays whose socket is bound.
 ///
 /// Strict about the name, because anybody can bind odd ones. A name may even hold a line break and imitate a whole
 /// line, which gains nothing: who can do that can bind the name itself. Every kind of bound socket counts, listening
 /// or not, since each makes bind(2) fail.
-pub fn bound_displays(list: &[u8]) -> BTreeSet<Display> {
-    unix_sockets::named(list).filter_map(|socket| display_of_name(socket.name)).collect()
-}
-
-fn display_of_name(name: &[u8]) -> Option<Display> {
-    let name = std::str::from_utf8(name).ok()?;
-    let path = name.strip_prefix('@').unwrap_or(name);
-    Display::from_canonical(path.strip_prefix(SOCKET_DIR)?.strip_prefix("/X")?)
+pub fn bound_displays(list: &[u8]) -> BoundDisplays {
+    let mut bound = BoundDisplays::default();
+    for name in unix_sockets::named(list).filter_map(|socket| std::str::from_utf8(socket.name).ok()) {
+        let (path, displays) = match name.strip_prefix('@') {
+            Some(path) => (path, &mut bound.by_name),
+            None => (name, &mut bound.by_path),
+        };
+        let digits = path.strip_prefix(SOCKET_DIR).and_then(|rest| rest.strip_prefix("/X"));
+        displays.extend(digits.and_then(Display::from_canonical));
+    }
+    bound
 }
 
 /// Takes the content of a lock file and returns the process that it names, `None` if it is not what Xorg writes
@@ -244,7 +282,7 @@ pub fn lock_holder(content: &[u8]) -> Option<Pid> {
 /// Returns the process that a display's lock names, `None` if there is no lock or it names none.
 ///
 /// Anybody can put a file of that name there while there is none: neither a link is followed nor a pipe waited for.
-pub fn lock_holder_of(display: Display) -> Option<Pid> {
+fn lock_holder_of(display: Display) -> Option<Pid> {
     lock_holder(&start_of(&display.lock_path()).ok()?)
 }
 
@@ -269,7 +307,7 @@ pub fn remove_lock(display: Display) {
 pub fn remove_socket(display: Display) {
     let path = display.socket_path();
     // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
-    let is_bound = || !look(display).is_ok_and(|taken| taken != Taken::Bound);
+    let is_bound = || !Paths::default().bound().is_ok_and(|bound| !bound.by_path.contains(&display));
     if is_ours(&path, FileType::is_socket) && !is_bound() {
         files::remove(&path);
     }
@@ -341,11 +379,13 @@ mod tests {
             ("/tmp/.X11-unix/Xé", None),
         ];
         for (name, number) in cases {
-            let found: Vec<_> = bound_displays(row(name).as_bytes()).into_iter().map(Display::number).collect();
-            assert_eq!(found, Vec::from_iter(number), "{name:?}");
+            let BoundDisplays { by_path, by_name } = bound_displays(row(name).as_bytes());
+            let (found, none) = if name.starts_with('@') { (by_name, by_path) } else { (by_path, by_name) };
+            let found: Vec<_> = found.into_iter().map(Display::number).collect();
+            assert_eq!((found, none), (Vec::from_iter(number), BTreeSet::new()), "{name:?}");
         }
         for text in ["", "\n", HEADER, "a b c d e f g\nx", "Num\n0: 2 0 0 1 01 15"] {
-            assert!(bound_displays(text.as_bytes()).is_empty(), "{text:?}");
+            assert_eq!(bound_displays(text.as_bytes()), BoundDisplays::default(), "{text:?}");
         }
     }
 
@@ -398,8 +438,10 @@ mod tests {
         assert_eq!(paths.look(D0).unwrap(), Taken::Obstructed { path: lock.clone() });
 
         fs::write(&paths.net_unix, row("@/tmp/.X11-unix/X0")).unwrap();
-        assert_eq!(paths.look(D0).unwrap(), Taken::Bound);
+        assert_eq!(paths.look(D0).unwrap(), Taken::Named { by: None });
         assert_eq!(paths.first_free(D0).unwrap(), D1);
+        fs::write(&paths.net_unix, row("/tmp/.X11-unix/X0")).unwrap();
+        assert_eq!(paths.look(D0).unwrap(), Taken::Bound { by: Some(us) });
     }
 
     /// Anybody can leave a lock for every number: what is looked at ends, and what is in the way is said.

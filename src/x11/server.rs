@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,10 @@ fn usable(path: &Path) -> Result<(), &'static str> {
     }
 }
 
+/// What every server of ours gets; the cookie's file follows. Descriptor 4 is the one behind the one listening socket
+/// (os/spawn.rs).
+pub const ALWAYS: [&str; 8] = ["-noreset", "-nolisten", "tcp", "-nolisten", "local", "-displayfd", "4", "-auth"];
+
 /// The server's arguments, its name first (Xserver(1), Xorg(1)).
 ///
 /// - `vtN -keeptty` where there is a VT: without the number an unprivileged server cannot find it, and without
@@ -79,6 +83,10 @@ fn usable(path: &Path) -> Result<(), &'static str> {
 ///   systemd_logind_init);
 /// - `-noreset`: a reset closes the listening socket that it was handed, for good (libxtrans,
 ///   SocketUNIXResetListener);
+/// - `-nolisten local`: the abstract name is ours and serves nobody ([`super::number`]); without this the server would
+///   want it, and give up;
+/// - `-displayfd`: what the server writes there goes to /dev/null. It is for what else comes of it: a server that has it
+///   makes no lock (ProcessCommandLine in os/utils.c). The lock is ours, and stays when the server crashes;
 /// - `-auth`: the path of the cookie's file, never the cookie;
 /// - `-seat` only for others than seat0, which is the server's default; it then opens no console at all, and uses
 ///   logind in any case (InitOutput, `ServerIsNotSeat0`).
@@ -91,7 +99,7 @@ pub fn arguments(
     authority: &Path,
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
-    assemble(display, seat, authority, &log_arguments(extra), extra)
+    assemble(display, seat, authority, &log_arguments(display, extra), extra)
 }
 
 /// As [`arguments`], with those for the log.
@@ -99,7 +107,7 @@ fn assemble(
     display: Display,
     seat: &Seat,
     authority: &Path,
-    log: &[&str],
+    log: &[OsString],
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
     let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into()];
@@ -109,9 +117,9 @@ fn assemble(
     if seat.id != SEAT0 {
         arguments.extend(["-seat".into(), OsString::from(&seat.id)]);
     }
-    arguments.extend(["-noreset", "-nolisten", "tcp", "-auth"].map(OsString::from));
+    arguments.extend(ALWAYS.map(OsString::from));
     arguments.push(authority.into());
-    arguments.extend(log.iter().map(OsString::from));
+    arguments.extend(log.iter().cloned());
     arguments.extend(extra.iter().map(OsString::from));
     arguments.iter().map(|argument| CString::new(OsStr::as_bytes(argument))).collect()
 }
@@ -124,18 +132,28 @@ pub fn log_directory() -> Option<PathBuf> {
     data.or_else(home).map(|data| data.join("xorg"))
 }
 
-/// Arguments for a server that could not write its log: Xorg ends if it cannot open it. What it would write there it says
-/// then, and what it says is in the journal. Nothing where it can, or where somebody has chosen a place.
-fn log_arguments(extra: &[String]) -> Vec<&'static str> {
+/// Arguments for the server's log. Nothing where somebody has chosen a place.
+///
+/// With `-displayfd` Xorg would name its log by its pid, as if it did not know its display yet. And it ends if it cannot
+/// open it: where it could not, it says what it would write there, and what it says is in the journal.
+fn log_arguments(display: Display, extra: &[String]) -> Vec<OsString> {
     let Some(directory) = log_directory().filter(|_| !extra.iter().any(|argument| argument == "-logfile")) else {
         return Vec::new();
     };
-    let Err(error) = try_log(&directory) else { return Vec::new() };
+    let Err(error) = try_log(&directory) else { return vec!["-logfile".into(), log_file(&directory, display)] };
     tracing::warn!(
         "the X server cannot write its log into {} ({error}); it is in the journal: journalctl --user -b -u 'xorg@*'",
         crate::text::path(&directory)
     );
-    vec!["-logfile", "/dev/null", "-verbose", "3"]
+    ["-logfile", "/dev/null", "-verbose", "3"].map(OsString::from).into()
+}
+
+/// The name that Xorg gives its log, as a format for printf(3), which it is (LogFilePrep in os/log.c).
+fn log_file(directory: &Path, display: Display) -> OsString {
+    let escaped = |&byte: &u8| std::iter::repeat_n(byte, if byte == b'%' { 2 } else { 1 });
+    let mut file: Vec<u8> = directory.as_os_str().as_bytes().iter().flat_map(escaped).collect();
+    file.extend(format!("/Xorg.{}.log", display.number()).into_bytes());
+    OsString::from_vec(file)
 }
 
 /// Whether a log can be written to a directory, found out as the server does: by making it, and a file in it. The file
@@ -172,7 +190,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use super::{NoServer, assemble, find, log_arguments, log_obstacle, try_log};
+    use super::{NoServer, assemble, find, log_arguments, log_file, log_obstacle, try_log};
     use crate::seat::Seat;
     use crate::test_dir::TestDir;
     use crate::testing::golden;
@@ -187,8 +205,14 @@ mod tests {
             let arguments = assemble(display, &seat, Path::new("/run/a"), &[], &extra).unwrap();
             arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("seat0", Some(7)), "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -auth /run/a -dpi 96");
-        assert_eq!(line("seat1", None), "Xorg :1 -seat seat1 -noreset -nolisten tcp -auth /run/a -dpi 96");
+        assert_eq!(
+            line("seat0", Some(7)),
+            "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
+        );
+        assert_eq!(
+            line("seat1", None),
+            "Xorg :1 -seat seat1 -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
+        );
     }
 
     #[test]
@@ -219,7 +243,9 @@ mod tests {
         // Also for root, whom no mode keeps out.
         std::fs::write(directory.path("file"), "").unwrap();
         assert!(try_log(&directory.path("file/xorg")).is_err() && try_log(Path::new("/proc/xorg")).is_err());
-        assert_eq!(log_arguments(&["-logfile".to_owned(), "/x".to_owned()]), [""; 0]);
+        let display = Display::new(7).unwrap();
+        assert_eq!(log_arguments(display, &["-logfile".to_owned(), "/x".to_owned()]), [""; 0]);
+        assert_eq!(log_file(Path::new("/a%n/xorg"), display), "/a%%n/xorg/Xorg.7.log");
     }
 
     #[test]

@@ -1,15 +1,23 @@
-//! A second seat. logind learns of seats from udev's database, and a guest has no udevd: so what udev would write is
-//! written by hand, that /dev/null, of all devices, makes seat1. The dummy driver needs none.
+//! More seats. logind learns of seats from udev's database, and a guest has no udevd: so what udev would write is written by
+//! hand, that /dev/null, of all devices, makes seat1, and /dev/zero seat2. The dummy driver needs none.
 
 use super::guest::Guest;
 
+/// The seats, and the devices that make them, as udev names them.
+const SEATS: [(&str, &str); 2] = [("seat1", "c1:3"), ("seat2", "c1:5")];
+
 /// For systemd-tmpfiles, which runs before logind does. The fields are those that sd-device reads
 /// (`device_read_db_internal`).
-const SEAT1: &str = "d /run/udev/data 0755\nd /run/udev/tags/seat 0755\nd /run/udev/tags/seat1 0755\n\
-    d /run/udev/tags/master-of-seat 0755\n\
-    f /run/udev/data/c1:3 0644 - - - I:1\\nE:ID_SEAT=seat1\\nG:seat\\nG:master-of-seat\\nG:seat1\\nQ:seat\\n\
-    Q:master-of-seat\\nQ:seat1\\nV:1\\n\n\
-    f /run/udev/tags/seat/c1:3\nf /run/udev/tags/seat1/c1:3\nf /run/udev/tags/master-of-seat/c1:3\n";
+fn entries(seat: &str, device: &str) -> String {
+    let mut text = "d /run/udev/data 0755\n".to_owned();
+    for tag in ["seat", seat, "master-of-seat"] {
+        text += &format!("d /run/udev/tags/{tag} 0755\nf /run/udev/tags/{tag}/{device}\n");
+    }
+    let fields = format!(
+        "I:1\\nE:ID_SEAT={seat}\\nG:seat\\nG:master-of-seat\\nG:{seat}\\nQ:seat\\nQ:master-of-seat\\nQ:{seat}\\nV:1\\n"
+    );
+    text + &format!("f /run/udev/data/{device} 0644 - - - {fields}\n")
+}
 
 impl Guest {
     /// There is a seat1 from the next boot on.
@@ -17,7 +25,8 @@ impl Guest {
     /// # Panics
     /// When that cannot be written.
     pub fn has_second_seat(&self) {
-        self.write("/etc/tmpfiles.d/seat1.conf", SEAT1);
+        let (seat, device) = SEATS[0];
+        self.write(&format!("/etc/tmpfiles.d/{seat}.conf"), &entries(seat, device));
     }
 
     /// A seat1 appears. logind is restarted for it.
@@ -25,8 +34,22 @@ impl Guest {
     /// # Panics
     /// When it does not.
     pub fn plug_in_second_seat(&self) {
-        self.has_second_seat();
-        self.root("systemd-tmpfiles --create seat1.conf && systemctl restart systemd-logind").ok();
-        self.root("loginctl seat-status seat1").ok();
+        self.plug_in_seats(1);
+    }
+
+    /// So many seats appear beside seat0, two at most. logind is restarted for them.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub fn plug_in_seats(&self, count: usize) {
+        let seats = &SEATS[..count];
+        for (seat, device) in seats {
+            self.write(&format!("/etc/tmpfiles.d/{seat}.conf"), &entries(seat, device));
+            self.root(&format!("systemd-tmpfiles --create {seat}.conf")).ok();
+        }
+        self.root("systemctl restart systemd-logind").ok();
+        for (seat, _) in seats {
+            self.root(&format!("loginctl seat-status {seat}")).ok();
+        }
     }
 }

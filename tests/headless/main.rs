@@ -10,6 +10,7 @@ mod displays;
 mod guest;
 mod image;
 mod multiplexers;
+mod neighbours;
 mod package;
 mod remedies;
 mod seat;

@@ -71,6 +71,8 @@ def knock(address, cookie):
             answer = client.recv(8)
         except PermissionError:
             return "no permission"
+        except ConnectionRefusedError:
+            return "nobody listens"
         return {0: "refused", 1: "served"}.get(answer[0] if answer else None, repr(answer))
 
 
@@ -82,7 +84,7 @@ def knocks():
 
 
 def good():
-    """With the cookie, by both names."""
+    """With the cookie, by path and by abstract name."""
     cookie = entries(open(FILE, "rb").read())[0][4]
     for address in ("/tmp/.X11-unix/X0", "\0/tmp/.X11-unix/X0"):
         print(knock(address, cookie))

@@ -197,6 +197,7 @@ fn request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Di
         extra,
         session: None,
         ready: config.session.ready,
+        others: config.server.others,
         client: None,
     };
     Ok((config, request))

@@ -96,6 +96,7 @@ mod tests {
             client: None,
             server_ready: 1.0,
             server_stop: 1.0,
+            others: false,
             environment: BTreeMap::new(),
             session: None,
         };

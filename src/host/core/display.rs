@@ -184,8 +184,11 @@ impl Server {
         self.awaited = Some((Because::Ended(ending), now + patience));
     }
 
-    /// The start job of the server's unit has failed. [`Server::fate`] says what follows.
-    pub(super) fn job_failed(&mut self, now: Instant, patience: Duration) {
+    /// The start job of the server's unit has failed, for this reason if it is known. [`Server::fate`] says what follows.
+    pub(super) fn job_failed(&mut self, now: Instant, patience: Duration, reason: Option<String>) {
+        if reason.is_some() {
+            self.last_words = reason;
+        }
         self.awaited = Some((Because::JobFailed, now + patience));
     }
 

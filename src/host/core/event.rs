@@ -104,7 +104,8 @@ pub enum Event {
     JobDone {
         /// Which.
         job: JobId,
-        /// Its result: "done", "failed", "dependency", "canceled" and more (org.freedesktop.systemd1(5), `JobRemoved`).
+        /// Its result: "done", "failed", "dependency", "canceled" and more (org.freedesktop.systemd1(5), `JobRemoved`); for
+        /// the server's unit "dependency: " and a sentence that says why its socket is not there.
         result: String,
         /// How the main process of its unit ended, if the job failed and the unit is a service.
         end: Option<ServiceEnd>,

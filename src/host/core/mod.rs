@@ -459,8 +459,9 @@ impl Session {
         }
         let unit = match purpose {
             Purpose::Server => {
-                // The supervisor tells more than the job does.
-                self.server.job_failed(now, self.setup.deadlines.launch);
+                // The supervisor tells more than the job does; but without the socket there is none.
+                let reason = done.result.strip_prefix("dependency: ").map(str::to_owned);
+                self.server.job_failed(now, self.setup.deadlines.launch, reason);
                 return self.decide_fate(now);
             }
             Purpose::Display => names::XORG_TARGET.to_owned(),

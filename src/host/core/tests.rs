@@ -726,6 +726,17 @@ fn a_server_whose_program_cannot_be_executed_is_said() {
 }
 
 #[test]
+fn a_socket_that_did_not_come_up_is_said() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    let actions = world.tell(Event::Prepared(display()));
+    let Some(Action::Start { order, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
+    world.tell(Event::Queued(order, Ok(JobId("/x".into()))));
+    let result = "dependency: xorg@0.socket failed (resources)".to_owned();
+    world.tell(Event::JobDone { job: JobId("/x".into()), result, end: None });
+    assert_eq!(world.ended(), Why::ServerFailed { ending: None, words: "xorg@0.socket failed (resources)".into() });
+}
+
+#[test]
 fn who_was_lost_with_a_server_is_started_again_once() {
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     let serving = Some(ServerSeen { number: 1, is_ending: false });

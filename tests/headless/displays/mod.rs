@@ -3,7 +3,7 @@
 mod faults;
 mod many;
 mod neighbours;
-mod place;
+pub mod place;
 mod refusals;
 mod run;
 mod servers;

@@ -127,7 +127,7 @@ fn a_display_that_somebody_else_has_is_stepped_around() {
         (2, "/tmp/.X2-lock is in the way: remove it"),
         (3, "/tmp/.X3-lock is in the way: remove it"),
         (4, "/tmp/.X4-lock is in the way: remove it"),
-        (5, "a process listens on its socket"),
+        (5, "a process of user 1001 listens on its socket"),
     ] {
         let command = format!("startxd start --display :{number} -- openbox");
         at(&login, &command).says(24, &[taken[0], &format!("{}{number} is taken", taken[1]), words]).in_journal(&guest);

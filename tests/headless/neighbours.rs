@@ -1,0 +1,316 @@
+//! Other users on the machine, and sandboxes of the same one, beside a session and beside a display without a screen.
+//!
+//! Sessions are on seats of their own here, so that two users can start at the same moment; what is said of them does not
+//! depend on the seat.
+
+use std::collections::BTreeSet;
+
+use crate::displays::place::lingers;
+use crate::harness::{Background, Case, Guest, SOON, secs, wait_until};
+use crate::hostile::wait_up;
+
+/// Connects so often, and keeps silent; prints what has come of it, and stays.
+const KNOCKS: &str = r#"
+import os, socket, sys, time
+outcomes, kept = set(), []
+for _ in range(256):
+    client = socket.socket(socket.AF_UNIX)
+    try:
+        client.connect(sys.argv[1].replace("@", "\0"))
+        outcomes.add("connected")
+    except OSError as error:
+        outcomes.add(os.strerror(error.errno))
+    kept.append(client)
+print(sorted(outcomes), flush=True)
+time.sleep(600)
+"#;
+
+/// A guest with a seat for ada and one for eve.
+fn with_seats() -> Case {
+    let mut case = Guest::headless();
+    // What makes the seats stays.
+    case.discard();
+    case.plug_in_seats(2);
+    case
+}
+
+/// Types `startxd start` in a login session on a seat.
+fn starts(case: &Case, user: &str, seat: &str, options: &str) -> Background {
+    let unit = format!(
+        "systemd-run --quiet --collect --wait --pipe -p User={user} --working-directory=/home/{user} -p PAMName=startxd \
+         -p Environment='XDG_SEAT={seat} XDG_SESSION_TYPE=x11 XDG_SESSION_CLASS=user'"
+    );
+    case.shell(&format!("{unit} startxd start {options} -- openbox --sm-disable")).spawn()
+}
+
+/// Ada's session on seat1, up.
+fn ada_starts(case: &Case) -> Background {
+    let session = starts(case, "ada", "seat1", "");
+    wait_up(case, "ada");
+    session
+}
+
+fn display_of(case: &Case, user: &str) -> String {
+    let environment = case.manager(user).environment();
+    environment.iter().find_map(|variable| variable.strip_prefix("DISPLAY=")).unwrap_or_default().to_owned()
+}
+
+/// Ends a session, which leaves neither a lock nor a socket.
+fn stops(case: &Case, user: &str, session: Background) {
+    case.user(user, "startxd stop").ok();
+    session.wait(SOON).ok();
+}
+
+fn nothing_is_left(case: &Case) {
+    assert_eq!(
+        case.root("ls -A /tmp/.X11-unix; ls /tmp/.X*-lock 2> /dev/null; grep X11-unix /proc/net/unix").stdout,
+        ""
+    );
+}
+
+#[test]
+fn two_users_start_at_the_same_moment_on_two_seats() {
+    let case = with_seats();
+    for round in 0..12 {
+        let (ada, eve) = (starts(&case, "ada", "seat1", ""), starts(&case, "eve", "seat2", ""));
+        for user in ["ada", "eve"] {
+            wait_until(&format!("{user}'s session in round {round}"), SOON, || {
+                let up = case.user(user, "startxd status");
+                if up.code() == 0 { Ok(()) } else { Err(format!("{up}\n{}{}", ada.stderr(), eve.stderr())) }
+            });
+        }
+        let displays = ["ada", "eve"].map(|user| display_of(&case, user));
+        assert_eq!(BTreeSet::from(displays), BTreeSet::from([":0", ":1"].map(str::to_owned)), "round {round}");
+        stops(&case, "ada", ada);
+        stops(&case, "eve", eve);
+    }
+    nothing_is_left(&case);
+}
+
+#[test]
+fn two_users_ask_for_one_number_and_the_loser_is_told_who_has_it() {
+    let case = with_seats();
+    let session = ada_starts(&case);
+    let refused = starts(&case, "eve", "seat2", "--display :0").wait(SOON);
+    assert_eq!(refused.code(), 24, "{refused}");
+    let words = "display :0 is taken: a process of user 1000 listens on its socket";
+    assert!(case.journal("-o cat").contains(words), "{}", case.journal("-o cat"));
+    stops(&case, "ada", session);
+    // Somebody has the name, and nothing else of a server's.
+    let names = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0/tmp/.X11-unix/X0'); \
+        print('here', flush=True); time.sleep(600)";
+    let names = case.spawn("eve", &format!("exec python3 -c \"{names}\""));
+    wait_until("eve's name", SOON, || if names.stdout() == "here\n" { Ok(()) } else { Err(names.stderr()) });
+    let refused = starts(&case, "ada", "seat1", "--display :0").wait(SOON);
+    assert_eq!(refused.code(), 24, "{refused}");
+    let words = "display :0 is taken: a process of user 1001 has the abstract name of its socket";
+    assert!(case.journal("-o cat").contains(words), "{}", case.journal("-o cat"));
+    let session = ada_starts(&case);
+    assert_eq!(display_of(&case, "ada"), ":1");
+    stops(&case, "ada", session);
+}
+
+#[test]
+fn a_socket_unit_that_fails_says_which_and_why() {
+    let case = with_seats();
+    // As units were that others have written, and those of the first version: the host has the name.
+    let own = "[Socket]\nListenStream=@/tmp/.X11-unix/X%i\n";
+    case.write_as("ada", "~/.config/systemd/user/xorg@.socket.d/own.conf", own);
+    let failed = starts(&case, "ada", "seat1", "").wait(SOON);
+    assert_eq!(failed.code(), 3, "{failed}");
+    let words = "xorg@0.socket failed (resources), so nobody listens on /tmp/.X11-unix/X0; see: journalctl";
+    assert!(failed.stderr.contains(words), "{failed}");
+    nothing_is_left(&case);
+}
+
+#[test]
+fn another_user_opens_256_connections_to_the_abstract_name() {
+    let case = with_seats();
+    case.write("/run/knocks.py", KNOCKS);
+    lingers(&case, "ada");
+    let session = ada_starts(&case);
+    case.user("ada", "startxd display start :7").ok();
+    for (number, environment) in [(0, "startxd/Xauthority.0"), (7, "startxd/Xauthority.7")] {
+        let knocks = |address: &str| case.spawn("eve", &format!("exec python3 /run/knocks.py '{address}'"));
+        let said = |knocks: &Background, what: &str| {
+            wait_until("what eve is told", SOON, || match knocks.stdout() {
+                said if said == format!("['{what}']\n") => Ok(()),
+                said => Err(format!("{said}{}", knocks.stderr())),
+            });
+        };
+        let by_name = knocks(&format!("@/tmp/.X11-unix/X{number}"));
+        said(&by_name, "Connection refused");
+        let by_path = knocks(&format!("/tmp/.X11-unix/X{number}"));
+        said(&by_path, "Permission denied");
+        case.user("ada", &format!("DISPLAY=:{number} XAUTHORITY=/run/user/1000/{environment} xdpyinfo")).ok();
+    }
+    case.user("ada", "startxd display stop :7").ok();
+    stops(&case, "ada", session);
+    nothing_is_left(&case);
+}
+
+#[test]
+fn fifty_clients_at_once_still_connect() {
+    let case = with_seats();
+    let session = ada_starts(&case);
+    // Each stays, and says what it sees as soon as it is served.
+    let clients = "export DISPLAY=:0 XAUTHORITY=$XDG_RUNTIME_DIR/startxd/Xauthority.0; \
+        for i in $(seq 50); do xprop -root -spy > client.$i & done; \
+        until [ $(find . -name 'client.*' -size +0 | wc -l) = 50 ]; do sleep 0.02; done; \
+        [ $(pgrep -xc xprop) = 50 ] && echo all; kill $(jobs -p)";
+    let run = case.shell_as("ada", clients).deadline(secs(60)).run();
+    assert_eq!(run.stdout, "all\n", "{run}");
+    stops(&case, "ada", session);
+}
+
+#[test]
+fn a_sandbox_of_the_same_user_that_shares_the_network_gets_in_by_no_name() {
+    let case = with_seats();
+    let session = ada_starts(&case);
+    let doctor = || case.in_unit("ada", "startxd doctor").stdout;
+    assert!(!doctor().contains("[display."), "{}", doctor());
+    // What Debian's default session does: from now on no process of hers needs the cookie.
+    case.in_unit("ada", "xhost +si:localuser:ada").ok();
+    let found = doctor();
+    for words in ["[display.host-access]", "display :0 lets in without its cookie: every program of yours (ada)"] {
+        assert!(found.contains(words), "{found}");
+    }
+    case.user("ada", "env -u XAUTHORITY DISPLAY=:0 xdpyinfo").ok();
+    let sandbox = |mounts: &str| {
+        let inside = format!("{mounts} env -u XAUTHORITY DISPLAY=:0 xdpyinfo");
+        case.user("ada", &format!("unshare -Urm sh -c '{inside}'"))
+    };
+    // With the socket's directory it would; without, there is only the abstract name.
+    sandbox("").ok();
+    let refused = sandbox("mount -t tmpfs private /tmp && mount -t tmpfs private /run &&").fails();
+    assert!(refused.stderr.contains("unable to open display"), "{refused}");
+    // What the doctor says that mends it does.
+    case.in_unit("ada", "xhost -si:localuser:ada").ok();
+    case.in_unit("ada", "xhost +").ok();
+    assert!(doctor().contains("[display.open]"), "{}", doctor());
+    case.in_unit("ada", "xhost -").ok();
+    assert!(!doctor().contains("[display."), "{}", doctor());
+    case.user("ada", "env -u XAUTHORITY DISPLAY=:0 xdpyinfo").fails();
+    stops(&case, "ada", session);
+}
+
+/// Gives a user the cookie of ada's display, as the manual says.
+fn gives_cookie(case: &Case, number: u32, user: &str) {
+    let extract = format!("xauth -f /run/user/1000/startxd/Xauthority.{number} extract - :{number}");
+    let merge = format!("runuser -u {user} -- env HOME=/home/{user} xauth merge -");
+    case.root(&format!("runuser -u ada -- {extract} | {merge}")).ok();
+}
+
+#[test]
+fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
+    let case = with_seats();
+    lingers(&case, "ada");
+    // As sudo -u eve would.
+    let looks = |number: u32| case.root(&format!("runuser -u eve -- env HOME=/home/eve DISPLAY=:{number} xdpyinfo"));
+    let session = ada_starts(&case);
+    gives_cookie(&case, 0, "eve");
+    let refused = looks(0).fails();
+    assert!(refused.stderr.contains("unable to open display"), "{refused}");
+    stops(&case, "ada", session);
+
+    case.write_as("ada", "~/.config/startxd/startxd.toml", "[server]\nothers = true\n");
+    let session = ada_starts(&case);
+    case.user("ada", "startxd display start :7").ok();
+    // A cookie of another session is none.
+    let refused = looks(0).fails();
+    assert!(refused.stderr.contains("Authorization required") || refused.stderr.contains("Invalid MIT"), "{refused}");
+    for number in [0, 7] {
+        assert_eq!(case.root(&format!("stat -c '%U %a' /tmp/.X11-unix/X{number}")).text(), "ada 666");
+        looks(number).fails();
+        gives_cookie(&case, number, "eve");
+        looks(number).ok();
+        // A container with another user id, and the directory mounted.
+        let inside = format!("env XAUTHORITY=/run/hers DISPLAY=:{number} xdpyinfo");
+        case.root("install -m 644 /home/eve/.Xauthority /run/hers").ok();
+        case.root(&format!("setpriv --reuid 4711 --regid 4711 --clear-groups {inside}")).ok();
+    }
+    let run = case.user("ada", "startxd display run -- sh -c 'stat -c %a /tmp/.X11-unix/X${DISPLAY#:}'");
+    assert_eq!(run.stdout, "666\n", "{run}");
+    // Another server of the same session is as open.
+    let server = case.root("pgrep -u ada -x Xorg").text();
+    case.root(&format!("kill -KILL {server}")).ok();
+    wait_until("another server", SOON, || match looks(0) {
+        run if run.status.success() && case.root("pgrep -u ada -x Xorg").stdout.trim() != server => Ok(()),
+        run => Err(run.to_string()),
+    });
+    case.user("ada", "startxd display stop :7").ok();
+    stops(&case, "ada", session);
+    nothing_is_left(&case);
+}
+
+#[test]
+fn the_lock_is_kept_across_the_gap_after_a_crash() {
+    let case = with_seats();
+    // Longer than everything that eve tries.
+    case.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\npause = 5\n");
+    let session = ada_starts(&case);
+    let lock = || case.root("stat -c '%U %a' /tmp/.X0-lock; cat /tmp/.X0-lock").text();
+    let before = lock();
+    let host = case.root("pgrep -u ada -f '^/usr/bin/startxd start'").text();
+    assert_eq!(before, format!("ada 444\n{host:>10}"));
+    for signal in ["SEGV", "KILL"] {
+        let server = case.root("pgrep -u ada -x Xorg").text();
+        case.root(&format!("kill -{signal} {server}; while [ -e /proc/{server} ]; do sleep 0.01; done")).ok();
+        assert_eq!(lock(), before, "after {signal}");
+        let takes = case.user("eve", "rm -f /tmp/.X0-lock; timeout 5 Xvfb :0").fails();
+        assert!(takes.stderr.contains("Server is already active for display 0"), "{takes}");
+        wait_until("another server", SOON, || match case.root("pgrep -u ada -x Xorg").stdout.trim().to_owned() {
+            now if !now.is_empty() && now != server => Ok(()),
+            now => Err(now),
+        });
+        wait_up(&case, "ada");
+        assert_eq!((lock(), display_of(&case, "ada")), (before.clone(), ":0".to_owned()));
+    }
+    stops(&case, "ada", session);
+    nothing_is_left(&case);
+}
+
+#[test]
+fn a_lock_of_a_host_that_was_killed_is_removed_with_the_rest() {
+    let case = with_seats();
+    let session = ada_starts(&case);
+    case.root("pkill -KILL -u ada -f '^/usr/bin/startxd (start|serve) '").ok();
+    session.wait(SOON).fails();
+    wait_until("the repair", SOON, || match case.root("ls /tmp/.X0-lock /tmp/.X11-unix/X0 2> /dev/null").stdout {
+        left if left.is_empty() => Ok(()),
+        left => Err(left),
+    });
+    let session = ada_starts(&case);
+    assert_eq!(display_of(&case, "ada"), ":0");
+    stops(&case, "ada", session);
+    nothing_is_left(&case);
+}
+
+#[test]
+fn displays_without_a_screen_have_name_and_lock_from_start_to_stop() {
+    let case = Guest::headless();
+    lingers(&case, "ada");
+    let holder = |number: u32| {
+        let lock = case.root(&format!("cat /tmp/.X{number}-lock")).text();
+        case.root(&format!("cat /proc/{}/cmdline", lock.trim())).text().replace('\0', " ")
+    };
+    let name = |number: u32| case.root(&format!("grep -c '@/tmp/.X11-unix/X{number}$' /proc/net/unix")).stdout;
+    case.user("ada", "startxd display start :7").ok();
+    assert_eq!((holder(7), name(7).as_str()), ("/usr/bin/startxd serve-display 7 ".to_owned(), "1\n"));
+    let run = case.spawn("ada", "startxd display run -- sh -c 'xdpyinfo > /dev/null; echo $DISPLAY; sleep 600'");
+    wait_until("the command", SOON, || if run.stdout() == ":100\n" { Ok(()) } else { Err(run.stderr()) });
+    assert!(holder(100).starts_with("startxd display run "), "{}", holder(100));
+    assert_eq!(name(100), "1\n");
+    let taken = case.user("eve", "timeout 5 Xvfb :7; timeout 5 Xvfb :100").fails().stderr;
+    assert_eq!(taken.matches("Server is already active for display").count(), 2, "{taken}");
+    // Its janitor, which looks the same, has both after it was killed, until all is gone.
+    case.root("kill -KILL $(cat /tmp/.X100-lock)").ok();
+    run.wait(SOON).fails();
+    case.user("ada", "startxd display stop :7").ok();
+    wait_until("nothing to be left", SOON, || {
+        match case.root("ls -A /tmp/.X11-unix; ls /tmp/.X*-lock 2> /dev/null; grep X11-unix /proc/net/unix").stdout {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    });
+}
