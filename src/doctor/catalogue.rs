@@ -101,6 +101,10 @@ kinds! {
         "the display cannot be used, and a session that asks for it does not start";
     DISPLAY_ODD_LOCK: "display.odd-lock", Warning,
         "the number was another process's before: servers take the display for taken as long as this one lives";
+    DISPLAY_HOST_ACCESS: "display.host-access", Note,
+        "who is on the server's host access list needs no cookie, and every client of a display can read its keyboard";
+    DISPLAY_OPEN: "display.open", Warning,
+        "every client of a display can read its keyboard and see its windows, and no cookie is asked for";
 
     SESSION_DEAD_HOST: "session.dead-host", Warning,
         "its environment and its units are still in your user manager";

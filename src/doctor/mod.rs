@@ -10,6 +10,7 @@ pub mod catalogue;
 mod display;
 mod environment;
 mod files;
+mod host_access;
 mod login;
 mod machine;
 mod manager;
@@ -85,9 +86,10 @@ impl Finding {
 /// Looks at everything, and returns what was found, area by area.
 pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let (machine, mut findings) = Machine::look(&loaded.config).await;
-    let (terminal, server, session, portals, units, multiplexers, environment, versions) = tokio::join!(
+    let (terminal, server, access, session, portals, units, multiplexers, environment, versions) = tokio::join!(
         terminal::examine(&machine),
         server::examine(&machine),
+        host_access::examine(&machine),
         session::examine(&machine),
         portals::examine(&machine),
         units::examine(&machine),
@@ -98,6 +100,7 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings.extend(terminal);
     findings.extend(server);
     findings.extend(display::examine());
+    findings.extend(access);
     findings.extend(session);
     findings.extend(portals);
     findings.extend(units);
