@@ -73,6 +73,7 @@ pub(super) async fn receive(runtime: &RuntimeDir, display: Display, deadline: Du
     tracing::debug!("nobody hands over the number: {error}");
     Number::take(display).map_err(|not_ours| match not_ours {
         NotOurs::Taken(taken) => not_free(display, taken),
+        NotOurs::NotWritten(error) => error.to_string(),
         NotOurs::Failed(error) => error.to_string(),
     })
 }

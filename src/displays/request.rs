@@ -72,6 +72,7 @@ impl DisplayRequest {
                     from = after(display)?;
                     continue;
                 }
+                Err(NotOurs::NotWritten(error)) => return Err(error.into()),
                 Err(NotOurs::Failed(error)) => return Err(Failure::NoNumber(error)),
             };
             runtime.create()?;

@@ -496,7 +496,9 @@ impl Driver {
             .launch(sockets, output)
             .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
         let told = HostDeadlines::of(&self.config.deadlines);
-        peer.reply(&Reply::Launched(server.pid, told), &[server.pidfd().as_fd()]);
+        let mut fds = vec![server.pidfd().as_fd()];
+        fds.extend(self.prepared.as_ref().map(|prepared| prepared.number.name()));
+        peer.reply(&Reply::Launched(server.pid, told), &fds);
         self.launched += 1;
         let running = RunningServer { process: server, number: self.launched, serves: AtomicBool::new(false) };
         self.server = Some(Arc::new(running));

@@ -41,6 +41,8 @@ pub enum NotPrepared {
     #[error("no display number is free: {0}")]
     NoDisplay(io::Error),
     #[error("{0}")]
+    NoLock(NotWritten),
+    #[error("{0}")]
     SocketDir(#[from] SocketDirProblem),
     #[error("{0}")]
     Write(#[from] NotWritten),
@@ -51,7 +53,7 @@ pub enum NotPrepared {
 /// A session that can begin: locked and recorded.
 pub struct Prepared {
     // Given back before the lock, so that the next start finds the number free.
-    _number: Number,
+    pub(super) number: Number,
     lock: SessionLock,
     /// The display's name.
     pub display: Display,
@@ -77,7 +79,7 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     // Nothing after the cookie waits, so a start that is given up has either no cookie or all of this.
     let recorded = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, exported) = recorded.inspect_err(|_| remove(&authority))?;
-    Ok(Prepared { _number: number, lock, display, cookie, record, exported, is_left: false })
+    Ok(Prepared { number, lock, display, cookie, record, exported, is_left: false })
 }
 
 /// Writes what has to be on disk before the first change: the cookie and the record.
@@ -182,6 +184,7 @@ async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<(Di
             match Number::take(display) {
                 Ok(number) => return Ok((display, number)),
                 Err(NotOurs::Taken(meanwhile)) => taken = meanwhile,
+                Err(NotOurs::NotWritten(error)) => return Err(NotPrepared::NoLock(error)),
                 Err(NotOurs::Failed(error)) => return Err(NotPrepared::NoDisplay(error)),
             }
         }

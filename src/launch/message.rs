@@ -36,7 +36,7 @@ pub enum Request {
 pub enum Reply {
     /// Not yet: the answer to the launch comes later, by itself.
     Later,
-    /// The server runs; a pidfd came along. With what the host was told to wait for.
+    /// The server runs; a pidfd came along, and the display's abstract name. With what the host was told to wait for.
     Launched(Pid, HostDeadlines),
     /// The server has ended.
     Exited(Ending),

@@ -5,7 +5,7 @@
 //!
 //! | request | descriptors | replies |
 //! |---|---|---|
-//! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `later` if it has to wait, `launched pid=P NAME=NANOSECONDS ...` with a pidfd, later `exited code=C` or `exited signal=S`; or `refused` |
+//! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `later` if it has to wait, `launched pid=P NAME=NANOSECONDS ...` with a pidfd and the display's abstract name, later `exited code=C` or `exited signal=S`; or `refused` |
 //! | `startxd/1 stop` | | `stopping`, and end-of-file when the session is gone; or `refused` |
 //! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
 //!

@@ -85,7 +85,7 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFa
         // A server that was launched all the same ends with our connection.
         _ = stop.recv() => return Ok(()),
     };
-    let Launched { process, host_pid, told } = launched;
+    let Launched { process, name: _name, host_pid, told } = launched;
     // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
     let mut deadlines = *configured;
@@ -131,6 +131,9 @@ async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> 
 /// What the host has launched.
 struct Launched {
     process: Process,
+    /// The display's abstract name, which is ours to hold when the host has died: clients that come until the end would
+    /// give their cookie to whoever has it. A host of before it was sent has none.
+    name: Option<OwnedFd>,
     host_pid: Pid,
     told: HostDeadlines,
 }
@@ -158,8 +161,9 @@ async fn launch(
     }
     let (bytes, mut fds) = answer.ok_or_else(|| ServeFailure::Refused("it closed the connection".to_owned()))?;
     match Reply::decode(&bytes) {
-        Ok(Reply::Launched(pid, told)) if fds.len() == 1 => {
-            Ok(Launched { process: Process::new(pid, fds.remove(0))?, host_pid, told })
+        Ok(Reply::Launched(pid, told)) if matches!(fds.len(), 1 | 2) => {
+            let process = Process::new(pid, fds.remove(0))?;
+            Ok(Launched { process, name: fds.pop(), host_pid, told })
         }
         Ok(Reply::Refused(reason)) => Err(ServeFailure::Refused(reason)),
         Ok(other) => Err(ServeFailure::Refused(format!("it answered {other:?}"))),

@@ -23,6 +23,7 @@ use nix::unistd::{geteuid, getpid, linkat};
 
 use super::display::Display;
 use super::occupied::{Paths, Taken};
+use crate::files::{self, NotWritten};
 use crate::unix_socket;
 
 /// Why a number could not be had.
@@ -31,6 +32,8 @@ pub enum NotOurs {
     /// Somebody has it.
     Taken(Taken),
     /// The lock cannot be written.
+    NotWritten(NotWritten),
+    /// The system has no room for another socket, or the like.
     Failed(io::Error),
 }
 
@@ -78,6 +81,12 @@ impl Number {
             Err(error) => return Err(error.into()),
         };
         Ok(Self { lock: LockFile::make(paths, display)?, name })
+    }
+
+    /// The name, for a process of ours that is to keep others from it when this one has ended.
+    #[must_use]
+    pub fn name(&self) -> BorrowedFd<'_> {
+        self.name.as_fd()
     }
 
     /// What another process of ours needs to have the number instead: to be sent to it (`SCM_RIGHTS`, unix(7)).
@@ -149,10 +158,7 @@ impl LockFile {
             match write_new(&paths.locks, &path) {
                 Ok(file) => return Ok(Self { path, file, is_left: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    let text = format!("cannot write {}: {error}; see whether there is space: df {0}", path.display());
-                    return Err(io::Error::new(error.kind(), text).into());
-                }
+                Err(error) => return Err(NotOurs::NotWritten(NotWritten::new(&path, error))),
             }
             in_the_way = paths.look_at_lock(path.clone())?;
             if !in_the_way.is_free() {
@@ -179,7 +185,7 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         if !self.is_left && self.is_in_place() {
-            crate::files::remove(&self.path);
+            files::remove(&self.path);
         }
     }
 }
@@ -212,7 +218,7 @@ fn write_new(directory: &Path, path: &Path) -> io::Result<File> {
             if [Errno::EOPNOTSUPP, Errno::EISDIR].iter().any(|errno| error.raw_os_error() == Some(*errno as i32)) =>
         {
             let mut file = options(OFlag::O_NOFOLLOW).create_new(true).open(path)?;
-            fill(&mut file).inspect_err(|_| crate::files::remove(path))?;
+            fill(&mut file).inspect_err(|_| files::remove(path))?;
             Ok(file)
         }
         Err(error) => Err(error),
@@ -292,8 +298,8 @@ mod tests {
     fn a_directory_that_cannot_be_written_to_is_said() {
         let (_dir, mut paths, display) = place(59_104);
         paths.locks = "/proc".into();
-        let Err(NotOurs::Failed(error)) = Number::take_in(&paths, display) else { panic!("it is taken") };
-        assert!(error.to_string().contains("cannot write /proc/.X59104-lock"), "{error}");
+        let Err(NotOurs::NotWritten(error)) = Number::take_in(&paths, display) else { panic!("it is taken") };
+        assert!(error.to_string().contains("cannot write to /proc/.X59104-lock"), "{error}");
     }
 
     #[test]

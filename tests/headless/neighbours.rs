@@ -286,6 +286,75 @@ fn a_lock_of_a_host_that_was_killed_is_removed_with_the_rest() {
     nothing_is_left(&case);
 }
 
+/// Takes the abstract name of display 0 and says so.
+const TAKES_NAME: &str = "import socket; socket.socket(socket.AF_UNIX).bind('\\0/tmp/.X11-unix/X0'); print('has it')";
+
+#[test]
+fn nobody_gets_the_name_of_a_session_that_ends_without_its_host() {
+    let case = with_seats();
+    let session = ada_starts(&case);
+    case.user("ada", "mkfifo go").ok();
+    let slow = "systemd-run --user --quiet --collect --unit=slow -p PartOf=graphical-session.target \
+        -p After=graphical-session.target -p ExecStop='/bin/sh -c \"read _ < /home/ada/go\"' sleep infinity";
+    case.user("ada", slow).ok();
+    case.root("pkill -KILL -u ada -f '^/usr/bin/startxd start '").ok();
+    session.wait(SOON).fails();
+    let manager = case.manager("ada");
+    wait_until("the session to go down", SOON, || match manager.property("slow.service", "ActiveState") {
+        state if state == "deactivating" => Ok(()),
+        state => Err(state),
+    });
+    let takes = || case.user("eve", &format!("python3 -c \"{TAKES_NAME}\""));
+    let refused = takes().fails();
+    assert!(refused.stderr.contains("Address already in use"), "{refused}");
+    case.user("ada", "echo > go").ok();
+    wait_until("the name to be free", SOON, || match takes() {
+        took if took.status.success() => Ok(()),
+        took => Err(took.to_string()),
+    });
+    wait_until("nothing to be left", SOON, || {
+        match case.root("ls /tmp/.X0-lock /tmp/.X11-unix/X0 2> /dev/null").stdout {
+            left if left.is_empty() => Ok(()),
+            left => Err(left),
+        }
+    });
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_is_said() {
+    let case = with_seats();
+    lingers(&case, "ada");
+    case.root("mount -o remount,ro /tmp").ok();
+    let refused = starts(&case, "ada", "seat1", "").wait(SOON);
+    assert_eq!(refused.code(), 24, "{refused}");
+    assert!(refused.stderr.contains("cannot write to /tmp/.X0-lock: Read-only file system"), "{refused}");
+    for command in ["startxd display start", "startxd display run -- true"] {
+        let refused = case.user("ada", command).fails();
+        assert!(refused.stderr.contains("cannot write to /tmp/.X100-lock: Read-only file system"), "{refused}");
+    }
+    case.root("mount -o remount,rw /tmp").ok();
+    nothing_is_left(&case);
+}
+
+#[test]
+fn displays_of_two_users_at_once_never_share_a_number() {
+    let case = Guest::headless();
+    for user in ["ada", "eve"] {
+        lingers(&case, user);
+    }
+    let script = "for i in $(seq 6); do startxd display start & done; wait";
+    let (ada, eve) = (case.spawn("ada", script), case.spawn("eve", script));
+    let (ada, eve) = (ada.wait(secs(60)).ok(), eve.wait(secs(60)).ok());
+    let numbers: BTreeSet<&str> = ada.stdout.lines().chain(eve.stdout.lines()).collect();
+    assert_eq!(numbers.len(), 12, "{ada}\n{eve}");
+    for user in ["ada", "eve"] {
+        let list = case.user(user, "startxd display list").ok().stdout;
+        assert_eq!(list.matches(" ready ").count(), 6, "{list}");
+        case.user(user, "startxd display stop --all").ok();
+    }
+    nothing_is_left(&case);
+}
+
 #[test]
 fn displays_without_a_screen_have_name_and_lock_from_start_to_stop() {
     let case = Guest::headless();
