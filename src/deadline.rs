@@ -59,6 +59,10 @@ pub const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
 /// The first pause before another attempt of a system unit, which doubles with each further failure.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A session that its window manager leaves within this after it came up was hardly a session: a person may do that once,
+/// and a login that begins the next one by itself must not do so for ever.
+pub const EARLY: Duration = Duration::from_secs(3);
+
 /// A session that stood for so long begins a new row of failures if it then fails (`startxd start --backoff`). Above what
 /// a server that crashes again and again needs to be given up.
 pub const STEADY: Duration = Duration::from_secs(120);

@@ -106,7 +106,7 @@ environment: subprocess text x11 xdg
 launch: deadline os unix_socket x11
 runtime_dir: x11
 config: deadline environment small_file suggest text x11 xdg
-records: environment files runtime_dir seat small_file x11
+records: deadline environment files runtime_dir seat small_file x11 xdg
 server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir
 manager: attributes dbus deadline environment runtime_dir session_bus x11
@@ -118,7 +118,7 @@ attach: config dbus deadline environment files manager multiplexer presence reco
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
-    seat server session text x11 xdg
+    seat server session small_file text x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat small_file subprocess text
     unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11

@@ -8,7 +8,7 @@ const END: &str = "# End of what startxd added";
 const UNENDED: &str = " (this line was begun, too)";
 
 /// The line for a shell that we do not know, which has to make of it what it needs.
-pub const ANY_SHELL: &str = "startxd check may-start && startxd start && exit";
+pub const ANY_SHELL: &str = "startxd check may-start && startxd start --login && exit";
 
 /// A login shell, as far as profiles are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +53,14 @@ impl Shell {
         }
     }
 
-    /// The line. After a session that could not start, or ended badly, the shell goes on: with `exec` the getty would log
-    /// in again and again.
+    /// The line. It closes the shell after a session that was up, however that ended: nobody is to find an open shell. After
+    /// one that could not start the shell goes on, with the reason: with `exec` the getty would log in again and again.
     ///
     /// On another terminal than the first the login happens in the background, so the session has to bring it forward.
     #[must_use]
     pub fn line(self, vt: u8) -> String {
         let activate = if vt == 1 { "" } else { " --activate" };
-        let line = format!("startxd check may-start{activate} && startxd start{activate}");
+        let line = format!("startxd check may-start{activate} && startxd start --login{activate}");
         match self {
             // Its configuration is read by every shell, not only at a login; and `exit` in it ends just the reading.
             Self::Fish => format!("status is-login && {line} && exec true"),
@@ -170,7 +170,7 @@ mod tests {
         for (shell, there, expected) in cases {
             assert_eq!(profile(shell, there), expected, "{shell} {there:?}");
         }
-        assert_eq!(Shell::Zsh.line(1), "startxd check may-start && startxd start && exit");
+        assert_eq!(Shell::Zsh.line(1), "startxd check may-start && startxd start --login && exit");
         assert!(Shell::Fish.line(2).starts_with("status is-login && ") && Shell::Bash.line(2).contains("--activate"));
     }
 }

@@ -111,7 +111,9 @@ fn what_was_there_stays() {
     machine.write("home/.bash_profile", "");
     let before = machine.picture();
     machine.enable(1, true).unwrap();
-    assert!(machine.read("home/.bash_profile").contains("\nstartxd check may-start && startxd start && exit\n"));
+    assert!(
+        machine.read("home/.bash_profile").contains("\nstartxd check may-start && startxd start --login && exit\n")
+    );
     // Again, and for another shell: as if it had been so from the start.
     machine.enable(1, false).unwrap();
     let zsh = Machine { person: Person { shell: "/bin/zsh".into(), ..machine.person.clone() }, ..machine };

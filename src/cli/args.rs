@@ -151,6 +151,10 @@ pub struct Start {
     /// in a row (exit status 7); 0 for never
     #[arg(long, value_name = "TIMES", conflicts_with = "multiplexer")]
     pub backoff: Option<u32>,
+    /// For the profile of a login shell: this login is for the session alone. The exit status is 0 once the session was
+    /// up, however it ended, so that the line closes the shell after it; how it ended: startxd status
+    #[arg(long, conflicts_with_all = ["multiplexer", "backoff"])]
+    pub login: bool,
     /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
     #[arg(long, value_enum, value_name = "MULTIPLEXER")]
     pub multiplexer: Option<Kind>,

@@ -170,8 +170,17 @@ impl From<&Failure> for Exit {
             Failure::NotPrepared(NotPrepared::Environment(_)) => Self::NoManager,
             Failure::NotPrepared(_) => Self::NoDisplay,
             Failure::System(_) => Self::System,
-            Failure::Ended(Why::ServerFailed { .. }) => Self::ServerFailed,
-            Failure::Ended(_) => Self::SessionFailed,
+            Failure::Ended(why) => why.into(),
+        }
+    }
+}
+
+impl From<&Why> for Exit {
+    /// How `start` ends after a session that ended badly.
+    fn from(why: &Why) -> Self {
+        match why {
+            Why::ServerFailed { .. } => Self::ServerFailed,
+            _ => Self::SessionFailed,
         }
     }
 }

@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use super::args::Start;
 use super::exit::Exit;
 use crate::config::Config;
+use crate::deadline::EARLY;
 use crate::host::backoff::Backoff;
 use crate::host::checks::{self, Background};
-use crate::host::{self, Failure, Options};
+use crate::host::{self, Ended, Failure, Options, Standing};
 use crate::os;
+use crate::records::last::LastSession;
 use crate::session::{SessionRequest, Surroundings};
 
 /// Runs a session and returns how it ended.
@@ -32,10 +34,17 @@ pub async fn run(start: Start) -> Exit {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let session = SessionRequest::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
     let background = if start.activate { Background::Activate } else { Background::Wait };
-    let options = Options { session, background };
+    // What is begun by a profile or a unit begins again: there an early end of anything is one.
+    let is_once = !start.login && start.backoff.is_none();
+    let options = Options { session, background, is_once, is_login: start.login };
     let Some(limit) = start.backoff else {
+        if let Some(why) = enough(&options) {
+            tracing::error!("{why}");
+            return Exit::GivenUp;
+        }
         return match once(&options, &config).await {
-            Ok(()) => Exit::Success,
+            Ok(ended) if ended.why.is_clean() || closes_shell(start.login, &ended) => Exit::Success,
+            Ok(ended) => Exit::from(&ended.why),
             Err(failure) => Exit::from(&failure),
         };
     };
@@ -52,24 +61,51 @@ pub async fn run(start: Start) -> Exit {
     }
     backoff.pause(config.deadlines.next_attempt).await;
     backoff.begin();
-    match once(&options, &config).await {
-        Ok(()) => {
+    let (why, exit) = match once(&options, &config).await {
+        Ok(ended) if ended.why.is_clean() && ended.standing != Standing::Brief => {
             backoff.succeeded();
-            Exit::Success
+            return Exit::Success;
         }
-        Err(failure) if backoff.failed(&failure.to_string()) => Exit::GivenUp,
-        Err(failure) => Exit::from(&failure),
+        Ok(ended) if ended.why.is_clean() => {
+            (format!("{} within {} s of coming up", ended.why, EARLY.as_secs()), Exit::Success)
+        }
+        Ok(ended) => (ended.why.to_string(), Exit::from(&ended.why)),
+        Err(failure) => (failure.to_string(), Exit::from(&failure)),
+    };
+    if backoff.failed(&why) { Exit::GivenUp } else { exit }
+}
+
+/// Whether the status closes the shell that has started the session although it ended badly.
+fn closes_shell(is_login: bool, ended: &Ended) -> bool {
+    is_login && ended.standing != Standing::NeverUp
+}
+
+/// Why there is no next session now, if the last ones were over as soon as they were up, one after the other, and whatever
+/// starts them starts the next one by itself. A person who tries again gets one.
+fn enough(options: &Options) -> Option<String> {
+    if options.is_once && matches!(options.session, SessionRequest::Command(_)) {
+        return None;
     }
+    let last = LastSession::recall().filter(LastSession::is_enough)?;
+    let why = last.why.lines().next().unwrap_or_default().to_owned();
+    if let Err(error) = last.forgive() {
+        tracing::debug!("the brief sessions cannot be forgotten: {error}");
+    }
+    Some(format!(
+        "the last sessions were over as soon as they were up, one login after the other ({why}), so this login begins no \
+         other one; to begin one all the same: startxd start"
+    ))
 }
 
 /// Runs a session, and says why it failed.
-async fn once(options: &Options, config: &Config) -> Result<(), Failure> {
+async fn once(options: &Options, config: &Config) -> Result<Ended, Failure> {
     let ended = host::run(options, config).await;
     match &ended {
-        Ok(why) => tracing::debug!("the session is over: {why}"),
+        Ok(Ended { why, .. }) if why.is_clean() => tracing::debug!("the session is over: {why}"),
+        Ok(Ended { why, .. }) => tracing::error!("{why}"),
         Err(failure) => tracing::error!("{failure}"),
     }
-    ended.map(|_| ())
+    ended
 }
 
 /// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--` stands

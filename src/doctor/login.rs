@@ -148,6 +148,7 @@ mod tests {
             remote: false,
             active: true,
             state: "active".into(),
+            locked: false,
         }
     }
 

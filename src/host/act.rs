@@ -208,6 +208,15 @@ async fn observe_one(manager: &Manager, unit: &str, state: UnitState) -> Observe
     observed
 }
 
+/// Looks at the server, for the question with this number; `probe` tells what it is like.
+pub(super) async fn look_at_server(question: u32, probe: Option<ServerProbe>) -> Option<Event> {
+    let server = match probe {
+        Some(probe) => Some(probe.look().await),
+        None => None,
+    };
+    Some(Event::ServerLooked(question, server))
+}
+
 /// A service was restarted by its own policy; `probe` tells what its server was like.
 pub(super) fn restarts(unit: String, end: ServiceEnd, probe: Option<ServerProbe>) -> Call {
     Box::pin(async move {

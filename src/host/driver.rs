@@ -14,7 +14,10 @@ use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
 use super::act::{self, Call, RunningServer, ServerProbe};
-use super::core::{Action, CallFailure, ClientId, Event, JobId, ManagerState, Session, Setup, UnitPolicy};
+use super::closing;
+use super::core::{
+    Action, CallFailure, ClientId, Event, JobId, LastEnd, ManagerState, Session, Setup, Standing, UnitPolicy,
+};
 use super::failure::Failure;
 use super::interrupts::Interrupts;
 use super::logind_watch::LogindWatch;
@@ -32,6 +35,7 @@ use crate::launch::{HostDeadlines, Reply, Request};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, names, restore};
 use crate::os;
+use crate::records::last::LastSession;
 use crate::session::{self, Choice, Surroundings};
 use crate::x11::display::Display;
 
@@ -64,6 +68,21 @@ pub(super) struct Parts {
     pub logind: LogindWatch,
     /// The terminal; a seat without terminals has no text mode to come back to.
     pub terminal: Option<Terminal>,
+    /// logind's id of the login session.
+    pub session: String,
+    /// Whether it is a command that was given for this once.
+    pub asked_for: bool,
+    /// Whether the login session is for this session alone.
+    pub is_login: bool,
+}
+
+/// How a session has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub why: Why,
+    /// How far it came.
+    pub standing: Standing,
 }
 
 /// A supervisor's request, until its server is forked.
@@ -87,6 +106,8 @@ pub(super) struct Driver {
     interrupts: Interrupts,
     logind: LogindWatch,
     terminal: Option<Terminal>,
+    session: String,
+    is_login: bool,
     /// Those that can be answered.
     clients: HashMap<ClientId, Peer>,
     launches: HashMap<ClientId, LaunchRequest>,
@@ -104,13 +125,15 @@ pub(super) struct Driver {
     answers: UnboundedReceiver<Event>,
 }
 
-/// Lives a session from its preparation until all is undone. Returns why it ended.
+/// Lives a session from its preparation until all is undone. Returns how it ended.
 ///
 /// # Errors
 /// The preparation failed.
-pub(super) async fn run(parts: Parts) -> Result<Why, Failure> {
-    let Parts { choice, config, preparation, interrupts, logind, terminal } = parts;
-    let (core, actions) = Session::begin(setup(&choice, &config));
+pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
+    let Parts { choice, config, preparation, interrupts, logind, terminal, session, .. } = parts;
+    let mut setup = setup(&choice, &config);
+    (setup.asked_for, setup.is_login) = (parts.asked_for, parts.is_login);
+    let (core, actions) = Session::begin(setup);
     let (events, answers) = mpsc::unbounded_channel();
     let mut driver = Driver {
         core,
@@ -125,6 +148,8 @@ pub(super) async fn run(parts: Parts) -> Result<Why, Failure> {
         interrupts,
         logind,
         terminal,
+        session,
+        is_login: parts.is_login,
         clients: HashMap::new(),
         launches: HashMap::new(),
         server: None,
@@ -150,7 +175,7 @@ pub(super) async fn run(parts: Parts) -> Result<Why, Failure> {
         }
     }
     match (driver.core.why().cloned(), driver.failure.take()) {
-        (Some(why), _) => Ok(why),
+        (Some(why), _) => Ok(Ended { why, standing: driver.core.standing() }),
         (None, Some(failure)) => Err(failure),
         (None, None) => unreachable!("a session that ended without a reason could not be prepared, and says why"),
     }
@@ -173,6 +198,8 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
         own,
         deadlines: config.deadlines,
         description: choice.describe(),
+        asked_for: false,
+        is_login: false,
     }
 }
 
@@ -209,7 +236,7 @@ impl Driver {
             event = of_peers(&mut self.peers) => Happened::Peer(event),
             sight = seen(&mut self.sights) => Happened::Sight(sight),
             event = of_manager(&mut self.link) => Happened::Manager(event),
-            control = self.logind.next() => Happened::Event(Event::Control(control)),
+            event = self.logind.next() => Happened::Event(event),
             // We hold a sender ourselves, so this queue never ends.
             Some(event) = self.answers.recv() => Happened::Event(event),
             () = due => Happened::Event(Event::Due),
@@ -409,6 +436,15 @@ impl Driver {
             Action::KillServer => self.signal_server(Signal::SIGKILL),
             Action::GiveUpServer => self.give_up_server(),
             Action::AskForDevices => self.logind.ask(),
+            Action::LookAtServer(question) => act::spawn(act::look_at_server(question, self.probe()), &self.events),
+            Action::NoteClosing(closes) => self.note_closing(closes),
+            Action::CloseLogin => {
+                let (session, deadline) = (self.session.clone(), self.config.deadlines.user_manager);
+                self.spawn(async move {
+                    closing::close_own(&session, deadline).await;
+                    Event::LoginClosed
+                });
+            }
             Action::TellMultiplexers => self.tell_multiplexers(),
             Action::TakeBackFromMultiplexers => match self.telling.take() {
                 Some(telling) => self.spawn(async move {
@@ -427,7 +463,10 @@ impl Driver {
                 }
                 None => self.at_once.push_back(Event::TerminalRestored),
             },
-            Action::PutBack(state) => self.put_back(state),
+            Action::PutBack(state, last) => {
+                self.note_end(&last);
+                self.put_back(state);
+            }
             action => return Err(action),
         }
         Ok(())
@@ -538,6 +577,27 @@ impl Driver {
             }
         }
         Ok(service)
+    }
+
+    /// Has the record say whether the login session ends with this one: whoever ends it in the place of a killed host reads
+    /// that.
+    fn note_closing(&mut self, closes: bool) {
+        if let Some(prepared) = &mut self.prepared {
+            prepared.record.closes_login = closes;
+            if let Err(error) = prepared.write_record() {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+
+    /// Writes down how the session has ended. A home that is full keeps nobody here.
+    fn note_end(&self, last: &LastEnd) {
+        let clean = last.why.is_clean();
+        // A shell that goes on begins nothing by itself.
+        let is_brief = last.standing == Standing::Brief && (clean || self.is_login);
+        if let Err(error) = LastSession::ends_now(clean, last.why.to_string(), &self.session, is_brief).keep() {
+            tracing::debug!("how the session ended cannot be kept: {error}");
+        }
     }
 
     /// Undoes what the preparation did.

@@ -21,6 +21,7 @@
 //! | [`manager_link`], [`logind_watch`], [`watch`], [`peers`], [`interrupts`] | where events come from: the user manager, logind, the display, the launch socket, signals |
 //! | [`checks`], [`prepare`], [`repair`], [`session_lock`] | what comes before a session, and what a dead one has left |
 //! | [`terminal`], [`multiplexers`], [`variables`], [`server`] | the terminal, multiplexers, the environment, the server's command line |
+//! | [`closing`] | the end of the login session, below a screen that was locked |
 //!
 //! # One full start
 //!
@@ -65,6 +66,7 @@
 mod act;
 pub mod backoff;
 pub mod checks;
+pub mod closing;
 pub mod core;
 mod driver;
 mod failure;
@@ -91,6 +93,8 @@ use crate::launch::Listener;
 use crate::session::{self, Choice, SessionRequest, Surroundings};
 use crate::x11::server::find;
 use checks::{Background, Clearance};
+pub use core::Standing;
+pub use driver::Ended;
 use driver::{Ground, Parts};
 use interrupts::Interrupts;
 use logind_watch::LogindWatch;
@@ -109,15 +113,19 @@ pub struct Options {
     pub session: SessionRequest,
     /// What to do if the terminal is in the background; `--activate`.
     pub background: Background,
+    /// Whether a command that ends with 0 was asked for, whatever it was: it was given for this once.
+    pub is_once: bool,
+    /// Whether the login session is for this session alone, and ends with it if it was up; `--login`.
+    pub is_login: bool,
 }
 
 /// Runs a session from its first check to its last cleaning.
 ///
-/// Returns why it ended, if it ended well.
+/// Returns how it ended, well or badly.
 ///
 /// # Errors
-/// [`Failure`]: it never started, or it ended badly. Nothing of it is left in either case.
-pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
+/// [`Failure`]: it never started. Nothing of it is left in either case.
+pub async fn run(options: &Options, config: &Config) -> Result<Ended, Failure> {
     let clearance = checks::may_start(&config.deadlines, options.background).await?;
     let program = find(config.server.binary.as_deref())?;
     let around = Surroundings::from_env().or_of(&clearance.manager).await;
@@ -127,12 +135,13 @@ pub async fn run(options: &Options, config: &Config) -> Result<Why, Failure> {
     let interrupts = Interrupts::catch()?;
     // A seat without terminals has no text mode to come back to.
     let terminal = clearance.seat.vt.map(|_| Terminal::open()).transpose()?;
-    let (bus, session) = (clearance.system_bus.clone(), clearance.session.id.clone());
-    let logind = LogindWatch::watch(bus, session, config.deadlines.user_manager);
+    let session = clearance.session.id.clone();
+    let logind = LogindWatch::watch(clearance.system_bus.clone(), &clearance.session, config.deadlines.user_manager);
     let preparation = Box::pin(prepare_ground(clearance, program, config.clone(), choice.clone()));
-    let parts = Parts { choice, config: config.clone(), preparation, interrupts, logind, terminal };
-    let why = driver::run(parts).await?;
-    if why.is_clean() { Ok(why) } else { Err(Failure::Ended(why)) }
+    let asked_for = options.is_once && options.session.is_command(&choice);
+    let (config, is_login) = (config.clone(), options.is_login);
+    let parts = Parts { choice, config, preparation, interrupts, logind, terminal, session, asked_for, is_login };
+    driver::run(parts).await
 }
 
 /// Takes the session's place and listens to everybody who will be heard. Undone by being dropped.

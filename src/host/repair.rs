@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::orphan;
 use super::session_lock::{NotLocked, SessionLock, is_free, is_served};
-use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
+use super::{closing, orphan};
+use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN, STEADY};
 use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
 use crate::os::Pid;
+use crate::records::last::{self, LastSession};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
@@ -45,6 +46,9 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
                 record.display,
                 record.host
             );
+            // First of all: until then whoever sits there has the shell below.
+            closing::close_in_place_of_host(&record, deadlines.user_manager).await;
+            note_end(&record);
             bury(manager, &record, deadlines, inside).await;
             // Stopping a window manager ends its main process alone, and one that was killed has left all the others.
             applications::end(manager, &record.units, deadlines.applications).await;
@@ -63,6 +67,16 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
             remove(&path);
             tell::take_back(runtime, deadlines.multiplexers).await;
         }
+    }
+}
+
+/// Writes down how the session has ended, in the place of its host.
+fn note_end(record: &SessionRecord) {
+    let why = format!("its host (pid {}) was killed, and the session was ended in its place", record.host);
+    // One that has closed its login may be begun again by the next one.
+    let is_brief = record.closes_login && last::age(record.started) < STEADY;
+    if let Err(error) = LastSession::ends_now(false, why, &record.session, is_brief).keep() {
+        tracing::debug!("how the session ended cannot be kept: {error}");
     }
 }
 

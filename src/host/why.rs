@@ -11,6 +11,13 @@ use crate::manager::ServiceEnd;
 pub enum Why {
     /// The window manager, or what was given in its place, exited with 0 or was stopped.
     LoggedOut,
+    /// It exited with 0 before a window manager managed the display: there was nothing to log out of.
+    NeverUp {
+        /// What it was, for people.
+        what: String,
+        /// How long it took.
+        after: Duration,
+    },
     /// `startxd stop`.
     Asked,
     /// A signal to the host: the login session ends, or a person pressed Ctrl+C while it started.
@@ -39,6 +46,9 @@ pub enum Why {
         /// What the manager says.
         why: String,
     },
+    /// The screen was locked, and its server ended, or lost its devices: another one would come up unlocked. How it
+    /// ended, if that was what happened.
+    Closed(Option<Ending>),
     /// The user manager did not take the session's environment.
     NotExported(String),
     /// The user manager is gone.
@@ -64,11 +74,20 @@ pub enum Why {
     },
 }
 
+/// What follows from the end of a server whose screen was locked.
+const CLOSED: &str = "another one would be unlocked, so the session and its login were ended; log in again";
+
 impl Why {
     /// Whether this is how sessions should end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::LoggedOut | Self::Asked | Self::Signal(_) | Self::TargetStopped(_))
+    }
+
+    /// Whether this is what the end of the user manager looks like, which stops its units first.
+    #[must_use]
+    pub const fn may_be_the_managers(&self) -> bool {
+        matches!(self, Self::LoggedOut | Self::NeverUp { .. } | Self::TargetStopped(_))
     }
 }
 
@@ -76,6 +95,12 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoggedOut => write!(f, "logged out"),
+            Self::NeverUp { what, after } => write!(
+                f,
+                "{what} exited with status 0 after {:.1} s, before a window manager managed the display; if it is a \
+                 script, its last line has to be the window manager, without & behind it: exec openbox",
+                after.as_secs_f32()
+            ),
             Self::Asked => write!(f, "stopped as asked"),
             Self::Signal(signal) => write!(f, "ended by {signal}"),
             Self::TargetStopped(target) => write!(f, "{target} was stopped"),
@@ -98,6 +123,12 @@ impl fmt::Display for Why {
             },
             Self::NotStarted { unit, why } => {
                 write!(f, "{unit} could not be started ({why}); see: systemctl --user status {unit}")
+            }
+            Self::Closed(Some(ending)) => {
+                write!(f, "the X server {ending} while the screen was locked; {CLOSED}")
+            }
+            Self::Closed(None) => {
+                write!(f, "the X server lost its devices, or ended, while the screen was locked; {CLOSED}")
             }
             Self::NotExported(why) => {
                 write!(f, "the user manager did not take the session's environment ({why}); see: journalctl --user -b")

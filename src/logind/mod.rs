@@ -3,10 +3,11 @@
 pub mod linger;
 mod survey;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Type, connection};
 
 use crate::dbus::{self, CallError, Target};
 use crate::deadline;
@@ -87,6 +88,8 @@ pub struct LoginSession {
     pub active: bool,
     /// `State`: "online", "active" or "closing".
     pub state: String,
+    /// `LockedHint`: whether a screen locker has said that it locks.
+    pub locked: bool,
 }
 
 /// The properties as `GetAll` sends them; unknown ones are passed over, so that new versions of logind stay readable.
@@ -112,6 +115,8 @@ struct SessionProperties {
     active: bool,
     #[serde(deserialize_with = "zbus::as_variant::deserialize")]
     state: String,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    locked_hint: bool,
 }
 
 /// The session that this process is in: by its pid, which logind looks up among the scopes.
@@ -156,7 +161,89 @@ pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<L
         remote: properties.remote,
         active: properties.active,
         state: properties.state,
+        locked: properties.locked_hint,
     })
+}
+
+/// Ends a session, as `loginctl terminate-session` does: what is in it gets SIGTERM and SIGHUP, and in the end SIGKILL.
+/// Everybody may do that to sessions of their own.
+///
+/// # Errors
+/// There is none of that id.
+pub async fn terminate(connection: &Connection, id: &str) -> Result<(), CallError> {
+    MANAGER.call(connection, "TerminateSession", &(id,)).await.map(drop)
+}
+
+/// What changes `LockedHint` of a session.
+pub struct LockChanges {
+    connection: Connection,
+    path: OwnedObjectPath,
+    changes: MessageStream,
+}
+
+impl LockChanges {
+    /// Begins to listen, on the bus of `connection`, for changes of the session at `path`.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn listen(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<Self> {
+        let changes = MessageStream::for_match_rule(properties_of(path)?, connection, None).await?;
+        Ok(Self { connection: connection.clone(), path: path.clone(), changes })
+    }
+
+    /// Whether a locker locks, as it is now.
+    ///
+    /// # Errors
+    /// The session has ended, or logind does not answer.
+    pub async fn current(&self) -> Result<bool, CallError> {
+        let target = Target { destination: SERVICE, path: self.path.as_str(), interface: SESSION };
+        dbus::property(&self.connection, target, "LockedHint").await
+    }
+
+    /// Says that no locker locks. Everybody may do so for sessions of their own.
+    ///
+    /// # Errors
+    /// The session has ended, or logind does not answer.
+    pub async fn clear(&self) -> Result<(), CallError> {
+        let target = Target { destination: SERVICE, path: self.path.as_str(), interface: SESSION };
+        target.call(&self.connection, "SetLockedHint", &(false,)).await.map(drop)
+    }
+
+    /// Waits for the next change, and returns what it is since. What logind does not tell any more stays as it was.
+    /// Returns `None` if the bus has closed the connection.
+    ///
+    /// Every user of the machine can send such a signal, so what counts is what logind says when it is asked.
+    pub async fn next(&mut self) -> Option<bool> {
+        loop {
+            let change = dbus::next(&mut self.changes).await?;
+            if names_the_lock(&change)
+                && let Ok(locked) = self.current().await
+            {
+                return Some(locked);
+            }
+        }
+    }
+}
+
+/// Whether a `PropertiesChanged` (D-Bus Specification) is about the lock.
+fn names_the_lock(change: &zbus::Message) -> bool {
+    let body = change.body();
+    let parsed: zbus::Result<(String, HashMap<String, OwnedVariant>, Vec<String>)> = body.deserialize();
+    parsed.is_ok_and(|(interface, changed, invalidated)| {
+        let name = "LockedHint";
+        interface == SESSION && (changed.contains_key(name) || invalidated.iter().any(|other| other == name))
+    })
+}
+
+/// The rule for changes of the properties of an object of logind.
+fn properties_of(path: &OwnedObjectPath) -> zbus::Result<MatchRule<'_>> {
+    MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(SERVICE)
+        .path(path.as_ref())
+        .interface(dbus::PROPERTIES)
+        .member("PropertiesChanged")
+        .build()
 }
 
 /// Waits until the session is the active one of its seat.
@@ -174,13 +261,7 @@ pub async fn wait_active(
     deadline: Duration,
 ) -> Result<bool, CallError> {
     let local = |error| CallError::new("PropertiesChanged", error);
-    let rule = MatchRule::builder()
-        .msg_type(zbus::message::Type::Signal)
-        .path(session_path.as_ref())
-        .interface(dbus::PROPERTIES)
-        .member("PropertiesChanged")
-        .build()
-        .map_err(local)?;
+    let rule = properties_of(session_path).map_err(local)?;
     let mut changes = MessageStream::for_match_rule(rule, connection, None).await.map_err(local)?;
     let wait = async {
         loop {

@@ -4,6 +4,7 @@
 //! must hold of it, its type says in [`Record::checked`].
 
 pub mod attached;
+pub mod last;
 pub mod session;
 
 use std::io;

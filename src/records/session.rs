@@ -29,6 +29,10 @@ pub struct SessionRecord {
     pub what: String,
     /// The units that are the session: the window manager's, or what was given in its place.
     pub units: Vec<String>,
+    /// Whether the login session ends with it, also if the host is killed: the screen is locked, or the login is for it
+    /// alone.
+    #[serde(default)]
+    pub closes_login: bool,
     /// The names that were exported for the session.
     pub exported: Vec<String>,
     /// The manager's whole environment as it was before.
@@ -48,6 +52,7 @@ impl SessionRecord {
             started: now.map_or(0, |time| time.as_secs()),
             what,
             units: Vec::new(),
+            closes_login: false,
             exported: Vec::new(),
             before: Block::new(),
         }
@@ -86,6 +91,7 @@ mod tests {
             started: 1,
             what: "openbox".into(),
             units: vec!["startxd-wm@openbox.service".into()],
+            closes_login: true,
             exported: vec!["DISPLAY".into()],
             before: Block::from([
                 ("A".into(), "line\none \"quoted\" \t\u{1f600}".into()),

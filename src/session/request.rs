@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Choice;
 use crate::manager::names;
 
 /// What `startxd start` is to start.
@@ -44,6 +45,12 @@ impl SessionRequest {
             [dashes, command @ ..] if dashes == "--" => Self::parse(command, true, home),
             words => Self::parse(words, false, home),
         }
+    }
+
+    /// Whether it has asked for a command, and this was chosen for it: not for an entry, a unit, or what is set up.
+    #[must_use]
+    pub const fn is_command(&self, choice: &Choice) -> bool {
+        matches!((self, choice), (Self::Command(_) | Self::Name(_), Choice::Command(_)))
     }
 
     fn word(word: &str, home: Option<&Path>) -> Self {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::dbus::CallError;
 use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN};
-use crate::host::repair;
+use crate::host::{closing, repair};
 use crate::launch::{Connection, Ending, HostDeadlines, Reply, Request};
 use crate::manager::{Manager, Mode, NoManager, names};
 use crate::os::{self, Pid};
@@ -324,7 +324,12 @@ impl ServedSession {
     /// The host died under us. Starts the ordered end and goes through it.
     async fn end_without_host(&self, manager: Option<Manager>) -> Outcome {
         tracing::error!("{}; ending the session in its place", ServeFailure::HostGone);
-        match self.take_down(manager).await {
+        let taken_down = self.take_down(manager).await;
+        // As long as there is the server: once it is gone, whoever sits there has the shell below.
+        if let Ok(Some(record)) = SessionRecord::of(&self.runtime) {
+            closing::close_in_place_of_host(&record, self.deadlines.user_manager).await;
+        }
+        match taken_down {
             Ok(manager) => Outcome::WithoutHost(manager),
             // The record stays, for whoever can put back what it says: the repair that systemd starts when this unit fails,
             // or the next start.

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
-use crate::harness::{Case, Guest, Login, Mode, Options, SOON, wait_until};
+use crate::harness::{Autologin, Case, Guest, Login, Mode, Options, SOON, secs, wait_until};
 use crate::hostile::{Told, logs_out_of_openbox, wait_up};
+use crate::scenario::Desk;
 
 /// The tree of the tests has an autologin of its own.
 const AS_SHIPPED: &str = "rm -r /etc/systemd/system/getty@tty1.service.d && systemctl daemon-reload";
@@ -96,6 +97,65 @@ fn a_session_that_cannot_start_leaves_a_prompt() {
     login.vt.wait_text("exited with status 3", SOON);
     login.vt.wait_prompt(SOON);
     assert_eq!(case.session(&login.session).expect("the same login")["State"], "active");
+}
+
+/// A `~/.xinitrc` that ends half a second after its window manager manages the display.
+const BRIEF: &str = "date >>attempts\nopenbox --sm-disable &\n\
+    until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q 0x; do sleep 0.1; done\nsleep 0.5\n";
+
+/// The lines for the profile that there are: what is written now, and what an earlier version wrote.
+const LINES: [&str; 2] = [
+    "startxd check may-start && startxd start --login && exit\n",
+    "startxd check may-start && startxd start && exit\n",
+];
+
+#[test]
+fn what_ends_before_anything_managed_the_display_leaves_a_prompt() {
+    for line in LINES {
+        let case = Guest::get();
+        case.write_as("ada", "~/.xinitrc", "date >>attempts\nopenbox &\n");
+        case.write_profile("ada", line);
+        let login = case.login(&Autologin::default());
+        login.vt.wait_text("before a window manager managed the display", SOON);
+        login.vt.wait_prompt(SOON);
+        assert_eq!(case.session(&login.session).expect("the same login")["State"], "active");
+        assert_eq!(case.read("/home/ada/attempts").lines().count(), 1);
+    }
+}
+
+#[test]
+fn what_ends_as_soon_as_it_is_up_is_begun_three_times_and_leaves_a_prompt() {
+    for line in LINES {
+        let case = Guest::get();
+        case.write_as("ada", "~/.xinitrc", BRIEF);
+        case.write_profile("ada", line);
+        let first = case.login(&Autologin::default());
+        first.vt.wait_text("so this login begins no other one", secs(40));
+        first.vt.wait_prompt(SOON);
+        assert_eq!(case.read("/home/ada/attempts").lines().count(), 3);
+        // A person gets one.
+        case.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
+        first.vt.type_line("startxd start");
+        wait_up(&case, "ada");
+        let login = case.wait_session("ada", &case.vt(1), SOON);
+        logs_out_of_openbox(&case, "ada", &login.session);
+        first.vt.wait_prompt(SOON);
+    }
+}
+
+#[test]
+fn a_command_that_was_given_for_once_may_end_at_once() {
+    let desk = Desk::at_prompt();
+    desk.types("startxd start -- xterm -e true");
+    desk.ended(0);
+    desk.write_as("ada", "~/.xinitrc", "openbox &\n");
+    desk.types("startxd start");
+    desk.ended(1).says(&[
+        ".xinitrc",
+        "exited with status 0",
+        "before a window manager managed the display",
+        "exec openbox",
+    ]);
 }
 
 #[test]

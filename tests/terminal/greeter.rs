@@ -71,6 +71,26 @@ fn greetds_own_greeter_starts_a_session_and_is_back_after_the_logout() {
 }
 
 #[test]
+fn the_greeter_is_back_after_what_ends_early() {
+    let mut case = Guest::get();
+    case.write_as("ada", "~/.xinitrc", "date >>attempts\nopenbox &\n");
+    let vt = greetd(&mut case, "/usr/sbin/agreety --cmd 'startxd start'");
+    vt.wait_text("login:", SOON);
+    vt.clear();
+    vt.type_line("ada");
+    wait_until("the session's end to be told", SOON, || {
+        let told = case.journal("-t startxd -o cat");
+        if told.contains("before a window manager managed the display") { Ok(()) } else { Err(told) }
+    });
+    wait_until("the greeter", SOON, || match vt.cursor_line() {
+        line if line.contains("login:") => Ok(()),
+        _ => Err(vt.to_string()),
+    });
+    assert_eq!(case.read("/home/ada/attempts").lines().count(), 1);
+    case.root("systemctl stop greetd").ok();
+}
+
+#[test]
 fn listed_sessions_really_start_x() {
     let mut case = Guest::get();
     case.write("/tmp/greeter.py", GREETER);

@@ -5,6 +5,10 @@ use crate::hostile::{Told, logs_out_of_openbox, wait_up};
 
 const XINITRC: &str = "exec openbox --sm-disable\n";
 
+/// A session that ends as soon as a window manager manages the display.
+const BRIEF: &str =
+    "openbox --sm-disable &\nuntil xprop -root _NET_SUPPORTING_WM_CHECK | grep -q 0x; do sleep 0.1; done; sleep 0.5\n";
+
 /// Waits until ada has another session than `earlier` on terminal `vt`, with her desktop on it.
 fn desktop(case: &Case, vt: u8, earlier: &str) -> Login {
     let vt = case.vt(vt);
@@ -160,18 +164,42 @@ fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_logi
 }
 
 #[test]
-fn a_session_that_ends_at_once_and_well_does_not_begin_for_ever() {
+fn a_session_that_ends_early_and_well_is_tried_less_and_less_and_leaves_a_login_prompt() {
+    // Before anything manages the display, and as soon as something does.
+    for (xinitrc, why) in [("openbox &\n", "before a window manager managed"), (BRIEF, "within 3 s of coming up")] {
+        let mut case = Guest::get();
+        case.discard();
+        case.write_as("ada", "~/.xinitrc", xinitrc);
+        case.root("systemctl start startxd@ada").ok();
+        // As above: 15 seconds of pauses, and systemd's.
+        wait_until("the unit to give up", secs(90), || match property(&case, "ActiveState") {
+            state if state == "failed" => Ok(()),
+            state => Err(format!("{state}: {}", case.journal("-t startxd -o cat"))),
+        });
+        assert_eq!(["ExecMainStatus", "NRestarts"].map(|name| property(&case, name)), ["7", "4"]);
+        case.vt(7).wait_text("guest login:", SOON);
+        let told = case.journal("-t startxd -o cat");
+        for words in ["the session failed 4 times in a row (", "the next attempt is in 8 s", why] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        case.root("systemctl reset-failed startxd@ada").ok();
+    }
+}
+
+#[test]
+fn a_second_seat_waits_longer_and_longer_after_what_ends_early() {
     let mut case = Guest::get();
     case.discard();
-    case.write_as("ada", "~/.xinitrc", "true\n");
-    // What counts is that ten of them are within a minute.
-    case.write("/run/systemd/system/startxd@ada.service.d/soon.conf", "[Service]\nRestartSec=100ms\n");
-    case.system().reload();
-    case.root("systemctl start startxd@ada").ok();
-    wait_until("the unit to give up", secs(60), || match [property(&case, "ActiveState"), property(&case, "Result")] {
-        [state, result] if state == "failed" || result == "start-limit-hit" => Ok(()),
-        state => Err(format!("{state:?}")),
+    case.plug_in_second_seat();
+    case.write_as("eve", "~/.xinitrc", "openbox &\n");
+    case.root("systemctl start startxd-seat@eve").ok();
+    wait_until("the host to wait", secs(30), || {
+        let told = case.journal("-t startxd -o cat");
+        if told.contains("failed 3 times in a row (") && told.contains("the next attempt is in 4 s") {
+            Ok(())
+        } else {
+            Err(told)
+        }
     });
-    case.vt(7).wait_text("guest login:", SOON);
-    case.root("systemctl reset-failed startxd@ada").ok();
+    case.root("systemctl stop startxd-seat@eve").ok();
 }

@@ -12,6 +12,7 @@ use crate::logind;
 use crate::manager::{Manager, NoManager, UnitState, names};
 use crate::os::{self, Pid};
 use crate::records::Unreadable;
+use crate::records::last::LastSession;
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::small_file;
@@ -97,6 +98,8 @@ pub struct Snapshot {
     pub authority: String,
     /// The manager's environment.
     pub environment: Block,
+    /// How the session before this one ended.
+    pub last: Option<LastSession>,
 }
 
 /// Gathers everything; `None` if there is no session.
@@ -138,6 +141,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
         units: record.units.iter().cloned().zip(states).collect(),
         authority: runtime.authority(record.display).display().to_string(),
         environment,
+        last: LastSession::recall(),
         record,
     }))
 }

@@ -5,6 +5,7 @@ use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::json::Json;
 use crate::manager::UnitState;
+use crate::records::last::LastSession;
 use crate::x11::display::Display;
 use crate::x11::managed::Sign;
 
@@ -59,7 +60,19 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("units", units(&snapshot.units)),
         ("targets", targets(&TARGETS, &snapshot.targets)),
         ("exported", exported(&snapshot.environment, &record.exported)),
+        ("last", last_session(snapshot.last.as_ref())),
     ]
+}
+
+/// How the last session ended, if that was kept.
+pub fn last_session(last: Option<&LastSession>) -> Json {
+    last.map_or(Json::Null, |last| {
+        Json::Object(vec![
+            ("ended", Json::Number(seconds(last.ended))),
+            ("clean", Json::Bool(last.clean)),
+            ("why", Json::text(&last.why)),
+        ])
+    })
 }
 
 /// A number, or nothing.

@@ -18,6 +18,7 @@ use crate::doctor::Finding;
 use crate::json::Json;
 use crate::manager::{Manager, NoManager};
 use crate::multiplexer::survey::{self, Multiplexers};
+use crate::records::last::LastSession;
 use crate::runtime_dir::RuntimeDir;
 
 /// Prints the state of this user's session, or of the display that is attached in its place.
@@ -40,7 +41,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
         found.text(&findings) + &multiplexers::render(&multiplexers) + &displays(runtime, &manager).await
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
-    if matches!(found, StatusOf::Nothing) {
+    if matches!(found, StatusOf::Nothing(_)) {
         Exit::NotRunning
     } else if findings.iter().any(Finding::is_problem) {
         Exit::Degraded
@@ -71,15 +72,17 @@ type Connected = Result<Manager, NoManager>;
 enum StatusOf {
     Session(Box<gather::Snapshot>),
     Attached(Box<attached::AttachedSnapshot>),
-    Nothing,
+    /// None is up; how the last one ended.
+    Nothing(Option<LastSession>),
 }
 
 async fn find(runtime: &RuntimeDir, manager: &Connected) -> Result<StatusOf, NotGathered> {
     Ok(match gather::gather(runtime, manager).await? {
         Some(snapshot) => StatusOf::Session(Box::new(snapshot)),
-        None => attached::gather(runtime, manager)
-            .await?
-            .map_or(StatusOf::Nothing, |snapshot| StatusOf::Attached(Box::new(snapshot))),
+        None => attached::gather(runtime, manager).await?.map_or_else(
+            || StatusOf::Nothing(LastSession::recall()),
+            |snapshot| StatusOf::Attached(Box::new(snapshot)),
+        ),
     })
 }
 
@@ -88,7 +91,7 @@ impl StatusOf {
         match self {
             Self::Session(snapshot) => judge::judge(snapshot),
             Self::Attached(snapshot) => snapshot.judge(),
-            Self::Nothing => Vec::new(),
+            Self::Nothing(_) => Vec::new(),
         }
     }
 
@@ -96,7 +99,10 @@ impl StatusOf {
         match self {
             Self::Session(snapshot) => render::render(render::rows(snapshot), findings),
             Self::Attached(snapshot) => render::render(snapshot.rows(), findings),
-            Self::Nothing => "no session of startxd is up; start one on a virtual terminal: startxd start\n".to_owned(),
+            Self::Nothing(last) => {
+                let none = "no session of startxd is up; start one on a virtual terminal: startxd start\n".to_owned();
+                none + &last.as_ref().map(render::last_session).unwrap_or_default()
+            }
         }
     }
 
@@ -104,7 +110,7 @@ impl StatusOf {
         let (state, mut members): (_, Vec<(&'static str, Json)>) = match self {
             Self::Session(snapshot) => ("session", json::members(snapshot)),
             Self::Attached(snapshot) => ("attached", snapshot.members()),
-            Self::Nothing => ("none", Vec::new()),
+            Self::Nothing(last) => ("none", vec![("last", json::last_session(last.as_ref()))]),
         };
         members.push(("multiplexers", multiplexers::json(multiplexers)));
         json::report(state, members, findings)
@@ -116,7 +122,7 @@ pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
     let runtime = RuntimeDir::find().ok()?;
     let manager = Manager::connect(&runtime, deadline).await;
     let found = find(&runtime, &manager).await.ok()?;
-    if matches!(found, StatusOf::Nothing) {
+    if matches!(found, StatusOf::Nothing(_)) {
         return None;
     }
     Some(found.judge().into_iter().filter(Finding::is_problem).collect())

@@ -8,6 +8,7 @@ use crate::displays::list::ListedDisplay;
 use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::manager::UnitState;
+use crate::records::last::LastSession;
 use crate::x11::managed::Sign;
 
 /// What is shown, line by line or more, behind its labels.
@@ -25,6 +26,15 @@ pub fn rows(snapshot: &Snapshot) -> Rows {
         ("targets", targets(&TARGETS, &snapshot.targets)),
         ("exported", exported(&snapshot.environment, &snapshot.record.exported)),
     ]
+    .into_iter()
+    .chain(snapshot.last.as_ref().filter(|last| !last.clean).map(|last| ("last", before(last))))
+    .collect()
+}
+
+/// The session before this one, which ended badly: its terminal does not show that any more.
+fn before(last: &LastSession) -> String {
+    let ago = since(SystemTime::UNIX_EPOCH + Duration::from_secs(last.ended));
+    format!("session ended {ago} ago: {}", last.why.lines().next().unwrap_or_default())
 }
 
 /// The text of `startxd status`, with a line end behind every line.
@@ -60,6 +70,14 @@ pub fn displays(displays: &[ListedDisplay]) -> String {
         let _ = writeln!(text, "{label:>9}  {}, {}", harmless(&line), describe(&display.unit));
     }
     text
+}
+
+/// How the last session ended, where none is up.
+#[must_use]
+pub fn last_session(last: &LastSession) -> String {
+    let ago = since(SystemTime::UNIX_EPOCH + Duration::from_secs(last.ended));
+    let lines: Vec<String> = last.why.lines().map(harmless).collect();
+    format!("last session: ended {ago} ago: {}\n", lines.join("\n"))
 }
 
 /// Commands, names of processes and values of variables may hold what moves a terminal's cursor.
@@ -161,11 +179,12 @@ fn since(then: SystemTime) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::super::gather::{DisplayState, ServerProcess, Snapshot};
-    use super::{render, rows};
+    use super::{last_session, render, rows};
     use crate::environment::block::Block;
     use crate::logind::LoginSession;
     use crate::manager::UnitState;
     use crate::os::Pid;
+    use crate::records::last::LastSession;
     use crate::records::session::SessionRecord;
     use crate::seat::Seat;
     use crate::x11::display::Display;
@@ -189,6 +208,7 @@ pub mod tests {
             remote: false,
             active: true,
             state: "active".into(),
+            locked: false,
         };
         let seat = Seat::new("seat0".into(), Some(1)).unwrap();
         let mut record = SessionRecord::new(session.id.clone(), seat, Display::parse(":0").unwrap(), "openbox".into());
@@ -209,6 +229,13 @@ pub mod tests {
                 ("DISPLAY".into(), ":0".into()),
                 ("XAUTHORITY".into(), "/run/user/1000/startxd/Xauthority.0".into()),
             ]),
+            last: Some(LastSession {
+                ended: record.started,
+                clean: true,
+                why: "logged out".into(),
+                login: "c1".into(),
+                brief: 0,
+            }),
             record,
         }
     }
@@ -226,6 +253,22 @@ pub mod tests {
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_session_that_ended_badly_is_told_by_the_next_one_and_by_none() {
+        let mut snapshot = healthy();
+        assert!(!render(rows(&snapshot), &[]).contains("     last  "), "it was a logout");
+        let last =
+            LastSession { clean: false, why: "it \u{1b}[2Jended\nits last lines".into(), ..snapshot.last.unwrap() };
+        let text = last_session(&last);
+        assert!(
+            text.starts_with("last session: ended ") && text.ends_with(" ago: it ?[2Jended\nits last lines\n"),
+            "{text}"
+        );
+        snapshot.last = Some(last);
+        let text = render(rows(&snapshot), &[]);
+        assert!(text.contains("     last  session ended ") && text.contains(" ago: it ?[2Jended\n"), "{text}");
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub(super) enum Gate {
 pub(super) enum Fate {
     /// The supervisor's last words decide; they are waited for.
     Undecided,
-    /// A server comes back with the window manager.
-    ComesBack,
+    /// A server comes back with the window manager, in the place of one that has ended like this.
+    ComesBack(Ending),
     /// The session ends.
     Over(Why),
 }
@@ -220,7 +220,7 @@ impl Server {
         // Not before it would get its devices, which may be gone meanwhile, or in the background. That is asked while the
         // window manager is on its way back, so that as a rule nobody waits for the answer.
         self.devices_withheld = true;
-        Some(Fate::ComesBack)
+        Some(Fate::ComesBack(ending))
     }
 
     /// Counts a crash, and says what follows. Returns whether a server may come back after it.
@@ -315,6 +315,16 @@ impl Server {
             return Some(self.launched);
         }
         (failed && self.launched > 1).then(|| self.launched - 1)
+    }
+
+    /// The number of the server that runs, if one does.
+    pub(super) fn running(&self) -> Option<u32> {
+        self.runs.then_some(self.launched)
+    }
+
+    /// Whether a server is to come back, and is not there yet.
+    pub(super) const fn is_awaited(&self) -> bool {
+        !self.runs && self.has_served && self.awaited.is_none()
     }
 
     /// Whether a server runs.

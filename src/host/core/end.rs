@@ -16,6 +16,7 @@
 //! | `Multiplexers` | multiplexers have their own variables again | they have |
 //! | `Terminal` | the terminal is as it was | it is |
 //! | `PuttingBack` | environment, cookie, record, lock | done |
+//! | `Closing` | the login session ends, with the shell in it; only if the screen was locked | it has |
 //!
 //! The phases up to `ManagerStops` share one deadline, `deadlines.stop`; what is past it is ended by force. A manager that
 //! does not answer a question of the end within `deadlines.user_manager` is not asked any more.
@@ -23,7 +24,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::event::{Action, Event, FailureKind, ManagerState, Observed};
+use super::event::{Action, Event, FailureKind, LastEnd, ManagerState, Observed};
 use super::jobs::Done;
 use super::phases::{End, Phase};
 use super::{Purpose, Session, Stage};
@@ -38,16 +39,18 @@ impl Session {
             clean if clean.is_clean() => tracing::info!("the session ends: {clean}"),
             failed => tracing::debug!("the session ends: {failed}"),
         }
+        self.standing = self.course.standing(now, &why, self.setup.asked_for);
         self.server.end_begins();
         self.jobs.forget();
         if let Some(held) = self.server.take_held() {
             self.act(Action::Refuse(held, GOING_DOWN.to_owned()));
         }
+        let closes = self.lock.is_locked();
         if std::mem::take(&mut self.told) {
             self.act(Action::TakeBackFromMultiplexers);
             self.taking_back = true;
         }
-        self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop));
+        self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop, closes));
         self.enter(now, Phase::Applications);
     }
 
@@ -105,7 +108,7 @@ impl Session {
                     return self.manager_said(now, true);
                 }
                 end.until = Some(now + deadlines.user_manager);
-                let matters = matches!(end.why, Why::LoggedOut | Why::TargetStopped(_));
+                let matters = end.why.may_be_the_managers();
                 if !matters || is_silent {
                     return self.manager_said(now, false);
                 }
@@ -140,7 +143,13 @@ impl Session {
                     (false, true) => ManagerState::Silent,
                     (false, false) => ManagerState::There,
                 };
-                self.act(Action::PutBack(manager));
+                let last = LastEnd { why: end.why.clone(), standing: self.standing };
+                self.act(Action::PutBack(manager, last));
+            }
+            Phase::Closing if !end.closes => self.finish(),
+            Phase::Closing => {
+                end.until = Some(now + deadlines.user_manager + KILLED * 2);
+                self.act(Action::CloseLogin);
             }
         }
     }
@@ -188,6 +197,12 @@ impl Session {
                 self.taking_back = false;
                 if phase == Phase::Multiplexers {
                     self.enter(now, Phase::Terminal);
+                }
+            }
+            // Locked after it began to end: what is below the screen is not to be found open all the same.
+            Event::LockedHint(true) => {
+                if let Some(end) = self.ending() {
+                    end.closes = true;
                 }
             }
             Event::Due => self.overdue(now, phase),
@@ -283,7 +298,8 @@ impl Session {
                 self.enter(now, Phase::Multiplexers);
             }
             (Phase::Terminal, Event::TerminalRestored) => self.enter(now, Phase::PuttingBack),
-            (Phase::PuttingBack, Event::PutBack) => self.finish(),
+            (Phase::PuttingBack, Event::PutBack) => self.enter(now, Phase::Closing),
+            (Phase::Closing, Event::LoginClosed) => self.finish(),
             _ => {}
         }
     }
@@ -383,7 +399,7 @@ impl Session {
         let Some(end) = self.ending() else { return };
         if let Some(gone) = gone {
             end.is_down = true;
-            if matches!(end.why, Why::LoggedOut | Why::TargetStopped(_)) {
+            if end.why.may_be_the_managers() {
                 end.why = Why::ManagerLost(gone);
             }
         }
@@ -452,7 +468,8 @@ impl Session {
             }
             Phase::Multiplexers => self.enter(now, Phase::Terminal),
             Phase::Terminal => self.enter(now, Phase::PuttingBack),
-            Phase::PuttingBack => self.finish(),
+            Phase::PuttingBack => self.enter(now, Phase::Closing),
+            Phase::Closing => self.finish(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! answers is found out by tasks of the driver before the core hears of it. An [`Action`] is one thing for the driver to do;
 //! actions are begun in their order, and what comes of one comes back as an event.
 
+use super::standing::Standing;
+use crate::host::why::Why;
 use crate::launch::{Ending, Reply};
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{Mode, ServiceEnd, UnitState};
@@ -162,6 +164,10 @@ pub enum Event {
     StopAsked(ClientId),
     /// A client has gone.
     ClientGone(ClientId),
+    /// Whether the screen is locked, as its locker has told logind.
+    LockedHint(bool),
+    /// What the server is like, in answer to the question with this number; `None` if there is none.
+    ServerLooked(u32, Option<ServerSeen>),
     /// A signal that ends the session, by its name.
     Interrupt(&'static str),
     /// The time that [`super::Session::due`] told has come.
@@ -185,6 +191,8 @@ pub enum Event {
     TerminalRestored,
     /// Everything that the preparation did is undone.
     PutBack,
+    /// The login session is gone, as far as this process can see that.
+    LoginClosed,
 }
 
 /// Something to do.
@@ -226,6 +234,10 @@ pub enum Action {
         /// The units.
         units: Vec<String>,
     },
+    /// Look at the server; [`Event::ServerLooked`] follows, with the same number.
+    LookAtServer(u32),
+    /// Write down whether the login session ends with this one, for whoever ends it if this host dies.
+    NoteClosing(bool),
     /// Connect to the manager again.
     Reconnect,
     /// Fork the server that this client has asked for.
@@ -265,8 +277,19 @@ pub enum Action {
     AskWhetherManagerStops,
     /// Wait for the terminal's text mode and put its settings back.
     RestoreTerminal,
-    /// Undo what the preparation did.
-    PutBack(ManagerState),
+    /// Undo what the preparation did, and write down how the session has ended.
+    PutBack(ManagerState, LastEnd),
+    /// End the login session, with the shell in it.
+    CloseLogin,
+}
+
+/// How a session has ended, for `startxd status` and the next start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastEnd {
+    /// Why.
+    pub why: Why,
+    /// How far it came.
+    pub standing: Standing,
 }
 
 /// What is left of the manager for the last step.

@@ -9,6 +9,8 @@
 //! | `mod.rs` | the course of a session: what follows from what |
 //! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
+//! | `standing.rs` | how far a session came: what its end by itself means |
+//! | `lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `jobs.rs` | jobs and looks that are on their way |
 //!
@@ -25,7 +27,9 @@ mod display;
 mod end;
 mod event;
 mod jobs;
+mod lock;
 mod phases;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -34,8 +38,10 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 pub use event::{
-    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, ManagerState, Observed, Order, Seen, ServerSeen,
+    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, LastEnd, ManagerState, Observed, Order, Seen,
+    ServerSeen,
 };
+pub use standing::Standing;
 pub use units::UnitPolicy;
 
 use super::why::Why;
@@ -45,7 +51,9 @@ use crate::manager::{Mode, names};
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
 use jobs::{Done, Jobs, Looks};
+use lock::Lock;
 use phases::End;
+use standing::Course;
 use units::{Consequence, Units};
 
 /// What a session begins with.
@@ -59,6 +67,10 @@ pub struct Setup {
     pub deadlines: Deadlines,
     /// What it runs, for people.
     pub description: String,
+    /// Whether it is a command that was given for this once: its end with 0 was asked for.
+    pub asked_for: bool,
+    /// Whether the login session is for this session alone and ends with it (`startxd start --login`).
+    pub is_login: bool,
 }
 
 /// What a job is for.
@@ -118,6 +130,12 @@ pub struct Session {
     units: Units,
     jobs: Jobs<Purpose>,
     looks: Looks,
+    lock: Lock,
+    course: Course,
+    /// How far it came; told at its end.
+    standing: Standing,
+    /// Whether it was written down that the login session ends with this one.
+    noted_closing: bool,
     /// Whether multiplexers were told of the display.
     told: bool,
     /// Whether that is being taken back.
@@ -142,6 +160,10 @@ impl Session {
             server: Server::default(),
             jobs: Jobs::default(),
             looks: Looks::default(),
+            lock: Lock::default(),
+            course: Course::default(),
+            standing: Standing::NeverUp,
+            noted_closing: false,
             told: false,
             taking_back: false,
             manager_gone: None,
@@ -191,6 +213,12 @@ impl Session {
         }
     }
 
+    /// How far it came before it ended.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Whether this has to wait until it is known what a server's end means.
     ///
     /// A race: what follows from a server's end, a window manager that fails, say, is told by the manager while the
@@ -202,6 +230,8 @@ impl Session {
                 | Event::ClientGone(_)
                 | Event::StopAsked(_)
                 | Event::Interrupt(_)
+                | Event::LockedHint(_)
+                | Event::ServerLooked(..)
                 | Event::ManagerGone(_)
                 | Event::ServerEnded(_)
                 | Event::Due
@@ -211,7 +241,7 @@ impl Session {
 
     fn handle(&mut self, now: Instant, event: Event) {
         match &self.stage {
-            Stage::Preparing => self.while_preparing(event),
+            Stage::Preparing => self.while_preparing(now, event),
             Stage::Up => self.while_up(now, event),
             Stage::Ending(end) => self.while_ending(now, end.phase, event),
             Stage::Over(_) => {}
@@ -235,9 +265,10 @@ impl Session {
         }
     }
 
-    fn while_preparing(&mut self, event: Event) {
+    fn while_preparing(&mut self, now: Instant, event: Event) {
         match event {
             Event::Prepared(display) => {
+                self.course.begins(now);
                 self.display = Some(display);
                 self.stage = Stage::Up;
                 // The server's unit before xorg.target: its Requires= brings the socket, and xorg.target is ordered after
@@ -300,6 +331,8 @@ impl Session {
                 self.end(now, Why::ManagerLost(why));
             }
             Event::Control(Control::Gone(why)) => self.end(now, Why::LogindLost(why)),
+            // The server has lost its devices, and the next one would come up unlocked.
+            Event::Control(Control::Lost(_)) if self.lock.is_locked() => self.end(now, Why::Closed(None)),
             Event::Control(control) => {
                 if self.server.control(&control) {
                     self.act(Action::ReplaceServer);
@@ -318,8 +351,13 @@ impl Session {
                     self.act(Action::ReplaceServer);
                 }
             }
-            Event::Managed => self.ready(),
-            Event::Unmanaged => self.say_unmanaged(),
+            Event::Managed => self.ready(now),
+            Event::Unmanaged => {
+                self.say_unmanaged();
+                self.is_up(now);
+            }
+            Event::LockedHint(locked) => self.locked_hint(now, locked),
+            Event::ServerLooked(question, server) => self.server_looked(question, server),
             Event::WindowManagerUnit(unit) => self.units.found_window_manager(unit),
             Event::LaunchAsked { client, display, problem } => self.launch_asked(now, client, display, problem),
             Event::Forked(client, outcome) => self.forked(client, outcome),
@@ -354,7 +392,8 @@ impl Session {
             | Event::ServerGivenUp { .. }
             | Event::TakenBack
             | Event::TerminalRestored
-            | Event::PutBack => {}
+            | Event::PutBack
+            | Event::LoginClosed => {}
         }
     }
 
@@ -503,11 +542,16 @@ impl Session {
             match consequence {
                 Consequence::Ready => {
                     self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+                    self.is_up(now);
                 }
                 Consequence::StartAgain(unit) => self.act(Action::StartAgain(unit)),
                 Consequence::Rescue => {
                     let order = self.jobs.ask(Purpose::Rescue);
                     self.act(Action::StartRescue(order));
+                }
+                Consequence::End(Why::LoggedOut) if !self.setup.asked_for && !self.units.was_stopped() => {
+                    let why = self.course.left(now, &self.setup.description);
+                    return self.end(now, why);
                 }
                 Consequence::End(why) => return self.end(now, why),
             }
@@ -529,10 +573,48 @@ impl Session {
     }
 
     /// A window manager is there: what waits for one is started, once.
-    fn ready(&mut self) {
+    fn ready(&mut self, now: Instant) {
         if self.units.ask_ready() {
             self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
         }
+        self.is_up(now);
+    }
+
+    /// The session is up.
+    fn is_up(&mut self, now: Instant) {
+        self.course.is_up(now);
+        self.note_closing();
+    }
+
+    /// Whether the login session ends with this one: a shell below a locked screen would be open to whoever sits there,
+    /// and a login that is for this session alone has nothing else to do.
+    fn closes_login(&self) -> bool {
+        self.lock.is_locked() || (self.setup.is_login && self.course.was_up())
+    }
+
+    /// Has that written down, if it has changed.
+    fn note_closing(&mut self) {
+        let closes = self.closes_login();
+        if std::mem::replace(&mut self.noted_closing, closes) != closes {
+            self.act(Action::NoteClosing(closes));
+        }
+    }
+
+    /// The locker tells logind whether the screen is locked.
+    fn locked_hint(&mut self, now: Instant, locked: bool) {
+        if let Some(question) = self.lock.told(locked) {
+            self.act(Action::LookAtServer(question));
+        }
+        self.note_closing();
+        // A race: the server ends in the moment in which the screen is locked, and is heard of first.
+        if locked && self.server.is_awaited() {
+            self.end(now, Why::Closed(None));
+        }
+    }
+
+    fn server_looked(&mut self, question: u32, server: Option<ServerSeen>) {
+        self.lock.answered(question, server, self.server.running());
+        self.note_closing();
     }
 
     fn say_unmanaged(&self) {
@@ -610,7 +692,8 @@ impl Session {
         match self.server.fate(now, &self.setup.policy.crash) {
             None | Some(Fate::Undecided) => {}
             Some(Fate::Over(why)) => self.end(now, why),
-            Some(Fate::ComesBack) => {
+            Some(Fate::ComesBack(ending)) if self.lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
+            Some(Fate::ComesBack(_)) => {
                 self.act(Action::AskForDevices);
                 self.look();
             }

@@ -36,6 +36,8 @@ pub(super) enum Phase {
     Terminal,
     /// What the preparation did is undone.
     PuttingBack,
+    /// The login session ends.
+    Closing,
 }
 
 /// An end that is under way.
@@ -53,6 +55,8 @@ pub(super) struct End {
     pub(super) until: Option<Instant>,
     /// Units that are to be stopped once what is being stopped is down.
     pub(super) next: VecDeque<String>,
+    /// Whether the login session ends at last.
+    pub(super) closes: bool,
     /// Whether everything went down that should.
     pub(super) is_down: bool,
     /// Whether the manager did not answer.
@@ -62,8 +66,9 @@ pub(super) struct End {
 }
 
 impl End {
-    /// An end with this reason that began at `begun`; what waits for the manager is given up at `deadline`.
-    pub(super) const fn begin(why: Why, begun: Instant, deadline: Instant) -> Self {
+    /// An end with this reason that began at `begun`; what waits for the manager is given up at `deadline`, and `closes`
+    /// says whether the login session ends at last.
+    pub(super) const fn begin(why: Why, begun: Instant, deadline: Instant, closes: bool) -> Self {
         Self {
             why,
             begun,
@@ -71,6 +76,7 @@ impl End {
             phase: Phase::Applications,
             until: None,
             next: VecDeque::new(),
+            closes,
             is_down: false,
             is_silent: false,
             again: false,
@@ -86,6 +92,6 @@ impl End {
 impl Phase {
     /// Whether it waits for the manager.
     pub(super) const fn needs_manager(self) -> bool {
-        !matches!(self, Self::Server { .. } | Self::Multiplexers | Self::Terminal | Self::PuttingBack)
+        !matches!(self, Self::Server { .. } | Self::Multiplexers | Self::Terminal | Self::PuttingBack | Self::Closing)
     }
 }

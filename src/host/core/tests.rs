@@ -89,6 +89,8 @@ fn setup(units: &[&str], transient: Option<bool>) -> Setup {
         own: (units.len() == 1).then(|| units[0].to_owned()),
         deadlines: Deadlines::default(),
         description: "i3".to_owned(),
+        asked_for: false,
+        is_login: false,
     }
 }
 
@@ -203,7 +205,13 @@ impl World {
             Action::AskWhetherManagerStops => vec![Event::ManagerStops(Ok(false))],
             Action::TakeBackFromMultiplexers => vec![Event::TakenBack],
             Action::RestoreTerminal => vec![Event::TerminalRestored],
-            Action::PutBack(_) => vec![Event::PutBack],
+            Action::PutBack(..) => vec![Event::PutBack],
+            Action::CloseLogin => vec![Event::LoginClosed],
+            Action::LookAtServer(question) => {
+                let number = u32::try_from(self.count(|action| matches!(action, Action::Fork(_)))).unwrap();
+                let server = self.server.then_some(ServerSeen { number, is_ending: false });
+                vec![Event::ServerLooked(*question, server)]
+            }
             _ => Vec::new(),
         }
     }
@@ -868,6 +876,182 @@ fn a_server_that_lost_its_devices_is_replaced_when_the_next_one_gets_them() {
 }
 
 #[test]
+fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
+    let forks = |world: &World| world.count(|action| matches!(action, Action::Fork(_)));
+    let closes = |world: &World| world.count(|action| matches!(action, Action::CloseLogin));
+    // A crash, a server that is told to end (a restart of its unit, Ctrl+Alt+Backspace), a supervisor that is killed.
+    for ending in [Ending::Signal(11), Ending::Code(0), Ending::Code(1)] {
+        let mut world = World::ours();
+        assert_eq!(world.tell(Event::LockedHint(true)), [Action::NoteClosing(true)]);
+        world.server_ends(ending, None);
+        world.next_supervisor();
+        assert_eq!(world.ended(), Why::Closed(Some(ending)));
+        assert_eq!((forks(&world), closes(&world)), (1, 1));
+        assert_eq!(world.all.last(), Some(&Action::CloseLogin), "nothing comes after it");
+    }
+    // Its devices are lost: the server would be replaced.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
+    assert_eq!(world.ended(), Why::Closed(None));
+    assert_eq!((world.count(|action| *action == Action::ReplaceServer), closes(&world)), (0, 1));
+    // Locked in the moment of the crash, and heard of after it: at once, or from logind before the next server comes.
+    for settled in [false, true] {
+        let mut world = World::ours();
+        world.server_ends(Ending::Signal(11), None);
+        if settled {
+            world.settle_until(|action| *action == Action::AskForDevices);
+        }
+        world.next_supervisor();
+        world.tell(Event::LockedHint(true));
+        world.tell(Event::Control(Control::Possible));
+        assert_eq!(world.ended(), Why::Closed(None), "{settled}");
+        assert_eq!((forks(&world), closes(&world)), (1, 1), "{settled}");
+    }
+    // However it ends while it is locked, the shell below is not left open.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::StopAsked(ClientId(7)));
+    assert_eq!((world.ended(), closes(&world)), (Why::Asked, 1));
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    world.tell(Event::LockedHint(true));
+    assert_eq!((world.ended(), closes(&world)), (Why::Asked, 1));
+    // The window manager's crash leaves server and locker alone.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(Event::LockedHint(true));
+    world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    world.goes_on();
+}
+
+#[test]
+fn an_unlocking_that_the_servers_end_has_made_does_not_count() {
+    // What the locker's end has its starter say before the server's end is heard of.
+    for answered in [false, true] {
+        let mut world = World::ours();
+        world.tell(Event::LockedHint(true));
+        assert_eq!(world.tell(Event::LockedHint(false)), [Action::LookAtServer(1)]);
+        world.open.clear();
+        if answered {
+            world.tell(Event::ServerLooked(1, Some(ServerSeen { number: 1, is_ending: true })));
+        }
+        world.server_ends(Ending::Signal(11), None);
+        assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))), "{answered}");
+    }
+    // A person's counts: then a crash is one as any other, and a logout leaves the shell alone.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::LockedHint(false));
+    world.settle();
+    assert_eq!(world.count(|action| *action == Action::NoteClosing(false)), 1);
+    world.server_ends(Ending::Signal(11), None);
+    world.goes_on();
+    world.next_supervisor();
+    world.settle();
+    assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 2);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
+}
+
+#[test]
+fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
+    let notes = |world: &World| world.count(|action| *action == Action::NoteClosing(true));
+    let mut login = setup(&[WM], Some(true));
+    login.is_login = true;
+    let mut world = World::up(login.clone());
+    assert_eq!((notes(&world), world.session.course.was_up()), (1, true));
+    // The shell does that, unless the host is killed before.
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
+    // One that never was up leaves the shell, with the reason.
+    let mut world = World::new(login);
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    world.unit(WM, failed(CLD_EXITED, 1, false));
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+    assert_eq!((notes(&world), world.session.course.was_up()), (0, false));
+    // A program without a window manager is up when nobody waits for one any more.
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    assert!(!world.session.course.was_up());
+    world.tell(Event::Unmanaged);
+    assert!(world.session.course.was_up());
+}
+
+#[test]
+fn what_ends_before_anything_managed_the_display_is_no_logout() {
+    let begun = |setup: Setup| {
+        let mut world = World::new(setup);
+        world.tell(Event::Prepared(display()));
+        world.settle();
+        world.ask_for_server(SUPERVISOR);
+        world.settle();
+        world.tell(Event::Served);
+        world
+    };
+    let script = || setup(&[WM], Some(false));
+    let second = seconds(1);
+    // `openbox &` and nothing behind it.
+    let mut world = begun(script());
+    world.pass(second);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::NeverUp { what: "i3".into(), after: second });
+    assert_eq!(world.session.standing(), Standing::NeverUp);
+    // A command that was given for this once, somebody's stop, and `startxd stop` were asked for.
+    let mut world = begun(Setup { asked_for: true, ..script() });
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::UnitStopAsked(WM.into()));
+    world.unit(WM, down());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::StopAsked(ClientId(7)));
+    assert_eq!(world.ended(), Why::Asked);
+    // A window manager that says nothing on the display, and a program without one, when nobody waits for one any more.
+    let mut started = script();
+    started.policy.ready_when_started = true;
+    let mut world = begun(started);
+    world.unit(WM, up());
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::Unmanaged);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    // A user manager that exits is why, here too.
+    let mut world = begun(script());
+    world.unit(WM, exited());
+    world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
+    world.tell(Event::ManagerStops(Ok(true)));
+    assert_eq!(world.ended(), Why::ManagerLost("it exits".into()));
+}
+
+#[test]
+fn a_logout_within_seconds_is_one_and_is_told_apart() {
+    for (after, standing) in [(0, Standing::Brief), (2, Standing::Brief), (3, Standing::Lasted)] {
+        let mut world = World::ours();
+        world.pass(seconds(after));
+        world.unit(WM, exited());
+        assert_eq!((world.ended(), world.session.standing()), (Why::LoggedOut, standing), "{after}");
+        let told = world.all.iter().find_map(|action| match action {
+            Action::PutBack(_, last) => Some(last.standing),
+            _ => None,
+        });
+        assert_eq!(told, Some(standing));
+    }
+}
+
+#[test]
 fn whoever_stops_a_target_ends_the_session() {
     for target in ["xorg.target", "wm.target", "wm-ready.target"] {
         for observed in [down(), Observed { state: state("active", "active", Some("stop")), ..up() }] {
@@ -930,7 +1114,7 @@ fn the_manager_may_come_back_and_may_be_gone() {
     world.goes_on();
     world.tell(Event::ManagerGone("its process has ended".into()));
     assert_eq!(world.ended(), Why::ManagerLost("its process has ended".into()));
-    assert_eq!(world.all.last(), Some(&Action::PutBack(ManagerState::Gone)));
+    assert!(matches!(world.all.last(), Some(Action::PutBack(ManagerState::Gone, _))), "{:?}", world.all.last());
     assert_eq!(world.count(|action| matches!(action, Action::TerminateServer)), 1, "the server ends all the same");
 }
 
@@ -1058,7 +1242,7 @@ fn a_manager_that_does_not_answer_is_not_waited_for_again_and_again() {
     world.pass(Deadlines::default().user_manager);
     let why = world.ended();
     assert!(matches!(why, Why::ManagerSilent { waited } if waited == Deadlines::default().user_manager), "{why:?}");
-    assert_eq!(world.all.last(), Some(&Action::PutBack(ManagerState::Silent)));
+    assert!(matches!(world.all.last(), Some(Action::PutBack(ManagerState::Silent, _))), "{:?}", world.all.last());
     assert_eq!(world.count(|action| matches!(action, Action::Kill(_))), 2, "it finds the orders when it wakes up");
 }
 
@@ -1371,7 +1555,7 @@ fn manager_gone_in_every_phase(observed: &Observed, has_failed: bool) {
                 Action::TakeBackFromMultiplexers
                     | Action::TerminateServer
                     | Action::RestoreTerminal
-                    | Action::PutBack(_)
+                    | Action::PutBack(..)
             )
         });
         let why = world.ended();
@@ -1469,6 +1653,7 @@ mod random {
         SupervisorGone,
         ServerEnds(u8),
         Control(u8),
+        Locked(bool),
         Reconnected,
         ManagerGone,
         Stop,
@@ -1493,6 +1678,7 @@ mod random {
             2 => Just(Op::SupervisorGone),
             4 => any::<u8>().prop_map(Op::ServerEnds),
             2 => any::<u8>().prop_map(Op::Control),
+            1 => any::<bool>().prop_map(Op::Locked),
             1 => Just(Op::Reconnected),
             1 => Just(Op::ManagerGone),
             1 => Just(Op::Stop),
@@ -1509,6 +1695,11 @@ mod random {
         ending: bool,
         crashes_by_us: Vec<Instant>,
         came_back: Vec<Instant>,
+        /// Whether the locker said last that it locks, and no server has answered after the opposite.
+        locked: bool,
+        /// The last question after the locker has said that it does not.
+        unlocking: Option<u32>,
+        servers: u32,
     }
 
     impl Checks {
@@ -1519,9 +1710,13 @@ mod random {
                     Action::Fork(client) => {
                         assert!(!self.ending, "a launch while the session ends");
                         assert!(!world.server, "two servers");
+                        assert!(!self.locked || self.servers == 0, "another server for a locked session");
+                        self.servers += 1;
                         self.answered.push(*client);
                     }
                     Action::Refuse(client, _) => self.answered.push(*client),
+                    Action::LookAtServer(question) => self.unlocking = Some(*question),
+                    Action::ReplaceServer => assert!(!self.locked, "a locked session's server is replaced"),
                     Action::StartTransient(_)
                     | Action::StartRescue(_)
                     | Action::StartAgain(_)
@@ -1543,6 +1738,11 @@ mod random {
         }
         if let Event::ClientGone(client) = &event {
             checks.asked.retain(|asked| asked != client);
+        }
+        match &event {
+            Event::LockedHint(true) if !world.session.over() => (checks.locked, checks.unlocking) = (true, None),
+            Event::ServerLooked(question, Some(_)) if checks.unlocking == Some(*question) => checks.locked = false,
+            _ => {}
         }
         let is_crash = matches!(event, Event::ServerEnded(ending) if ending != Ending::Code(0));
         let actions = world.tell(event);
@@ -1661,6 +1861,7 @@ mod random {
                 let control = if how % 2 == 0 { Control::Lost("logind was restarted") } else { Control::Possible };
                 tell(world, checks, Event::Control(control));
             }
+            Op::Locked(locked) => tell(world, checks, Event::LockedHint(locked)),
             Op::Reconnected => tell(world, checks, Event::Reconnected),
             Op::ManagerGone => tell(world, checks, Event::ManagerGone("its process has ended".into())),
             Op::Stop => tell(world, checks, Event::StopAsked(ClientId(500))),
@@ -1695,6 +1896,9 @@ mod random {
                 ending: false,
                 crashes_by_us: Vec::new(),
                 came_back: Vec::new(),
+                locked: false,
+                unlocking: None,
+                servers: 0,
             };
             tell(&mut world, &mut checks, Event::Prepared(display()));
             for op in ops {
@@ -1731,11 +1935,18 @@ mod random {
                 }
             }
             let longest = deadlines.stop + deadlines.server_stop * 3 + deadlines.user_manager * 2 + deadlines.text_mode
-                + deadlines.multiplexers * 2 + seconds(20);
+                + deadlines.multiplexers * 2 + deadlines.user_manager + seconds(20);
             prop_assert!(world.now.duration_since(begun) <= longest);
             // Whatever was exported is put back, once.
             prop_assert!(checks.exported);
-            prop_assert_eq!(world.count(|action| matches!(action, Action::PutBack(_))), 1);
+            prop_assert_eq!(world.count(|action| matches!(action, Action::PutBack(..))), 1);
+            // A login whose screen is locked ends at last, and after that clients are answered at most.
+            if let Some(at) = world.all.iter().position(|action| *action == Action::CloseLogin) {
+                let talk = |action: &Action| matches!(action, Action::Reply(..) | Action::Refuse(..));
+                prop_assert!(world.all[at + 1..].iter().all(talk), "{:?}", &world.all[at..]);
+            } else {
+                prop_assert!(!checks.locked, "the login of a locked session is left open");
+            }
             // No server is left behind that the kernel lets go.
             let asked_to_end = world.count(|action| matches!(action, Action::KillServer | Action::TerminateServer));
             prop_assert!(!world.server || asked_to_end > 0);

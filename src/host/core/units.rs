@@ -137,6 +137,11 @@ impl Units {
         }
     }
 
+    /// Whether somebody has stopped one of them.
+    pub(super) fn was_stopped(&self) -> bool {
+        !self.stopped.is_empty()
+    }
+
     /// What there is to look at now: those that count, less a window manager that the rescue command has replaced.
     pub(super) fn of_interest(&self) -> Vec<String> {
         let targets = TARGETS.iter().map(|&target| target.to_owned());

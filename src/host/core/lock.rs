@@ -1,0 +1,101 @@
+//! Whether the screen is locked, as far as the locker tells logind (`LockedHint`, org.freedesktop.login1(5)). Pure.
+//!
+//! A locker is a client of the server. A server that ends takes it along, and the next one would come up unlocked: so a
+//! session that is locked gets no other server, and its end closes the login session that it is in.
+
+use super::event::ServerSeen;
+
+/// What is known of the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Open,
+    Locked,
+    /// The locker has said that it is open again; whether there is a server to be open is being asked.
+    Opening,
+}
+
+/// The lock of a session's screen.
+#[derive(Debug, Default)]
+pub(super) struct Lock {
+    state: State,
+    /// The number of the last question for the server.
+    asked: u32,
+}
+
+impl Lock {
+    /// The locker tells logind whether it locks. Returns the number of a question for the server, if one is to be asked.
+    ///
+    /// A race: a server that ends takes the screen locker along, and what has started that (xss-lock, say) may tell logind
+    /// that the screen is open before anybody hears of the server's end. So an unlocking counts only if the server answers
+    /// after it.
+    pub(super) fn told(&mut self, locked: bool) -> Option<u32> {
+        match (locked, self.state) {
+            (true, _) => self.state = State::Locked,
+            (false, State::Locked) => {
+                self.state = State::Opening;
+                self.asked += 1;
+                return Some(self.asked);
+            }
+            (false, State::Open | State::Opening) => {}
+        }
+        None
+    }
+
+    /// The answer to this question: what the server is like, if there is one. `running` is the number of the server that
+    /// runs.
+    pub(super) fn answered(&mut self, question: u32, server: Option<ServerSeen>, running: Option<u32>) {
+        if self.state == State::Opening && question == self.asked {
+            let lives = server.is_some_and(|seen| !seen.is_ending && Some(seen.number) == running);
+            self.state = if lives { State::Open } else { State::Locked };
+        }
+    }
+
+    /// Whether the session has to be taken for locked.
+    pub(super) fn is_locked(&self) -> bool {
+        self.state != State::Open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lock;
+    use crate::host::core::event::ServerSeen;
+
+    #[test]
+    fn an_unlocking_counts_if_the_server_answers_after_it() {
+        let seen = |number, is_ending| Some(ServerSeen { number, is_ending });
+        for (server, running, locked) in [
+            (seen(1, false), Some(1), false),
+            (seen(1, true), Some(1), true),
+            (None, Some(1), true),
+            (seen(1, false), None, true),
+            (seen(1, false), Some(2), true),
+        ] {
+            let mut lock = Lock::default();
+            assert!(!lock.is_locked());
+            assert_eq!((lock.told(false), lock.told(true)), (None, None));
+            assert_eq!(lock.told(false), Some(1));
+            assert_eq!(lock.told(false), None, "asked already");
+            assert!(lock.is_locked(), "nobody has answered yet");
+            lock.answered(1, server, running);
+            assert_eq!(lock.is_locked(), locked, "{server:?} {running:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_from_before_the_next_locking_says_nothing() {
+        let alive = Some(ServerSeen { number: 1, is_ending: false });
+        let mut lock = Lock::default();
+        lock.told(true);
+        lock.told(false);
+        lock.told(true);
+        lock.answered(1, alive, Some(1));
+        assert!(lock.is_locked());
+        assert_eq!(lock.told(false), Some(2));
+        lock.answered(1, alive, Some(1));
+        assert!(lock.is_locked());
+        lock.answered(2, alive, Some(1));
+        assert!(!lock.is_locked());
+    }
+}
