@@ -26,7 +26,7 @@ use super::multiplexers::Telling;
 use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
 use super::server::Plan;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, Typed};
 use super::variables::Exported;
 use super::watch::{Sight, watch};
 use super::why::Why;
@@ -232,6 +232,7 @@ impl Driver {
             biased;
             ending = act::ended(self.server.as_ref()) => Happened::ServerEnded(ending),
             signal = self.interrupts.next() => Happened::Event(Event::Interrupt(signal.as_str())),
+            typed = typed(&mut self.terminal) => Happened::Typed(typed),
             ground = prepared(&mut self.preparation) => Happened::Prepared(Box::new(ground)),
             event = of_peers(&mut self.peers) => Happened::Peer(event),
             sight = seen(&mut self.sights) => Happened::Sight(sight),
@@ -243,6 +244,13 @@ impl Driver {
         };
         match happened {
             Happened::Event(event) => Some(event),
+            Happened::Typed(Typed::Interrupt(signal)) => Some(Event::Interrupt(signal.as_str())),
+            Happened::Typed(Typed::Continued) => {
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.continues();
+                }
+                None
+            }
             Happened::ServerEnded(ending) => {
                 self.server_ended();
                 Some(Event::ServerEnded(ending))
@@ -275,6 +283,14 @@ impl Driver {
     fn server_ended(&mut self) {
         self.sights = None;
         self.server = None;
+        self.hold_terminal();
+    }
+
+    /// Nobody types to the shell from here on.
+    fn hold_terminal(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.hold();
+        }
     }
 
     fn display(&self) -> Option<Display> {
@@ -320,6 +336,9 @@ impl Driver {
             Some(Sight::Served) => {
                 if let Some(server) = &self.server {
                     server.serves.store(true, Ordering::Relaxed);
+                }
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.is_served();
                 }
                 Event::Served
             }
@@ -531,6 +550,10 @@ impl Driver {
         let request = self.launches.remove(&client).ok_or_else(gone)?;
         let (peer, plan) = (self.clients.get(&client).ok_or_else(gone)?, self.plan.as_ref().ok_or_else(gone)?);
         let (output, sockets) = request.fds.split_first().ok_or_else(gone)?;
+        // Before the server looks at the settings that it puts back.
+        if let Some(terminal) = &mut self.terminal {
+            terminal.hold();
+        }
         let server = plan
             .launch(sockets, output)
             .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
@@ -620,6 +643,7 @@ impl Driver {
 /// What the one `select!` brings.
 enum Happened {
     Event(Event),
+    Typed(Typed),
     ServerEnded(crate::launch::Ending),
     Prepared(Box<Result<Ground, Failure>>),
     Peer(PeerEvent),
@@ -635,6 +659,14 @@ async fn prepared(preparation: &mut Option<Preparation>) -> Result<Ground, Failu
             *preparation = None;
             ground
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// What somebody does on the terminal; never, if there is none.
+async fn typed(terminal: &mut Option<Terminal>) -> Typed {
+    match terminal {
+        Some(terminal) => terminal.typed().await,
         None => std::future::pending().await,
     }
 }

@@ -1,20 +1,55 @@
-//! The VT as the login shell knew it.
+//! The VT as the login shell knew it, and that nobody types to the shell meanwhile.
+//!
+//! While a server has the terminal, logind has its keyboard off (`K_OFF`), and no key reaches it. But from a server's
+//! crash to the next one's `TakeControl` the keyboard is on again (logind-session.c, `session_restore_vt`): what is typed
+//! then, at a screen that is about to come back, is the terminal's. It must not be shown, nor executed by the shell after
+//! the logout, nor be a signal that ends the session. So from the first server's fork on the terminal has settings of ours,
+//! and what was typed is thrown away when it is given back.
+//!
+//! They are in place before the fork, and not only later: Xorg puts back what it found when it ends in order
+//! (lnx_init.c, `xf86CloseConsole`), and nothing when it crashes.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::termios::{
+    FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr, tcsetattr,
+};
+use nix::unistd::{getpgrp, tcgetpgrp};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep};
 
 use crate::deadline::LOOK_AGAIN;
-use crate::os::{DisplayMode, VtMode, display_mode};
+use crate::os::{self, DisplayMode, VtMode, display_mode};
 
 /// The controlling terminal and its settings.
 pub struct Terminal {
-    file: File,
+    /// Readable when somebody types.
+    file: AsyncFd<OwnedFd>,
+    /// As the shell has them; `None` if they cannot be told.
     settings: Option<Termios>,
+    /// Whether ours are in place.
+    is_held: bool,
+    /// Whether what is typed is read, for Ctrl+C: until the first server serves.
+    is_read: bool,
+    /// Told after a stop (SIGSTOP), in which the shell has put its own settings in place.
+    continued: Option<unix::Signal>,
+}
+
+/// What somebody does on the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    /// A key that ends the program in the foreground, and its signal.
+    Interrupt(Signal),
+    /// This process goes on after a stop.
+    Continued,
 }
 
 impl Terminal {
@@ -27,19 +62,69 @@ impl Terminal {
     /// There is none, which the checks have ruled out.
     pub fn open() -> io::Result<Self> {
         let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
-        let file = File::options().read(true).write(true).custom_flags(flags).open("/dev/tty")?;
-        let settings = tcgetattr(&file).ok();
-        Ok(Self { file, settings })
+        Self::of(File::options().read(true).write(true).custom_flags(flags).open("/dev/tty")?)
     }
 
-    /// Waits until the VT is in text mode and switches by itself, then puts the settings back.
+    /// A terminal that is open, and not blocking.
+    fn of(file: File) -> io::Result<Self> {
+        let settings = tcgetattr(&file).ok();
+        let continued = unix::signal(SignalKind::from_raw(Signal::SIGCONT as i32)).ok();
+        let file = os::watch(file.into())?;
+        Ok(Self { file, settings, is_held: false, is_read: true, continued })
+    }
+
+    /// Puts settings in place with which nothing that is typed is shown, kept for the shell as lines, or a signal. Called
+    /// before each server, and after each, as one may have left others.
+    pub fn hold(&mut self) {
+        let Some(settings) = &self.settings else { return };
+        self.is_held = true;
+        set(self.file.get_ref(), &silent(settings));
+    }
+
+    /// The first server serves: from here on a Ctrl+C is meant for what is on the screen.
+    pub const fn is_served(&mut self) {
+        self.is_read = false;
+    }
+
+    /// What somebody does that matters. May be dropped while it waits.
+    pub async fn typed(&mut self) -> Typed {
+        let Self { file, settings, is_held, is_read, continued } = self;
+        let is_read = *is_read && *is_held;
+        let key = async {
+            match settings {
+                Some(settings) if is_read => interrupt(file, settings).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let again = async {
+            match continued {
+                Some(continued) => continued.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            signal = key => Typed::Interrupt(signal),
+            Some(()) = again => Typed::Continued,
+        }
+    }
+
+    /// This process goes on after a stop: the shell has had the terminal meanwhile.
+    pub fn continues(&mut self) {
+        // In the background it still has it.
+        if self.is_held && tcgetpgrp(self.file.get_ref()) == Ok(getpgrp()) {
+            self.hold();
+        }
+    }
+
+    /// Waits until the VT is in text mode and switches by itself, then throws away what was typed and puts the settings
+    /// back.
     ///
     /// A server that ends in order does both itself. After one that was killed logind puts the mode back, when it
-    /// notices, but not the settings: the shell would have no echo.
+    /// notices, but not the settings: the shell would have no echo. They are put back as this is dropped.
     pub async fn restore(self, deadline: Duration) {
         let end = Instant::now() + deadline;
         loop {
-            match display_mode(&self.file) {
+            match display_mode(self.file.get_ref()) {
                 Ok((DisplayMode::Text, VtMode::Auto)) => break,
                 // Hung up: whoever opens it next gets a fresh one.
                 Err(_) => return,
@@ -54,11 +139,195 @@ impl Terminal {
                 Ok(_) => sleep(LOOK_AGAIN).await,
             }
         }
-        if let Some(settings) = &self.settings {
-            // From the background, as after `startxd start &`, this takes an ignored SIGTTOU: os::ignore_job_control.
-            if let Err(error) = tcsetattr(&self.file, SetArg::TCSANOW, settings) {
-                tracing::debug!("the terminal's settings could not be put back: {error}");
+    }
+
+    fn give_back(&mut self) {
+        let (file, Some(settings)) = (self.file.get_ref(), &self.settings) else { return };
+        if !std::mem::take(&mut self.is_held) {
+            return;
+        }
+        // Twice: with what is typed between the two the shell would begin its line.
+        for _ in 0..2 {
+            if let Err(error) = tcflush(file, FlushArg::TCIFLUSH) {
+                tracing::debug!("what was typed cannot be thrown away: {error}");
             }
+            // Not after the output is written: after Ctrl+S it never is.
+            set(file, settings);
+        }
+    }
+}
+
+impl Drop for Terminal {
+    /// Gives it back, however it is left: also by a start that is given up.
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn set(file: &OwnedFd, settings: &Termios) {
+    // From the background, as after `startxd start &`, this takes an ignored SIGTTOU: os::ignore_job_control.
+    if let Err(error) = tcsetattr(file, SetArg::TCSANOW, settings) {
+        tracing::debug!("the terminal's settings could not be changed: {error}");
+    }
+}
+
+/// The settings of the shell, with which keys do nothing. Output is as it was, for messages.
+fn silent(settings: &Termios) -> Termios {
+    let mut silent = settings.clone();
+    silent.local_flags &=
+        !(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN);
+    // Ctrl+S would stop the shell's output, too.
+    silent.input_flags &= !(InputFlags::IXON | InputFlags::IXOFF | InputFlags::BRKINT);
+    silent.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+    silent.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    silent
+}
+
+/// Reads what is typed until it is a key that interrupts by these settings; never, if it cannot be read, as in the
+/// background. What else was typed is gone.
+async fn interrupt(file: &AsyncFd<OwnedFd>, settings: &Termios) -> Signal {
+    loop {
+        let mut typed = [0_u8; 64];
+        let read = file.async_io(Interest::READABLE, |file| Ok(nix::unistd::read(file.as_fd(), &mut typed)?)).await;
+        match read {
+            Ok(0) => break,
+            Ok(count) => {
+                if let Some(signal) = typed[..count].iter().find_map(|&key| signal_of(key, settings)) {
+                    return signal;
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::EINTR as i32) => {}
+            Err(error) => {
+                tracing::debug!("what is typed cannot be read: {error}");
+                break;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// The signal that a key makes by these settings; `None` for any other key, and where keys make none.
+fn signal_of(key: u8, settings: &Termios) -> Option<Signal> {
+    // As _POSIX_VDISABLE (termios(3)) says that there is no such key.
+    if key == 0 || !settings.local_flags.contains(LocalFlags::ISIG) {
+        return None;
+    }
+    let keys = [(SpecialCharacterIndices::VINTR, Signal::SIGINT), (SpecialCharacterIndices::VQUIT, Signal::SIGQUIT)];
+    keys.into_iter().find(|(index, _)| settings.control_chars[*index as usize] == key).map(|(_, signal)| signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::sys::signal::Signal;
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+    use tokio::time::timeout;
+
+    use super::{Terminal, Typed};
+
+    /// A pseudo-terminal, from the side of the person, and the other one.
+    struct Person {
+        keyboard: File,
+        shell: OwnedFd,
+    }
+
+    impl Person {
+        fn new() -> (Self, Terminal) {
+            let pty = nix::pty::openpty(None, None).unwrap();
+            let terminal = File::from(pty.slave.try_clone().unwrap());
+            fcntl(&terminal, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            (Self { keyboard: pty.master.into(), shell: pty.slave }, Terminal::of(terminal).unwrap())
+        }
+
+        fn types(&mut self, keys: &[u8]) {
+            self.keyboard.write_all(keys).unwrap();
+        }
+
+        /// What is on the screen.
+        fn sees(&mut self) -> String {
+            let mut screen = [0; 256];
+            let count = self.keyboard.read(&mut screen).unwrap_or(0);
+            String::from_utf8_lossy(&screen[..count]).into_owned()
+        }
+
+        fn flags(&self) -> LocalFlags {
+            tcgetattr(&self.shell).unwrap().local_flags
+        }
+
+        /// Whether the shell would read something.
+        fn shell_reads(&self) -> bool {
+            use std::os::fd::AsFd;
+            let mut fds = [PollFd::new(self.shell.as_fd(), PollFlags::POLLIN)];
+            poll(&mut fds, PollTimeout::ZERO).unwrap() == 1
+        }
+    }
+
+    const SHELL: LocalFlags = LocalFlags::ECHO.union(LocalFlags::ICANON).union(LocalFlags::ISIG);
+
+    #[tokio::test]
+    async fn what_is_typed_while_it_is_held_is_nobodys() {
+        let (mut person, mut terminal) = Person::new();
+        person.types(b"echo\r");
+        assert_eq!((person.sees().as_str(), person.shell_reads()), ("echo\r\n", true), "a terminal as any");
+        let before = tcgetattr(&person.shell).unwrap();
+        terminal.hold();
+        terminal.is_served();
+        assert!(!person.flags().intersects(SHELL));
+        person.types(b"touch x\r\x03\x1c\x1a\x13secret\r");
+        assert_eq!(person.sees(), "");
+        terminal.give_back();
+        assert!(tcgetattr(&person.shell).unwrap() == before);
+        assert!(!person.shell_reads());
+        assert_eq!(person.sees(), "");
+        person.types(b"ls\r");
+        assert_eq!((person.sees().as_str(), person.shell_reads()), ("ls\r\n", true));
+    }
+
+    #[tokio::test]
+    async fn it_is_given_back_however_it_is_left_and_only_if_it_was_held() {
+        let (mut person, mut terminal) = Person::new();
+        terminal.hold();
+        person.types(b"x\r");
+        drop(terminal);
+        assert!(person.flags().contains(SHELL) && !person.shell_reads());
+        let (mut person, terminal) = Person::new();
+        person.types(b"x\r");
+        drop(terminal);
+        assert!(person.shell_reads(), "a start that was refused");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_leaves_other_settings_changes_nothing() {
+        let (mut person, mut terminal) = Person::new();
+        let before = tcgetattr(&person.shell).unwrap();
+        terminal.hold();
+        nix::sys::termios::tcsetattr(&person.shell, nix::sys::termios::SetArg::TCSANOW, &before).unwrap();
+        terminal.hold();
+        person.types(b"touch x\r");
+        assert_eq!(person.sees(), "");
+        drop(terminal);
+        assert!(tcgetattr(&person.shell).unwrap() == before && !person.shell_reads());
+    }
+
+    #[tokio::test]
+    async fn ctrl_c_interrupts_until_a_server_has_served() {
+        for (keys, signal) in [(&b"ab\x03"[..], Signal::SIGINT), (b"\x1c", Signal::SIGQUIT)] {
+            let (mut person, mut terminal) = Person::new();
+            terminal.hold();
+            person.types(b"abc\r");
+            assert!(timeout(Duration::from_millis(20), terminal.typed()).await.is_err());
+            person.types(keys);
+            assert_eq!(timeout(Duration::from_secs(5), terminal.typed()).await.unwrap(), Typed::Interrupt(signal));
+            terminal.is_served();
+            person.types(keys);
+            assert!(timeout(Duration::from_millis(20), terminal.typed()).await.is_err());
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | the supervisor is killed (9) | the server goes with it; then as a crash of the server | [`supervisor_is_killed`] |
 //! | `systemctl --user exit`, the user manager killed | the host ends, says why; the next start works | [`manager_ends`] |
 //! | the user manager hangs (SIGSTOP); a session that does not go away is waited for | signals, `startxd stop` and the server's end are served all the same, within the named deadlines; Ctrl+C ends the wait and leaves nothing | [`nobody_answers`] |
+//! | somebody types while no server holds the terminal: a line, a password, Ctrl+C | nothing of it is shown, executed by the shell or taken for a signal | [`keys`] |
 //! | the screen is locked, and the server, the host or both crash or are killed; `startxd restart xorg`, logind restarted | a crash never unlocks: no other server comes, the login session ends, no shell is left | [`locked`] |
 //! | `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted | the session goes on; what cannot go on is found out and said | [`reloads`] |
 //! | everything killed (9) at once, at each stage of a start and of a stop | the next start finds the remains, says what it found, repairs (environment, cookie, sockets, locks, failed units) and works | [`everything_killed`] |
@@ -25,6 +26,7 @@
 mod at_once;
 mod everything_killed;
 mod host_dies;
+mod keys;
 mod locked;
 mod manager_ends;
 mod nobody_answers;
