@@ -67,7 +67,8 @@ pub async fn run(start: Start) -> Exit {
             return Exit::Success;
         }
         Ok(ended) if ended.why.is_clean() => {
-            (format!("{} within {} s of coming up", ended.why, EARLY.as_secs()), Exit::Success)
+            let why = format!("{} within {} s of coming up", ended.why, EARLY.as_secs());
+            return if backoff.left_early(&why) { Exit::GivenUp } else { Exit::Success };
         }
         Ok(ended) => (ended.why.to_string(), Exit::from(&ended.why)),
         Err(failure) => (failure.to_string(), Exit::from(&failure)),

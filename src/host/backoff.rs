@@ -38,6 +38,9 @@ pub struct FailureStreak {
     pub began: u64,
     /// Why it failed, in a line, if its host lived to say so.
     pub why: Option<String>,
+    /// Whether it was a logout, too early to be one again and again.
+    #[serde(default)]
+    pub is_logout: bool,
 }
 
 impl Record for FailureStreak {
@@ -64,6 +67,8 @@ impl FailureStreak {
     pub fn pause(&self, most: Duration) -> Duration {
         match self.failed {
             0 => Duration::ZERO,
+            // A person may log out as soon as that, once.
+            1 if self.is_logout => Duration::ZERO,
             failed => FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
         }
     }
@@ -118,7 +123,8 @@ impl Backoff {
 
     /// A session begins.
     pub fn begin(&mut self) {
-        self.streak = FailureStreak { failed: self.streak.failed.saturating_add(1), began: now(), why: None };
+        self.streak =
+            FailureStreak { failed: self.streak.failed.saturating_add(1), began: now(), ..FailureStreak::default() };
         self.write();
     }
 
@@ -129,8 +135,19 @@ impl Backoff {
 
     /// It has failed. Returns whether there is to be no next one, and says so then.
     #[must_use]
-    pub fn failed(mut self, why: &str) -> bool {
-        self.streak = FailureStreak { why: Some(in_a_line(why)), ..self.streak }.at(now());
+    pub fn failed(self, why: &str) -> bool {
+        self.ended(why, false)
+    }
+
+    /// It was left as soon as it was up: the first time that is a logout like any, then it is as if it had failed. Returns
+    /// what [`Backoff::failed`] returns.
+    #[must_use]
+    pub fn left_early(self, why: &str) -> bool {
+        self.ended(why, true)
+    }
+
+    fn ended(mut self, why: &str, is_logout: bool) -> bool {
+        self.streak = FailureStreak { why: Some(in_a_line(why)), is_logout, ..self.streak }.at(now());
         let exhausted = self.is_exhausted();
         if exhausted {
             self.give_up();
@@ -205,8 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn a_logout_that_comes_early_is_waited_after_when_it_comes_again() {
+        let pause = |failed, is_logout| {
+            FailureStreak { failed, is_logout, ..FailureStreak::default() }.pause(Duration::from_secs(60)).as_secs()
+        };
+        assert_eq!([pause(1, true), pause(1, false), pause(2, true), pause(3, true)], [0, 1, 2, 4]);
+        let directory = TestDir::new();
+        for before in 0..3 {
+            let mut backoff = Backoff::in_directory(&directory.path(""), 3);
+            assert_eq!(backoff.streak.failed, before);
+            backoff.begin();
+            assert_eq!(backoff.left_early("logged out"), before == 2, "{before}");
+        }
+    }
+
+    #[test]
     fn a_session_that_stood_begins_a_new_streak() {
-        let streak = FailureStreak { failed: 4, began: 1000, why: None };
+        let streak = FailureStreak { failed: 4, began: 1000, ..FailureStreak::default() };
         let failed = |now| streak.clone().at(now).failed;
         let long = 1000 + STEADY.as_secs();
         assert_eq!([failed(1001), failed(long), failed(long + 1), failed(1)], [4, 4, 1, 4]);

@@ -220,21 +220,28 @@ fn signal_of(key: u8, settings: &Termios) -> Option<Signal> {
 mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsFd, OwnedFd};
     use std::time::Duration;
 
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use nix::sys::signal::Signal;
-    use nix::sys::termios::{LocalFlags, tcgetattr};
+    use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
     use tokio::time::timeout;
 
     use super::{Terminal, Typed};
 
-    /// A pseudo-terminal, from the side of the person, and the other one.
+    /// How long the kernel may take to pass on what is typed, in milliseconds.
+    const PATIENCE: u16 = 5000;
+
+    /// A pseudo-terminal: the person's side, and the shell's.
     struct Person {
         keyboard: File,
         shell: OwnedFd,
+    }
+
+    fn is_readable(fd: &impl AsFd, patience: PollTimeout) -> bool {
+        poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], patience).unwrap() == 1
     }
 
     impl Person {
@@ -242,18 +249,22 @@ mod tests {
             let pty = nix::pty::openpty(None, None).unwrap();
             let terminal = File::from(pty.slave.try_clone().unwrap());
             fcntl(&terminal, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-            fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
             (Self { keyboard: pty.master.into(), shell: pty.slave }, Terminal::of(terminal).unwrap())
         }
 
+        /// Types, and waits until that has arrived.
         fn types(&mut self, keys: &[u8]) {
             self.keyboard.write_all(keys).unwrap();
+            assert!(is_readable(&self.shell, PATIENCE.into()), "it does not arrive");
         }
 
         /// What is on the screen.
         fn sees(&mut self) -> String {
             let mut screen = [0; 256];
-            let count = self.keyboard.read(&mut screen).unwrap_or(0);
+            if !is_readable(&self.keyboard, PollTimeout::ZERO) {
+                return String::new();
+            }
+            let count = self.keyboard.read(&mut screen).unwrap();
             String::from_utf8_lossy(&screen[..count]).into_owned()
         }
 
@@ -263,9 +274,7 @@ mod tests {
 
         /// Whether the shell would read something.
         fn shell_reads(&self) -> bool {
-            use std::os::fd::AsFd;
-            let mut fds = [PollFd::new(self.shell.as_fd(), PollFlags::POLLIN)];
-            poll(&mut fds, PollTimeout::ZERO).unwrap() == 1
+            is_readable(&self.shell, PollTimeout::ZERO)
         }
     }
 
@@ -275,7 +284,7 @@ mod tests {
     async fn what_is_typed_while_it_is_held_is_nobodys() {
         let (mut person, mut terminal) = Person::new();
         person.types(b"echo\r");
-        assert_eq!((person.sees().as_str(), person.shell_reads()), ("echo\r\n", true), "a terminal as any");
+        assert_eq!(person.sees(), "echo\r\n", "a terminal as any");
         let before = tcgetattr(&person.shell).unwrap();
         terminal.hold();
         terminal.is_served();
@@ -284,10 +293,9 @@ mod tests {
         assert_eq!(person.sees(), "");
         terminal.give_back();
         assert!(tcgetattr(&person.shell).unwrap() == before);
-        assert!(!person.shell_reads());
-        assert_eq!(person.sees(), "");
+        assert_eq!((person.sees().as_str(), person.shell_reads()), ("", false));
         person.types(b"ls\r");
-        assert_eq!((person.sees().as_str(), person.shell_reads()), ("ls\r\n", true));
+        assert_eq!(person.sees(), "ls\r\n");
     }
 
     #[tokio::test]
@@ -308,7 +316,7 @@ mod tests {
         let (mut person, mut terminal) = Person::new();
         let before = tcgetattr(&person.shell).unwrap();
         terminal.hold();
-        nix::sys::termios::tcsetattr(&person.shell, nix::sys::termios::SetArg::TCSANOW, &before).unwrap();
+        tcsetattr(&person.shell, SetArg::TCSANOW, &before).unwrap();
         terminal.hold();
         person.types(b"touch x\r");
         assert_eq!(person.sees(), "");

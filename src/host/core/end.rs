@@ -45,7 +45,7 @@ impl Session {
         if let Some(held) = self.server.take_held() {
             self.act(Action::Refuse(held, GOING_DOWN.to_owned()));
         }
-        let closes = self.lock.is_locked();
+        let closes = self.screen_lock.is_locked();
         if std::mem::take(&mut self.told) {
             self.act(Action::TakeBackFromMultiplexers);
             self.taking_back = true;

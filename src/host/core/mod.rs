@@ -10,7 +10,7 @@
 //! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
 //! | `standing.rs` | how far a session came: what its end by itself means |
-//! | `lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
+//! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `jobs.rs` | jobs and looks that are on their way |
 //!
@@ -27,8 +27,8 @@ mod display;
 mod end;
 mod event;
 mod jobs;
-mod lock;
 mod phases;
+mod screen_lock;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -51,8 +51,8 @@ use crate::manager::{Mode, names};
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
 use jobs::{Done, Jobs, Looks};
-use lock::Lock;
 use phases::End;
+use screen_lock::ScreenLock;
 use standing::Course;
 use units::{Consequence, Units};
 
@@ -130,7 +130,7 @@ pub struct Session {
     units: Units,
     jobs: Jobs<Purpose>,
     looks: Looks,
-    lock: Lock,
+    screen_lock: ScreenLock,
     course: Course,
     /// How far it came; told at its end.
     standing: Standing,
@@ -160,7 +160,7 @@ impl Session {
             server: Server::default(),
             jobs: Jobs::default(),
             looks: Looks::default(),
-            lock: Lock::default(),
+            screen_lock: ScreenLock::default(),
             course: Course::default(),
             standing: Standing::NeverUp,
             noted_closing: false,
@@ -332,7 +332,7 @@ impl Session {
             }
             Event::Control(Control::Gone(why)) => self.end(now, Why::LogindLost(why)),
             // The server has lost its devices, and the next one would come up unlocked.
-            Event::Control(Control::Lost(_)) if self.lock.is_locked() => self.end(now, Why::Closed(None)),
+            Event::Control(Control::Lost(_)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(None)),
             Event::Control(control) => {
                 if self.server.control(&control) {
                     self.act(Action::ReplaceServer);
@@ -589,7 +589,7 @@ impl Session {
     /// Whether the login session ends with this one: a shell below a locked screen would be open to whoever sits there,
     /// and a login that is for this session alone has nothing else to do.
     fn closes_login(&self) -> bool {
-        self.lock.is_locked() || (self.setup.is_login && self.course.was_up())
+        self.screen_lock.is_locked() || (self.setup.is_login && self.course.was_up())
     }
 
     /// Has that written down, if it has changed.
@@ -602,7 +602,7 @@ impl Session {
 
     /// The locker tells logind whether the screen is locked.
     fn locked_hint(&mut self, now: Instant, locked: bool) {
-        if let Some(question) = self.lock.told(locked) {
+        if let Some(question) = self.screen_lock.told(locked) {
             self.act(Action::LookAtServer(question));
         }
         self.note_closing();
@@ -613,7 +613,7 @@ impl Session {
     }
 
     fn server_looked(&mut self, question: u32, server: Option<ServerSeen>) {
-        self.lock.answered(question, server, self.server.running());
+        self.screen_lock.answered(question, server, self.server.running());
         self.note_closing();
     }
 
@@ -692,7 +692,7 @@ impl Session {
         match self.server.fate(now, &self.setup.policy.crash) {
             None | Some(Fate::Undecided) => {}
             Some(Fate::Over(why)) => self.end(now, why),
-            Some(Fate::ComesBack(ending)) if self.lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
+            Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
             Some(Fate::ComesBack(_)) => {
                 self.act(Action::AskForDevices);
                 self.look();

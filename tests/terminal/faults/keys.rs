@@ -42,10 +42,14 @@ fn between_a_crash_and_the_servers_return() {
     desk.root(&format!("kill -KILL {second}")).ok();
     desk.vt().wait_text("(2 of 2)", SOON);
     desk.vt().wait_mode(Mode::Text, SOON);
+    wait_until("logind to switch the keyboard on", SOON, || {
+        if desk.vt().keyboard_is_off() { Err(desk.vt().to_string()) } else { Ok(()) }
+    });
     types(&desk);
     another(&desk, "Xorg", &second);
     manages(&desk);
     desk.unit_becomes("xorg@0.service", "active");
+    assert!(desk.vt().keyboard_is_off(), "no key reaches the terminal while a server has it");
     types(&desk);
     desk.quits_openbox();
     desk.ended(0);
@@ -61,7 +65,8 @@ fn at_every_moment_of_a_restart_of_the_server() {
         desk.root("pkill -TERM -x Xorg").ok();
         wait_until("the next server, while somebody types", SOON, || {
             types(&desk);
-            let next = desk.root("pgrep -u ada -x Xorg").text();
+            // None in between, and pgrep says so by its status.
+            let next = desk.root("pgrep -u ada -x Xorg").stdout.trim().to_owned();
             if !next.is_empty() && next != server.pid { Ok(()) } else { Err(next) }
         });
         manages(&desk);

@@ -17,13 +17,13 @@ enum State {
 
 /// The lock of a session's screen.
 #[derive(Debug, Default)]
-pub(super) struct Lock {
+pub(super) struct ScreenLock {
     state: State,
     /// The number of the last question for the server.
     asked: u32,
 }
 
-impl Lock {
+impl ScreenLock {
     /// The locker tells logind whether it locks. Returns the number of a question for the server, if one is to be asked.
     ///
     /// A race: a server that ends takes the screen locker along, and what has started that (xss-lock, say) may tell logind
@@ -59,7 +59,7 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
-    use super::Lock;
+    use super::ScreenLock;
     use crate::host::core::event::ServerSeen;
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
             (seen(1, false), None, true),
             (seen(1, false), Some(2), true),
         ] {
-            let mut lock = Lock::default();
+            let mut lock = ScreenLock::default();
             assert!(!lock.is_locked());
             assert_eq!((lock.told(false), lock.told(true)), (None, None));
             assert_eq!(lock.told(false), Some(1));
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn an_answer_from_before_the_next_locking_says_nothing() {
         let alive = Some(ServerSeen { number: 1, is_ending: false });
-        let mut lock = Lock::default();
+        let mut lock = ScreenLock::default();
         lock.told(true);
         lock.told(false);
         lock.told(true);
