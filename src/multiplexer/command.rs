@@ -94,7 +94,7 @@ mod tests {
         let directory = TestDir::new();
         let file = directory.path("tried").display().to_string();
         assert_eq!(
-            sh(&format!("[ -e {file} ] && echo done && exit; : > {file}; kill -HUP $$"), 60.0).unwrap(),
+            sh(&format!("[ -e {file} ] && echo done && exit; : > {file}; kill -KILL $$"), 60.0).unwrap(),
             "done\n"
         );
     }

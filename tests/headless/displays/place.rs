@@ -35,6 +35,8 @@ impl Place {
         let mut left = self.what_is_left();
         // systemd removes these a moment after it has learned that the unit has ended.
         left.left.retain(|line| !line.starts_with("runtime file: /run/user/1000/systemd/transient/"));
+        // And what has ended is listed until the user manager has come round to reaping it.
+        left.left.retain(|line| !(line.starts_with("process: [") && line.contains("] <defunct> ")));
         assert!(left.is_empty(), "ada's things are not as they were:\n{left}");
         self.becomes_clean();
     }
