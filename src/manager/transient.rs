@@ -94,6 +94,11 @@ impl Service {
             ("RemainAfterExit", value(true)),
             // Of a whole session only what the kernel has killed for want of memory is gone, and not all of it.
             ("OOMPolicy", value("continue".to_owned())),
+            // Nor does systemd-oomd, which kills whole units, choose the one that is the desktop (systemd.resource-control(5)).
+            ("ManagedOOMPreference", value("avoid".to_owned())),
+            // Below startx, too, a desktop may have as many processes as its user; a unit has less by default
+            // (systemd-system.conf(5), `DefaultTasksMax=`).
+            ("TasksMax", value(u64::MAX)),
             // Many programs handle SIGTERM and exit with 128 and its number, as a shell says of one that does not.
             ("SuccessExitStatus", value((vec![EXITED_BY_SIGTERM], Vec::<i32>::new()))),
         ];

@@ -181,6 +181,16 @@ impl Guest {
         *self.uids.get(user).unwrap_or_else(|| panic!("the guest has no user {user}"))
     }
 
+    /// Gives a user another name; numbers and home stay.
+    ///
+    /// # Panics
+    /// When there is no such user.
+    pub fn rename(&mut self, user: &str, name: &str) {
+        self.root(&format!("sed -i 's/^{user}:/{name}:/' /etc/passwd /etc/shadow")).ok();
+        let uid = self.uid(user);
+        self.uids.insert(name.to_owned(), uid);
+    }
+
     /// The pid of the guest's pid 1, as seen from here.
     #[must_use]
     pub const fn init(&self) -> i32 {

@@ -44,6 +44,40 @@ fn umask_limits_and_niceness_of_the_login_shell_are_the_sessions() {
     desk.settles();
 }
 
+/// What decides whom the kernel kills when memory runs out (proc_pid_oom_score_adj(5)): less is safer.
+fn oom_score_adjust(case: &Case, pid: i32) -> i32 {
+    case.root(&format!("cat /proc/{pid}/oom_score_adj")).ok().stdout.trim().parse().expect("a number")
+}
+
+#[test]
+fn a_whole_desktop_is_neither_the_first_to_go_nor_bounded_as_one_program() {
+    let desk = Desk::at_prompt();
+    desk.starts("-- openbox --sm-disable");
+    let property = |unit: &str, name: &str| desk.manager("ada").property(unit, name);
+    for unit in ["xorg@0.service", "startxd-wm@openbox.service"] {
+        assert_eq!(property(unit, "OOMPolicy"), "continue", "{unit}");
+        assert_eq!(property(unit, "ManagedOOMPreference"), "avoid", "{unit}");
+    }
+    let tasks = desk.user("ada", "systemctl --user show --value -p TasksMax startxd-wm@openbox.service").ok().stdout;
+    assert_eq!(tasks.trim(), "infinity");
+    let score = |name: &str| oom_score_adjust(&desk, desk.named("ada", name).pop().expect("a process").pid);
+    let host = desk.processes_of("ada").into_iter().find(|it| it.args.starts_with("startxd start")).expect("the host");
+    let manager = score("openbox");
+    assert!(score("Xorg") < manager && oom_score_adjust(&desk, host.pid) < manager);
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn what_runs_on_a_display_without_a_screen_goes_before_its_server() {
+    let guest = Guest::get();
+    guest.start_manager("ada");
+    guest.user("ada", "startxd display start :7 --session openbox").ok();
+    let score = |name: &str| oom_score_adjust(&guest, crate::hostile::wait_process(&guest, "ada", name));
+    assert!(score("Xvfb") < score("openbox"));
+    guest.user("ada", "startxd display stop :7").ok();
+}
+
 #[test]
 fn what_a_display_without_a_screen_runs_has_them_too() {
     let guest = Guest::get();

@@ -35,4 +35,5 @@ mod shells;
 mod smoke;
 mod system_unit;
 mod targets;
+mod user_names;
 mod xinit;
