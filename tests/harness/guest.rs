@@ -186,7 +186,11 @@ impl Guest {
     /// # Panics
     /// When there is no such user.
     pub fn rename(&mut self, user: &str, name: &str) {
-        self.root(&format!("sed -i 's/^{user}:/{name}:/' /etc/passwd /etc/shadow")).ok();
+        // logind remembers the name of a user who was logged in before.
+        self.root(&format!(
+            "sed -i 's/^{user}:/{name}:/' /etc/passwd /etc/shadow /etc/group; systemctl restart systemd-logind"
+        ))
+        .ok();
         let uid = self.uid(user);
         self.uids.insert(name.to_owned(), uid);
     }
