@@ -141,6 +141,12 @@ impl<'a> Starter<'a> {
         if result == "done" {
             return Ok(());
         }
+        if let Some(display) = self.display.filter(|_| result == "dependency") {
+            // Nothing has asked the supervisor yet: its socket is not there.
+            let socket = names::display_socket(display);
+            let result = self.manager.socket_result(&socket).await.unwrap_or(result);
+            return Err(Failure::NotStarted { unit: socket, result });
+        }
         Err(self.why().map_or(Failure::NotStarted { unit: unit.to_owned(), result }, Failure::ServerFailed))
     }
 

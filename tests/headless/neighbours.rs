@@ -120,6 +120,12 @@ fn a_socket_unit_that_fails_says_which_and_why() {
     assert_eq!(failed.code(), 3, "{failed}");
     let words = "xorg@0.socket failed (resources), so nobody listens on /tmp/.X11-unix/X0; see: journalctl";
     assert!(failed.stderr.contains(words), "{failed}");
+    case.write_as("ada", "~/.config/systemd/user/startxd-display@.socket.d/own.conf", own);
+    lingers(&case, "ada");
+    let failed = case.user("ada", "startxd display start :7").fails();
+    let words =
+        "startxd-display@7.socket did not start (resources); see: systemctl --user status startxd-display@7.socket";
+    assert!(failed.stderr.contains(words), "{failed}");
     nothing_is_left(&case);
 }
 
@@ -266,6 +272,8 @@ fn the_lock_is_kept_across_the_gap_after_a_crash() {
         wait_up(&case, "ada");
         assert_eq!((lock(), display_of(&case, "ada")), (before.clone(), ":0".to_owned()));
     }
+    // As without -displayfd, with which the server would name it by its pid.
+    assert_eq!(case.user("ada", "ls .local/share/xorg").text(), "Xorg.0.log\nXorg.0.log.old");
     stops(&case, "ada", session);
     nothing_is_left(&case);
 }
