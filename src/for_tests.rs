@@ -152,6 +152,9 @@ pub mod records {
     pub mod attached {
         pub use crate::records::attached::AttachedRecord;
     }
+    pub mod last {
+        pub use crate::records::last::LastSession;
+    }
     pub mod session {
         pub use crate::records::session::SessionRecord;
     }

@@ -16,6 +16,7 @@ pub mod displays;
 pub mod doctor;
 pub mod environment;
 pub mod getty;
+pub mod last;
 pub mod launch;
 pub mod multiplexer_names;
 pub mod names;
@@ -47,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("doctor", doctor::holds),
     ("environment", environment::holds),
     ("getty", getty::holds),
+    ("last", last::holds),
     ("launch", launch::holds),
     ("multiplexer_names", multiplexer_names::holds),
     ("names", names::holds),

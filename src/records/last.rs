@@ -44,6 +44,12 @@ pub fn age(then: u64) -> Duration {
 impl Record for LastSession {
     const WHAT: &'static str = "a note of the last session";
     const VERSION: Option<u32> = Some(1);
+
+    /// It goes to a terminal, and anybody may have written it.
+    fn checked(self) -> Result<Self, String> {
+        let harmless = |c: char| if c.is_control() && c != '\n' { '?' } else { c };
+        Ok(Self { why: self.why.chars().map(harmless).collect(), ..self })
+    }
 }
 
 impl LastSession {
@@ -116,11 +122,13 @@ mod tests {
     fn what_is_written_is_read_again() {
         let last = LastSession::ends_now(
             false,
-            "the X server was ended by SIGKILL; its last lines:\n \"(EE)\" \u{1b}".into(),
+            "the X server was ended by SIGKILL; its last lines:\n \"(EE)\"".into(),
             "c1",
             false,
         );
         assert_eq!(LastSession::from_toml(last.to_toml().unwrap().as_bytes()).unwrap(), last);
+        let moves = LastSession { why: "a\u{1b}[2J\nb".into(), ..last };
+        assert_eq!(LastSession::from_toml(moves.to_toml().unwrap().as_bytes()).unwrap().why, "a?[2J\nb");
         for text in ["", "version = 1", "version = 2\nended = 1\nclean = true\nwhy = ''\nlogin = ''\nbrief = 0", "\0"] {
             assert!(LastSession::from_toml(text.as_bytes()).is_err(), "{text:?}");
         }
