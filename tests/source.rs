@@ -48,19 +48,25 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()
 }
 
+/// Whether a file of `src` has nothing but tests in it, or what they are made of.
+fn is_of_tests(file: &Path) -> bool {
+    file.ends_with("tests.rs")
+        || file.ends_with("test_dir.rs")
+        || file
+            .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+            .is_ok_and(|file| file.iter().any(|name| name == "tests" || name == "testing"))
+}
+
 #[test]
 fn deadlines_are_in_one_place() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     // How long a crash counts, and what it makes the next server wait for, are no deadlines but keys of their own; and the
     // menu counts seconds down.
     let exempt = ["src/deadline.rs", "src/config/mod.rs", "src/select/mod.rs"];
-    // Nor are those that tests wait with.
-    let is_test =
-        |file: &PathBuf| file.ends_with("tests.rs") || file.parent().is_some_and(|of| of.ends_with("src/testing"));
     let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     let elsewhere: Vec<String> = files(&sources)
         .into_iter()
-        .filter(|file| !is_test(file) && !exempt.iter().any(|exempt| file.ends_with(exempt)))
+        .filter(|file| !is_of_tests(file) && !exempt.iter().any(|exempt| file.ends_with(exempt)))
         .flat_map(|file| {
             let text = fs::read_to_string(&file).expect("a source");
             let lines = without_tests(&text).lines().map(str::to_owned).collect::<Vec<_>>();
@@ -217,9 +223,8 @@ fn names(text: &str) -> Vec<Vec<String>> {
 /// Every file of the program but its two roots, and what tests are made of.
 fn program() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let apart = ["lib.rs", "main.rs", "for_tests.rs", "tests.rs", "test_dir.rs", "cli/manuals.rs"];
-    let is_apart =
-        |path: &PathBuf| path.starts_with(root.join("testing")) || apart.iter().any(|name| path.ends_with(name));
+    let apart = ["lib.rs", "main.rs", "for_tests.rs", "cli/manuals.rs"];
+    let is_apart = |path: &PathBuf| is_of_tests(path) || apart.iter().any(|name| path.ends_with(name));
     let mut sources: Vec<Source> =
         files(&root).iter().filter(|path| !is_apart(path)).map(|path| Source::read(&root, path)).collect();
     sources.sort_by(|a, b| a.path.cmp(&b.path));
@@ -332,7 +337,7 @@ fn no_files_need_each_other() {
 #[test]
 fn the_core_of_a_session_knows_no_connection_file_process_or_clock() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/host/core");
-    let sources: Vec<PathBuf> = files(&core).into_iter().filter(|file| !file.ends_with("tests.rs")).collect();
+    let sources: Vec<PathBuf> = files(&core).into_iter().filter(|file| !is_of_tests(file)).collect();
     assert!(sources.len() > 4, "what is looked for is not found where it is: {sources:?}");
     let impure = [
         "tokio",

@@ -1,0 +1,179 @@
+//! A session that was locked, and one that ends early: what becomes of the login.
+
+use super::*;
+
+#[test]
+fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
+    let forks = |world: &World| world.count(|action| matches!(action, Action::Fork(_)));
+    let closes = |world: &World| world.count(|action| matches!(action, Action::CloseLogin));
+    // A crash, a server that is told to end (a restart of its unit, Ctrl+Alt+Backspace), a supervisor that is killed.
+    for ending in [Ending::Signal(11), Ending::Code(0), Ending::Code(1)] {
+        let mut world = World::ours();
+        assert_eq!(world.tell(Event::LockedHint(true)), [Action::NoteClosing(true)]);
+        world.server_ends(ending, None);
+        world.next_supervisor();
+        assert_eq!(world.ended(), Why::Closed(Some(ending)));
+        assert_eq!((forks(&world), closes(&world)), (1, 1));
+        assert_eq!(world.all.last(), Some(&Action::CloseLogin), "nothing comes after it");
+    }
+    // Its devices are lost: the server would be replaced.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
+    assert_eq!(world.ended(), Why::Closed(None));
+    assert_eq!((world.count(|action| *action == Action::ReplaceServer), closes(&world)), (0, 1));
+    // Locked in the moment of the crash, and heard of after it: at once, or from logind before the next server comes.
+    for settled in [false, true] {
+        let mut world = World::ours();
+        world.server_ends(Ending::Signal(11), None);
+        if settled {
+            world.settle_until(|action| *action == Action::AskForDevices);
+        }
+        world.next_supervisor();
+        world.tell(Event::LockedHint(true));
+        world.tell(Event::Control(Control::Possible));
+        assert_eq!(world.ended(), Why::Closed(None), "{settled}");
+        assert_eq!((forks(&world), closes(&world)), (1, 1), "{settled}");
+    }
+    // However it ends while it is locked, the shell below is not left open.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::StopAsked(ClientId(7)));
+    assert_eq!((world.ended(), closes(&world)), (Why::Asked, 1));
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(7)));
+    world.tell(Event::LockedHint(true));
+    assert_eq!((world.ended(), closes(&world)), (Why::Asked, 1));
+    // The window manager's crash leaves server and locker alone.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(Event::LockedHint(true));
+    world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    world.goes_on();
+}
+
+#[test]
+fn an_unlocking_that_the_servers_end_has_made_does_not_count() {
+    // What the locker's end has its starter say before the server's end is heard of.
+    for answered in [false, true] {
+        let mut world = World::ours();
+        world.tell(Event::LockedHint(true));
+        assert_eq!(world.tell(Event::LockedHint(false)), [Action::LookAtServer(1)]);
+        world.open.clear();
+        if answered {
+            world.tell(Event::ServerLooked(1, Some(ServerSeen { number: 1, is_ending: true })));
+        }
+        world.server_ends(Ending::Signal(11), None);
+        assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))), "{answered}");
+    }
+    // A person's counts: then a crash is one as any other, and a logout leaves the shell alone.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.tell(Event::LockedHint(false));
+    world.settle();
+    assert_eq!(world.count(|action| *action == Action::NoteClosing(false)), 1);
+    world.server_ends(Ending::Signal(11), None);
+    world.goes_on();
+    world.next_supervisor();
+    world.settle();
+    assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 2);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
+}
+
+#[test]
+fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
+    let notes = |world: &World| world.count(|action| *action == Action::NoteClosing(true));
+    let mut login = setup(&[WM], Some(true));
+    login.is_login = true;
+    let mut world = World::up(login.clone());
+    assert_eq!((notes(&world), world.session.course.was_up()), (1, true));
+    // The shell does that, unless the host is killed before.
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
+    // One that never was up leaves the shell, with the reason.
+    let mut world = World::new(login);
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    world.unit(WM, failed(CLD_EXITED, 1, false));
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+    assert_eq!((notes(&world), world.session.course.was_up()), (0, false));
+    // A program without a window manager is up when nobody waits for one any more.
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    assert!(!world.session.course.was_up());
+    world.tell(Event::Unmanaged);
+    assert!(world.session.course.was_up());
+}
+
+#[test]
+fn what_ends_before_anything_managed_the_display_is_no_logout() {
+    let begun = |setup: Setup| {
+        let mut world = World::new(setup);
+        world.tell(Event::Prepared(display()));
+        world.settle();
+        world.ask_for_server(SUPERVISOR);
+        world.settle();
+        world.tell(Event::Served);
+        world
+    };
+    let script = || setup(&[WM], Some(false));
+    let second = seconds(1);
+    // `openbox &` and nothing behind it.
+    let mut world = begun(script());
+    world.pass(second);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::NeverUp { what: "i3".into(), after: second });
+    assert_eq!(world.session.standing(), Standing::NeverUp);
+    // A command that was given for this once, somebody's stop, and `startxd stop` were asked for.
+    let mut world = begun(Setup { asked_for: true, ..script() });
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::UnitStopAsked(WM.into()));
+    world.unit(WM, down());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::StopAsked(ClientId(7)));
+    assert_eq!(world.ended(), Why::Asked);
+    // A window manager that says nothing on the display, and a program without one, when nobody waits for one any more.
+    let mut started = script();
+    started.policy.ready_when_started = true;
+    let mut world = begun(started);
+    world.unit(WM, up());
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    let mut world = begun(script());
+    world.tell(Event::Unmanaged);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    // A user manager that exits is why, here too.
+    let mut world = begun(script());
+    world.unit(WM, exited());
+    world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
+    world.tell(Event::ManagerStops(Ok(true)));
+    assert_eq!(world.ended(), Why::ManagerLost("it exits".into()));
+}
+
+#[test]
+fn a_logout_within_seconds_is_one_and_is_told_apart() {
+    for (after, standing) in [(0, Standing::Brief), (2, Standing::Brief), (3, Standing::Lasted)] {
+        let mut world = World::ours();
+        world.pass(seconds(after));
+        world.unit(WM, exited());
+        assert_eq!((world.ended(), world.session.standing()), (Why::LoggedOut, standing), "{after}");
+        let told = world.all.iter().find_map(|action| match action {
+            Action::PutBack(_, last) => Some(last.standing),
+            _ => None,
+        });
+        assert_eq!(told, Some(standing));
+    }
+}

@@ -1,0 +1,246 @@
+//! What the end of a server means, and when another one comes.
+
+use super::*;
+
+#[test]
+fn a_server_that_crashes_comes_back_three_times_after_growing_pauses() {
+    let mut world = World::ours();
+    for (count, pause) in [(1, 0), (2, 1), (3, 2)] {
+        world.server_ends(Ending::Signal(11), Some("the X server was ended by SIGSEGV"));
+        world.goes_on();
+        let supervisor = world.next_supervisor();
+        if pause > 0 {
+            assert_eq!(world.all.last(), Some(&Action::Reply(supervisor, Reply::Later)));
+            world.pass(seconds(pause) - Duration::from_millis(1));
+            assert_eq!(world.all.last(), Some(&Action::Reply(supervisor, Reply::Later)), "not before its time");
+            world.pass(Duration::from_millis(1));
+        }
+        world.settle();
+        assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 1 + count);
+        world.tell(Event::Served);
+    }
+    world.server_ends(Ending::Signal(11), Some("its last lines"));
+    let why = Why::ServerFailed { ending: Some(Ending::Signal(11)), words: "its last lines".into() };
+    assert_eq!(world.ended(), why);
+}
+
+#[test]
+fn a_server_that_never_served_does_not_come_back() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.server_ends(Ending::Code(1), Some("no screens found"));
+    let why = Why::ServerFailed { ending: Some(Ending::Code(1)), words: "no screens found".into() };
+    assert_eq!(world.ended(), why);
+}
+
+#[test]
+fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
+    let mut world = World::ours();
+    for _ in 0..9 {
+        world.server_ends(Ending::Code(0), None);
+        world.goes_on();
+        world.next_supervisor();
+        world.settle();
+        world.tell(Event::Served);
+    }
+    assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 10);
+    // One that its supervisor gave up was told to end, too, and counts.
+    for _ in 0..3 {
+        world.server_ends(Ending::Code(0), Some("it hung"));
+        world.goes_on();
+        world.next_supervisor();
+        world.pass(seconds(5));
+        world.tell(Event::Served);
+    }
+    world.server_ends(Ending::Code(0), Some("it hung"));
+    assert!(matches!(world.ended(), Why::ServerFailed { .. }));
+}
+
+#[test]
+fn the_supervisors_last_words_are_waited_for_and_not_for_ever() {
+    let mut world = World::ours();
+    for _ in 0..4 {
+        world.server_ends(Ending::Signal(6), None);
+        world.settle();
+        world.next_supervisor();
+        world.pass(seconds(5));
+        world.tell(Event::Served);
+        if world.session.over() {
+            break;
+        }
+    }
+    // The fourth was too many, and had no words.
+    assert_eq!(world.ended(), Why::ServerFailed { ending: Some(Ending::Signal(6)), words: String::new() });
+
+    // A supervisor that stays and says nothing: its time is over.
+    let mut world = World::ours();
+    world.tell(Event::ServerEnded(Ending::Signal(6)));
+    world.server = false;
+    assert!(world.session.server.is_undecided());
+    // Meanwhile the window manager fails. It is judged after that, as one that was lost with its server.
+    assert_eq!(world.tell(Event::Changed(WM.into())), []);
+    world.pass(seconds(4));
+    assert!(world.session.server.is_undecided());
+    world.pass(seconds(1));
+    assert!(!world.session.server.is_undecided());
+    world.goes_on();
+}
+
+#[test]
+fn a_server_whose_program_cannot_be_executed_is_said() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    let actions = world.tell(Event::Prepared(display()));
+    let Some(Action::Start { order, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
+    world.tell(Event::LaunchAsked { client: SUPERVISOR, display: display(), problem: None });
+    world.open.clear();
+    let actions = world.tell(Event::Forked(SUPERVISOR, Err("it cannot be executed".into())));
+    assert_eq!(actions, [Action::Refuse(SUPERVISOR, "it cannot be executed".into())]);
+    world.tell(Event::Queued(order, Ok(JobId("/x".into()))));
+    world.tell(Event::JobDone { job: JobId("/x".into()), result: "failed".into(), end: None });
+    assert_eq!(world.ended(), Why::ServerFailed { ending: None, words: "it cannot be executed".into() });
+}
+
+#[test]
+fn a_socket_that_did_not_come_up_is_said() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    let actions = world.tell(Event::Prepared(display()));
+    let Some(Action::Start { order, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
+    world.tell(Event::Queued(order, Ok(JobId("/x".into()))));
+    let result = "dependency: xorg@0.socket failed (resources)".to_owned();
+    world.tell(Event::JobDone { job: JobId("/x".into()), result, end: None });
+    assert_eq!(world.ended(), Why::ServerFailed { ending: None, words: "xorg@0.socket failed (resources)".into() });
+}
+
+#[test]
+fn who_was_lost_with_a_server_is_started_again_once() {
+    let dying = Some(ServerSeen { number: 1, is_ending: true });
+    let serving = Some(ServerSeen { number: 1, is_ending: false });
+    for (observed, server, again) in [
+        (failed(CLD_EXITED, 1, false), dying, true),
+        // Openbox exits with 0 or 1, whichever it feels like, when its display goes.
+        (exited(), dying, true),
+        (restarting(), dying, true),
+        (exited(), serving, false),
+        (failed(CLD_EXITED, 1, false), serving, false),
+    ] {
+        let mut world = World::ours();
+        world.unit_with(WM, observed.clone(), server);
+        let count = world.count(|action| matches!(action, Action::StartAgain(_)));
+        assert_eq!(count, usize::from(again), "{observed:?} {server:?}");
+        if !again {
+            continue;
+        }
+        // What fails with the same server once more fails by itself.
+        world.settle();
+        world.unit_with(WM, failed(CLD_EXITED, 1, false), dying);
+        assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+    }
+}
+
+#[test]
+fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure() {
+    let next = Some(ServerSeen { number: 2, is_ending: false });
+    let mut world = World::ours();
+    world.server_ends(Ending::Signal(11), None);
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.unit_with(WM, failed(CLD_EXITED, 1, false), next);
+    world.goes_on();
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    // What exits with 0 while there is a display was left.
+    world.unit_with(WM, exited(), next);
+    assert_eq!(world.ended(), Why::LoggedOut);
+
+    // Also by a window manager that has not been started again since: it survived its server's end.
+    let mut world = World::ours();
+    world.server_ends(Ending::Signal(11), None);
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.unit_with(WM, exited(), next);
+    assert_eq!(world.ended(), Why::LoggedOut);
+}
+
+#[test]
+fn a_supervisor_that_is_killed_takes_its_server_along() {
+    let mut world = World::ours();
+    let actions = world.tell(Event::ClientGone(SUPERVISOR));
+    assert_eq!(actions, [Action::TerminateServer]);
+    world.goes_on();
+    world.next_supervisor();
+    world.settle();
+    assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 2);
+}
+
+#[test]
+fn requests_that_are_none_of_ours_are_refused_with_the_reason() {
+    let mut world = World::ours();
+    let other = ClientId(99);
+    let ask = |display: &str, problem: Option<&str>| Event::LaunchAsked {
+        client: other,
+        display: Display::parse(display).unwrap(),
+        problem: problem.map(str::to_owned),
+    };
+    for (event, reason) in [
+        (ask(":1", None), "this session's display is :0, not :1"),
+        (ask(":0", Some("a socket does not listen")), "its server runs already"),
+        (Event::LastWords(other, "boo".into()), "only the supervisor of the server can tell of its end"),
+    ] {
+        assert_eq!(world.tell(event), [Action::Refuse(other, reason.to_owned())]);
+    }
+    world.goes_on();
+    // While none runs, wrong descriptors are what is wrong.
+    world.server_ends(Ending::Code(0), None);
+    world.settle();
+    let reason = "a socket does not listen";
+    assert_eq!(world.tell(ask(":0", Some(reason))), [Action::Refuse(other, reason.to_owned())]);
+    world.next_supervisor();
+    world.settle();
+    // While one waits, no other one slips in before it.
+    world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
+    world.server_ends(Ending::Code(0), None);
+    world.open.clear();
+    let first = world.next_supervisor();
+    assert_eq!(world.all.last(), Some(&Action::Reply(first, Reply::Later)));
+    assert!(matches!(world.tell(ask(":0", None))[..], [Action::Refuse(..)]));
+    // Nor while one is just being forked.
+    let mut starting = World::new(setup(&[WM], Some(true)));
+    starting.tell(Event::Prepared(display()));
+    starting.ask_for_server(SUPERVISOR);
+    let second = starting.tell(ask(":0", None));
+    assert!(matches!(&second[..], [Action::Refuse(client, _)] if *client == other), "{second:?}");
+    // One that goes makes place.
+    world.tell(Event::ClientGone(first));
+    assert_eq!(world.tell(ask(":0", None)), [Action::Reply(other, Reply::Later)]);
+}
+
+#[test]
+fn a_server_that_lost_its_devices_is_replaced_when_the_next_one_gets_them() {
+    let mut world = World::ours();
+    assert_eq!(world.tell(Event::Control(Control::Lost("logind was restarted"))), []);
+    assert_eq!(world.tell(Event::Control(Control::Possible)), [Action::ReplaceServer]);
+    assert_eq!(world.tell(Event::Control(Control::Possible)), [], "once");
+    world.goes_on();
+    // One that is still starting is replaced once it serves.
+    world.server_ends(Ending::Code(0), None);
+    world.next_supervisor();
+    world.settle();
+    world.session.server = {
+        let mut server = display::Server::default();
+        server.forked(SUPERVISOR);
+        server
+    };
+    world.tell(Event::Control(Control::Lost("logind was restarted")));
+    assert_eq!(world.tell(Event::Control(Control::Possible)), []);
+    assert_eq!(world.tell(Event::Served), [Action::ReplaceServer]);
+    world.tell(Event::ServerReplaced(Err(refused("masked"))));
+    assert_eq!(world.ended(), Why::NotStarted { unit: "xorg@0.service".into(), why: "masked".into() });
+
+    let mut world = World::ours();
+    world.tell(Event::Control(Control::Gone("no answer".into())));
+    assert_eq!(world.ended(), Why::LogindLost("no answer".into()));
+}

@@ -1,0 +1,139 @@
+//! How a session begins: what is asked for, in which order, and what becomes of a start that fails.
+
+use super::*;
+
+#[test]
+fn a_start_asks_in_order_and_waits_for_nothing_that_it_does_not_need() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    let begin = world.tell(Event::Prepared(display()));
+    let [Action::Start { order: server, unit, .. }, Action::Export, Action::WatchUnits(_)] = &begin[..] else {
+        panic!("{begin:?}")
+    };
+    assert_eq!(unit, "xorg@0.service");
+    // The supervisor is quick: the server is forked, and nothing else is started yet.
+    let asked = world.tell(Event::LaunchAsked { client: SUPERVISOR, display: display(), problem: None });
+    assert_eq!(asked, [Action::Fork(SUPERVISOR)]);
+    assert_eq!(world.tell(Event::Forked(SUPERVISOR, Ok(()))), [Action::Watch]);
+    assert_eq!(world.tell(Event::Queued(*server, Ok(JobId("/1".into())))), []);
+    let exported = world.tell(Event::Exported(Ok(())));
+    let [Action::Start { order: target, unit, mode: Mode::Replace }] = &exported[..] else { panic!("{exported:?}") };
+    assert_eq!(unit, "xorg.target");
+    let session = world.tell(Event::Queued(*target, Ok(JobId("/2".into()))));
+    let [Action::Look { .. }, Action::StartTransient(_), Action::Start { unit, mode, .. }] = &session[..] else {
+        panic!("{session:?}")
+    };
+    assert_eq!((unit.as_str(), *mode), ("wm.target", Mode::IgnoreDependencies));
+}
+
+#[test]
+fn a_window_manager_is_queued_after_the_fork_and_once() {
+    let is_session = |action: &Action| {
+        matches!(action, Action::StartTransient(_))
+            || matches!(action, Action::Start { unit, .. } if unit == "wm.target")
+    };
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    assert_eq!(world.count(is_session), 0, "no server was forked");
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    assert_eq!(world.count(is_session), 2);
+    // Another server starts nothing anew.
+    world.tell(Event::Served);
+    world.server_ends(Ending::Signal(11), None);
+    world.settle();
+    world.next_supervisor();
+    world.settle();
+    assert_eq!(world.count(is_session), 2);
+}
+
+#[test]
+fn units_that_wm_target_wants_come_with_it() {
+    let mut world = World::up(setup(&["a.service", "b.service"], None));
+    let own = |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "a.service");
+    assert_eq!(world.count(own), 0);
+    let wm = |action: &&Action| matches!(action, Action::Start { unit, .. } if unit == "wm.target");
+    let wm = world.all.iter().find(wm);
+    assert!(matches!(wm, Some(Action::Start { mode: Mode::Replace, .. })));
+    let watched = world.all.iter().find(|action| matches!(action, Action::WatchUnits(_)));
+    assert_eq!(watched, Some(&Action::WatchUnits(vec!["a.service".into(), "b.service".into()])));
+    // One of two that ends is not the session's end; the last one is.
+    world.unit("a.service", exited());
+    world.goes_on();
+    let look = world.tell(Event::Changed("b.service".into()));
+    let Some(Action::Look { number, .. }) = look.first() else { panic!("{look:?}") };
+    let units = vec![("a.service".to_owned(), exited()), ("b.service".to_owned(), exited())];
+    world.tell(Event::Looked(*number, Ok(Seen { units, server: None })));
+    assert_eq!(world.ended(), Why::LoggedOut);
+}
+
+#[test]
+fn a_start_job_that_fails_ends_the_session_with_how_its_program_ended() {
+    let own_end = end("exit-code", CLD_EXITED, 1);
+    for (end, why) in [
+        (Some(own_end.clone()), Why::SessionFailed { unit: WM.into(), end: own_end }),
+        (None, Why::NotStarted { unit: WM.into(), why: "its start job ended with \"dependency\"".into() }),
+    ] {
+        // Also if the job ends before its answer is there.
+        for early in [false, true] {
+            let mut world = World::new(setup(&[WM], Some(true)));
+            world.tell(Event::Prepared(display()));
+            world.settle();
+            world.ask_for_server(SUPERVISOR);
+            world.open.clear();
+            world.server = true;
+            let actions = world.tell(Event::Forked(SUPERVISOR, Ok(())));
+            let [Action::Watch, Action::StartTransient(order), _] = &actions[..] else { panic!("{actions:?}") };
+            let job = JobId("/own".into());
+            let done = Event::JobDone { job: job.clone(), result: "dependency".into(), end: end.clone() };
+            let mut events = vec![Event::Queued(*order, Ok(job)), done];
+            if early {
+                events.reverse();
+            }
+            for event in events {
+                world.tell(event);
+            }
+            assert_eq!(world.ended(), why);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_started_ends_the_session() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    let actions = world.tell(Event::Prepared(display()));
+    let Some(Action::Start { order, .. }) = actions.first() else { panic!("{actions:?}") };
+    world.open.clear();
+    world.tell(Event::Queued(*order, Err(refused("masked"))));
+    assert_eq!(world.ended(), Why::NotStarted { unit: "xorg@0.service".into(), why: "masked".into() });
+
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.open.clear();
+    world.tell(Event::Exported(Err(refused("no"))));
+    assert_eq!(world.ended(), Why::NotExported("no".into()));
+
+    // wm-ready.target is not the session.
+    let mut world = World::ours();
+    world.session.units = {
+        let mut units = units::Units::new(setup(&[WM], Some(true)).policy);
+        units.count(WM);
+        units
+    };
+    let actions = world.tell(Event::Managed);
+    let Some(Action::Start { order, unit, .. }) = actions.first() else { panic!("{actions:?}") };
+    assert_eq!(unit, "wm-ready.target");
+    world.open.clear();
+    world.tell(Event::Queued(*order, Err(refused("masked"))));
+    world.goes_on();
+}
+
+#[test]
+fn a_signal_during_the_preparation_ends_it_at_once() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    assert_eq!(world.tell(Event::Interrupt("SIGINT")), [Action::AbandonPreparation]);
+    assert_eq!(world.session.why(), Some(&Why::Signal("SIGINT")));
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::NotPrepared);
+    assert!(world.session.over() && world.session.why().is_none());
+}

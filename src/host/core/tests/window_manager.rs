@@ -1,0 +1,255 @@
+//! What the end of a window manager means, and who starts it again.
+
+use super::*;
+
+#[test]
+fn the_window_manager_that_is_known_decides_alone() {
+    let mut world = World::up(setup(&["a.service", "b.service"], None));
+    world.tell(Event::WindowManagerUnit("b.service".into()));
+    world.tell(Event::WindowManagerUnit("firefox.scope".into()));
+    world.unit("a.service", failed(CLD_EXITED, 1, false));
+    world.goes_on();
+    world.unit("b.service", exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+}
+
+#[test]
+fn what_the_end_of_a_window_manager_means() {
+    let not_executed = failed(CLD_EXITED, 203, false);
+    let gone = |end: ServiceEnd| Why::SessionFailed { unit: WM.into(), end };
+    for (observed, why) in [
+        (exited(), Some(Why::LoggedOut)),
+        (down(), Some(Why::LoggedOut)),
+        (up(), None),
+        (restarting(), None),
+        // systemd has given it up.
+        (failed(CLD_DUMPED, 11, false), Some(gone(end("core-dump", CLD_DUMPED, 11)))),
+        (failed(CLD_EXITED, 1, false), Some(gone(end("exit-code", CLD_EXITED, 1)))),
+        (not_executed, Some(gone(end("exit-code", CLD_EXITED, 203)))),
+    ] {
+        let mut world = World::ours();
+        world.unit(WM, observed.clone());
+        match why {
+            Some(why) => assert_eq!(world.ended(), why, "{observed:?}"),
+            None => world.goes_on(),
+        }
+        assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 0, "{observed:?}");
+    }
+}
+
+#[test]
+fn a_persons_own_unit_without_restart_comes_back_three_times_in_a_minute() {
+    let again = |world: &World| world.count(|action| matches!(action, Action::StartAgain(_)));
+    let mut world = World::up(setup(&["i3.service"], None));
+    for count in 1..=3 {
+        world.unit("i3.service", failed(CLD_KILLED, 9, true));
+        world.goes_on();
+        assert_eq!(again(&world), count);
+    }
+    world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+    assert_eq!(again(&world), 3, "the limit is three");
+
+    // Spread over more than a minute each counts alone.
+    let mut world = World::up(setup(&["i3.service"], None));
+    for count in 1..=9 {
+        world.unit("i3.service", failed(CLD_KILLED, 9, true));
+        world.goes_on();
+        assert_eq!(again(&world), count);
+        world.pass(seconds(25));
+    }
+
+    // With a policy of its own it is systemd's; so is a program that cannot be executed.
+    for (observed, count) in [(failed(CLD_KILLED, 9, false), 0), (failed(CLD_EXITED, 203, true), 0)] {
+        let mut world = World::up(setup(&["i3.service"], None));
+        world.unit("i3.service", observed);
+        assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+        assert_eq!(again(&world), count);
+    }
+}
+
+#[test]
+fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
+    let mut world = World::up(setup(&["i3.service"], None));
+    let first = world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    assert_eq!(first, [Action::StartAgain("i3.service".into())]);
+    // What is told before the answer is what was.
+    for _ in 0..5 {
+        assert_eq!(world.unit("i3.service", failed(CLD_KILLED, 9, true)), []);
+    }
+    world.goes_on();
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+
+    // The same for one that has lost its server.
+    let dying = Some(ServerSeen { number: 1, is_ending: true });
+    let mut world = World::ours();
+    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), [Action::StartAgain(WM.into())]);
+    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
+    world.goes_on();
+}
+
+#[test]
+fn a_unit_on_its_way_back_is_said_once_and_a_target_on_its_way_up_is_no_end() {
+    let mut world = World::ours();
+    assert_eq!(world.unit(WM, restarting()), []);
+    assert_eq!(world.session.units.said(), [WM]);
+    assert_eq!(world.unit(WM, restarting()), []);
+    assert_eq!(world.session.units.said(), [WM]);
+    // Neither does an answer that nobody waits for mean anything, whatever it says.
+    assert_eq!(world.tell(Event::Looked(99, Ok(Seen { units: vec![(WM.into(), exited())], server: None }))), []);
+    assert_eq!(world.tell(Event::Queued(Order(99), Ok(JobId("/99".into())))), []);
+    // What cannot be asked for just now is looked at on the next connection.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.unit("i3.service", failed(CLD_KILLED, 9, true));
+    let actions = world.tell(Event::StartedAgain("i3.service".into(), Err(disconnected())));
+    assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
+
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Managed);
+    let Action::Look { number, units } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
+        panic!()
+    };
+    let waits = |unit: String| {
+        let observed = if unit == names::WM_READY_TARGET { down() } else { up() };
+        (unit, observed)
+    };
+    let units: Vec<_> = units.into_iter().map(waits).collect();
+    assert!(units.iter().any(|(unit, _)| unit == names::WM_READY_TARGET));
+    assert_eq!(world.tell(Event::Looked(number, Ok(Seen { units, server: None }))), []);
+    world.goes_on();
+}
+
+#[test]
+fn a_service_that_systemd_cannot_read_again_is_made_anew_once() {
+    let forgotten = Observed {
+        state: UnitState { load: "not-found".into(), ..state("failed", "failed", None) },
+        ..failed(CLD_DUMPED, 11, false)
+    };
+    let mut world = World::ours();
+    assert_eq!(world.unit(WM, forgotten.clone()), [Action::StartAgain(WM.into())]);
+    let anew = world.tell(Event::StartedAgain(WM.into(), Err(refused("bad setting"))));
+    assert_eq!(anew, [Action::StartAnew(WM.into())]);
+    let given_up = world.tell(Event::StartedAgain(WM.into(), Err(refused("bad setting"))));
+    assert!(matches!(given_up[..], [Action::Look { .. }]), "{given_up:?}");
+    // A script, which is not to be restarted, is left.
+    let mut world = World::up(setup(&[WM], Some(false)));
+    world.unit(WM, forgotten);
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+}
+
+#[test]
+fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
+    // i3 exits with 143 when it is told to end.
+    for observed in [failed(CLD_EXITED, 143, true), failed(CLD_KILLED, 9, true), down()] {
+        let mut world = World::up(setup(&["i3.service"], None));
+        world.tell(Event::UnitStopAsked("i3.service".into()));
+        world.unit("i3.service", Observed { state: state("deactivating", "stop-sigterm", Some("stop")), ..up() });
+        world.goes_on();
+        world.unit("i3.service", observed);
+        assert_eq!(world.ended(), Why::LoggedOut);
+    }
+    // One that was stopped and is up again may crash as any other.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(Event::UnitStopAsked("i3.service".into()));
+    world.unit("i3.service", up());
+    world.unit("i3.service", failed(CLD_EXITED, 143, true));
+    world.goes_on();
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    // Nobody's else's stop counts.
+    world.tell(Event::UnitStopAsked("firefox.service".into()));
+    world.unit("i3.service", failed(CLD_EXITED, 1, true));
+    world.goes_on();
+}
+
+#[test]
+fn want_of_memory_is_no_logout_although_the_program_exits_with_0() {
+    let killed = Observed {
+        state: state("failed", "failed", None),
+        end: Some(end("oom-kill", CLD_EXITED, 0)),
+        never_restarts: false,
+    };
+    let mut world = World::ours();
+    world.unit(WM, killed);
+    let why = world.ended();
+    assert!(matches!(&why, Why::SessionFailed { end, .. } if end.is_out_of_memory()), "{why:?}");
+    assert!(why.to_string().contains("out of memory"), "{why}");
+    // The same where its own policy starts it again.
+    let mut world = World::up(setup(&["i3.service"], None));
+    let end = end("oom-kill", CLD_EXITED, 0);
+    world.tell(Event::Restarts { unit: "i3.service".into(), end, server: None });
+    world.goes_on();
+}
+
+#[test]
+fn a_restart_by_its_own_policy_is_a_logout_if_it_was_left() {
+    let restarts = |end: ServiceEnd, server| Event::Restarts { unit: "i3.service".into(), end, server };
+    let serving = Some(ServerSeen { number: 1, is_ending: false });
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(restarts(end("core-dump", CLD_DUMPED, 11), serving));
+    world.goes_on();
+    world.tell(restarts(end("success", CLD_EXITED, 0), Some(ServerSeen { number: 1, is_ending: true })));
+    world.goes_on();
+    world.tell(restarts(end("success", CLD_EXITED, 0), serving));
+    assert_eq!(world.ended(), Why::LoggedOut);
+}
+
+#[test]
+fn the_rescue_command_takes_over_once_and_the_session_fails_all_the_same() {
+    let mut with_rescue = setup(&[WM], Some(true));
+    with_rescue.policy.crash.rescue = vec!["xterm".into()];
+    let crash = failed(CLD_DUMPED, 11, false);
+    let first = Why::SessionFailed { unit: WM.into(), end: end("core-dump", CLD_DUMPED, 11) };
+
+    let mut world = World::up(with_rescue.clone());
+    let rescued = world.unit(WM, crash.clone());
+    assert!(matches!(rescued[..], [Action::StartRescue(_)]), "{rescued:?}");
+    world.goes_on();
+    // The window manager that failed is of no interest any more.
+    assert_eq!(world.unit(WM, exited()), []);
+    world.unit(RESCUE, exited());
+    assert_eq!(world.ended(), first);
+
+    // A rescue command that fails, or cannot be started, is not rescued.
+    let mut world = World::up(with_rescue.clone());
+    world.unit(WM, crash.clone());
+    world.settle();
+    world.unit(RESCUE, failed(CLD_EXITED, 1, false));
+    assert_eq!(world.ended(), first);
+    let mut world = World::up(with_rescue.clone());
+    let rescued = world.unit(WM, crash);
+    let Some(Action::StartRescue(order)) = rescued.first() else { panic!("{rescued:?}") };
+    world.open.clear();
+    world.tell(Event::Queued(*order, Err(refused("no such program"))));
+    assert_eq!(world.ended(), first);
+
+    // A logout needs no rescue.
+    let mut world = World::up(with_rescue);
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(|action| matches!(action, Action::StartRescue(_))), 0);
+}
+
+#[test]
+fn a_window_manager_that_says_nothing_is_ready_when_it_is_started_if_that_is_configured() {
+    let ready = |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "wm-ready.target");
+    for (ready_when_started, count) in [(false, 0), (true, 1)] {
+        let mut setup = setup(&[WM], Some(true));
+        setup.policy.ready_when_started = ready_when_started;
+        let mut world = World::new(setup);
+        world.tell(Event::Prepared(display()));
+        world.settle();
+        world.ask_for_server(SUPERVISOR);
+        world.settle();
+        world.unit(WM, up());
+        assert_eq!(world.count(ready), count);
+        world.tell(Event::Unmanaged);
+        world.tell(Event::Managed);
+        world.tell(Event::Managed);
+        assert_eq!(world.count(ready), 1, "once");
+        world.goes_on();
+    }
+}
