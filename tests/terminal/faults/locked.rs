@@ -155,6 +155,8 @@ fn the_profiles_line_closes_the_shell_after_whatever_end_of_a_session_that_was_u
             let words = if how == "kill" { "ended by SIGKILL" } else { "was killed, and the session" };
             if status.contains("last session") && status.contains(words) { Ok(()) } else { Err(status) }
         });
+        // The getty logs her in again: it is not to be stopped half-way.
+        desk.wait_session("ada", desk.vt(), SOON).vt.wait_prompt(SOON);
     }
 }
 
