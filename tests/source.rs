@@ -115,7 +115,7 @@ config: deadline environment small_file suggest text x11 xdg
 records: deadline environment files runtime_dir seat small_file x11 xdg
 server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir
-manager: attributes dbus deadline environment runtime_dir session_bus x11
+manager: attributes dbus deadline environment runtime_dir session_bus small_file x11
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg

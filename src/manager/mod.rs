@@ -6,6 +6,7 @@
 
 mod files;
 mod itself;
+mod memory;
 pub mod names;
 pub mod restore;
 pub mod signals;

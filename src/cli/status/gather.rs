@@ -94,6 +94,8 @@ pub struct Snapshot {
     pub targets: Vec<UnitState>,
     /// The session's own units and their states.
     pub units: Vec<(String, UnitState)>,
+    /// Those of which the kernel has killed programs for want of memory, and how many.
+    pub killed: Vec<(String, u64)>,
     /// Where the cookie should be.
     pub authority: String,
     /// The manager's environment.
@@ -122,6 +124,11 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
     let (environment, targets) = (environment.map_err(NoManager::silent)?, targets.map_err(NoManager::silent)?);
     let server_state = server_state.map_err(NoManager::silent)?;
     let states = manager.states(&units).await.map_err(NoManager::silent)?;
+    let mut killed = Vec::new();
+    for unit in &record.units {
+        let programs = manager.killed_for_memory(unit).await.filter(|&programs| programs > 0);
+        killed.extend(programs.map(|programs| (unit.clone(), programs)));
+    }
     // Not asked of a socket with no server behind it: that would start one.
     let display = if server_state.active == "active" {
         ask_display(record.display, cookie(runtime, record.display), manager).await
@@ -139,6 +146,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
         display,
         targets,
         units: record.units.iter().cloned().zip(states).collect(),
+        killed,
         authority: runtime.authority(record.display).display().to_string(),
         environment,
         last: LastSession::recall(),

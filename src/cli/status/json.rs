@@ -53,22 +53,30 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("login", login),
         ("host", number(snapshot.host.map(nix::unistd::Pid::as_raw))),
         ("what", Json::text(&record.what)),
-        ("started", Json::Number(seconds(record.started))),
+        ("started", Json::Number(whole(record.started))),
         ("server", server),
         ("display", display(record.display, &snapshot.display)),
         ("window_manager", window_manager(&snapshot.display)),
         ("units", units(&snapshot.units)),
+        ("killed_for_memory", killed(&snapshot.killed)),
         ("targets", targets(&TARGETS, &snapshot.targets)),
         ("exported", exported(&snapshot.environment, &record.exported)),
         ("last", last_session(snapshot.last.as_ref())),
     ]
 }
 
+fn killed(units: &[(String, u64)]) -> Json {
+    let each = |(unit, programs): &(String, u64)| {
+        Json::Object(vec![("unit", Json::text(unit)), ("programs", Json::Number(whole(*programs)))])
+    };
+    Json::List(units.iter().map(each).collect())
+}
+
 /// How the last session ended, if that was kept.
 pub fn last_session(last: Option<&LastSession>) -> Json {
     last.map_or(Json::Null, |last| {
         Json::Object(vec![
-            ("ended", Json::Number(seconds(last.ended))),
+            ("ended", Json::Number(whole(last.ended))),
             ("clean", Json::Bool(last.clean)),
             ("why", Json::text(&last.why)),
         ])
@@ -80,9 +88,9 @@ pub fn number<T: Into<f64>>(value: Option<T>) -> Json {
     value.map_or(Json::Null, |value| Json::Number(value.into()))
 }
 
-/// Whole seconds are exact in a double for longer than the sun will shine.
+/// Seconds and numbers of programs are exact in a double: they are below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
-fn seconds(value: u64) -> f64 {
+fn whole(value: u64) -> f64 {
     value as f64
 }
 
@@ -155,6 +163,7 @@ mod tests {
             r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active"}"#,
             r#""display":{"name":":0","state":"up","why":null},"window_manager":{"name":"Openbox","pid":30,"#,
             r#""units":[{"unit":"startxd-wm@openbox.service","state":"active","job":null}]"#,
+            r#""killed_for_memory":[]"#,
             r#""exported":[{"name":"DISPLAY","value":":0"},{"name":"PATH","value":null}]"#,
             r#""findings":[{"severity":"note","text":"so \"it\" is"}]}"#,
         ] {

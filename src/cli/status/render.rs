@@ -27,8 +27,17 @@ pub fn rows(snapshot: &Snapshot) -> Rows {
         ("exported", exported(&snapshot.environment, &snapshot.record.exported)),
     ]
     .into_iter()
+    .chain((!snapshot.killed.is_empty()).then(|| ("killed", killed(&snapshot.killed))))
     .chain(snapshot.last.as_ref().filter(|last| !last.clean).map(|last| ("last", before(last))))
     .collect()
+}
+
+/// What the kernel has killed, and where to read which programs that were.
+fn killed(units: &[(String, u64)]) -> String {
+    let line = |(unit, programs): &(String, u64)| {
+        format!("{programs} in {unit} by the kernel, for want of memory: journalctl -k | grep -i 'killed process'")
+    };
+    units.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The session before this one, which ended badly: its terminal does not show that any more.
@@ -224,6 +233,7 @@ pub mod tests {
             display: DisplayState::Up(Some((manager, Some("startxd-wm@openbox.service".into())))),
             targets: vec![active(); 5],
             units: vec![("startxd-wm@openbox.service".into(), active())],
+            killed: Vec::new(),
             authority: "/run/user/1000/startxd/Xauthority.0".into(),
             environment: Block::from([
                 ("DISPLAY".into(), ":0".into()),
@@ -269,6 +279,15 @@ pub mod tests {
         snapshot.last = Some(last);
         let text = render(rows(&snapshot), &[]);
         assert!(text.contains("     last  session ended ") && text.contains(" ago: it ?[2Jended\n"), "{text}");
+    }
+
+    #[test]
+    fn what_the_kernel_has_killed_is_told() {
+        let mut snapshot = healthy();
+        assert!(!render(rows(&snapshot), &[]).contains("killed"));
+        snapshot.killed = vec![("a.service".into(), 2)];
+        let text = render(rows(&snapshot), &[]);
+        assert!(text.contains("   killed  2 in a.service by the kernel, for want of memory: journalctl"), "{text}");
     }
 
     #[test]
