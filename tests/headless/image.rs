@@ -36,7 +36,7 @@ fn autologin_is_set_up_and_taken_back_in_an_image() {
         let link = case.root("readlink -f /etc/systemd/system/getty.target.wants/getty@tty3.service").text();
         assert!(link.ends_with("/lib/systemd/system/getty@.service"), "{link}");
         let line = case.read(profile);
-        assert!(line.contains("startxd check may-start --activate && startxd start --activate"), "{line}");
+        assert!(line.contains("startxd check may-start --activate && startxd start --login --activate"), "{line}");
         assert_eq!(case.root(&format!("stat -c %U:%G {profile}")).text(), "ada:ada");
         // What was written is what systemd reads: this one runs, and has not been told so far.
         case.root("systemctl daemon-reload").ok();

@@ -99,7 +99,8 @@ fn between_the_last_crash_and_the_prompt() {
 fn ctrl_c_ends_a_start_whose_server_does_not_come() {
     let desk = Desk::at_prompt();
     desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
-    desk.types(&format!("startxd start {OPENBOX}"));
+    // A server that hangs here ends by SIGTERM before it has a handler for that, and only by SIGKILL from then on.
+    desk.types(&format!("startxd start --deadline server_stop=1 {OPENBOX}"));
     another(&desk, "Xorg", "");
     desk.vt().type_text("touch /home/ada/typed\n");
     desk.vt().type_text("\x03");
