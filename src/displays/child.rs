@@ -113,7 +113,9 @@ pub(super) async fn session(
             match signals.next().await {
                 manager::Signal::UnitChanged(changed) if changed == unit => {}
                 manager::Signal::JobDone { .. } => {}
-                manager::Signal::UnitChanged(_) | manager::Signal::Restarts { .. } | manager::Signal::StopAsked(_) => {
+                manager::Signal::UnitChanged(_)
+                | manager::Signal::Restarts { .. }
+                | manager::Signal::UnitJob { .. } => {
                     continue;
                 }
                 // The manager was executed anew, or is gone, and this unit with it.

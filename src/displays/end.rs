@@ -73,7 +73,7 @@ pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failu
     while !jobs.is_empty() {
         match signals.next().await {
             Signal::JobDone { job, .. } => jobs.retain(|queued| *queued != job),
-            Signal::UnitChanged(_) | Signal::Restarts { .. } | Signal::StopAsked(_) => {}
+            Signal::UnitChanged(_) | Signal::Restarts { .. } | Signal::UnitJob { .. } => {}
             Signal::Lost => return Err(NoManager::lost().into()),
         }
     }

@@ -363,7 +363,7 @@ impl Driver {
     async fn manager(&mut self, event: ManagerEvent) -> Option<Event> {
         Some(match event {
             ManagerEvent::Told(manager::Signal::UnitChanged(unit)) => Event::Changed(unit),
-            ManagerEvent::Told(manager::Signal::StopAsked(unit)) => Event::UnitStopAsked(unit),
+            ManagerEvent::Told(manager::Signal::UnitJob { unit, is_stop }) => Event::UnitJob { unit, is_stop },
             ManagerEvent::Told(manager::Signal::JobDone { job, result, .. }) if result == "done" => {
                 Event::JobDone { job: JobId(job.to_string()), result, end: None }
             }

@@ -193,7 +193,7 @@ async fn connect(runtime: &RuntimeDir, deadline: Duration, watched: &[String]) -
 
 async fn watch_units(manager: &Manager, watcher: &Watcher, units: &[String]) -> Result<(), CallError> {
     for unit in units {
-        manager.watch_stops(watcher, unit).await?;
+        manager.watch_jobs(watcher, unit).await?;
         // A service of ours is not started again after a clean exit.
         if unit.ends_with(".service") && !names::is_session_service(unit) {
             manager.watch_restarts(watcher, unit).await?;

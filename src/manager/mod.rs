@@ -222,13 +222,13 @@ impl Manager {
         }
     }
 
-    /// Has [`Signal::StopAsked`] told when somebody asks for the stop of this unit.
+    /// Has [`Signal::UnitJob`] told when somebody queues a job for this unit.
     ///
     /// # Errors
     /// The connection is gone.
-    pub async fn watch_stops(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
+    pub async fn watch_jobs(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
         let failed = |error| CallError::Local { method: "AddMatch", error };
-        watcher.watch_stops(&self.connection, unit).await.map_err(failed)
+        watcher.watch_jobs(&self.connection, unit).await.map_err(failed)
     }
 
     /// Has [`Signal::Restarts`] told when this service ends by itself and is started again.

@@ -116,8 +116,13 @@ pub enum Event {
     Changed(String),
     /// The look with this number is over.
     Looked(u32, Result<Seen, CallFailure>),
-    /// Somebody has asked for the stop of this unit.
-    UnitStopAsked(String),
+    /// Somebody has queued a job for a unit.
+    UnitJob {
+        /// The unit.
+        unit: String,
+        /// Whether it is a stop; `None` while that is being asked. The same job is told once more when it is known.
+        is_stop: Option<bool>,
+    },
     /// A service has ended by itself, and its own policy (`Restart=`) starts it again.
     Restarts {
         /// The unit.

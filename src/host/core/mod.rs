@@ -319,13 +319,20 @@ impl Session {
                 let consequence = self.units.restarts(&unit, &end, server, &self.server);
                 self.follow(now, consequence);
             }
-            Event::UnitStopAsked(unit) => self.units.stop_asked(unit),
+            Event::UnitJob { unit, is_stop } => {
+                if self.units.job(unit, is_stop) {
+                    self.look();
+                }
+            }
             Event::StartedAgain(unit, outcome) => self.started_again(unit, outcome),
             Event::ServerReplaced(Err(failure)) => {
                 let unit = self.display.map(names::xorg_service).unwrap_or_default();
                 self.end(now, Why::NotStarted { unit, why: failure.text });
             }
-            Event::Reconnected => self.look(),
+            Event::Reconnected => {
+                self.units.forget_jobs();
+                self.look();
+            }
             Event::ManagerGone(why) => {
                 self.manager_gone = Some(why.clone());
                 self.end(now, Why::ManagerLost(why));

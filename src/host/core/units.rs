@@ -71,6 +71,10 @@ pub(super) struct Units {
     anew: Vec<String>,
     /// Those that somebody has asked to stop, until they are up again: however they end, that is a logout.
     stopped: BTreeSet<String>,
+    /// Those with a job of which it is not known yet whether it is a stop, once for each job.
+    unclear: Vec<String>,
+    /// Those of them that were seen down: what that means is decided when it is known.
+    held: BTreeSet<String>,
     /// Those whose crash was said already, so that it is said once.
     said: Vec<String>,
     /// When the window manager has crashed, where it is ours to start it again.
@@ -92,6 +96,8 @@ impl Units {
             revived: BTreeMap::new(),
             anew: Vec::new(),
             stopped: BTreeSet::new(),
+            unclear: Vec::new(),
+            held: BTreeSet::new(),
             said: Vec::new(),
             crashes: Crashes::default(),
             verdicts: BTreeMap::new(),
@@ -130,11 +136,29 @@ impl Units {
         self.count(unit);
     }
 
-    /// Somebody has asked for the stop of a unit.
-    pub(super) fn stop_asked(&mut self, unit: String) {
-        if self.is_of_interest(&unit) {
+    /// Somebody has queued a job for a unit; `is_stop` is `None` until it is known which. Returns whether there is something
+    /// to look at that waited for this.
+    ///
+    /// A race: that the unit is down may be seen before it is known that the job was its stop.
+    pub(super) fn job(&mut self, unit: String, is_stop: Option<bool>) -> bool {
+        let Some(is_stop) = is_stop else {
+            self.unclear.push(unit);
+            return false;
+        };
+        if let Some(at) = self.unclear.iter().position(|unclear| *unclear == unit) {
+            self.unclear.swap_remove(at);
+        }
+        let waits = !self.unclear.contains(&unit) && self.held.remove(&unit);
+        if is_stop && self.is_of_interest(&unit) {
             self.stopped.insert(unit);
         }
+        waits
+    }
+
+    /// What was being asked on a connection that is gone is not answered any more.
+    pub(super) fn forget_jobs(&mut self) {
+        self.unclear.clear();
+        self.held.clear();
     }
 
     /// Whether somebody has stopped one of them.
@@ -248,6 +272,10 @@ impl Units {
         }
         if self.stopped.contains(unit) {
             return self.decide(unit, Verdict::LoggedOut);
+        }
+        if self.unclear.iter().any(|unclear| unclear == unit) {
+            self.held.insert(unit.to_owned());
+            return None;
         }
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
         if let Some(number) = server.lost_with(seen, failed)

@@ -138,7 +138,7 @@ fn what_ends_before_anything_managed_the_display_is_no_logout() {
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
     let mut world = begun(script());
-    world.tell(Event::UnitStopAsked(WM.into()));
+    world.tell(Event::UnitJob { unit: WM.into(), is_stop: Some(true) });
     world.unit(WM, down());
     assert_eq!(world.ended(), Why::LoggedOut);
     let mut world = begun(script());

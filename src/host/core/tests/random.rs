@@ -27,6 +27,7 @@ enum Op {
     Locked(bool),
     Reconnected,
     ManagerGone,
+    Job(u8),
     Stop,
     Interrupt,
     Pass(u16),
@@ -52,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Locked),
         1 => Just(Op::Reconnected),
         1 => Just(Op::ManagerGone),
+        2 => any::<u8>().prop_map(Op::Job),
         1 => Just(Op::Stop),
         1 => Just(Op::Interrupt),
         8 => any::<u16>().prop_map(Op::Pass),
@@ -232,6 +234,10 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
         Op::Locked(locked) => tell(world, checks, Event::LockedHint(locked)),
         Op::Reconnected => tell(world, checks, Event::Reconnected),
         Op::ManagerGone => tell(world, checks, Event::ManagerGone("its process has ended".into())),
+        Op::Job(how) => {
+            let is_stop = (how % 2 == 0).then_some(how % 16 == 2);
+            tell(world, checks, Event::UnitJob { unit: units[0].to_owned(), is_stop });
+        }
         Op::Stop => tell(world, checks, Event::StopAsked(ClientId(500))),
         Op::Interrupt => tell(world, checks, Event::Interrupt("SIGTERM")),
         Op::Pass(millis) => {

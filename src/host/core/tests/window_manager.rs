@@ -146,7 +146,7 @@ fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
     // i3 exits with 143 when it is told to end.
     for observed in [failed(CLD_EXITED, 143, true), failed(CLD_KILLED, 9, true), down()] {
         let mut world = World::up(setup(&["i3.service"], None));
-        world.tell(Event::UnitStopAsked("i3.service".into()));
+        world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: Some(true) });
         world.unit("i3.service", Observed { state: state("deactivating", "stop-sigterm", Some("stop")), ..up() });
         world.goes_on();
         world.unit("i3.service", observed);
@@ -154,15 +154,41 @@ fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
     }
     // One that was stopped and is up again may crash as any other.
     let mut world = World::up(setup(&["i3.service"], None));
-    world.tell(Event::UnitStopAsked("i3.service".into()));
+    world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: Some(true) });
     world.unit("i3.service", up());
     world.unit("i3.service", failed(CLD_EXITED, 143, true));
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
     // Nobody's else's stop counts.
-    world.tell(Event::UnitStopAsked("firefox.service".into()));
+    world.tell(Event::UnitJob { unit: "firefox.service".into(), is_stop: Some(true) });
     world.unit("i3.service", failed(CLD_EXITED, 1, true));
     world.goes_on();
+}
+
+#[test]
+fn a_unit_that_is_down_waits_until_it_is_known_whether_its_job_was_a_stop() {
+    let down = failed(CLD_EXITED, 143, false);
+    for (is_stop, is_logout) in [(true, true), (false, false)] {
+        let mut world = World::up(setup(&["i3.service"], None));
+        let job = |is_stop| Event::UnitJob { unit: "i3.service".into(), is_stop };
+        assert_eq!(world.tell(job(None)), []);
+        assert_eq!(world.unit("i3.service", down.clone()), []);
+        world.goes_on();
+        let actions = world.tell(job(Some(is_stop)));
+        let [Action::Look { number, .. }] = actions[..] else { panic!("{actions:?}") };
+        world.open.clear();
+        world.tell(Event::Looked(number, Ok(Seen { units: vec![("i3.service".into(), down.clone())], server: None })));
+        assert_eq!(matches!(world.ended(), Why::LoggedOut), is_logout, "{is_stop}");
+    }
+    // What was asked on a connection that is gone is not waited for, nor is a look made for a job of a unit that is up.
+    let mut world = World::up(setup(&["i3.service"], None));
+    world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: None });
+    assert_eq!(world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: Some(false) }), []);
+    world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: None });
+    world.tell(Event::Reconnected);
+    world.settle();
+    world.unit("i3.service", down);
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
 }
 
 #[test]
