@@ -6,6 +6,7 @@
 
 mod files;
 mod itself;
+mod jobs;
 mod memory;
 pub mod names;
 pub mod restore;
@@ -228,7 +229,7 @@ impl Manager {
     /// The connection is gone.
     pub async fn watch_jobs(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
         let failed = |error| CallError::Local { method: "AddMatch", error };
-        watcher.watch_jobs(&self.connection, unit).await.map_err(failed)
+        jobs::watch(watcher, &self.connection, unit).await.map_err(failed)
     }
 
     /// Has [`Signal::Restarts`] told when this service ends by itself and is started again.

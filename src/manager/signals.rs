@@ -26,14 +26,14 @@ pub enum Signal {
     },
     /// A property of this unit has changed; read it to see which.
     UnitChanged(String),
-    /// A service that is [watched](Watcher::watch) has ended by itself, and its own policy (`Restart=`) starts it again.
+    /// A service that is [watched](super::Manager::watch_restarts) has ended by itself, and its own policy (`Restart=`) starts it again.
     Restarts {
         /// The unit.
         unit: String,
         /// How its main process ended.
         end: ServiceEnd,
     },
-    /// Somebody has queued a job for a unit that is [watched](Watcher::watch_jobs).
+    /// Somebody has queued a job for a unit that is [watched](super::Manager::watch_jobs).
     UnitJob {
         /// The unit.
         unit: String,
@@ -47,7 +47,7 @@ pub enum Signal {
 /// Where the restarts of services are told to, for as long as the queue is there.
 #[derive(Clone)]
 pub struct Watcher {
-    sender: mpsc::WeakUnboundedSender<Signal>,
+    pub(super) sender: mpsc::WeakUnboundedSender<Signal>,
 }
 
 /// A queue of the manager's signals.
@@ -132,73 +132,6 @@ impl Watcher {
         tokio::spawn(forward_restarts(stream, unit.to_owned(), self.sender.clone()));
         Ok(())
     }
-
-    /// From now on [`Signal::UnitJob`] is told of this unit.
-    ///
-    /// How a service ends does not say why: i3 exits with 143 when it is told to end, and others with 1. A stop job that
-    /// somebody has queued does, and it is announced (`JobNew`) before it runs.
-    ///
-    /// # Errors
-    /// The connection is gone.
-    pub(super) async fn watch_jobs(&self, connection: &Connection, unit: &str) -> zbus::Result<()> {
-        let rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .sender(super::SERVICE)
-            .interface(super::MANAGER_INTERFACE)
-            // Of `JobNew` and `JobRemoved`. One stream for both, as their order counts.
-            .arg(2, unit)
-            .build()?;
-        let stream = MessageStream::for_match_rule(rule, connection, None).await?;
-        tokio::spawn(forward_jobs(stream, connection.clone(), self.sender.clone()));
-        Ok(())
-    }
-}
-
-/// Moves the jobs of a unit into the queue, until either end is gone; the other streams tell of that.
-///
-/// A race: a job announced by `JobNew` may be over before its type can be asked for, as a window manager that ends within a
-/// millisecond makes its stop. Its end (`JobRemoved`) comes next in the stream then; and if it was done and the unit is
-/// down, it was a stop. A restart that failed, by the start limit say, is not done.
-async fn forward_jobs(mut stream: MessageStream, connection: Connection, queue: mpsc::WeakUnboundedSender<Signal>) {
-    let mut over: Vec<OwnedObjectPath> = Vec::new();
-    while let Some(message) = dbus::next(&mut stream).await {
-        let tell = |unit: &str, is_stop: Option<bool>| {
-            queue.upgrade().is_some_and(|queue| queue.send(Signal::UnitJob { unit: unit.to_owned(), is_stop }).is_ok())
-        };
-        let body = message.body();
-        let is_told = if let Ok((_, job, unit, result)) = body.deserialize::<(u32, OwnedObjectPath, String, String)>() {
-            let Some(at) = over.iter().position(|over| *over == job) else { continue };
-            over.swap_remove(at);
-            let is_stop = result == "done" && is_down(&connection, &unit).await;
-            tell(&unit, Some(is_stop))
-        } else if let Ok((_, job, unit)) = body.deserialize::<(u32, OwnedObjectPath, String)>() {
-            let target =
-                dbus::Target { destination: super::SERVICE, path: job.as_str(), interface: super::JOB_INTERFACE };
-            if !tell(&unit, None) {
-                return;
-            }
-            match dbus::property::<String>(&connection, target, "JobType").await {
-                Ok(kind) => tell(&unit, Some(kind == "stop")),
-                Err(_) => {
-                    over.push(job);
-                    true
-                }
-            }
-        } else {
-            true
-        };
-        if !is_told {
-            return;
-        }
-    }
-}
-
-/// Whether a unit is down, or on its way there.
-async fn is_down(connection: &Connection, unit: &str) -> bool {
-    let path = names::object_path(unit);
-    let target = dbus::Target { destination: super::SERVICE, path: &path, interface: super::UNIT_INTERFACE };
-    let state = dbus::property::<String>(connection, target, "ActiveState").await;
-    state.is_ok_and(|state| matches!(state.as_str(), "inactive" | "failed" | "deactivating"))
 }
 
 /// Moves what one stream brings into the queue, until either end is gone.

@@ -149,6 +149,36 @@ async fn restarts_are_told_of_the_services_that_are_watched() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_over_before_it_can_be_asked_about_is_told_by_what_it_did() {
+    const EXECUTED: &str = "ExecMainStartTimestampMonotonic";
+    let executed = |active: &'static str, at: u64| Unit::new(active).with(EXECUTED, at);
+    let (fake, manager) = with(&[("a.service", Unit::new("inactive"))]).await;
+    let mut signals = manager.signals().await.unwrap();
+    manager.watch_jobs(&signals.watcher(), "a.service").await.unwrap();
+    for (after, result, is_stop) in [
+        // A start of a program that ends at once.
+        (executed("failed", 7), "done", false),
+        // One that goes on, and its stop.
+        (executed("active", 8), "done", false),
+        (executed("failed", 8), "done", true),
+        // A restart of what cannot begin.
+        (executed("failed", 9), "done", false),
+        (executed("failed", 9), "failed", false),
+    ] {
+        fake.unit("a.service", after);
+        fake.tell_brief_job("a.service", result).await;
+        for expected in [None, Some(is_stop)] {
+            let mut told = signals.next().await;
+            // The other stream tells of it, too, sooner or later.
+            while let Signal::JobDone { .. } = told {
+                told = signals.next().await;
+            }
+            assert_eq!(told, Signal::UnitJob { unit: "a.service".into(), is_stop: expected });
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_service_is_and_how_it_ended() {
     let running = Unit::new("active")
         .with("MainPID", 42_u32)

@@ -21,6 +21,7 @@ use crate::deadline;
 use crate::environment::block::{self, Block};
 use crate::manager::{Manager, names};
 
+const MANAGER_OBJECT: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
@@ -90,7 +91,9 @@ impl Unit {
         let none = Vec::<String>::new;
         let usual = match (interface, name) {
             (UNIT, "Wants" | "Requires" | "RequiredBy" | "BoundBy" | "ConsistsOf") => variant(none()),
+            (UNIT, "ActiveState") => variant(self.active),
             (UNIT, "ActiveEnterTimestamp") => variant(0_u64),
+            (SERVICE, "ExecMainStartTimestampMonotonic") => variant(0_u64),
             (SERVICE, "Result") => variant("success".to_owned()),
             (SERVICE, "ExecMainCode" | "ExecMainStatus") => variant(0_i32),
             (SERVICE, "ExecMainPID" | "MainPID") => variant(0_u32),
@@ -269,6 +272,22 @@ impl FakeManager {
             .build(&(interface, values, Vec::<String>::new()))
             .unwrap();
         self.state().signals.push(signal);
+        self.send_signals().await;
+    }
+
+    /// Tells of a job of somebody else's that is over before anybody can ask for it (`JobNew`, `JobRemoved`), and of nothing
+    /// else that it did.
+    pub(crate) async fn tell_brief_job(&self, unit: &str, result: &str) {
+        {
+            let mut state = self.state();
+            state.jobs += 1;
+            let number = state.jobs;
+            let job = job_object(number);
+            let new = Message::signal(MANAGER_OBJECT, MANAGER, "JobNew").build(&(number, &job, unit)).unwrap();
+            let removed =
+                Message::signal(MANAGER_OBJECT, MANAGER, "JobRemoved").build(&(number, &job, unit, result)).unwrap();
+            state.signals.extend([new, removed]);
+        }
         self.send_signals().await;
     }
 
@@ -509,7 +528,7 @@ impl State {
             (found.job, if stop { Vec::new() } else { found.conflicts.clone() })
         };
         self.jobs += 1;
-        let job = OwnedObjectPath::try_from(format!("/org/freedesktop/systemd1/job/{}", self.jobs)).unwrap();
+        let job = job_object(self.jobs);
         let Job::Ends(result) = outcome else { return Ok(job) };
         if result == "done" {
             for other in conflicts {
@@ -517,7 +536,7 @@ impl State {
             }
             if stop { self.change(unit, "inactive", "dead") } else { self.change(unit, "active", "running") }
         }
-        let removed = Message::signal("/org/freedesktop/systemd1", MANAGER, "JobRemoved");
+        let removed = Message::signal(MANAGER_OBJECT, MANAGER, "JobRemoved");
         self.signals.push(removed.build(&(self.jobs, &job, unit, result)).unwrap());
         Ok(job)
     }
@@ -562,6 +581,10 @@ fn row(name: &str, unit: &Unit, load: &str) -> Row {
     let (name, load, active, sub) = (name.to_owned(), load.to_owned(), unit.active.to_owned(), unit.sub.to_owned());
     let object = object(&name);
     (name, String::new(), load, active, sub, String::new(), object, 0, String::new(), none)
+}
+
+fn job_object(number: u32) -> OwnedObjectPath {
+    OwnedObjectPath::try_from(format!("{MANAGER_OBJECT}/job/{number}")).unwrap()
 }
 
 fn object(unit: &str) -> OwnedObjectPath {

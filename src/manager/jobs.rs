@@ -1,0 +1,133 @@
+//! Whether somebody has stopped a unit: what the jobs of a unit were.
+//!
+//! How a service ends does not say why: i3 exits with 143 when it is told to end, and others with 1. A stop job that
+//! somebody has queued does, and it is announced (`JobNew`) before it runs. What kind of job it is has to be asked for.
+//!
+//! A race: a job may be over before that question arrives. A window manager that ends within a millisecond makes such a
+//! stop job, and one that cannot even begin makes such a start job. What is left then is the job's end (`JobRemoved`), which
+//! comes next on the same stream, and the service itself: if it is down, and has not been executed since the last job of it
+//! ended, the job was its stop. Every execution is by a job, also an automatic one (service.c, `service_enter_restart`).
+
+use tokio::sync::mpsc;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+
+use super::names;
+use super::signals::{Signal, Watcher};
+use crate::dbus;
+
+/// From now on [`Signal::UnitJob`] is told of this unit.
+///
+/// # Errors
+/// The connection is gone.
+pub(super) async fn watch(watcher: &Watcher, connection: &Connection, unit: &str) -> zbus::Result<()> {
+    let rule = MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .sender(super::SERVICE)
+        .interface(super::MANAGER_INTERFACE)
+        // Of `JobNew` and `JobRemoved`. One stream for both, as their order counts.
+        .arg(2, unit)
+        .build()?;
+    // A race: whoever watches a unit starts it next, and what is known is to be from before.
+    let (stream, executed) =
+        tokio::join!(MessageStream::for_match_rule(rule, connection, None), last_executed(connection, unit));
+    tokio::spawn(forward(stream?, connection.clone(), executed, watcher.sender.clone()));
+    Ok(())
+}
+
+/// Moves the jobs of a unit into the queue, until either end is gone; the other streams tell of that.
+async fn forward(
+    mut stream: MessageStream,
+    connection: Connection,
+    mut executed: u64,
+    queue: mpsc::WeakUnboundedSender<Signal>,
+) {
+    let mut over: Vec<OwnedObjectPath> = Vec::new();
+    while let Some(message) = dbus::next(&mut stream).await {
+        let tell = |unit: &str, is_stop: Option<bool>| {
+            queue.upgrade().is_some_and(|queue| queue.send(Signal::UnitJob { unit: unit.to_owned(), is_stop }).is_ok())
+        };
+        let body = message.body();
+        let is_told = if let Ok((_, job, unit, result)) = body.deserialize::<(u32, OwnedObjectPath, String, String)>() {
+            let before = std::mem::replace(&mut executed, last_executed(&connection, &unit).await);
+            let Some(at) = over.iter().position(|over| *over == job) else { continue };
+            over.swap_remove(at);
+            let is_stop = was_stop(&result, &active_state(&connection, &unit).await, before, executed);
+            tell(&unit, Some(is_stop))
+        } else if let Ok((_, job, unit)) = body.deserialize::<(u32, OwnedObjectPath, String)>() {
+            let target =
+                dbus::Target { destination: super::SERVICE, path: job.as_str(), interface: super::JOB_INTERFACE };
+            if !tell(&unit, None) {
+                return;
+            }
+            match dbus::property::<String>(&connection, target, "JobType").await {
+                Ok(kind) => tell(&unit, Some(kind == "stop")),
+                Err(_) => {
+                    over.push(job);
+                    true
+                }
+            }
+        } else {
+            true
+        };
+        if !is_told {
+            return;
+        }
+    }
+}
+
+/// Whether a job that nobody could be asked about was a stop: it ended with `result`, the unit is `active` now, and it was
+/// executed last at `before` when the job before ended, and at `now` now (microseconds of the monotonic clock; 0 if it never was). Pure.
+///
+/// A restart that failed, by the start limit say, is not "done". A service that was running and is not even loaded any more
+/// was stopped.
+fn was_stop(result: &str, active: &str, before: u64, now: u64) -> bool {
+    let is_down = matches!(active, "inactive" | "failed" | "deactivating");
+    result == "done" && is_down && before != 0 && (now == before || now == 0)
+}
+
+/// When a service was executed last: microseconds of the monotonic clock, 0 if it never was or cannot be asked.
+async fn last_executed(connection: &Connection, unit: &str) -> u64 {
+    let path = names::object_path(unit);
+    let target = dbus::Target { destination: super::SERVICE, path: &path, interface: super::SERVICE_INTERFACE };
+    dbus::property(connection, target, "ExecMainStartTimestampMonotonic").await.unwrap_or_default()
+}
+
+/// Empty if it cannot be asked.
+async fn active_state(connection: &Connection, unit: &str) -> String {
+    let path = names::object_path(unit);
+    let target = dbus::Target { destination: super::SERVICE, path: &path, interface: super::UNIT_INTERFACE };
+    dbus::property(connection, target, "ActiveState").await.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::was_stop;
+
+    #[test]
+    fn a_job_that_could_not_be_asked_about_was_a_stop_if_nothing_was_executed_since() {
+        for (result, active, before, now, expected) in [
+            ("done", "inactive", 7, 7, true),
+            ("done", "failed", 7, 7, true),
+            // Its end is not yet seen.
+            ("done", "deactivating", 7, 7, true),
+            // Nobody keeps it.
+            ("done", "inactive", 7, 0, true),
+            // It was started, and could not even begin.
+            ("done", "failed", 0, 8, false),
+            ("done", "failed", 7, 8, false),
+            ("done", "inactive", 0, 0, false),
+            // It was started and runs.
+            ("done", "active", 7, 8, false),
+            ("done", "activating", 7, 8, false),
+            // A reload.
+            ("done", "active", 7, 7, false),
+            // A stop that was called off; a restart that hit the start limit.
+            ("canceled", "active", 7, 7, false),
+            ("failed", "failed", 7, 7, false),
+            // The connection is gone.
+            ("done", "", 7, 0, false),
+        ] {
+            assert_eq!(was_stop(result, active, before, now), expected, "{result} {active} {before} {now}");
+        }
+    }
+}
