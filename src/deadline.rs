@@ -67,6 +67,19 @@ pub const EARLY: Duration = Duration::from_secs(3);
 /// a server that crashes again and again needs to be given up.
 pub const STEADY: Duration = Duration::from_secs(120);
 
+/// Before the first question whether somebody redirects the root window: most window managers have told of themselves by
+/// then. The pauses between the questions are never shorter than this,
+pub const REDIRECT_FIRST: Duration = Duration::from_millis(100);
+
+/// and never longer.
+pub const REDIRECT_LAST: Duration = Duration::from_secs(10);
+
+/// For a redirect of the root window to be taken for a window manager's: one with a better sign has told of itself by then.
+pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
+
+/// For a window manager to end with its server, and once more after it was told to.
+pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
+
 /// One deadline, for the configuration and the manual.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {

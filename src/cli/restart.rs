@@ -1,12 +1,21 @@
 //! `startxd restart`.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::args::Part;
 use super::exit::Exit;
 use crate::dbus::CallError;
+use crate::deadline::STATUS;
 use crate::logind;
 use crate::manager::{Manager, names};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
+use crate::x11::client::{Client, ClientError};
+use crate::x11::display::Display;
+use crate::x11::managed::{Watch, WindowManager};
+use crate::x11::xauthority::cookie_in;
 
 /// Restarts one part of the session and waits until its unit is up again.
 pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
@@ -21,7 +30,8 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
             return Exit::System;
         }
     };
-    let manager = match Manager::connect(runtime, super::configuration().deadlines.user_manager).await {
+    let deadlines = super::configuration().deadlines;
+    let manager = match Manager::connect(runtime, deadlines.user_manager).await {
         Ok(manager) => manager,
         Err(error) => {
             tracing::error!("{error}");
@@ -33,7 +43,12 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
         Part::Xorg => {
             let unit = names::xorg_service(record.display);
             if !is_in_background(&record).await {
-                return restart_all(&manager, &[unit]).await;
+                let was_managed = matches!(look(runtime, record.display).await, Ok(Some(_)));
+                let exit = restart_all(&manager, &[unit]).await;
+                if exit != Exit::Success || !was_managed {
+                    return exit;
+                }
+                return managed_again(runtime, record.display, deadlines.window_manager).await;
             }
             tracing::warn!(
                 "{} is in the background: the X server comes back when you switch to it",
@@ -43,6 +58,36 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
                 Ok(_) => Exit::Success,
                 Err(error) => cannot(&unit, &error),
             }
+        }
+    }
+}
+
+/// Who manages a display of ours now.
+async fn look(runtime: &RuntimeDir, display: Display) -> Result<Option<WindowManager>, ClientError> {
+    let Some(cookie) = cookie_in(&runtime.authority(display), display) else { return Ok(None) };
+    let look = async { Watch::new(Client::connect(display, &cookie).await?).await?.look_harder().await };
+    timeout(STATUS, look).await.unwrap_or(Ok(None))
+}
+
+/// Waits until a window manager manages the display of the server that has just come.
+async fn managed_again(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Exit {
+    let Some(cookie) = cookie_in(&runtime.authority(display), display) else { return Exit::Success };
+    let managed = async { Watch::new(Client::connect(display, &cookie).await?).await?.managed().await };
+    match timeout(deadline, managed).await {
+        Ok(Ok(_)) => Exit::Success,
+        Ok(Err(error)) => {
+            tracing::error!("the X server is gone again: {error}; see: startxd status");
+            Exit::SessionFailed
+        }
+        Err(_) => {
+            // The macro has a `display` of its own.
+            let which = display;
+            tracing::error!(
+                "the X server is back, but no window manager manages display {which} after {} s; to start it again: \
+                 startxd restart wm",
+                deadline.as_secs_f32()
+            );
+            Exit::SessionFailed
         }
     }
 }

@@ -115,6 +115,8 @@ pub(super) struct Driver {
     /// How many servers there have been.
     launched: u32,
     sights: Option<Receiver<Sight>>,
+    /// The process that managed the display last, if the server could tell.
+    window_manager: Option<OwnedFd>,
     rescue: Option<Service>,
     telling: Option<Telling>,
     /// What is to be asked of a manager that is being connected again.
@@ -155,6 +157,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         server: None,
         launched: 0,
         sights: None,
+        window_manager: None,
         rescue: None,
         telling: None,
         backlog: Vec::new(),
@@ -345,6 +348,7 @@ impl Driver {
             Some(Sight::Managed(window_manager)) => {
                 let (name, sign) = (&window_manager.name, window_manager.sign);
                 tracing::info!(name, ?sign, "a window manager manages the display");
+                self.window_manager = window_manager.pid.and_then(|pid| os::pidfd_open(pid).ok());
                 if let (Some(pid), Some(manager)) = (window_manager.pid, self.connected()) {
                     act::send(act::find_window_manager(manager, pid), &self.events).await;
                 }
@@ -449,6 +453,12 @@ impl Driver {
                 self.launches.remove(&client);
                 if let Some(peer) = self.clients.get(&client) {
                     peer.refuse(reason);
+                }
+            }
+            Action::EndWindowManager { kill } => {
+                if let Some(process) = &self.window_manager {
+                    // One that is gone is what is wanted.
+                    let _ = os::pidfd_signal(process, if kill { Signal::SIGKILL } else { Signal::SIGTERM });
                 }
             }
             Action::TerminateServer => self.signal_server(Signal::SIGTERM),

@@ -1,5 +1,6 @@
 //! The host's eye on the display: when does a window manager manage it?
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -8,14 +9,14 @@ use tokio::time::{Instant, sleep_until};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
-use crate::x11::managed::{Watch, WindowManager};
+use crate::x11::managed::{Sign, Watch, WindowManager};
 
 /// What is seen.
 #[derive(Debug)]
 pub enum Sight {
     /// The server answered: it serves.
     Served,
-    /// A window manager manages the display.
+    /// A window manager manages the display; told once more if it says later who it is.
     Managed(WindowManager),
     /// None does, at the end of the deadline; the watch goes on.
     Unmanaged,
@@ -46,22 +47,22 @@ async fn look(
     let _ = sights.send(Sight::Served).await;
     let mut watch = Watch::new(client).await?;
     let end = Instant::now() + deadline;
-    let in_time = tokio::select! {
-        manager = watch.managed() => Some(manager?),
-        () = sleep_until(end) => None,
-    };
-    let manager = match in_time {
-        Some(manager) => Some(manager),
-        None => watch.look_harder().await?,
-    };
-    let manager = match manager {
-        Some(manager) => manager,
-        None => {
-            let _ = sights.send(Sight::Unmanaged).await;
-            watch.managed().await?
+    let manager = {
+        let mut managed = pin!(watch.managed());
+        tokio::select! {
+            manager = &mut managed => manager?,
+            () = sleep_until(end) => {
+                let _ = sights.send(Sight::Unmanaged).await;
+                managed.await?
+            }
         }
     };
+    let sign = manager.sign;
     let _ = sights.send(Sight::Managed(manager)).await;
+    if sign == Sign::Redirect {
+        let manager = watch.introduced().await?;
+        let _ = sights.send(Sight::Managed(manager)).await;
+    }
     // Held open to the server's end, so that the queue's end tells it.
     Err(watch.closed().await)
 }

@@ -5,9 +5,12 @@
 //!   "Root Window Properties"), or
 //! - somebody owns the selection `WM_S0` (ICCCM 4.3), or, for the oldest managers, only seen when asked for,
 //! - somebody has selected SubstructureRedirect on the root window, which one client at a time can (X Window System
-//!   Protocol, ChangeWindowAttributes), and which is what managing means in the end.
+//!   Protocol, ChangeWindowAttributes), and which is what managing means in the end; see [`super::redirect`].
+
+use std::time::Instant;
 
 use nix::unistd::Pid;
+use tokio::time::sleep_until;
 use x11rb_protocol::errors::ParseError;
 use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsRequest};
 use x11rb_protocol::protocol::xproto::{
@@ -19,6 +22,7 @@ use x11rb_protocol::protocol::xproto::{
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError, readable};
+use super::redirect::RedirectQuestions;
 
 /// By which sign a window manager was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,9 @@ pub struct WindowManager {
     /// cannot tell.
     pub pid: Option<Pid>,
 }
+
+/// All that is known of one that only redirects.
+const REDIRECTING: WindowManager = WindowManager { sign: Sign::Redirect, name: None, pid: None };
 
 /// Looks at one display.
 pub struct Watch {
@@ -67,30 +74,63 @@ impl Watch {
         Ok(Self { client, root, check, selection, name })
     }
 
-    /// Waits until a window manager manages the display. The caller sets the deadline, and may drop this while it
-    /// waits.
+    /// Waits until a window manager manages the display, by any of the signs. The caller sets the deadline, and may drop this
+    /// while it waits.
     ///
     /// # Errors
     /// The connection broke: the server has ended.
     pub async fn managed(&mut self) -> Result<WindowManager, ClientError> {
+        let mut questions = RedirectQuestions::new(Instant::now());
         loop {
             // Looked at after the events were selected, so a manager that came before them is not missed.
             if let Some(manager) = self.look().await? {
                 return Ok(manager);
             }
             loop {
-                // Other properties of the root window change by the dozen while a session starts.
-                let event = self.client.event().await?;
-                let changed = match event.first().map(|kind| kind & 0x7f) {
-                    Some(PROPERTY_NOTIFY_EVENT) => {
-                        PropertyNotifyEvent::try_parse(&event).is_ok_and(|(event, _)| event.atom == self.check)
+                tokio::select! {
+                    sign = self.may_be_sign() => {
+                        sign?;
+                        break;
                     }
-                    Some(CLIENT_MESSAGE_EVENT) => true,
-                    _ => false,
-                };
-                if changed {
-                    break;
+                    () = sleep_until(questions.due().into()) => {}
                 }
+                let redirected = self.is_redirected().await?;
+                if questions.answered(Instant::now(), redirected) {
+                    // It may have told of itself in the same moment.
+                    let manager = self.look().await?;
+                    return Ok(manager.unwrap_or(REDIRECTING));
+                }
+            }
+        }
+    }
+
+    /// As [`Watch::managed`], but waits for a sign that says who it is.
+    ///
+    /// # Errors
+    /// The connection broke: the server has ended.
+    pub async fn introduced(&mut self) -> Result<WindowManager, ClientError> {
+        loop {
+            if let Some(manager) = self.look().await? {
+                return Ok(manager);
+            }
+            self.may_be_sign().await?;
+        }
+    }
+
+    /// Waits for what may be a window manager's sign.
+    async fn may_be_sign(&mut self) -> Result<(), ClientError> {
+        loop {
+            // Other properties of the root window change by the dozen while a session starts.
+            let event = self.client.event().await?;
+            let changed = match event.first().map(|kind| kind & 0x7f) {
+                Some(PROPERTY_NOTIFY_EVENT) => {
+                    PropertyNotifyEvent::try_parse(&event).is_ok_and(|(event, _)| event.atom == self.check)
+                }
+                Some(CLIENT_MESSAGE_EVENT) => true,
+                _ => false,
+            };
+            if changed {
+                return Ok(());
             }
         }
     }
@@ -125,9 +165,7 @@ impl Watch {
         Ok(Some(self.describe(Sign::Selection, owner).await?))
     }
 
-    /// As [`Watch::look`], and if there is none, whether somebody redirects the root window's children.
-    ///
-    /// The server tells of a redirect only when asked, so this is for the end of a deadline, not for waiting.
+    /// As [`Watch::look`], and if there is none, whether somebody redirects the root window's children now.
     ///
     /// # Errors
     /// The connection broke.
@@ -135,10 +173,13 @@ impl Watch {
         if let Some(manager) = self.look().await? {
             return Ok(Some(manager));
         }
+        Ok(self.is_redirected().await?.then_some(REDIRECTING))
+    }
+
+    async fn is_redirected(&mut self) -> Result<bool, ClientError> {
         let request = GetWindowAttributesRequest { window: self.root }.serialize();
         let reply = self.client.request::<GetWindowAttributesReply, _>(request).await?;
-        let redirected = reply.is_some_and(|reply| reply.all_event_masks.contains(EventMask::SUBSTRUCTURE_REDIRECT));
-        Ok(redirected.then_some(WindowManager { sign: Sign::Redirect, name: None, pid: None }))
+        Ok(reply.is_some_and(|reply| reply.all_event_masks.contains(EventMask::SUBSTRUCTURE_REDIRECT)))
     }
 
     async fn describe(&mut self, sign: Sign, window: u32) -> Result<WindowManager, ClientError> {

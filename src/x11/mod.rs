@@ -7,5 +7,6 @@ pub mod managed;
 pub mod number;
 pub mod occupied;
 pub mod packets;
+mod redirect;
 pub mod server;
 pub mod xauthority;

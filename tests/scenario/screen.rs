@@ -39,6 +39,15 @@ impl Desk {
             screen => Err(screen.to_string()),
         });
     }
+
+    /// Waits until startxd has said `part` in the journal.
+    #[track_caller]
+    pub fn journal_says(&self, part: &str) {
+        wait_until(&format!("{part:?} in the journal"), SOON, || {
+            let journal = self.journal("-o cat -t startxd");
+            if journal.contains(part) { Ok(()) } else { Err(journal) }
+        });
+    }
 }
 
 fn without_blanks(text: &str) -> String {

@@ -317,6 +317,11 @@ impl Server {
         (failed && self.launched > 1).then(|| self.launched - 1)
     }
 
+    /// The number of the server that runs, or has run last.
+    pub(super) const fn last(&self) -> u32 {
+        self.launched
+    }
+
     /// The number of the server that runs, if one does.
     pub(super) fn running(&self) -> Option<u32> {
         self.runs.then_some(self.launched)

@@ -253,6 +253,11 @@ pub enum Action {
     Reply(ClientId, Reply),
     /// Refuse what a client has asked for, and close its connection.
     Refuse(ClientId, String),
+    /// Tell the window manager that managed the display last to end, or kill it: it has outlived its server.
+    EndWindowManager {
+        /// Whether it is killed.
+        kill: bool,
+    },
     /// Tell the server to end.
     TerminateServer,
     /// Kill the server.

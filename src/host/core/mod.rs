@@ -9,6 +9,7 @@
 //! | `mod.rs` | the course of a session: what follows from what |
 //! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
+//! | `survivor.rs` | a window manager that outlives its server |
 //! | `standing.rs` | how far a session came: what its end by itself means |
 //! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
@@ -30,6 +31,7 @@ mod jobs;
 mod phases;
 mod screen_lock;
 mod standing;
+mod survivor;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -45,7 +47,7 @@ pub use standing::Standing;
 pub use units::UnitPolicy;
 
 use super::why::Why;
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, OUTLIVES_SERVER};
 use crate::launch::Reply;
 use crate::manager::{Mode, names};
 use crate::x11::display::Display;
@@ -54,6 +56,7 @@ use jobs::{Done, Jobs, Looks};
 use phases::End;
 use screen_lock::ScreenLock;
 use standing::Course;
+use survivor::Step;
 use units::{Consequence, Units};
 
 /// What a session begins with.
@@ -86,6 +89,8 @@ enum Purpose {
     WindowManager,
     /// `wm-ready.target`.
     Ready,
+    /// The end of `wm-ready.target`, with its server.
+    ReadyDown,
     /// The rescue command.
     Rescue,
     /// A step of the end.
@@ -192,7 +197,7 @@ impl Session {
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
-            Stage::Up => self.server.due(now),
+            Stage::Up => self.server.due(now).into_iter().chain(self.units.due()).min(),
             Stage::Ending(end) => end.due(),
             Stage::Preparing | Stage::Over(_) => None,
         }
@@ -358,7 +363,10 @@ impl Session {
                     self.act(Action::ReplaceServer);
                 }
             }
-            Event::Managed => self.ready(now),
+            Event::Managed => {
+                self.units.managed();
+                self.ready(now);
+            }
             Event::Unmanaged => {
                 self.say_unmanaged();
                 self.is_up(now);
@@ -389,6 +397,7 @@ impl Session {
             Event::Due => {
                 self.decide_fate(now);
                 self.fork_if_due(now);
+                self.end_survivor(now);
             }
             Event::ServerReplaced(Ok(()))
             | Event::Prepared(_)
@@ -440,7 +449,7 @@ impl Session {
                 }
                 self.look();
             }
-            Purpose::End => {}
+            Purpose::ReadyDown | Purpose::End => {}
         }
     }
 
@@ -461,7 +470,7 @@ impl Session {
                 }
                 return;
             }
-            Some(Purpose::End) | None => return,
+            Some(Purpose::ReadyDown | Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
     }
@@ -515,7 +524,7 @@ impl Session {
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
             // If it cannot be started the session goes on without it.
-            Purpose::Ready | Purpose::End => return,
+            Purpose::Ready | Purpose::ReadyDown | Purpose::End => return,
         };
         let why = match done.end.filter(|end| end.code != 0) {
             Some(end) => Why::SessionFailed { unit, end },
@@ -702,8 +711,33 @@ impl Session {
             Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
             Some(Fate::ComesBack(_)) => {
                 self.act(Action::AskForDevices);
+                if self.units.server_lost(now, self.server.last()) {
+                    let order = self.jobs.ask(Purpose::ReadyDown);
+                    self.act(Action::Stop { order, unit: names::WM_READY_TARGET.to_owned() });
+                }
                 self.look();
             }
+        }
+    }
+
+    /// Ends a window manager that has not ended with its server, if its time has come.
+    fn end_survivor(&mut self, now: Instant) {
+        if !matches!(self.stage, Stage::Up) {
+            return;
+        }
+        match self.units.take_due(now) {
+            Some(Step::Tell) => {
+                tracing::warn!(
+                    "the window manager has not ended with its X server within {} s; it is told to",
+                    OUTLIVES_SERVER.as_secs()
+                );
+                self.act(Action::EndWindowManager { kill: false });
+            }
+            Some(Step::Kill) => {
+                tracing::warn!("the window manager does not end when it is told to; it is killed");
+                self.act(Action::EndWindowManager { kill: true });
+            }
+            None => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::display::{Crashes, Server};
 use super::event::{Observed, Seen, ServerSeen};
+use super::survivor::{Step, Survivor};
 use crate::config::Crash;
 use crate::host::why::Why;
 use crate::manager::verdict::Verdict;
@@ -23,6 +24,8 @@ enum ReadyTarget {
     Asked,
     /// It was up.
     Reached,
+    /// It was taken down with the server of this number, until a window manager is there again.
+    Lost(u32),
 }
 
 /// What follows from a unit's state.
@@ -82,6 +85,8 @@ pub(super) struct Units {
     /// What the last look has found.
     verdicts: BTreeMap<String, Verdict>,
     ready: ReadyTarget,
+    /// Whether the window manager has ended with its server.
+    survivor: Survivor,
 }
 
 impl Units {
@@ -102,6 +107,7 @@ impl Units {
             crashes: Crashes::default(),
             verdicts: BTreeMap::new(),
             ready: ReadyTarget::Waiting,
+            survivor: Survivor::default(),
         }
     }
 
@@ -200,9 +206,39 @@ impl Units {
         }
     }
 
+    /// The server with this number has ended, and everything with it that had it. Returns whether `wm-ready.target` is to be
+    /// stopped: with it the graphical session goes down, and is reached anew with the next window manager, so that services,
+    /// settings and autostart programs come back by systemd's own rules.
+    pub(super) fn server_lost(&mut self, now: Instant, number: u32) -> bool {
+        self.survivor.server_ended(now, number);
+        let was_asked = matches!(self.ready, ReadyTarget::Asked | ReadyTarget::Reached);
+        if was_asked {
+            self.ready = ReadyTarget::Lost(number);
+            self.counted.remove(names::WM_READY_TARGET);
+        }
+        was_asked
+    }
+
+    /// A window manager manages the display.
+    pub(super) const fn managed(&mut self) {
+        self.survivor.is_over();
+    }
+
+    /// When something of this is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.survivor.due()
+    }
+
+    /// What is to be done at `now` about a window manager that has outlived its server: whether it is killed, or told to
+    /// end. Only if it is known, and known to be in one of the session's units.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Step> {
+        let step = self.survivor.take_due(now)?;
+        self.window_manager.is_some().then_some(step)
+    }
+
     /// `wm-ready.target` is to be started. Returns whether it has not been asked for yet.
     pub(super) fn ask_ready(&mut self) -> bool {
-        let first = self.ready == ReadyTarget::Waiting;
+        let first = matches!(self.ready, ReadyTarget::Waiting | ReadyTarget::Lost(_));
         if first {
             self.ready = ReadyTarget::Asked;
         }
@@ -268,7 +304,8 @@ impl Units {
                 self.stopped.remove(unit);
             }
             let started = observed.state.active == "active" && observed.state.job.is_none();
-            return (self.policy.ready_when_started && started && self.ask_ready()).then_some(Consequence::Ready);
+            let ready = self.policy.ready_when_started && started && self.is_anew(unit) && self.ask_ready();
+            return ready.then_some(Consequence::Ready);
         }
         if self.stopped.contains(unit) {
             return self.decide(unit, Verdict::LoggedOut);
@@ -278,7 +315,8 @@ impl Units {
             return None;
         }
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
-        if let Some(number) = server.lost_with(seen, failed)
+        let told = if self.window_manager.as_deref() == Some(unit) { self.survivor.told() } else { None };
+        if let Some(number) = told.or_else(|| server.lost_with(seen, failed))
             && self.revive(unit, number)
         {
             self.ignore(unit);
@@ -370,8 +408,19 @@ impl Units {
         let first = self.revived.get(unit).is_none_or(|&last| last < server);
         if first {
             self.revived.insert(unit.to_owned(), server);
+            if self.is_window_manager(unit) {
+                self.survivor.is_over();
+            }
         }
         first
+    }
+
+    /// Whether a unit that is up was started after the server's end that took the graphical session down, if one did.
+    fn is_anew(&self, unit: &str) -> bool {
+        match self.ready {
+            ReadyTarget::Lost(server) => self.revived.get(unit).is_some_and(|&last| last >= server),
+            _ => true,
+        }
     }
 
     /// Whether a window manager that has crashed is ours to start again, and the session bears it once more.

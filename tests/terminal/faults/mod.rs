@@ -6,6 +6,7 @@
 //! | the window manager never manages the display | a deadline, a message that names it; the session is not torn down for a manager without EWMH (`WM_S0` or a configured `ready = "started"` count) | [`window_manager_never_manages`] |
 //! | the window manager exits 0, or is told to | logout, ordered | [`window_manager_leaves`] |
 //! | Xorg crashes or is killed | VT in text mode; server and window manager come back by a bounded policy with backoff; `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the server's last lines on the VT | [`server_crashes`] |
+//! | the server is replaced, whatever ended it | services, settings and autostart programs of the graphical session come back; a window manager that does not notice (i3) is ended and started again; `restart xorg` is over when the display is managed | [`server_takes_along`] |
 //! | the host is killed (9), hung up, terminated, `loginctl terminate-session`, terminal closed | everything of the session goes down in order, nothing is left, environment restored; the next autologin has a session again at once | [`host_dies`] |
 //! | the supervisor is killed (9) | the server goes with it; then as a crash of the server | [`supervisor_is_killed`] |
 //! | `systemctl --user exit`, the user manager killed | the host ends, says why; the next start works | [`manager_ends`] |
@@ -36,6 +37,7 @@ mod other_sessions;
 mod other_users;
 mod reloads;
 mod server_crashes;
+mod server_takes_along;
 mod sockets_and_locks;
 mod supervisor_is_killed;
 mod window_manager_crashes;

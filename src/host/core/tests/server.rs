@@ -244,3 +244,126 @@ fn a_server_that_lost_its_devices_is_replaced_when_the_next_one_gets_them() {
     world.tell(Event::Control(Control::Gone("no answer".into())));
     assert_eq!(world.ended(), Why::LogindLost("no answer".into()));
 }
+
+fn stops_of_ready(world: &World) -> usize {
+    world.count(|action| matches!(action, Action::Stop { unit, .. } if unit == names::WM_READY_TARGET))
+}
+
+fn starts_of_ready(world: &World) -> usize {
+    world.count(|action| matches!(action, Action::Start { unit, .. } if unit == names::WM_READY_TARGET))
+}
+
+#[test]
+fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_window_manager() {
+    let mut world = World::ours();
+    for count in 1..=3 {
+        world.server_ends(Ending::Code(0), None);
+        world.settle();
+        assert_eq!((starts_of_ready(&world), stops_of_ready(&world)), (count, count));
+        // What the target does meanwhile says nothing of the session.
+        world.unit(names::WM_READY_TARGET, down());
+        world.goes_on();
+        world.next_supervisor();
+        world.settle();
+        world.tell(Event::Served);
+        world.settle();
+        assert_eq!(starts_of_ready(&world), count);
+        world.tell(Event::Managed);
+        world.goes_on();
+        assert_eq!(starts_of_ready(&world), count + 1);
+    }
+    // It counts again.
+    world.unit(names::WM_READY_TARGET, down());
+    assert_eq!(world.ended(), Why::TargetStopped(names::WM_READY_TARGET));
+
+    // A session that never had one has nothing to take down.
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    world.server_ends(Ending::Code(0), None);
+    world.goes_on();
+    assert_eq!(stops_of_ready(&world), 0);
+}
+
+#[test]
+fn a_window_manager_that_is_ready_when_it_is_started_is_so_when_it_is_started_again() {
+    let mut setup = setup(&[WM], Some(true));
+    setup.policy.ready_when_started = true;
+    let mut world = World::up(setup);
+    assert_eq!(starts_of_ready(&world), 1);
+    world.server_ends(Ending::Signal(11), None);
+    world.settle();
+    // It has not noticed yet.
+    world.unit(WM, up());
+    world.goes_on();
+    assert_eq!(starts_of_ready(&world), 1);
+    world.unit(WM, failed(CLD_EXITED, 1, false));
+    world.goes_on();
+    world.unit(WM, up());
+    world.goes_on();
+    assert_eq!(starts_of_ready(&world), 2);
+}
+
+#[test]
+fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
+    let ends = |world: &World| {
+        let kills = world.all.iter().filter_map(|action| match action {
+            Action::EndWindowManager { kill } => Some(*kill),
+            _ => None,
+        });
+        kills.collect::<Vec<_>>()
+    };
+    let lost = || {
+        let mut world = World::ours();
+        world.tell(Event::WindowManagerUnit(WM.into()));
+        world.server_ends(Ending::Signal(11), None);
+        world.settle();
+        world
+    };
+    // It stays. Another client has brought the next server up meanwhile.
+    let mut world = lost();
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.pass(Duration::from_millis(999));
+    assert_eq!(ends(&world), []);
+    world.pass(seconds(1));
+    assert_eq!(ends(&world), [false]);
+    world.pass(seconds(10));
+    assert_eq!(ends(&world), [false, true]);
+    // However it ends then, it ends because of its server.
+    for observed in [exited(), failed(CLD_KILLED, 9, true), failed(CLD_EXITED, 1, false)] {
+        let mut world = lost();
+        world.next_supervisor();
+        world.settle();
+        world.tell(Event::Served);
+        world.pass(seconds(1));
+        let serving = Some(ServerSeen { number: 2, is_ending: false });
+        world.unit_with(WM, observed.clone(), serving);
+        assert_eq!(world.count(|action| *action == Action::StartAgain(WM.into())), 1, "{observed:?}");
+        world.goes_on();
+        world.pass(seconds(10));
+        assert_eq!(ends(&world), [false], "{observed:?}");
+    }
+
+    // One that ends by itself, or one that manages the next server already.
+    let mut world = lost();
+    world.unit(WM, failed(CLD_EXITED, 1, false));
+    world.pass(seconds(10));
+    assert_eq!(ends(&world), []);
+    let mut world = lost();
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.tell(Event::Managed);
+    world.pass(seconds(10));
+    assert_eq!(ends(&world), []);
+    // Whoever is not known to be the window manager is left alone.
+    let mut world = World::ours();
+    world.server_ends(Ending::Signal(11), None);
+    world.pass(seconds(10));
+    assert_eq!(ends(&world), []);
+}

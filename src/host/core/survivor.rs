@@ -1,0 +1,83 @@
+//! A window manager that outlives its server. Pure.
+//!
+//! A client ends with its connection, as a rule: Xlib exits, and XCB programs look. i3 4.24 does not look: it goes on
+//! without a display, at the cost of a whole processor, and ignores SIGTERM. As long as it is there nothing starts it anew,
+//! and nothing manages the display. So a window manager that is still there a while after its server, with no other one on
+//! the display, is told to end, and then killed. What its unit does then it does because of the server.
+
+use std::time::Instant;
+
+use crate::deadline::OUTLIVES_SERVER;
+
+/// What is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is told to end.
+    Tell,
+    /// It is killed.
+    Kill,
+}
+
+/// From a server's end until its window manager has ended, too.
+#[derive(Debug, Default)]
+pub(super) struct Survivor {
+    /// The number of the server that has ended, and what is done when.
+    next: Option<(u32, Step, Instant)>,
+    /// The number of the server whose window manager was told to end.
+    told: Option<u32>,
+}
+
+impl Survivor {
+    /// The server with this number has ended, and another one is to come.
+    pub(super) fn server_ended(&mut self, now: Instant, number: u32) {
+        self.next = Some((number, Step::Tell, now + OUTLIVES_SERVER));
+        self.told = None;
+    }
+
+    /// Its window manager has ended, or another one manages the display.
+    pub(super) const fn is_over(&mut self) {
+        self.next = None;
+        self.told = None;
+    }
+
+    /// When something is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.next.map(|(_, _, due)| due)
+    }
+
+    /// Takes what is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Step> {
+        let (number, step, _) = self.next.take_if(|(_, _, due)| *due <= now)?;
+        self.told = Some(number);
+        self.next = (step == Step::Tell).then(|| (number, Step::Kill, now + OUTLIVES_SERVER));
+        Some(step)
+    }
+
+    /// The number of the server because of which the window manager was told to end.
+    pub(super) const fn told(&self) -> Option<u32> {
+        self.told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Step, Survivor};
+
+    #[test]
+    fn one_that_stays_is_told_and_then_killed_once() {
+        let (begin, mut survivor) = (Instant::now(), Survivor::default());
+        assert_eq!(survivor.due(), None);
+        survivor.server_ended(begin, 3);
+        let mut steps = Vec::new();
+        while let Some(due) = survivor.due() {
+            assert_eq!(survivor.take_due(due - Duration::from_millis(1)), None);
+            steps.push((due.duration_since(begin).as_secs(), survivor.take_due(due)));
+        }
+        assert_eq!(steps, [(1, Some(Step::Tell)), (2, Some(Step::Kill))]);
+        assert_eq!(survivor.told(), Some(3));
+        survivor.is_over();
+        assert_eq!((survivor.told(), survivor.due()), (None, None));
+    }
+}

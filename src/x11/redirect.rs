@@ -1,0 +1,100 @@
+//! When to ask whether somebody redirects the root window, and what the answers mean. Pure.
+//!
+//! The server tells of it only when asked. A window manager that redirects is on its way to a better sign, as a rule: it
+//! redirects first, and sets its properties a moment later. The oldest kind (twm, ratpoison, 9wm) and xmonad as it comes
+//! have none. So a redirect counts when it is still there a second later.
+
+use std::time::{Duration, Instant};
+
+use crate::deadline::{REDIRECT_FIRST, REDIRECT_HELD, REDIRECT_LAST};
+
+/// The questions, one after the other.
+#[derive(Debug)]
+pub(super) struct RedirectQuestions {
+    begun: Instant,
+    /// When the root window was found redirected, as far as it was ever since.
+    redirected: Option<Instant>,
+    /// When the next question is due.
+    due: Instant,
+}
+
+impl RedirectQuestions {
+    /// From `now` on.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { begun: now, redirected: None, due: now + REDIRECT_FIRST }
+    }
+
+    /// When the next one is due.
+    pub(super) const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Takes the answer of `now`; returns whether a window manager is there.
+    ///
+    /// The longer nobody came, the longer the pauses: who waits for somebody that comes after a minute does not feel two
+    /// seconds, and a session without a window manager costs next to nothing.
+    pub(super) fn answered(&mut self, now: Instant, redirected: bool) -> bool {
+        if !redirected {
+            self.redirected = None;
+            self.due = now + pause(now.duration_since(self.begun));
+            return false;
+        }
+        let since = *self.redirected.get_or_insert(now);
+        self.due = since + REDIRECT_HELD;
+        now >= self.due
+    }
+}
+
+/// The pause after a question, so long after the first.
+fn pause(after: Duration) -> Duration {
+    (after / 30).clamp(REDIRECT_FIRST, REDIRECT_LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::RedirectQuestions;
+
+    /// Asks as told for `length` seconds, of a root window that is redirected in these spans of seconds; returns the moment at
+    /// which a window manager is recognised, and how often was asked.
+    fn ask(length: f64, spans: &[(f64, f64)]) -> (Option<f64>, usize) {
+        let begin = Instant::now();
+        let mut questions = RedirectQuestions::new(begin);
+        for number in 1.. {
+            let now = questions.due();
+            let at = now.duration_since(begin).as_secs_f64();
+            if at > length {
+                return (None, number);
+            }
+            if questions.answered(now, spans.iter().any(|&(from, to)| from <= at && at < to)) {
+                return (Some(at), number);
+            }
+            assert!(questions.due() > now);
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn a_redirect_counts_when_it_has_held_for_a_second() {
+        for (from, latest) in [(0.0, 1.2), (0.5, 1.7), (5.0, 6.3), (31.0, 33.1), (120.0, 125.1), (3600.0, 3611.1)] {
+            let (at, _) = ask(4000.0, &[(from, f64::MAX)]);
+            let at = at.unwrap();
+            assert!(at >= from + 1.0 && at <= latest, "{from}: {at}");
+        }
+    }
+
+    #[test]
+    fn one_that_goes_again_counts_for_nothing() {
+        assert_eq!(ask(60.0, &[(0.0, 0.9), (3.0, 3.9)]).0, None);
+        let (at, _) = ask(60.0, &[(0.0, 0.9), (3.0, f64::MAX)]);
+        assert!(at.is_some_and(|at| at >= 4.0));
+    }
+
+    #[test]
+    fn nobody_is_asked_for_more_than_it_helps() {
+        let (_, questions) = ask(24.0 * 3600.0, &[]);
+        assert!(questions < 9000, "{questions}");
+        assert!(Duration::from_secs(24 * 3600).as_secs() / 10 < questions as u64);
+    }
+}
