@@ -80,6 +80,10 @@ pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
 /// For a window manager to end with its server, and once more after it was told to.
 pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
 
+/// For the window manager of a display without a screen to end when its unit is stopped; its programs have had
+/// `deadlines.applications` before.
+pub const SESSION_ON_DISPLAY: Duration = Duration::from_secs(10);
+
 /// One deadline, for the configuration and the manual.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {

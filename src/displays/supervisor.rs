@@ -16,7 +16,7 @@ use super::child::{self, Child};
 use super::claim::{self, Claim, ClaimSettings, ClaimState};
 use super::handover;
 use crate::config::Crash;
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, OUTLIVES_SERVER};
 use crate::launch::Ending;
 use crate::manager::verdict::Verdict;
 use crate::manager::{Manager, Mode, names};
@@ -196,7 +196,7 @@ impl Life<'_> {
             let _ = self.state.write(self.runtime, display);
         }
         if !matches!(end, End::Stopped) {
-            self.ask_for_stop().await;
+            self.ask_for_stop(matches!(end, End::Crashed(_))).await;
         }
         child::kill(self.server, self.settings).await;
         self.forget_session().await;
@@ -219,19 +219,32 @@ impl Life<'_> {
     }
 
     /// Has the manager stop this unit, and with it all that is bound to it, in order; returns when it is our turn.
-    async fn ask_for_stop(&mut self) {
+    /// `is_bereft` says that the server is gone: then a window manager that does not end within a moment is killed, as one
+    /// that has no display may go on for ever (i3).
+    async fn ask_for_stop(&mut self, is_bereft: bool) {
         let unit = names::display_service(self.settings.display);
         let asked = async {
             let manager = Manager::connect(self.runtime, self.deadlines.user_manager)
                 .await
                 .map_err(|error| error.why().to_owned())?;
             manager.stop(&unit, Mode::Replace).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(())
+            Ok::<_, String>(manager)
         };
-        if let Err(why) = asked.await {
-            // Then this unit's end is all that tells the manager; what is bound to it ends with it.
-            tracing::error!("the user manager does not take the order to stop {unit}: {why}");
-            return;
+        let manager = match asked.await {
+            Ok(manager) => manager,
+            Err(why) => {
+                // Then this unit's end is all that tells the manager; what is bound to it ends with it.
+                tracing::error!("the user manager does not take the order to stop {unit}: {why}");
+                return;
+            }
+        };
+        if is_bereft && self.settings.session.is_some() {
+            if timeout(OUTLIVES_SERVER, self.stop.recv()).await.is_ok() {
+                return;
+            }
+            let session = names::display_session(self.settings.display);
+            // What has ended meanwhile is no error.
+            let _ = manager.kill(&session, nix::sys::signal::Signal::SIGKILL).await;
         }
         let _ = timeout(self.deadlines.stop, self.stop.recv()).await;
     }

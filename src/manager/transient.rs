@@ -9,6 +9,7 @@ use zbus::{OwnedVariant, Variant};
 
 use super::ServiceEnd;
 use crate::attributes::{Attributes, Limit};
+use crate::deadline::SESSION_ON_DISPLAY;
 use crate::environment::block::Block;
 use crate::environment::policy::{self, Tag};
 
@@ -78,6 +79,8 @@ impl Service {
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
             ("Environment", value(assignments)),
+            // By default 90 seconds, which i3 makes use of when its server is gone: it ignores SIGTERM then.
+            ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
             ("UnsetEnvironment", units(&policy::tagged(Tag::OtherDisplay).collect::<Vec<_>>())),
         ]);
         properties

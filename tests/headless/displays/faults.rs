@@ -22,6 +22,28 @@ fn a_dead_server_ends_what_is_on_its_display() {
 }
 
 #[test]
+fn a_window_manager_that_does_not_notice_ends_with_its_server() {
+    let place = Place::new();
+    // What an i3 that is killed leaves itself.
+    let is_clean = || {
+        place.user("ada", "while pgrep -u ada -x i3; do sleep 0.02; done; rm -rf $XDG_RUNTIME_DIR/i3").ok();
+        place.becomes_clean();
+    };
+    place.write_as("ada", "~/.config/i3/config", "# i3 config file (v4)\nfont pango:monospace 8\n");
+    place.line("startxd display start :9 --session i3");
+    place.user("ada", "pkill -KILL Xvfb").ok();
+    is_clean();
+    assert_eq!(place.line("startxd display start :9 --session i3"), ":9");
+    // It may be gone by then.
+    let _ = place.user("ada", "pkill -KILL Xvfb; startxd display stop :9");
+    is_clean();
+    // A command on a display of its own is told to end with it.
+    let run = place.spawn("ada", "startxd display run --session i3 -- sh -c 'pkill -KILL Xvfb; sleep 1234'");
+    assert_eq!(run.wait(SOON).code(), 143);
+    is_clean();
+}
+
+#[test]
 fn a_killed_supervisor_leaves_nothing() {
     let mut place = Place::new();
     place.expect_crash();
