@@ -107,7 +107,7 @@ attributes: os small_file
 logind: dbus deadline os
 select: files os small_file xdg
 subprocess: os
-x11: files os seat small_file text unix_socket
+x11: deadline files os seat small_file text unix_socket
 environment: subprocess text x11 xdg
 launch: deadline os unix_socket x11
 runtime_dir: x11
