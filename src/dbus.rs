@@ -71,6 +71,15 @@ impl CallError {
         matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() != ErrorKind::TimedOut)
     }
 
+    /// Whether the service was not there when it was asked, or went before it answered, as one does that executes itself anew.
+    /// What dbus-daemon and dbus-broker say then, also of a service that is activated by a program that fails.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        const AWAY: [&str; 4] = ["NoReply", "ServiceUnknown", "NameHasNoOwner", "Spawn.ChildExited"];
+        let Self::Remote { name, .. } = self else { return false };
+        name.strip_prefix("org.freedesktop.DBus.Error.").is_some_and(|error| AWAY.contains(&error))
+    }
+
     /// Whether there was no answer in time (`method_timeout` of the connection).
     #[must_use]
     pub fn is_timeout(&self) -> bool {

@@ -77,6 +77,9 @@ pub const REDIRECT_LAST: Duration = Duration::from_secs(10);
 /// For a redirect of the root window to be taken for a window manager's: one with a better sign has told of itself by then.
 pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
 
+/// For a user manager that executes itself anew to take what it lost meanwhile.
+pub const EXECUTES_ANEW: Duration = Duration::from_secs(5);
+
 /// For a window manager to end with its server, and once more after it was told to.
 pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
 

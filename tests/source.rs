@@ -120,7 +120,7 @@ presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
 session: attributes config dbus deadline desktop_entry manager os program records small_file suggest text xdg
-attach: config dbus deadline environment files manager multiplexer presence records runtime_dir x11
+attach: config dbus deadline environment files manager multiplexer presence records runtime_dir session x11
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir

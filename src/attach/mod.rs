@@ -27,6 +27,7 @@ use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::records::Record as _;
 use crate::records::attached::AttachedRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
+use crate::session::autostart;
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -138,7 +139,8 @@ async fn let_go(runtime: &RuntimeDir, manager: &Manager, deadlines: &Deadlines) 
 ///
 /// # Errors
 /// [`NotAttached`].
-pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
+pub async fn watch(config: &Config) -> Result<(), NotAttached> {
+    let (deadlines, wanted) = (&config.deadlines, config.session.autostart);
     let runtime = RuntimeDir::find()?;
     let attached = AttachedRecord::of(&runtime).ok_or(NotAttached::Nothing)?;
     let display = attached.display;
@@ -156,6 +158,16 @@ pub async fn watch(deadlines: &Deadlines) -> Result<(), NotAttached> {
             let ready = manager.start(names::WM_READY_TARGET, Mode::Replace).await;
             if let Err(error) = ready {
                 tracing::warn!("{} cannot be started: {error}", names::WM_READY_TARGET);
+            }
+            let autostart = match autostart::is_ours(wanted, autostart::processes_of_ours()) {
+                Ok(()) => manager.start(names::WM_AUTOSTART_TARGET, Mode::Replace).await.map(|_| ()),
+                Err(why) => {
+                    tracing::info!("the autostart programs are left to the session: {why}");
+                    Ok(())
+                }
+            };
+            if let Err(error) = autostart {
+                tracing::warn!("{} cannot be started: {error}", names::WM_AUTOSTART_TARGET);
             }
             display_watch.closed().await;
         }

@@ -18,7 +18,7 @@ pub async fn detach() -> Exit {
 pub async fn attached(restore: bool) -> Exit {
     match restore {
         true => ended(attach::restore().await),
-        false => ended(attach::watch(&super::configuration().deadlines).await),
+        false => ended(attach::watch(&super::configuration()).await),
     }
 }
 

@@ -8,7 +8,7 @@ use super::size::{self, BadSize};
 use super::value::{
     absolute, article, boolean, integer, is_zero, list, number, optional, seconds, string, text, texts,
 };
-use super::{Config, Ready, ServerName, server_args};
+use super::{Autostart, Config, Ready, ServerName, server_args};
 use crate::deadline::{Deadlines, Field};
 use crate::environment::policy;
 use crate::x11::display::Display;
@@ -192,6 +192,23 @@ const PLAIN: &[ConfigKey] = &[
                 Ok(())
             },
             show: |config| text(Some(config.session.ready.as_str().to_owned())),
+        },
+    },
+    ConfigKey {
+        name: "session.autostart",
+        doc: "Whether the user manager starts the autostart programs. With \"auto\" it does unless the session is known to \
+              start them itself, as Xfce, openbox-session and a configuration of i3 with dex do.",
+        takes: "\"auto\", \"yes\" or \"no\"",
+        access: Access::Plain {
+            set: |config, value| {
+                let word = string(value)?;
+                let all = [Autostart::Auto, Autostart::Yes, Autostart::No];
+                let autostart = all.into_iter().find(|autostart| autostart.as_str() == word);
+                let refused = || format!("write \"auto\", \"yes\" or \"no\" instead of {word:?}");
+                config.session.autostart = autostart.ok_or_else(refused)?;
+                Ok(())
+            },
+            show: |config| text(Some(config.session.autostart.as_str().to_owned())),
         },
     },
     ConfigKey {
@@ -388,6 +405,8 @@ mod tests {
             ("select.timeout", "\"x\"", "instead of a string"),
             ("session.ready", "\"yes\"", "\"managed\" or \"started\" instead of \"yes\""),
             ("session.ready", "1", "instead of an integer"),
+            ("session.autostart", "true", "in quotation marks instead of true"),
+            ("session.autostart", "\"maybe\"", "\"auto\", \"yes\" or \"no\" instead of \"maybe\""),
             ("session.default", "[]", "instead of a list"),
             ("crash.limit", "-1", "from 0 to 100"),
             ("crash.limit", "101", "from 0 to 100"),

@@ -90,6 +90,8 @@ pub struct SessionConfig {
     pub default: Option<String>,
     /// When the session counts as up.
     pub ready: Ready,
+    /// Who starts the autostart programs.
+    pub autostart: Autostart,
 }
 
 /// The menu of `startxd select`.
@@ -115,6 +117,29 @@ impl Ready {
         match self {
             Ready::Managed => "managed",
             Ready::Started => "started",
+        }
+    }
+}
+
+/// Who starts the autostart programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Autostart {
+    /// The user manager, unless the session is known to do it itself.
+    #[default]
+    Auto,
+    /// The user manager.
+    Yes,
+    /// The session, or nobody.
+    No,
+}
+
+impl Autostart {
+    /// Returns the word that stands in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Yes => "yes",
+            Self::No => "no",
         }
     }
 }

@@ -16,10 +16,11 @@ use crate::manager::{Manager, names};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
 /// startxd's own units; of the templates, any instance does.
-const UNITS: [&str; 6] = [
+const UNITS: [&str; 7] = [
     names::XORG_TARGET,
     names::WM_TARGET,
     names::WM_READY_TARGET,
+    names::WM_AUTOSTART_TARGET,
     names::SHUTDOWN_TARGET,
     "xorg@0.socket",
     "xorg@0.service",

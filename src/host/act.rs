@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use zbus::OwnedObjectPath;
 
 use super::core::{CallFailure, Event, FailureKind, JobId, Observed, Order, Seen, ServerSeen};
+use crate::config::Autostart;
 use crate::dbus::CallError;
 use crate::deadline::STATUS;
 use crate::launch::Ending;
@@ -22,7 +23,7 @@ use crate::manager::transient::Service;
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{Manager, Mode, ServiceEnd, UnitState, names};
 use crate::server::Server;
-use crate::session::applications;
+use crate::session::{applications, autostart};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -259,6 +260,14 @@ pub(super) fn socket_failed(manager: Option<Manager>, job: OwnedObjectPath, disp
             path.display()
         );
         Some(Event::JobDone { job: JobId(job.to_string()), result: format!("dependency: {text}"), end: None })
+    })
+}
+
+/// Whether the user manager is to start the autostart programs.
+pub(super) fn ask_for_autostart(manager: Manager, wanted: Autostart, units: Vec<String>) -> Call {
+    Box::pin(async move {
+        let processes = autostart::processes_of(&manager, &units).await;
+        Some(Event::Autostart(autostart::is_ours(wanted, processes)))
     })
 }
 

@@ -107,13 +107,14 @@ struct CheckedUnit {
 
 /// The units that are asked about, all at once: the manager loads them for it, which costs more than the question. Of the
 /// templates, any instance does.
-const UNITS: [CheckedUnit; 8] = [
+const UNITS: [CheckedUnit; 9] = [
     CheckedUnit { name: names::GRAPHICAL_SESSION, is_sign: true, is_ours: false },
     CheckedUnit { name: names::GRAPHICAL_SESSION_PRE, is_sign: true, is_ours: false },
     CheckedUnit { name: names::WM_TARGET, is_sign: true, is_ours: true },
     CheckedUnit { name: names::XORG_TARGET, is_sign: true, is_ours: true },
     CheckedUnit { name: names::SHUTDOWN_TARGET, is_sign: true, is_ours: true },
     CheckedUnit { name: names::WM_READY_TARGET, is_sign: false, is_ours: true },
+    CheckedUnit { name: names::WM_AUTOSTART_TARGET, is_sign: false, is_ours: true },
     CheckedUnit { name: "xorg@0.socket", is_sign: false, is_ours: true },
     CheckedUnit { name: "xorg@0.service", is_sign: false, is_ours: true },
 ];

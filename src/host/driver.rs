@@ -535,6 +535,9 @@ impl Driver {
             Action::EndApplications => {
                 act::end_applications(manager, self.unit_names(), self.config.deadlines.applications)
             }
+            Action::AskForAutostart => {
+                act::ask_for_autostart(manager, self.config.session.autostart, self.unit_names())
+            }
             Action::AskForDependents => act::ask_for_dependents(manager),
             Action::Kill(unit) => Box::pin(async move {
                 let _ = manager.kill(&unit, Signal::SIGKILL).await;

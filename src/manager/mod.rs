@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use crate::dbus::{self, CallError, Target};
+use crate::deadline::{EXECUTES_ANEW, TRY_AGAIN};
 use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
@@ -271,8 +272,18 @@ impl Manager {
         }
     }
 
+    /// Queues a job.
+    ///
+    /// A race: a manager that executes itself anew (`daemon-reexec`, an update of systemd) loses what it has not answered,
+    /// and is away for some hundredths of a second. To ask twice for the same job does no harm.
     async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
-        dbus::body(method, &MANAGER.call(&self.connection, method, &(unit, mode.as_str())).await?)
+        let end = Instant::now() + EXECUTES_ANEW;
+        loop {
+            match MANAGER.call(&self.connection, method, &(unit, mode.as_str())).await {
+                Err(error) if error.is_away() && Instant::now() < end => sleep(TRY_AGAIN).await,
+                answer => return dbus::body(method, &answer?),
+            }
+        }
     }
 
     /// Queues a start job (`StartUnit`) and returns it.

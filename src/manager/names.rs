@@ -6,6 +6,9 @@ pub const XORG_TARGET: &str = "xorg.target";
 pub const WM_TARGET: &str = "wm.target";
 /// `wm-ready.target`: a window manager manages the display; holds `graphical-session.target`.
 pub const WM_READY_TARGET: &str = "wm-ready.target";
+
+/// `wm-autostart.target`: brings the autostart programs, where the session does not start them itself.
+pub const WM_AUTOSTART_TARGET: &str = "wm-autostart.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
 /// systemd.special(7).

@@ -288,6 +288,23 @@ async fn a_manager_that_executes_itself_anew_is_waited_for() {
     assert!(!late.is_disconnect());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_lost_while_the_manager_executed_itself_anew_is_asked_for_again() {
+    for error in ["NoReply", "ServiceUnknown", "NameHasNoOwner", "Spawn.ChildExited"] {
+        let (fake, manager) = with(&[("a.service", Unit::new("active"))]).await;
+        let error: &'static str = format!("org.freedesktop.DBus.Error.{error}").leak();
+        fake.refuse_first("StopUnit", error, 3);
+        manager.stop("a.service", Mode::Replace).await.unwrap();
+        assert_eq!(fake.active("a.service"), Some("inactive"));
+        // One that does not come back is not waited for for ever.
+        fake.refuse("StartUnit", error);
+        assert!(manager.start("a.service", Mode::Replace).await.unwrap_err().is_away());
+    }
+    let (fake, manager) = with(&[("a.service", Unit::new("active"))]).await;
+    fake.refuse_first("StopUnit", "org.freedesktop.DBus.Error.AccessDenied", 1);
+    assert!(!manager.stop("a.service", Mode::Replace).await.unwrap_err().is_away());
+}
+
 /// Does each call once that a manager can hang at or go at. Returns the methods, with what became of each.
 async fn each_call(fault: impl Fn(&FakeManager, &str)) -> Vec<(&'static str, CallError)> {
     let mut outcomes = Vec::new();

@@ -2,6 +2,7 @@
 //! or `~/.xinitrc`.
 
 pub mod applications;
+pub mod autostart;
 pub mod entries;
 mod error;
 mod named;

@@ -4,12 +4,13 @@ use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 /// All targets that a session brings.
-const TARGETS: [&str; 6] = [
+const TARGETS: [&str; 7] = [
     "xorg.target",
     "wm.target",
     "graphical-session-pre.target",
     "graphical-session.target",
     "wm-ready.target",
+    "wm-autostart.target",
     "xdg-desktop-autostart.target",
 ];
 
@@ -46,6 +47,7 @@ fn the_graphical_session_begins_when_a_window_manager_manages() {
             "graphical-session-pre.target active",
             "graphical-session.target inactive",
             "wm-ready.target inactive",
+            "wm-autostart.target inactive",
             "xdg-desktop-autostart.target inactive",
         ]
     );
@@ -78,4 +80,41 @@ fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     desk.ended(0);
     let there = "wm yes, display yes, manager has a cookie for :0";
     assert_eq!(desk.records(), [format!("started: {there}"), format!("stopped: {there}")]);
+}
+
+/// What i3's configuration comes with, for Debian's package dex; and what that does with one entry.
+const I3_WITH_DEX: &str =
+    "# i3 config file (v4)\nfont pango:monospace 8\nexec --no-startup-id dex --autostart --environment i3\n";
+const DEX: &str = "#!/bin/sh\n[ \"$1\" = --autostart ] && exec /home/ada/program\n";
+
+#[test]
+fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
+    let mut desk = Desk::at_prompt();
+    desk.discard();
+    desk.write_as("ada", "~/program", "#!/bin/sh\necho run >>~/runs\nexec sleep infinity\n");
+    let entry = "[Desktop Entry]\nType=Application\nName=Program\nExec=/home/ada/program\n";
+    desk.write_as("ada", "~/.config/autostart/program.desktop", entry);
+    desk.write_as("ada", "~/.config/i3/config", I3_WITH_DEX);
+    desk.write("/usr/local/bin/dex", DEX);
+    desk.root("chmod 755 /usr/local/bin/dex ~ada/program").ok();
+    desk.user("ada", "systemctl --user daemon-reload").ok();
+    for (autostart, runs) in [("auto", 1), ("yes", 2), ("no", 1)] {
+        let config = format!("[session]\nautostart = \"{autostart}\"\n");
+        desk.write_as("ada", "~/.config/startxd/startxd.toml", &config);
+        desk.write_as("ada", "~/runs", "");
+        desk.starts("i3");
+        // When the autostart target has been decided on, and i3 has done what it is configured to do.
+        let decided = if autostart == "yes" { "xdg-desktop-autostart.target" } else { "graphical-session.target" };
+        desk.unit_becomes(decided, "active");
+        if autostart != "yes" {
+            desk.journal_says("the autostart programs are left to the session");
+        }
+        wait_until("the programs", SOON, || match desk.root("pgrep -fc 'sleep infinity'").stdout.trim() {
+            count if count == runs.to_string() => Ok(()),
+            count => Err(format!("{autostart}: {count}")),
+        });
+        assert_eq!(desk.read("/home/ada/runs").lines().count(), runs, "{autostart}");
+        desk.quits("i3-msg exit");
+        desk.ended(0);
+    }
 }

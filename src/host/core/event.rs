@@ -169,6 +169,8 @@ pub enum Event {
     StopAsked(ClientId),
     /// A client has gone.
     ClientGone(ClientId),
+    /// Whether the user manager is to start the autostart programs, or why not.
+    Autostart(Result<(), String>),
     /// Whether the screen is locked, as its locker has told logind.
     LockedHint(bool),
     /// What the server is like, in answer to the question with this number; `None` if there is none.
@@ -253,6 +255,8 @@ pub enum Action {
     Reply(ClientId, Reply),
     /// Refuse what a client has asked for, and close its connection.
     Refuse(ClientId, String),
+    /// Ask whether the user manager is to start the autostart programs; [`Event::Autostart`] follows.
+    AskForAutostart,
     /// Tell the window manager that managed the display last to end, or kill it: it has outlived its server.
     EndWindowManager {
         /// Whether it is killed.

@@ -91,6 +91,8 @@ enum Purpose {
     Ready,
     /// The end of `wm-ready.target`, with its server.
     ReadyDown,
+    /// `wm-autostart.target`.
+    Autostart,
     /// The rescue command.
     Rescue,
     /// A step of the end.
@@ -145,6 +147,8 @@ pub struct Session {
     told: bool,
     /// Whether that is being taken back.
     taking_back: bool,
+    /// Whether `wm-ready.target` is started as soon as its stop was answered.
+    ready_waits: bool,
     /// Why the manager is gone, if it is.
     manager_gone: Option<String>,
     /// What happened while a server's fate was open.
@@ -171,6 +175,7 @@ impl Session {
             noted_closing: false,
             told: false,
             taking_back: false,
+            ready_waits: false,
             manager_gone: None,
             deferred: VecDeque::new(),
             actions: Vec::new(),
@@ -371,6 +376,8 @@ impl Session {
                 self.say_unmanaged();
                 self.is_up(now);
             }
+            Event::Autostart(Ok(())) => self.start(Purpose::Autostart, names::WM_AUTOSTART_TARGET, Mode::Replace),
+            Event::Autostart(Err(why)) => tracing::info!("the autostart programs are left to the session: {why}"),
             Event::LockedHint(locked) => self.locked_hint(now, locked),
             Event::ServerLooked(question, server) => self.server_looked(question, server),
             Event::WindowManagerUnit(unit) => self.units.found_window_manager(unit),
@@ -449,7 +456,8 @@ impl Session {
                 }
                 self.look();
             }
-            Purpose::ReadyDown | Purpose::End => {}
+            Purpose::ReadyDown => self.is_ready_down(),
+            Purpose::Autostart | Purpose::End => {}
         }
     }
 
@@ -470,7 +478,11 @@ impl Session {
                 }
                 return;
             }
-            Some(Purpose::ReadyDown | Purpose::End) | None => return,
+            Some(Purpose::Autostart) => {
+                return tracing::error!("{} cannot be started: {}", names::WM_AUTOSTART_TARGET, failure.text);
+            }
+            Some(Purpose::ReadyDown) => return self.is_ready_down(),
+            Some(Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
     }
@@ -524,7 +536,7 @@ impl Session {
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
             // If it cannot be started the session goes on without it.
-            Purpose::Ready | Purpose::ReadyDown | Purpose::End => return,
+            Purpose::Ready | Purpose::ReadyDown | Purpose::Autostart | Purpose::End => return,
         };
         let why = match done.end.filter(|end| end.code != 0) {
             Some(end) => Why::SessionFailed { unit, end },
@@ -557,7 +569,7 @@ impl Session {
         for consequence in consequences {
             match consequence {
                 Consequence::Ready => {
-                    self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+                    self.start_ready();
                     self.is_up(now);
                 }
                 Consequence::StartAgain(unit) => self.act(Action::StartAgain(unit)),
@@ -591,9 +603,28 @@ impl Session {
     /// A window manager is there: what waits for one is started, once.
     fn ready(&mut self, now: Instant) {
         if self.units.ask_ready() {
-            self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+            self.start_ready();
         }
         self.is_up(now);
+    }
+
+    /// The stop of `wm-ready.target` was answered.
+    fn is_ready_down(&mut self) {
+        if std::mem::take(&mut self.ready_waits) {
+            self.start_ready();
+        }
+    }
+
+    fn start_ready(&mut self) {
+        // A race: while the manager executes itself anew, the target's stop may still be on its way to it, and would come
+        // after this.
+        if self.jobs.is_asked(|purpose| *purpose == Purpose::ReadyDown) {
+            self.ready_waits = true;
+            return;
+        }
+        self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
+        // Not before: who starts autostart programs is seen by what runs by now.
+        self.act(Action::AskForAutostart);
     }
 
     /// The session is up.

@@ -206,6 +206,7 @@ impl World {
                 vec![Event::ServerEnded(Ending::Code(0))]
             }
             Action::GiveUpServer => vec![Event::ServerGivenUp { pid: 42, state: 'D' }],
+            Action::AskForAutostart => vec![Event::Autostart(Ok(()))],
             Action::AskForDevices => vec![Event::Control(Control::Possible)],
             Action::EndApplications => vec![Event::ApplicationsEnded],
             Action::AskForDependents => vec![Event::Dependents(Ok(vec![WM.to_owned()]))],

@@ -289,6 +289,38 @@ fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_windo
 }
 
 #[test]
+fn the_graphical_session_is_not_asked_for_before_its_stop_was_answered() {
+    for answer in [Ok(JobId("/stop".into())), Err(refused("no"))] {
+        let mut world = World::ours();
+        world.server_ends(Ending::Code(0), None);
+        let Action::Stop { order, .. } = world.settle_until(|action| matches!(action, Action::Stop { .. })) else {
+            unreachable!()
+        };
+        world.next_supervisor();
+        world.settle();
+        world.tell(Event::Served);
+        world.tell(Event::Managed);
+        world.goes_on();
+        assert_eq!(starts_of_ready(&world), 1);
+        world.tell(Event::Queued(order, answer));
+        world.goes_on();
+        assert_eq!(starts_of_ready(&world), 2);
+    }
+}
+
+#[test]
+fn autostart_programs_are_left_to_a_session_that_starts_them() {
+    let starts = |world: &World| {
+        world.count(|action| matches!(action, Action::Start { unit, .. } if unit == names::WM_AUTOSTART_TARGET))
+    };
+    let mut world = World::ours();
+    assert_eq!(starts(&world), 1);
+    world.tell(Event::Autostart(Err("xfce4-session starts them".into())));
+    world.goes_on();
+    assert_eq!(starts(&world), 1);
+}
+
+#[test]
 fn a_window_manager_that_is_ready_when_it_is_started_is_so_when_it_is_started_again() {
     let mut setup = setup(&[WM], Some(true));
     setup.policy.ready_when_started = true;

@@ -1,0 +1,206 @@
+//! Who starts the autostart programs of a session (Desktop Application Autostart Specification): the user manager, or
+//! the session itself.
+//!
+//! systemd makes a unit of every entry, and `wm-autostart.target` brings them. But desktops have a session manager that
+//! starts the same entries, openbox-session has a script that does where Python's xdg is installed, and i3's own
+//! configuration calls dex. Whoever has both gets every program twice. Started by nobody is worse than twice, so only what
+//! is known to start them keeps the target from being started.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Pid;
+
+use crate::config::Autostart;
+use crate::manager::Manager;
+use crate::program;
+use crate::small_file;
+use crate::xdg;
+
+/// Session managers that start the autostart entries, by the name that the kernel has of them: 15 bytes of it. Those of
+/// Plasma and GNOME have systemd do it, by the same target.
+const SESSION_MANAGERS: [&str; 5] = ["xfce4-session", "mate-session", "lxqt-session", "lxsession", "cinnamon-sessio"];
+
+/// Programs that do nothing but that.
+const STARTERS: [&str; 3] = ["dex", "dex-autostart", "fbautostart"];
+
+/// Where PyXDG is, which openbox's script needs.
+const PYXDG: [&str; 2] = ["/usr/lib/python3/dist-packages/xdg/DesktopEntry.py", "/usr/lib/python3.*/site-packages/xdg"];
+
+/// A process of the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Running {
+    /// Its name, as the kernel has it (proc_pid_comm(5)).
+    name: String,
+    /// Its arguments.
+    arguments: Vec<String>,
+}
+
+/// What else decides.
+struct Around<'a> {
+    /// Whether Python's xdg is installed.
+    has_pyxdg: bool,
+    /// Whether this program is installed.
+    has: &'a dyn Fn(&str) -> bool,
+    /// The text of i3's configuration, by the file that it was told to read, if it was.
+    i3_config: &'a dyn Fn(Option<&str>) -> String,
+}
+
+/// Whether the user manager is to start them for a session of these processes, in which a window manager has just come up.
+///
+/// # Errors
+/// Why not: who starts them, or that nobody is to.
+pub fn is_ours(wanted: Autostart, processes: impl IntoIterator<Item = Pid>) -> Result<(), String> {
+    let has = |name: &str| program::find(name.as_ref(), std::env::var_os("PATH").as_deref()).is_some();
+    let around = Around { has_pyxdg: has_pyxdg(), has: &has, i3_config: &|told| i3_config(told, xdg::variable) };
+    match wanted {
+        Autostart::Yes => Ok(()),
+        Autostart::No => Err("session.autostart is \"no\"".to_owned()),
+        Autostart::Auto => {
+            let running: Vec<Running> = processes.into_iter().filter_map(look).collect();
+            started_by(&running, &around).map_or(Ok(()), |who| Err(format!("{who} starts them")))
+        }
+    }
+}
+
+/// The processes of the session in these units.
+pub async fn processes_of(manager: &Manager, units: &[String]) -> Vec<Pid> {
+    let mut pids = Vec::new();
+    for unit in units {
+        pids.extend(manager.processes(unit).await.unwrap_or_default());
+    }
+    pids
+}
+
+/// All processes of this user.
+#[must_use]
+pub fn processes_of_ours() -> Vec<Pid> {
+    let own = nix::unistd::geteuid().as_raw();
+    let of_ours = |entry: std::fs::DirEntry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        (entry.metadata().ok()?.uid() == own).then(|| Pid::from_raw(pid))
+    };
+    std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(of_ours).collect()
+}
+
+/// Who of these starts the autostart programs; `None` if nobody does. Pure but for what it is handed.
+fn started_by(running: &[Running], around: &Around<'_>) -> Option<String> {
+    running.iter().find(|process| starts(process, around)).map(|process| process.name.clone())
+}
+
+fn starts(process: &Running, around: &Around<'_>) -> bool {
+    match process.name.as_str() {
+        name if SESSION_MANAGERS.contains(&name) || STARTERS.contains(&name) => true,
+        // openbox-session: openbox --startup "/usr/lib/…/openbox-autostart OPENBOX".
+        "openbox" => {
+            around.has_pyxdg && process.arguments.iter().any(|argument| argument.contains("openbox-autostart"))
+        }
+        "i3" => i3_calls_dex(&(around.i3_config)(option(&process.arguments, "-c")), around.has),
+        _ => false,
+    }
+}
+
+/// The value of an option that is followed by one.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(at + 1).map(String::as_str)
+}
+
+/// Whether a configuration of i3 executes dex for autostart entries, and dex is installed: `exec --no-startup-id dex
+/// --autostart --environment i3`, as it comes.
+fn i3_calls_dex(config: &str, has: impl Fn(&str) -> bool) -> bool {
+    config.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let is_exec = words.next().is_some_and(|first| first == "exec" || first == "exec_always");
+        let words: Vec<&str> = words.collect();
+        let calls = words.iter().any(|word| ["dex", "dex-autostart"].contains(word) && has(word));
+        is_exec && calls && words.iter().any(|word| ["-a", "--autostart"].contains(word))
+    })
+}
+
+fn look(pid: Pid) -> Option<Running> {
+    let name = small_file::text(format!("/proc/{pid}/comm").as_ref()).ok()?;
+    let arguments = small_file::text(format!("/proc/{pid}/cmdline").as_ref()).unwrap_or_default();
+    Some(Running { name: name.trim_end().to_owned(), arguments: arguments.split('\0').map(str::to_owned).collect() })
+}
+
+fn has_pyxdg() -> bool {
+    let is_there = |pattern: &&str| match pattern.split_once(".*") {
+        None => Path::new(pattern).exists(),
+        // One directory for each version of Python.
+        Some((prefix, rest)) => {
+            let directory = Path::new(prefix).parent().unwrap_or(Path::new("/"));
+            let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+            let rest = rest.trim_start_matches('/');
+            entries
+                .map(|entry| entry.path())
+                .any(|path| path.to_string_lossy().starts_with(prefix) && path.join(rest).exists())
+        }
+    };
+    PYXDG.iter().any(is_there)
+}
+
+/// The text of the file that i3 reads (i3's user's guide, "Configuring i3"); empty if there is none.
+fn i3_config(told: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> String {
+    let home = variable("HOME").map(PathBuf::from);
+    let places = match told {
+        Some(path) => vec![PathBuf::from(path)],
+        None => {
+            let own = xdg::CONFIGURATION.own(&variable).map(|path| path.join("i3/config"));
+            let everybodys = xdg::CONFIGURATION.everybodys(&variable).into_iter().map(|path| path.join("i3/config"));
+            let old = home.map(|home| home.join(".i3/config"));
+            own.into_iter().chain(old).chain(everybodys).chain([PathBuf::from("/etc/i3/config")]).collect()
+        }
+    };
+    places.iter().find_map(|path| small_file::text(path).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Around, Running, started_by};
+
+    const STOCK: &str = "# i3 config file (v4)\nfont pango:monospace 8\n\
+        # xss-lock grabs a logind suspend inhibit lock\n\
+        exec --no-startup-id xss-lock --transfer-sleep-lock -- i3lock --nofork\n\
+        exec --no-startup-id dex --autostart --environment i3\n";
+
+    fn who(processes: &[&[&str]], installed: &[&str], config: &str) -> Option<String> {
+        let running: Vec<Running> = processes
+            .iter()
+            .map(|words| Running {
+                name: words[0].chars().take(15).collect(),
+                arguments: words.iter().map(|&word| word.to_owned()).collect(),
+            })
+            .collect();
+        let around = Around {
+            has_pyxdg: installed.contains(&"pyxdg"),
+            has: &|name| installed.contains(&name),
+            i3_config: &|told| if told == Some("other") { String::new() } else { config.to_owned() },
+        };
+        started_by(&running, &around)
+    }
+
+    #[test]
+    fn those_who_start_them_are_known() {
+        let session: &[&str] = &["openbox", "--startup", "/usr/lib/x86_64-linux-gnu/openbox-autostart OPENBOX"];
+        let dex = &["dex"][..];
+        for (processes, installed, config, expected) in [
+            (&[&["openbox"][..]][..], &["pyxdg", "dex"][..], "", None),
+            (&[session], &["pyxdg"], "", Some("openbox")),
+            // Its script says "ImportError: No module named xdg" then.
+            (&[session], &[], "", None),
+            (&[&["i3"]], dex, STOCK, Some("i3")),
+            (&[&["i3"]], &[], STOCK, None),
+            (&[&["i3"]], dex, "# exec dex --autostart\nexec dex --version\nbindsym x exec dex -a\n", None),
+            (&[&["i3"]], dex, "exec_always --no-startup-id dex -a -s ~/.config/autostart\n", Some("i3")),
+            (&[&["i3", "-c", "other"]], dex, STOCK, None),
+            (&[&["sh", "/home/ada/.xinitrc"], &["xfce4-session"], &["xfwm4"]], &[], "", Some("xfce4-session")),
+            (&[&["cinnamon-session", "--session", "cinnamon"]], &[], "", Some("cinnamon-sessio")),
+            (&[&["bspwm"], &["dex", "-a"]], dex, "", Some("dex")),
+            (&[], dex, STOCK, None),
+        ] {
+            assert_eq!(who(processes, installed, config).as_deref(), expected, "{processes:?} {installed:?}");
+        }
+    }
+}
