@@ -48,7 +48,7 @@ pub fn names(current: &str, session: &str) -> Vec<String> {
 /// Takes directories and names, and returns what there is: in each directory, for each name, the file NAME and those in
 /// NAME.d by their names.
 ///
-/// Of NAME.d, what begins with a dot and what ends in `~` is passed over. Where there are no directories, this costs one
+/// Of NAME.d, what a program or a person has put aside is passed over ([`is_aside`]). Where there are no directories, this costs one
 /// look at each.
 #[must_use]
 pub fn find(directories: &[PathBuf], names: &[String]) -> EnvironmentFiles {
@@ -78,14 +78,29 @@ impl EnvironmentFiles {
 
 fn dropped_in(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let counts = |name: &OsStr| {
-        let bytes = name.as_encoded_bytes();
-        !bytes.starts_with(b".") && !bytes.ends_with(b"~")
-    };
     let mut names: Vec<OsString> =
-        entries.flatten().map(|entry| entry.file_name()).filter(|name| counts(name)).collect();
+        entries.flatten().map(|entry| entry.file_name()).filter(|name| !is_aside(name)).collect();
     names.sort();
     names.into_iter().map(|name| directory.join(name)).collect()
+}
+
+/// Endings of what editors, package managers, version control and people put aside, in small letters: dpkg's and ucf's
+/// (`dpkg-*`, `ucf-*`), rpm's, pacman's, and what is written by hand. They are systemd's (`hidden_or_backup_file` in
+/// basic/path-util.c), and some more that people use.
+const ASIDE: [&str; 24] = [
+    "bak", "backup", "old", "orig", "save", "saved", "new", "tmp", "temp", "swp", "swo", "rej", "broken", "disabled",
+    "disable", "off", "inactive", "rpmnew", "rpmsave", "rpmorig", "pacnew", "pacsave", "pacorig", "example",
+];
+
+/// Whether a file is put aside by its name, and not meant: it begins with a dot, ends in `~`, or has one of the endings
+/// of what is put aside.
+fn is_aside(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    let ending = name.to_str().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
+    let by_ending = |ending: &str| {
+        ASIDE.contains(&ending) || ["dpkg-", "ucf-"].iter().any(|beginning| ending.starts_with(beginning))
+    };
+    bytes.starts_with(b".") || bytes.ends_with(b"~") || ending.is_some_and(|ending| by_ending(&ending))
 }
 
 #[cfg(test)]
@@ -139,8 +154,14 @@ mod tests {
             "a/env",
             "a/env.d/2",
             "a/env.d/10",
+            "a/env.d/20.sh",
             "a/env.d/.hidden",
             "a/env.d/2~",
+            "a/env.d/5.broken",
+            "a/env.d/5.disabled",
+            "a/env.d/5.sh.BAK",
+            "a/env.d/5.dpkg-dist",
+            "a/env.d/5.pacnew",
             "a/env-other",
             "b/env-i3",
             "b/env-i3.d/x",
@@ -150,7 +171,8 @@ mod tests {
         nix::unistd::mkfifo(&dir.path("a/env-i3"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::os::unix::fs::symlink("gone", dir.path("a/env.d/3")).unwrap();
         let found = find(&["a", "missing", "b"].map(|name| dir.path(name)), &names("i3", "i3"));
-        let expected = ["a/env", "a/env.d/10", "a/env.d/2", "b/env-i3", "b/env-i3.d/x"].map(|name| dir.path(name));
+        let expected = ["a/env", "a/env.d/10", "a/env.d/2", "a/env.d/20.sh", "b/env-i3", "b/env-i3.d/x"]
+            .map(|name| dir.path(name));
         assert_eq!(shown(&found.files), shown(&expected));
         assert_eq!(found.unreadable, []);
         if !nix::unistd::geteuid().is_root() {

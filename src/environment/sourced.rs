@@ -1,19 +1,20 @@
 //! The environment files, read by a shell: `/bin/sh`, because that is what they are written for.
 //!
 //! One shell reads all of them, one after the other. After each it writes its whole environment into a pipe, so that a
-//! file that ends the shell, or never comes back, takes nothing from those before it.
+//! file that ends the shell, or never comes back, takes nothing from those before it; and another shell reads those after
+//! it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::subprocess::{Output, Streams, run};
-use crate::text::{one_line, quoted};
+use crate::text::{self, quoted};
 
 /// Written behind an environment that is whole. Each of a variable has an equals sign.
 const WHOLE: &[u8] = b"whole";
@@ -26,24 +27,47 @@ pub type Variables = Vec<(OsString, OsString)>;
 pub struct Sourced {
     /// The environment after the last file that was read to its end; the given one if none was.
     pub environment: Variables,
-    /// Why not all were. One line.
-    pub problem: Option<String>,
+    /// Which were not, and why. One line each.
+    pub problems: Vec<String>,
 }
+
+/// A file that does not come back costs the deadline. More than so many would keep a person from the session.
+const MOST_HANGS: usize = 2;
 
 /// Takes the files and the environment to begin with, and returns what the files make of it.
 ///
 /// What the files write goes to our standard error; there is nothing to read for them.
-pub async fn source(files: &[PathBuf], environment: Variables, deadline: Duration) -> Sourced {
-    match run(shell(files, &environment), Streams::Output, Instant::now() + deadline).await {
-        Ok(Output { said, end }) => {
-            let (read, last) = last_whole(&said);
-            let problem = (read < files.len()).then(|| describe(files, read, end, deadline));
-            Sourced { environment: last.unwrap_or(environment), problem }
+pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Duration) -> Sourced {
+    let (mut problems, mut hangs, mut rest) = (Vec::new(), 0, files);
+    while !rest.is_empty() {
+        match run(shell(rest, &environment), Streams::Output, Instant::now() + deadline).await {
+            Ok(Output { said, end }) => {
+                let (read, last) = last_whole(&said);
+                environment = last.unwrap_or(environment);
+                let Some(broken) = rest.get(read) else { break };
+                problems.push(describe(broken, end, deadline));
+                hangs += usize::from(end.is_none());
+                rest = &rest[read + 1..];
+            }
+            Err(error) => {
+                problems.push(format!("{} not read: /bin/sh cannot be run: {error}", listed(rest)));
+                break;
+            }
         }
-        Err(error) => {
-            let problem = format!("the environment files are not read: /bin/sh cannot be run: {error}");
-            Sourced { environment, problem: Some(problem) }
+        if hangs == MOST_HANGS && !rest.is_empty() {
+            problems.push(format!("{} not read, since {MOST_HANGS} before did not come back", listed(rest)));
+            break;
         }
+    }
+    Sourced { environment, problems }
+}
+
+/// Files as the beginning of a sentence.
+fn listed(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| text::path(file)).collect();
+    match names.as_slice() {
+        [one] => format!("the environment file {one} is"),
+        all => format!("the environment files {} are", all.join(", ")),
     }
 }
 
@@ -87,8 +111,8 @@ pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
     (count, last)
 }
 
-fn describe(files: &[PathBuf], read: usize, end: Option<ExitStatus>, deadline: Duration) -> String {
-    let file = files.get(read).map(|file| file.display().to_string()).unwrap_or_default();
+fn describe(file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String {
+    let file = text::path(file);
     let what = match end {
         None => format!("is not done after {} s (deadlines.environment_files)", deadline.as_secs_f32()),
         Some(status) => match (status.code(), status.signal()) {
@@ -97,10 +121,7 @@ fn describe(files: &[PathBuf], read: usize, end: Option<ExitStatus>, deadline: D
             (None, signal) => format!("ends the shell by signal {}", signal.unwrap_or_default()),
         },
     };
-    let rest: Vec<String> = files.iter().skip(read + 1).map(|file| file.display().to_string()).collect();
-    let rest =
-        if rest.is_empty() { String::new() } else { format!(", nor what is read after it, {}", rest.join(", ")) };
-    one_line(&format!("the environment file {file} {what}: it does not count{rest}; try it: sh -x {file}"))
+    format!("the environment file {file} {what}, so it does not count; try it: sh -x {}", text::shell_word(&file))
 }
 
 #[cfg(test)]
@@ -109,7 +130,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     /// Reads files with these texts, named `0`, `1` and so on, and returns the variables that begin with `T_`, and the
-    /// problem without the directory's name.
+    /// problems without the directory's name.
     fn sourced(texts: &[&str], seconds: f64) -> (String, Option<String>) {
         let dir = TestDir::new();
         std::fs::create_dir(dir.path("it's")).unwrap();
@@ -129,8 +150,9 @@ mod tests {
             .map(|(name, value)| format!("{}={}", name.display(), value.display()))
             .collect();
         found.sort();
-        let problem = sourced.problem.map(|problem| problem.replace(&format!("{}/", dir.path("it's").display()), ""));
-        (found.join(" "), problem)
+        let place = format!("{}/", dir.path("it's").display());
+        let problems: Vec<String> = sourced.problems.iter().map(|problem| problem.replace(&place, "")).collect();
+        (found.join(" "), (!problems.is_empty()).then(|| problems.join("\n")))
     }
 
     #[test]
@@ -157,25 +179,25 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_ends_the_shell_takes_nothing_from_those_before_it() {
+    fn a_file_that_ends_the_shell_costs_only_itself() {
         let good = "export T_B=1";
         for (bad, part) in [
-            (
-                "export T_C=1; exit 3",
-                "1 ends the shell with status 3: it does not count, nor what is read after it, 2; ",
-            ),
-            ("exit", "1 ends the shell: it does not count"),
+            ("export T_C=1; exit 3", "1 ends the shell with status 3, so it does not count; try it: sh -x "),
+            ("exit", "1 ends the shell, so it does not count"),
             ("if", "1 ends the shell with status 2"),
             (": ${T_NONE:?}", "1 ends the shell with status"),
             ("set -e; false", "1 ends the shell with status 1"),
             ("kill -9 $$", "1 ends the shell by signal 9"),
-            ("exec true", "1 ends the shell: "),
+            ("exec true", "1 ends the shell, "),
         ] {
             let (found, problem) = sourced(&[good, bad, "export T_D=1"], 60.0);
             let problem = problem.unwrap();
             assert!(problem.starts_with(&format!("the environment file {part}")), "{bad}: {problem}");
-            assert_eq!(found, "T_A=a T_B=1", "{bad}");
+            assert_eq!(found, "T_A=a T_B=1 T_D=1", "{bad}");
         }
+        let (found, problems) = sourced(&["exit 1", good, "exit 2", "export T_D=$T_B"], 60.0);
+        assert_eq!(found, "T_A=a T_B=1 T_D=1");
+        assert_eq!(problems.unwrap().lines().count(), 2);
     }
 
     #[test]
@@ -187,6 +209,10 @@ mod tests {
             assert!(problem.starts_with("the environment file 1 is not done after 0.3 s"), "{bad}: {problem}");
             assert_eq!(found, "T_A=a T_B=1");
         }
+        let hang = "sleep 600";
+        let (found, problems) = sourced(&[hang, "export T_B=1", hang, "export T_C=1", hang], 0.3);
+        assert_eq!(found, "T_A=a T_B=1");
+        assert!(problems.unwrap().ends_with("files 3, 4 are not read, since 2 before did not come back"));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 

@@ -57,7 +57,7 @@ pub async fn exported(
     given.insert("XDG_SESSION_TYPE".into(), "x11".into());
     let deadline = config.deadlines.environment_files;
     let sourced = sourced::source(&found.files, given.into_iter().collect(), deadline).await;
-    if let Some(problem) = &sourced.problem {
+    for problem in &sourced.problems {
         tracing::warn!("{problem}");
     }
     let sourced = sourced.environment;

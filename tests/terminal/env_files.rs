@@ -62,15 +62,18 @@ fn a_file_that_fails_or_hangs_is_named_and_keeps_nobody_out() {
     writes(&case, "env", "export GOOD=1\n");
     let desk = Desk::at_prompt_in(case);
     for (bad, words) in [
-        ("export BAD=1; exit 7", ["env.d/1 ends the shell with status 7", "nor what is read after it", "sh -x"]),
+        ("export BAD=1; exit 7", ["env.d/1 ends the shell with status 7", "it does not count", "sh -x"]),
         ("if true; then export BAD=1", ["env.d/1 ends the shell with status 2", "it does not count", "sh -x"]),
         ("export BAD=1; sleep 1000", ["env.d/1 is not done after 1 s", "deadlines.environment_files", "sh -x"]),
     ] {
         writes(&desk, "env.d/1", bad);
         writes(&desk, "env.d/2", "export LATER=1\n");
+        for aside in ["broken", "disabled", "bak", "dpkg-dist"] {
+            writes(&desk, &format!("env.d/1.{aside}"), "export BAD=1\nexit 1\n");
+        }
         desk.starts("-- openbox --sm-disable");
         let during = desk.environment();
-        assert_eq!(during.values(["GOOD", "BAD", "LATER"]), [Some("1"), None, None], "{bad}");
+        assert_eq!(during.values(["GOOD", "BAD", "LATER"]), [Some("1"), None, Some("1")], "{bad}");
         assert_eq!(desk.root("pgrep -x sleep").stdout, "", "{bad}");
         desk.quits_openbox();
         desk.ended(0).says(&words);
