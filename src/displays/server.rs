@@ -128,12 +128,12 @@ pub struct ServerLine<'a> {
 }
 
 impl ServerLine<'_> {
-    /// The arguments, the name first.
+    /// The arguments, the program's path first, by which those find it who look into the list of processes.
     ///
     /// [`ALWAYS`] has its reasons beside it.
     #[must_use]
     pub fn arguments(&self, program: &Program) -> Vec<String> {
-        let name = program.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = program.path.to_string_lossy().into_owned();
         let (size, depth) = (self.size, self.depth);
         let mut arguments = vec![name, self.display.to_string()];
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
@@ -197,10 +197,13 @@ mod tests {
         let common = "-noreset -nolisten tcp -nolisten local -displayfd 4 -auth /a";
         assert_eq!(
             line(ServerKind::Xvfb, &["-ardelay", "9"]),
-            format!("X :7 -screen 0 1280x1024x24 {common} -ardelay 9")
+            format!("/usr/bin/X :7 -screen 0 1280x1024x24 {common} -ardelay 9")
         );
-        assert_eq!(line(ServerKind::Xephyr, &[]), format!("X :7 -screen 1280x1024x24 -title display :7 {common}"));
-        let vnc = format!("X :7 -geometry 1280x1024 -depth 24 {common}");
+        assert_eq!(
+            line(ServerKind::Xephyr, &[]),
+            format!("/usr/bin/X :7 -screen 1280x1024x24 -title display :7 {common}")
+        );
+        let vnc = format!("/usr/bin/X :7 -geometry 1280x1024 -depth 24 {common}");
         let by_socket = "-rfbport -1 -rfbunixpath /v -rfbunixmode 0600 -SecurityTypes None";
         assert_eq!(line(ServerKind::Xvnc, &["-AlwaysShared"]), format!("{vnc} {by_socket} -AlwaysShared"));
     }

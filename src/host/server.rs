@@ -60,7 +60,7 @@ impl Plan {
             // Each time: the manager may have bound the path anew.
             open_to_others(self.display)?;
         }
-        let arguments = server::arguments(self.display, &self.seat, &self.authority, &self.extra)?;
+        let arguments = server::arguments(&self.program, self.display, &self.seat, &self.authority, &self.extra)?;
         let environment = environment()?;
         let program = CString::new(self.program.as_os_str().as_bytes())?;
         let listeners: Vec<_> = listeners.iter().map(AsFd::as_fd).collect();

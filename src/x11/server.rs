@@ -76,8 +76,10 @@ fn usable(path: &Path) -> Result<(), &'static str> {
 /// (os/spawn.rs).
 pub const ALWAYS: [&str; 8] = ["-noreset", "-nolisten", "tcp", "-nolisten", "local", "-displayfd", "4", "-auth"];
 
-/// The server's arguments, its name first (Xserver(1), Xorg(1)).
+/// The server's arguments, its path first (Xserver(1), Xorg(1)).
 ///
+/// - the path and not the name, as below startx: what looks for a server in the list of processes, like `x11vnc -findauth`,
+///   knows it by that;
 /// - `vtN -keeptty` where there is a VT: without the number an unprivileged server cannot find it, and without
 ///   `-keeptty` it neither uses logind nor keeps the controlling terminal (linux_parse_vt_settings,
 ///   systemd_logind_init);
@@ -94,23 +96,25 @@ pub const ALWAYS: [&str; 8] = ["-noreset", "-nolisten", "tcp", "-nolisten", "loc
 /// # Errors
 /// An argument contains a NUL byte.
 pub fn arguments(
+    program: &Path,
     display: Display,
     seat: &Seat,
     authority: &Path,
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
-    assemble(display, seat, authority, &log_arguments(display, extra), extra)
+    assemble(program, display, seat, authority, &log_arguments(display, extra), extra)
 }
 
 /// As [`arguments`], with those for the log.
 fn assemble(
+    program: &Path,
     display: Display,
     seat: &Seat,
     authority: &Path,
     log: &[OsString],
     extra: &[String],
 ) -> Result<Vec<CString>, std::ffi::NulError> {
-    let mut arguments: Vec<OsString> = vec!["Xorg".into(), display.to_string().into()];
+    let mut arguments: Vec<OsString> = vec![program.into(), display.to_string().into()];
     if let Some(vt) = seat.vt {
         arguments.extend([format!("vt{vt}").into(), "-keeptty".into()]);
     }
@@ -202,16 +206,17 @@ mod tests {
         let extra = ["-dpi".to_owned(), "96".to_owned()];
         let line = |seat: &str, vt| {
             let seat = Seat::new(seat.to_owned(), vt).unwrap();
-            let arguments = assemble(display, &seat, Path::new("/run/a"), &[], &extra).unwrap();
+            let arguments =
+                assemble(Path::new("/usr/lib/xorg/Xorg"), display, &seat, Path::new("/run/a"), &[], &extra).unwrap();
             arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(
             line("seat0", Some(7)),
-            "Xorg :1 vt7 -keeptty -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
+            "/usr/lib/xorg/Xorg :1 vt7 -keeptty -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
         );
         assert_eq!(
             line("seat1", None),
-            "Xorg :1 -seat seat1 -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
+            "/usr/lib/xorg/Xorg :1 -seat seat1 -noreset -nolisten tcp -nolisten local -displayfd 4 -auth /run/a -dpi 96"
         );
     }
 
@@ -224,7 +229,9 @@ mod tests {
         {
             let seat = Seat::new(seat.to_owned(), vt).unwrap();
             let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
-            let line = assemble(Display::parse(":0").unwrap(), &seat, authority, &[], extra).unwrap();
+            let line =
+                assemble(Path::new("/usr/lib/xorg/Xorg"), Display::parse(":0").unwrap(), &seat, authority, &[], extra)
+                    .unwrap();
             let line: Vec<&str> = line.iter().map(|argument| argument.to_str().unwrap()).collect();
             text += &format!("{seat}: {line:?}\n");
         }

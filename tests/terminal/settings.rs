@@ -27,7 +27,7 @@ print(*[k[\"value\"] for k in json.load(sys.stdin) if k[\"key\"] in (\"server.dp
          --ready started -- openbox --sm-disable",
     );
     let line = desk.root("ps -ww -o args= -C Xorg").ok().stdout;
-    assert!(line.starts_with("Xorg :3 vt1 "), "{line}");
+    assert!(line.starts_with("/usr/lib/xorg/Xorg :3 vt1 "), "{line}");
     assert!(line.trim_end().ends_with(" -dpi 96 -ardelay 300 -arinterval 40 -background none"), "{line}");
     desk.with_display("xdpyinfo | grep -F 'resolution:    96x96 dots per inch'").ok();
     desk.quits_openbox();
