@@ -48,6 +48,81 @@ pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, St
             return Err(TOO_LONG.to_owned());
         }
     }
+    checked(arguments)
+}
+
+/// As [`command`], of a value that departs from the specification: as display managers read it, which is as a shell splits
+/// words (`g_shell_parse_argv` of GLib), with what is not a field code left as it is.
+///
+/// # Errors
+/// Not even a shell could read it.
+pub(super) fn command_as_shells_read_it(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
+    let mut arguments = Vec::new();
+    for word in shell_words(value)? {
+        // Where the specification cannot say what a code means, nothing is lost by leaving it.
+        let mut expanded = Vec::new();
+        let word = ExecWord { text: word, quoted: false };
+        match expand(&word, fields, &mut false, &mut expanded) {
+            Ok(()) => arguments.extend(expanded),
+            Err(why) if why == TOO_LONG => return Err(why),
+            Err(_) => arguments.push(word.text),
+        }
+        if arguments.iter().map(|argument| argument.len() + 1).sum::<usize>() > LONGEST {
+            return Err(TOO_LONG.to_owned());
+        }
+    }
+    checked(arguments)
+}
+
+/// Splits into words as a shell does, and undoes its quoting; nothing is expanded.
+fn shell_words(value: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' | '\n' => words.extend(word.take()),
+            '#' if word.is_none() => {
+                characters.by_ref().find(|&character| character == '\n');
+            }
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next() {
+                        Some('\'') => break,
+                        Some(other) => word.push(other),
+                        None => return Err("a quote is opened and not closed".to_owned()),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match characters.next() {
+                        Some('"') => break,
+                        Some('\\') => match characters.peek() {
+                            Some(escaped) if ESCAPED.contains(escaped) => word.extend(characters.next()),
+                            _ => word.push('\\'),
+                        },
+                        Some(other) => word.push(other),
+                        None => return Err("a quote is opened and not closed".to_owned()),
+                    }
+                }
+            }
+            '\\' => match characters.next() {
+                Some('\n') => {}
+                Some(escaped) => word.get_or_insert_default().push(escaped),
+                None => return Err("a backslash is the last character".to_owned()),
+            },
+            other => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// What holds for every command line.
+fn checked(arguments: Vec<String>) -> Result<Vec<String>, String> {
     let Some(program) = arguments.first().filter(|program| !program.is_empty()) else {
         return Err("the command line is empty".to_owned());
     };

@@ -74,6 +74,8 @@ pub struct DesktopEntry {
     pub desktop_names: Vec<String>,
     /// `Exec`: the program and its arguments.
     pub command: Vec<String>,
+    /// Where `Exec` departs from the specification, and how; it is read as display managers read it then.
+    pub departure: Option<BrokenEntry>,
     /// The actions that `Actions` lists, in its order.
     pub actions: Vec<EntryAction>,
 }
@@ -128,13 +130,18 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
         }
         None => Vec::new(),
     };
+    let (command, departure) = match reader.command(fields) {
+        Ok(command) => (command, None),
+        Err(broken) => (reader.command_as_shells_read_it(fields).map_err(|()| broken.clone())?, Some(broken)),
+    };
     Ok(Some(DesktopEntry {
         comment: reader.localised("Comment")?.filter(|comment| !comment.is_empty()),
         no_display: flag(main, "NoDisplay")?,
         try_exec: reader.string("TryExec")?.filter(|program| !program.is_empty()),
         directory: reader.directory()?,
         desktop_names: reader.desktop_names()?,
-        command: reader.command(fields)?,
+        command,
+        departure,
         actions,
         name,
     }))
@@ -228,5 +235,11 @@ impl Reader<'_> {
     fn command(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, BrokenEntry> {
         let value = self.group.get("Exec", None)?.ok_or_else(|| self.missing("Exec"))?;
         exec::command(&value.string()?, fields).map_err(|why| BrokenEntry::at(value.line, format!("Exec: {why}")))
+    }
+
+    /// As [`command`](Self::command), of what departs from the specification.
+    fn command_as_shells_read_it(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, ()> {
+        let value = self.group.get("Exec", None).ok().flatten().ok_or(())?;
+        exec::command_as_shells_read_it(&value.string().map_err(|_| ())?, fields).map_err(|_| ())
     }
 }

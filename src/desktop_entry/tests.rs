@@ -12,9 +12,38 @@ fn read(text: impl AsRef<[u8]>) -> Result<Option<DesktopEntry>, BrokenEntry> {
 }
 
 fn exec(value: &str) -> Result<Vec<String>, String> {
-    read(file(&format!("Icon=ic on\nExec={value}")))
-        .map(|entry| entry.unwrap().command)
-        .map_err(|broken| broken.to_string())
+    let entry = read(file(&format!("Icon=ic on\nExec={value}"))).map_err(|broken| broken.to_string())?.unwrap();
+    entry.departure.map_or(Ok(entry.command), |departure| Err(departure.to_string()))
+}
+
+/// What display managers start although it departs from the specification.
+#[test]
+fn command_lines_that_depart_from_the_specification_are_read_as_by_a_shell() {
+    let cases: [(&str, Option<&[&str]>); 12] = [
+        ("sh -c 'exec openbox'", Some(&["sh", "-c", "exec openbox"])),
+        (r#"sh -c "exec $WM""#, Some(&["sh", "-c", "exec $WM"])),
+        (r#"wm a"b c"'d e'"#, Some(&["wm", "ab cd e"])),
+        (r"wm a\\ b", Some(&["wm", "a b"])),
+        (r#"wm 'x' "a\\b\\"c""#, Some(&["wm", "x", r#"a\b"c"#])),
+        ("wm ~/x a;b # all", Some(&["wm", "~/x", "a;b"])),
+        ("wm %x '%c x'", Some(&["wm", "%x", "A x"])),
+        ("wm ''  %f 'x'", Some(&["wm", "", "x"])),
+        ("wm 'x", None),
+        (r#"wm "x"#, None),
+        (r"wm x\\", None),
+        ("A='b' wm", None),
+    ];
+    for (value, expected) in cases {
+        let read = read(file(&format!("Exec={value}")));
+        match expected {
+            Some(words) => {
+                let entry = read.unwrap().unwrap();
+                assert_eq!(entry.command, words, "{value}");
+                assert!(entry.departure.unwrap().to_string().starts_with("line 4: Exec: "), "{value}");
+            }
+            None => assert!(read.unwrap_err().to_string().starts_with("line 4: Exec: "), "{value}"),
+        }
+    }
 }
 
 /// The cases of "The Exec key", each with what the specification says of it.

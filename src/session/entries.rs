@@ -11,6 +11,9 @@ use crate::xdg;
 
 /// How deep a subdirectory counts. The specification allows them; no distribution has any.
 const DEPTH: usize = 3;
+/// What display managers take for the distribution's own session where an entry says it: LightDM's lightdm-xsession has
+/// `Exec=default`.
+pub const DEFAULT: &str = "default";
 /// More than this in one directory were not put there for us.
 const ENOUGH: usize = 1000;
 
@@ -130,6 +133,13 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
         }
     };
     let name = arguments.first().map(String::as_str).unwrap_or_default();
+    if arguments == [DEFAULT] && around.find(name).is_none() {
+        let program = super::services::default_program(around).ok_or(
+            "it is what this system starts by default, and that is nothing: /etc/X11/Xsession finds no ~/.xsession, no \
+             session manager and no window manager",
+        )?;
+        return Ok(Runnable { arguments: vec![program.to_string_lossy().into_owned()], program });
+    }
     let program = around.find(name);
     let program = program.ok_or_else(|| format!("there is no program {name} (Exec)"))?;
     if let Some(directory) = entry.directory.as_ref().filter(|directory| !Path::new(directory).is_dir()) {

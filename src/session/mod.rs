@@ -24,13 +24,26 @@ pub use named::named as choose_named;
 use named::named;
 pub use request::SessionRequest;
 pub use services::rescue;
-use services::{xinitrc, xsession};
+use services::{startup_file, xsession};
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// A command, which becomes a transient service.
-    Command(transient::Service),
+    Command {
+        /// The service.
+        service: transient::Service,
+        /// What it is called in the environment.
+        desktop: Desktop,
+    },
+    /// A startup file, `~/.xinitrc` for one, which becomes a transient service. What its last command is called, nobody
+    /// knows beforehand.
+    StartupFile {
+        /// The service.
+        service: transient::Service,
+        /// What people read: the file and its arguments.
+        what: String,
+    },
     /// An entry of an xsessions directory, whose command becomes a transient service.
     Entry {
         /// The service.
@@ -57,6 +70,13 @@ pub struct Desktop {
     pub decides: bool,
 }
 
+impl Desktop {
+    /// What is called by one name, which the login may overrule.
+    fn named(name: String) -> Self {
+        Self { names: vec![name.clone()], session: name, decides: false }
+    }
+}
+
 /// Well-known window managers, for the hint when nothing is set up.
 const KNOWN: [&str; 12] =
     ["openbox", "i3", "awesome", "bspwm", "herbstluftwm", "icewm", "fluxbox", "xmonad", "qtile", "dwm", "fvwm3", "twm"];
@@ -66,33 +86,38 @@ impl Choice {
     #[must_use]
     pub fn units(&self) -> Vec<String> {
         match self {
-            Self::Command(service) | Self::Entry { service, .. } => vec![service.name.clone()],
+            Self::Command { service, .. } | Self::StartupFile { service, .. } | Self::Entry { service, .. } => {
+                vec![service.name.clone()]
+            }
             Self::Unit(unit) => vec![unit.clone()],
             Self::Wanted(units) => units.clone(),
         }
     }
 
-    /// What the session is called: as its entry says, or by the name of the program, or of the unit without its suffix.
+    /// What the session is called: as its entry says, or by the name of the program, or of the unit without its suffix;
+    /// `None` where that is not known.
     #[must_use]
     pub fn desktop(&self) -> Option<Desktop> {
         let stem = |unit: &String| unit.rsplit_once('.').map(|(name, _)| name.to_owned());
         let name = match self {
-            Self::Command(service) => service.program.file_name().map(|name| name.to_string_lossy().into_owned()),
-            Self::Entry { desktop, .. } => return Some(desktop.clone()),
+            Self::Command { desktop, .. } | Self::Entry { desktop, .. } => return Some(desktop.clone()),
+            Self::StartupFile { .. } => None,
             Self::Unit(unit) => stem(unit),
             Self::Wanted(units) => match units.as_slice() {
                 [unit] => stem(unit),
                 _ => None,
             },
         }?;
-        Some(Desktop { names: vec![name.clone()], session: name, decides: false })
+        Some(Desktop::named(name))
     }
 
     /// The service that is made for it, if one is.
     #[must_use]
     pub fn service(&self) -> Option<&transient::Service> {
         match self {
-            Self::Command(service) | Self::Entry { service, .. } => Some(service),
+            Self::Command { service, .. } | Self::StartupFile { service, .. } | Self::Entry { service, .. } => {
+                Some(service)
+            }
             Self::Unit(_) | Self::Wanted(_) => None,
         }
     }
@@ -101,8 +126,8 @@ impl Choice {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::Command(service) => service.arguments.join(" "),
-            Self::Entry { what, .. } => what.clone(),
+            Self::Command { service, .. } => service.arguments.join(" "),
+            Self::StartupFile { what, .. } | Self::Entry { what, .. } => what.clone(),
             Self::Unit(unit) => unit.clone(),
             Self::Wanted(units) => units.join(", "),
         }
@@ -116,6 +141,8 @@ pub struct Surroundings {
     pub path: Option<std::ffi::OsString>,
     /// `$HOME`.
     pub home: Option<PathBuf>,
+    /// `$XINITRC`, if it leads to a file (startx(1)).
+    pub xinitrc: Option<PathBuf>,
     /// The xsessions directories, the one that counts most first.
     pub xsessions: Vec<PathBuf>,
     /// The language to read names in.
@@ -128,7 +155,9 @@ impl Surroundings {
     pub fn from_env() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let xsessions = entries::directories(xdg::variable);
-        Self { path: std::env::var_os("PATH"), home, xsessions, locale: Locale::from_env() }
+        let xinitrc = std::env::var_os("XINITRC").and_then(|path| std::path::absolute(path).ok());
+        let xinitrc = xinitrc.filter(|path| path.is_file());
+        Self { path: std::env::var_os("PATH"), home, xinitrc, xsessions, locale: Locale::from_env() }
     }
 
     /// As before, but for a `PATH` that is not there, as in a system unit that knows no shell's: the user manager's.
@@ -146,10 +175,11 @@ impl Surroundings {
         program::find(OsStr::new(word), self.path.as_deref())
     }
 
-    /// Where `~/.xinitrc` is, or would be.
+    /// Where `~/.xinitrc` is, or would be; or what `$XINITRC` names in its place, as for startx(1).
     #[must_use]
     pub fn xinitrc(&self) -> PathBuf {
-        self.home.as_deref().unwrap_or(Path::new("~")).join(".xinitrc")
+        let own = || self.home.as_deref().unwrap_or(Path::new("~")).join(".xinitrc");
+        self.xinitrc.clone().unwrap_or_else(own)
     }
 }
 
@@ -179,13 +209,13 @@ pub async fn choose(
     }
     let path = around.xinitrc();
     if path.is_file() {
-        return Ok(Choice::Command(xinitrc(&path)));
+        return Ok(startup_file(&path, &[]));
     }
     if let Some(default) = &config.session.default {
         return named(&SessionRequest::parse_default(default, around.home.as_deref()), around, restart, manager).await;
     }
-    if let Some(service) = xsession(around) {
-        return Ok(Choice::Command(service));
+    if let Some(xsession) = xsession(around) {
+        return Ok(xsession);
     }
     Err(NoSession::Nothing { xinitrc: path.display().to_string(), known: installed_ones(around) })
 }
@@ -245,7 +275,7 @@ mod tests {
     /// Surroundings with this `$PATH`, and entries in the directory itself.
     pub(super) fn surroundings(path: OsString, directory: &TestDir) -> Surroundings {
         let xsessions = vec![directory.path("")];
-        Surroundings { path: Some(path), home: None, xsessions, locale: Locale::default() }
+        Surroundings { path: Some(path), home: None, xinitrc: None, xsessions, locale: Locale::default() }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A session that was asked for by name.
 
+use std::path::Path;
+
 use super::entries::{self, Content};
 use super::{Choice, Desktop, NoSession, SessionRequest, Surroundings, offers, request, services};
 use crate::desktop_entry::DesktopEntry;
@@ -27,7 +29,7 @@ pub async fn named(
         // Of a default: "wm.target", which has been looked at.
         SessionRequest::Nothing | SessionRequest::Enabled => Err(NoSession::NothingEnabled),
         SessionRequest::Xinitrc => match around.xinitrc() {
-            path if path.is_file() => Ok(Choice::Command(services::xinitrc(&path))),
+            path if path.is_file() => Ok(services::startup_file(&path, &[])),
             path => Err(NoSession::no_command(&path.to_string_lossy())),
         },
     }
@@ -58,11 +60,40 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
 }
 
 fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
+    if let [word, arguments @ ..] = words
+        && word.contains('/')
+        && let Ok(path) = std::path::absolute(word)
+        && (around.xinitrc.as_ref() == Some(&path) || services::is_startup_file(&path))
+    {
+        return Ok(services::startup_file(&path, arguments));
+    }
     let program = services::program(words, around)?;
     let short = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let desktop = desktop(&short, &program, around);
     let description = format!("{short}, the window manager of this session");
-    let service = services::service(&short, description, program, words.to_vec());
-    Ok(Choice::Command(transient::Service { restart, ..service }))
+    let (program, arguments) = if services::has_interpreter(&program) {
+        (program, words.to_vec())
+    } else {
+        // As a shell would run it.
+        let path = program.to_string_lossy().into_owned();
+        services::by_shell([&[path], words.get(1..).unwrap_or_default()].concat())
+    };
+    let service = services::service(&short, description, program, arguments);
+    Ok(Choice::Command { service: transient::Service { restart, ..service }, desktop })
+}
+
+/// What a command is called: what starts a desktop, like startxfce4, has an entry that says its names.
+fn desktop(short: &str, program: &Path, around: &Surroundings) -> Desktop {
+    let files = entries::scan(&around.xsessions);
+    let said = files.iter().find_map(|file| {
+        let Content::Entry(entry) = entries::read(file, &around.locale) else { return None };
+        let is_it = around.find(entry.command.first()?).as_deref() == Some(program);
+        (is_it && !entry.desktop_names.is_empty()).then(|| (file.id.clone(), entry.desktop_names))
+    });
+    match said {
+        Some((session, names)) => Desktop { names, session, decides: false },
+        None => Desktop::named(short.to_owned()),
+    }
 }
 
 /// A word: an entry's id, else a command, else what an entry calls itself.
@@ -93,16 +124,30 @@ fn entry_choice(
     restart: Option<RestartPolicy>,
 ) -> Result<Choice, NoSession> {
     let what = action.map_or_else(|| file.id.clone(), |action| format!("{}:{action}", file.id));
+    if let Some(departure) = &entry.departure {
+        let path = text::path(&file.path);
+        tracing::warn!("{path} departs from the Desktop Entry Specification, {departure}; it is read as a shell would");
+    }
     let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {
         name: what.clone(),
         path: file.path.clone(),
         why,
     })?;
+    let decided = |names: Vec<String>| Desktop { names, session: file.id.clone(), decides: true };
+    if action.is_none() && entry.command == [entries::DEFAULT] && runnable.arguments != entry.command {
+        let description = format!("{}, what this system starts by default", text::one_line(&entry.name));
+        let service = services::service("xsession", description, runnable.program, runnable.arguments);
+        // Its end is the session's end; and what it is called, it says itself.
+        return Ok(match entry.desktop_names.as_slice() {
+            [] => Choice::StartupFile { service, what },
+            names => Choice::Entry { service, what, desktop: decided(names.to_vec()) },
+        });
+    }
     let names = if entry.desktop_names.is_empty() { vec![file.id.clone()] } else { entry.desktop_names.clone() };
     let description = format!("{}, the session {what}", text::one_line(&entry.name));
     let service = services::service(&file.id, description, runnable.program, runnable.arguments);
     let service = transient::Service { directory: entry.directory.clone(), restart, ..service };
-    Ok(Choice::Entry { service, what, desktop: Desktop { names, session: file.id.clone(), decides: true } })
+    Ok(Choice::Entry { service, what, desktop: decided(names) })
 }
 
 #[cfg(test)]

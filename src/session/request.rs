@@ -50,7 +50,10 @@ impl SessionRequest {
     /// Whether it has asked for a command, and this was chosen for it: not for an entry, a unit, or what is set up.
     #[must_use]
     pub const fn is_command(&self, choice: &Choice) -> bool {
-        matches!((self, choice), (Self::Command(_) | Self::Name(_), Choice::Command(_)))
+        matches!(
+            (self, choice),
+            (Self::Command(_) | Self::Name(_), Choice::Command { .. }) | (Self::Command(_), Choice::StartupFile { .. })
+        )
     }
 
     fn word(word: &str, home: Option<&Path>) -> Self {

@@ -4,10 +4,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{NoSession, Surroundings};
+use super::{Choice, NoSession, Surroundings};
 use crate::attributes::Attributes;
 use crate::manager::{names, transient};
 use crate::program::is_executable;
+use crate::text::one_line;
 
 /// Debian's script (Xsession(5)). It runs `/etc/X11/Xsession.d`, and then `~/.xsession` or the session manager or window
 /// manager of the alternatives system. Other distributions have in this place an xinitrc that shows how to write one's
@@ -17,6 +18,12 @@ const XSESSION: &str = "/etc/X11/Xsession";
 const PERSONS: [&str; 2] = [".xsession", ".Xsession"];
 /// What it starts otherwise; it would also start a terminal with no window manager, which is no session either.
 const DISTRIBUTIONS: [&str; 2] = ["/usr/bin/x-session-manager", "/usr/bin/x-window-manager"];
+
+/// What startup files are called, with a dot before or without, in small letters: the file of xinit(1), and those that
+/// Xsession(5) and display managers run.
+const STARTUP_FILES: [&[u8]; 3] = [b"xinitrc", b"xsession", b"xclients"];
+/// As much of a file as tells what it is; a first line of a shell's script is shorter.
+const BEGINNING: u64 = 256;
 
 /// A service that is not started again, with what this process has.
 pub(super) fn service(
@@ -54,43 +61,81 @@ pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Serv
     Ok(service("rescue", "Rescue command, in the window manager's place", program, words.to_vec()))
 }
 
-/// `~/.xinitrc` as xinit(1) runs it: by itself if it is executable and says how, else by the shell.
+/// A startup file as xinit(1) runs it: by itself if it is executable and says how, else by the shell, with its arguments.
 ///
 /// Its end is the session's end, whatever its status, so it is never started again.
-pub(super) fn xinitrc(path: &Path) -> transient::Service {
+pub(super) fn startup_file(path: &Path, arguments: &[String]) -> Choice {
     let file = path.to_string_lossy().into_owned();
-    let runnable = is_executable(path) && starts_with_interpreter(path);
-    let (program, arguments) =
-        if runnable { (path.to_owned(), vec![file]) } else { ("/bin/sh".into(), vec!["sh".to_owned(), file]) };
-    service("xinitrc", "~/.xinitrc, the session's clients", program, arguments)
+    let words = [std::slice::from_ref(&file), arguments].concat();
+    let what = words.join(" ");
+    let is_program = is_executable(path) && has_interpreter(path);
+    let (program, arguments) = if is_program { (path.to_owned(), words) } else { by_shell(words) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.trim_start_matches('.');
+    let description = format!("{}, the session's clients", one_line(&file));
+    Choice::StartupFile { service: service(name, description, program, arguments), what }
 }
 
-fn starts_with_interpreter(path: &Path) -> bool {
-    let mut start = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && (start.starts_with(b"#!") || &start == b"\x7fELF")
+/// The shell's command line for a file and its arguments.
+pub(super) fn by_shell(words: Vec<String>) -> (PathBuf, Vec<String>) {
+    ("/bin/sh".into(), [vec!["sh".to_owned()], words].concat())
+}
+
+/// Whether the kernel can tell what executes it: systemd, unlike execvp(3) and every shell, hands nothing to the shell.
+pub(super) fn has_interpreter(path: &Path) -> bool {
+    beginning(path).is_some_and(|text| !is_text(&text) || text.starts_with(b"#!"))
+}
+
+/// Whether a command that is given by its path is a startup file and no window manager's program: it is a text that only
+/// the shell can run, or it is called like one.
+pub(super) fn is_startup_file(path: &Path) -> bool {
+    let Some(text) = beginning(path).filter(|text| is_text(text)) else { return false };
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes().to_ascii_lowercase();
+    let is_called_so = STARTUP_FILES.contains(&name.strip_prefix(b".").unwrap_or(&name));
+    !is_executable(path) || !text.starts_with(b"#!") || is_called_so
+}
+
+/// What a file begins with; `None` if it is none that can be read.
+fn beginning(path: &Path) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()))?;
+    file.take(BEGINNING).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// Whether this is a text, as shells see it: no NUL in the first line.
+fn is_text(beginning: &[u8]) -> bool {
+    !beginning.split(|&byte| byte == b'\n').next().unwrap_or_default().contains(&0)
 }
 
 /// What the distribution starts where a person has set up nothing, as startx does; `None` if it is not there or would find
 /// nothing to start. As with `~/.xinitrc`, its end is the session's end.
-pub(super) fn xsession(around: &Surroundings) -> Option<transient::Service> {
+pub(super) fn xsession(around: &Surroundings) -> Option<Choice> {
     let own = around.home.as_deref().is_some_and(|home| PERSONS.iter().any(|name| home.join(name).exists()));
     let runs = own || DISTRIBUTIONS.iter().any(|path| is_executable(Path::new(path)));
     let description = "Xsession, what this system starts by default";
+    let words = vec![XSESSION.to_owned()];
+    let service = || service("xsession", description, XSESSION.into(), words.clone());
     (runs && is_executable(Path::new(XSESSION)))
-        .then(|| service("xsession", description, XSESSION.into(), vec![XSESSION.to_owned()]))
+        .then(|| Choice::StartupFile { service: service(), what: XSESSION.to_owned() })
+}
+
+/// Its program, or nothing if there is no such session.
+pub(super) fn default_program(around: &Surroundings) -> Option<PathBuf> {
+    xsession(around)?.service().map(|service| service.program.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
+    use super::super::Choice;
     use super::super::tests::file;
-    use super::xinitrc;
+    use super::{is_startup_file, startup_file};
     use crate::test_dir::TestDir;
 
     #[test]
-    fn xinitrc_runs_as_xinit_runs_it() {
+    fn a_startup_file_runs_as_xinit_runs_it() {
         let directory = TestDir::new();
         let cases = [
             ("script", "#!/bin/sh\nexec openbox\n", 0o755, false),
@@ -100,11 +145,38 @@ mod tests {
         ];
         for (name, text, mode, by_shell) in cases {
             let path = file(&directory, name, text, mode);
-            let service = xinitrc(&path);
+            let Choice::StartupFile { service, what } = startup_file(&path, &["i3".to_owned()]) else {
+                panic!("{name}")
+            };
             let shell = PathBuf::from("/bin/sh");
             assert_eq!(service.program, if by_shell { shell } else { path.clone() }, "{name}");
-            assert_eq!(service.arguments.last().map(String::as_str), path.to_str(), "{name}");
+            let words: Vec<&str> = service.arguments.iter().map(String::as_str).collect();
+            let file = path.to_str().unwrap();
+            assert_eq!(words, if by_shell { vec!["sh", file, "i3"] } else { vec![file, "i3"] }, "{name}");
+            assert_eq!(what, format!("{file} i3"));
             assert!(service.restart.is_none());
         }
+    }
+
+    #[test]
+    fn what_is_a_startup_file() {
+        let directory = TestDir::new();
+        let script = "#!/bin/sh\nexec openbox\n";
+        for (name, text, mode, expected) in [
+            ("xinitrc", script, 0o644, true),
+            ("xinitrc", script, 0o755, true),
+            (".xsession", script, 0o755, true),
+            ("session", "exec openbox\n", 0o755, true),
+            ("session", script, 0o644, true),
+            // What comes back after a crash: window managers may be scripts.
+            ("session", script, 0o755, false),
+            ("wm", "\x7fELF\x02\0", 0o755, false),
+            ("wm", "\x7fELF\x02\0", 0o644, false),
+        ] {
+            let path = file(&directory, name, text, mode);
+            assert_eq!(is_startup_file(&path), expected, "{name} {mode:o} {text}");
+        }
+        assert!(!is_startup_file(&directory.path("gone")));
+        assert!(!is_startup_file(&directory.path("")));
     }
 }

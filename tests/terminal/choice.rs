@@ -117,6 +117,28 @@ fn an_executable_xinitrc_runs_by_its_own_interpreter() {
 }
 
 #[test]
+fn an_xinitrc_may_be_elsewhere_and_have_arguments() {
+    let desk = Desk::at_prompt();
+    let script = "[ \"$XDG_CURRENT_DESKTOP$DESKTOP_SESSION\" ] && exit 9\nexec ${1:-openbox --sm-disable}\n";
+    desk.write_as("ada", "~/.config/x11/xinitrc", script);
+    desk.write_as("ada", "~/.xinitrc", script);
+    for (line, quit) in [
+        ("startxd start ~/.config/x11/xinitrc", "openbox --exit"),
+        ("XINITRC=.config/x11/xinitrc startxd start", "openbox --exit"),
+        ("startxd start ~/.xinitrc i3", "i3-msg exit"),
+    ] {
+        desk.types(line);
+        desk.is_up();
+        assert_eq!(desk.state("startxd-wm@xinitrc.service"), "active");
+        assert_eq!(desk.environment().values(["XDG_CURRENT_DESKTOP", "DESKTOP_SESSION"]), [None; 2], "{line}");
+        let status = desk.user("ada", "startxd status").ok().stdout;
+        assert!(status.contains("xinitrc") && !status.contains("sh /home"), "{status}");
+        desk.quits(quit);
+        desk.ended(0);
+    }
+}
+
+#[test]
 fn the_end_of_xinitrc_is_the_end_of_the_session() {
     let desk = Desk::at_prompt();
     // Not executable, so sh runs it; in the background what does not hold the session.

@@ -7,3 +7,4 @@ pub mod place;
 mod refusals;
 mod run;
 mod servers;
+mod sessions;
