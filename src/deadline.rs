@@ -44,6 +44,15 @@ pub const STATUS: Duration = Duration::from_secs(3);
 /// What systemd adds to a deadline of ours that it enforces where we do not: ours comes first.
 pub const BEHIND_OURS: Duration = Duration::from_secs(5);
 
+/// For the process that tells whether a signal was for our whole process group, which answers at once, unless it was stopped.
+pub const WITNESS: Duration = Duration::from_secs(1);
+
+/// For somebody who works on a file of cookies that others write, too, and holds its lock for a moment.
+pub const AUTHORITY_LOCK: Duration = Duration::from_millis(200);
+
+/// After this time, that lock is one that a crash has left.
+pub const AUTHORITY_LOCK_DEAD: Duration = Duration::from_secs(60);
+
 /// Between two looks at what announces no change: a lock of flock(2), a terminal's mode, a file.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 

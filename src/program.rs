@@ -1,6 +1,6 @@
 //! Which program a word means.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,26 @@ pub fn find(name: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
         .find(|file| is_runnable(file))
 }
 
+/// As [`find`], for a program that runs in our directory: there relative directories count, as those of
+/// `PATH=node_modules/.bin:$PATH`, and an empty one is the current directory.
+#[must_use]
+pub fn find_here(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    if name.is_empty() {
+        return None;
+    }
+    let directories = std::env::split_paths(path);
+    directories
+        .map(|directory| if directory.as_os_str().is_empty() { ".".into() } else { directory })
+        .map(|directory: PathBuf| directory.join(name))
+        .find(|file| is_executable(file))
+}
+
+/// `$PATH`, or what a shell takes where it is not set (dash's `defpathvar`, bash's `DEFAULT_PATH_VALUE`).
+#[must_use]
+pub fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into())
+}
+
 /// Whether the user manager can run it: what it takes is text.
 fn is_runnable(path: &Path) -> bool {
     path.to_str().is_some() && is_executable(path)
@@ -39,7 +59,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
-    use super::find;
+    use super::{find, find_here};
     use crate::test_dir::TestDir;
 
     #[test]
@@ -58,5 +78,12 @@ mod tests {
         for name in ["", "plain", "folder", "missing", "/", "/nonexistent/wm"] {
             assert_eq!(find(name), None, "{name:?}");
         }
+        // For a child in our own directory it does.
+        let here = |path: &str| find_here(OsStr::new("Cargo.toml"), OsStr::new(path));
+        assert_eq!(here("/nonexistent:src:tests"), None);
+        let here = |path: &str| find_here(OsStr::new("check"), OsStr::new(path));
+        assert_eq!(here("/nonexistent:scripts:/usr/bin"), Some("scripts/check".into()));
+        assert_eq!(here("/nonexistent:scripts/../scripts"), Some("scripts/../scripts/check".into()));
+        assert_eq!(here(""), None);
     }
 }

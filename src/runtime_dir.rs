@@ -81,19 +81,26 @@ impl RuntimeDir {
         Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
     }
 
-    /// As [`RuntimeDir::find`], but where the variable is not set, as in cron(8) and CI, the directory that logind makes
-    /// (pam_systemd(8)): for what needs the user manager alone, and no login.
+    /// As [`RuntimeDir::find`], but where the variable is of no use, the directory that logind makes (pam_systemd(8)): for
+    /// what needs the user manager alone, and no login. It is not set in cron(8), it leads to somebody else's directory
+    /// after su(1), and in CI to one that was never made.
     ///
     /// # Errors
     /// As there; or there is none.
     pub fn find_without_login() -> Result<Self, NoRuntimeDir> {
-        if std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|path| !path.is_empty()) {
-            return Self::find();
-        }
+        let set = std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|path| !path.is_empty());
+        let fault = match Self::find() {
+            Err(fault) if set => Some(fault),
+            Err(_) => None,
+            found => return found,
+        };
         let (uid, path) = (nix::unistd::geteuid(), made_by_logind());
-        Self::of(path.clone()).map_err(|_| {
-            let user = nix::unistd::User::from_uid(uid).ok().flatten();
-            NoRuntimeDir::NoManager(path, user.map_or_else(|| uid.to_string(), |user| user.name))
+        Self::of(path.clone()).map_err(|_| match fault {
+            Some(NoRuntimeDir::NotOurs(theirs)) if theirs.exists() => NoRuntimeDir::NotOurs(theirs),
+            _ => {
+                let user = nix::unistd::User::from_uid(uid).ok().flatten();
+                NoRuntimeDir::NoManager(path, user.map_or_else(|| uid.to_string(), |user| user.name))
+            }
         })
     }
 

@@ -102,7 +102,7 @@ unit_file:
 unix_socket: deadline
 xdg:
 autologin: files small_file suggest unit_file
-os: small_file
+os: deadline small_file
 attributes: os small_file
 logind: dbus deadline os
 select: files os small_file xdg

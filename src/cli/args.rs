@@ -265,14 +265,11 @@ pub struct DisplayStart {
 /// Options of `display run`.
 #[derive(Debug, clap::Args)]
 pub struct DisplayRun {
-    /// Which, as :7; one of its own if not given
-    #[arg(value_name = ":N", allow_hyphen_values = true)]
-    pub display: Option<String>,
     #[command(flatten)]
     pub settings: DisplaySettings,
-    /// The command with its arguments, after --
-    #[arg(value_name = "COMMAND", last = true, required = true)]
-    pub command: Vec<std::ffi::OsString>,
+    /// The display, as :7, or one of its own if not given; and the command with its arguments, after -- or without it
+    #[arg(value_name = ":N] [--] [COMMAND", trailing_var_arg = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 /// What a display is to be.
@@ -281,7 +278,7 @@ pub struct DisplaySettings {
     /// The server: xvfb, xephyr, xvnc, or the whole path of a program
     #[arg(long, value_name = "SERVER")]
     pub server: Option<String>,
-    /// The size in pixels, as 1920x1080
+    /// The size in pixels, as 1920x1080, or with the depth, as 1920x1080x24
     #[arg(long, value_name = "WIDTHxHEIGHT", allow_hyphen_values = true)]
     pub size: Option<String>,
     /// The depth in bits

@@ -19,13 +19,18 @@ mod settings;
 mod start;
 pub mod status;
 mod stop;
+mod xvfb_run;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use std::io::Write;
+
 use args::{Args, CheckCommand, Command, ConfigCommand, Disable, DisplayCommand, Enable};
 pub use exit::Exit;
+use xvfb_run::NoCall;
 
 use crate::config::{self, Config, Places};
 use crate::host::grace;
@@ -35,6 +40,10 @@ use crate::runtime_dir::RuntimeDir;
 /// Runs the command line of this process and returns how it ended: by an [`Exit`], or as the command of `display run`.
 #[must_use]
 pub fn run() -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    if xvfb_run::is_called_so(argv.first()) {
+        return as_xvfb_run(&argv[1..]);
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -99,6 +108,36 @@ pub fn run() -> ExitCode {
     });
     log::finish();
     status
+}
+
+/// Runs what was asked for under another program's name.
+fn as_xvfb_run(arguments: &[OsString]) -> ExitCode {
+    log::begin(false);
+    let call = match xvfb_run::parse(arguments) {
+        Ok(call) => call,
+        Err(NoCall::Help) => {
+            let _ = std::io::stdout().write_all(xvfb_run::HELP.as_bytes());
+            return Exit::Success.into();
+        }
+        Err(why) => {
+            tracing::error!("{why}");
+            return Exit::Usage.into();
+        }
+    };
+    for ignored in &call.ignored {
+        tracing::warn!("ignored: {ignored}");
+    }
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let status = runtime.block_on(display::run_as_xvfb_run(call));
+            log::finish();
+            status
+        }
+        Err(error) => {
+            tracing::error!("the kernel gives us no event queue: {error}");
+            Exit::System.into()
+        }
+    }
 }
 
 /// What works on the runtime directory, or the sentence that there is none.

@@ -73,16 +73,29 @@ impl DisplaySettings {
     /// What is wrong with an option.
     pub fn configuration(&self) -> Result<Config, String> {
         let mut overrides = deadlines(&self.deadline)?;
+        let (size, depth) = self.size_and_depth()?;
         for (option, key, given) in [
             ("--server", "displays.server", &self.server),
-            ("--size", "displays.size", &self.size),
-            ("--depth", "displays.depth", &self.depth),
+            ("--size", "displays.size", &size),
+            ("--depth", "displays.depth", &depth),
             ("--ready", "session.ready", &self.ready),
         ] {
             let value = |text: &String| if option == "--depth" { number(text) } else { Value::from(text.as_str()) };
             overrides.extend(given.iter().map(|text| Override { option, key: key.to_owned(), value: value(text) }));
         }
         read(&overrides).map(|loaded| loaded.config)
+    }
+
+    /// The size without a depth in it, and the depth, wherever it is given: `1600x900x24` is how Xvfb(1) writes both.
+    fn size_and_depth(&self) -> Result<(Option<String>, Option<String>), String> {
+        let whole = self.size.as_deref().and_then(|size| size.rsplit_once('x')).filter(|(size, _)| size.contains('x'));
+        match (whole, &self.depth) {
+            (None, depth) => Ok((self.size.clone(), depth.clone())),
+            (Some((_, its)), Some(depth)) if its != depth => {
+                Err(format!("--size has the depth {its}, and --depth is {depth}; omit one of them"))
+            }
+            (Some((size, depth)), _) => Ok((Some(size.to_owned()), Some(depth.to_owned()))),
+        }
     }
 }
 
@@ -132,7 +145,7 @@ fn number(text: &str) -> Value {
 mod tests {
     use clap::Parser;
 
-    use crate::cli::args::{Args, Command};
+    use crate::cli::args::{Args, Command, DisplayCommand};
     use crate::config::{Loaded, Origin, Places, load};
 
     fn loaded(line: &str) -> Result<Loaded, String> {
@@ -163,6 +176,28 @@ mod tests {
             "deadlines.stop = 7.0",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_size_may_have_the_depth_in_it() {
+        for (line, expected) in [
+            ("--size 1600x900x24", Ok((Some("1600x900"), Some("24")))),
+            ("--size 1600x900x16 --depth 16", Ok((Some("1600x900"), Some("16")))),
+            ("--size 1600x900 --depth 16", Ok((Some("1600x900"), Some("16")))),
+            ("--size 1600x900", Ok((Some("1600x900"), None))),
+            ("--size 1600x900x24 --depth 16", Err(())),
+        ] {
+            let argv = ["startxd", "display", "run"].into_iter().chain(line.split_ascii_whitespace()).chain(["true"]);
+            let Command::Display(DisplayCommand::Run(run)) = Args::try_parse_from(argv).unwrap().command else {
+                panic!("{line}")
+            };
+            let found = run.settings.size_and_depth().map_err(|_| ());
+            assert_eq!(
+                found.as_ref().map(|(size, depth)| (size.as_deref(), depth.as_deref())),
+                expected.as_ref().copied(),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn once(options: &Options, config: &Config) -> Result<Ended, Failure> {
 
 /// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--` stands
 /// before SESSION. clap has taken it out.
-fn is_after_dashes(argv: &[OsString], words: &[String]) -> bool {
+pub(super) fn is_after_dashes<W>(argv: &[OsString], words: &[W]) -> bool {
     let before = argv.len().checked_sub(words.len() + 1);
     !words.is_empty() && before.and_then(|index| argv.get(index)).is_some_and(|argument| argument == "--")
 }

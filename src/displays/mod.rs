@@ -22,6 +22,7 @@
 
 mod child;
 pub mod claim;
+pub mod copy;
 pub mod end;
 mod failure;
 mod handover;
@@ -38,4 +39,4 @@ pub use failure::Failure;
 use crate::x11::display::Display;
 
 /// The first number that is taken for a display: below are those of people's sessions, and xvfb-run(1)'s :99.
-const FIRST: Display = Display::new(100).unwrap();
+pub const FIRST: Display = Display::new(100).unwrap();

@@ -28,16 +28,15 @@ use super::claim::{self, Claim, ClaimSettings};
 use super::request::{DisplayRequest, next};
 use super::run::{Command, Waiting};
 use super::start::managed;
-use super::{FIRST, Failure, end};
+use super::{Failure, copy, end};
 use crate::config::Config;
 use crate::deadline::BEHIND_OURS;
 use crate::files::NotWritten;
 use crate::launch::Ending;
-use crate::log;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
 use crate::os::{self, Janitor, Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
-use crate::server::{NotReady, Out};
+use crate::server::NotReady;
 use crate::unix_socket::bound;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
@@ -71,12 +70,20 @@ pub async fn run(
     config: &Config,
 ) -> Result<u8, Failure> {
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
-    let mut from = FIRST;
+    let mut from = request.first;
     loop {
         let Some(mut own) = PrivateDisplay::start(runtime, request, config, &mut from)? else { continue };
         let display = own.settings.display;
+        let cookie = own.cookie;
+        if let Some(path) = &request.authority_too {
+            let added = xauthority::shared::add(path, display, &cookie);
+            added.unwrap_or_else(|error| tracing::warn!("no cookie in {}: {error}", path.display()));
+        }
         let outcome = own.serve(request, command, taken).await;
         own.end().await;
+        if let Some(path) = &request.authority_too {
+            let _ = xauthority::shared::remove(path, &cookie);
+        }
         // Somebody else's server was faster by a moment, and has the lock: then not this number, but the next.
         let lost = matches!(outcome, Err(Failure::ServerFailed(_)))
             && !occupied::look(display).is_ok_and(|taken| taken.is_free());
@@ -125,7 +132,7 @@ impl<'a> PrivateDisplay<'a> {
                 return undo(number, claim, NotWritten::new(&authority, error).into());
             }
         };
-        let started = child::start(&settings, std::slice::from_ref(&socket), TO_JOURNAL, true);
+        let started = child::start(&settings, std::slice::from_ref(&socket), copy::OUT, true);
         // Only the server has it now; and while it is open here, its path would not be taken for abandoned.
         drop(socket);
         let server = match started {
@@ -329,9 +336,6 @@ enum Unready {
     /// Something else.
     Other(Failure),
 }
-
-/// The server's lines. Not for the person at the terminal, whose command may write there.
-const TO_JOURNAL: Out = Out { say: |lines| tracing::info!("X server: {lines}"), has_room: log::has_room };
 
 /// Whether the process ends within this time.
 fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::claim::{self, Claim, ClaimSettings, DisplaySession};
@@ -24,6 +24,8 @@ use crate::x11::occupied::{self, Taken};
 pub struct DisplayRequest {
     /// The display; a free one if `None`.
     pub display: Option<Display>,
+    /// Where to begin looking for a free one.
+    pub first: Display,
     /// The server.
     pub program: Program,
     /// The size of its screen.
@@ -40,6 +42,8 @@ pub struct DisplayRequest {
     pub others: bool,
     /// The process whose end is the display's.
     pub client: Option<Pid>,
+    /// A file where the cookie is to be found as well, as long as the display is there.
+    pub authority_too: Option<PathBuf>,
 }
 
 impl DisplayRequest {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{getpgid, getpgrp};
 use tokio::io::unix::AsyncFd;
 use zbus::OwnedObjectPath;
 
@@ -21,6 +22,7 @@ use crate::environment::{Block, of_display};
 use crate::manager::{Manager, NoManager, names, transient};
 use crate::os::{self, Held, Pid, ReceivedSignal, TakenSignals};
 use crate::program;
+pub use crate::program::search_path;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
 
@@ -40,11 +42,11 @@ impl Command {
     ///
     /// # Errors
     /// [`Failure::NoCommand`], [`Failure::NotExecutable`].
-    pub fn find(words: &[OsString], search: Option<&OsStr>) -> Result<Self, Failure> {
+    pub fn find(words: &[OsString], search: &OsStr) -> Result<Self, Failure> {
         let word = words.first().map(OsString::as_os_str).unwrap_or_default();
         let name = word.to_string_lossy().into_owned();
         let path =
-            if word.as_bytes().contains(&b'/') { Some(PathBuf::from(word)) } else { program::find(word, search) };
+            if word.as_bytes().contains(&b'/') { Some(PathBuf::from(word)) } else { program::find_here(word, search) };
         let path = path.ok_or_else(|| Failure::NoCommand(name.clone()))?;
         let c_string = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
         let arguments = words.iter().map(|word| c_string(word)).collect::<io::Result<Vec<_>>>()?;
@@ -176,9 +178,11 @@ impl Waiting {
     }
 }
 
-/// A key on the terminal has reached the command as well: it is in our process group.
+/// A key on the terminal has reached the command as well, and so has what was for our process group, unless the command has
+/// left that, as timeout(1) does.
 fn forward(pid: Pid, came: ReceivedSignal) {
-    if !came.from_terminal {
+    let is_in_our_group = || getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
+    if !(came.from_terminal || came.to_group && is_in_our_group()) {
         // Not waited for yet, so the pid is still its own; that it has ended is no error.
         let _ = kill(pid, came.signal);
     }

@@ -9,7 +9,7 @@ use zbus::OwnedObjectPath;
 use super::claim::{Claim, ClaimState};
 use super::handover::Offer;
 use super::request::{DisplayRequest, next};
-use super::{FIRST, Failure, end};
+use super::{Failure, end};
 use crate::config::Ready;
 use crate::deadline::Deadlines;
 use crate::files::NotWritten;
@@ -61,7 +61,7 @@ impl<'a> Starter<'a> {
         occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
         end::repair_all(self.runtime, self.manager).await;
         let mut signals = self.manager.signals().await?;
-        let mut from = self.request.display.unwrap_or(FIRST);
+        let mut from = self.request.display.unwrap_or(self.request.first);
         loop {
             let (number, claim, settings) = self.request.claim(self.runtime, self.deadlines, from)?;
             let display = settings.display;

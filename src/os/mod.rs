@@ -15,6 +15,7 @@ mod spawn;
 pub mod unix_sockets;
 mod vt;
 mod window;
+mod witness;
 
 pub use fds::{inherited_listeners, receive, received_fd, watch};
 pub use gate::{Command, Held, hold};

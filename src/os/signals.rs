@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::watch;
+use super::witness::Witness;
 
 /// `siginfo.si_code` of what the kernel sends by itself (asm-generic/siginfo.h, `SI_KERNEL`).
 const SI_KERNEL: i32 = 0x80;
@@ -20,11 +21,14 @@ pub struct ReceivedSignal {
     pub signal: Signal,
     /// Whether the kernel has sent it, to the whole foreground process group at once: Ctrl+C, or the terminal's end.
     pub from_terminal: bool,
+    /// Whether it was for our whole process group at once, whoever has sent it.
+    pub to_group: bool,
 }
 
 /// Signals that are taken one by one, instead of what they do by default (signalfd(2)).
 pub struct TakenSignals {
     fd: AsyncFd<OwnedFd>,
+    witness: Option<Witness>,
     /// What was blocked before, for programs that are executed.
     pub mask: SigSet,
 }
@@ -38,8 +42,10 @@ impl TakenSignals {
         let set: SigSet = signals.iter().copied().collect();
         let mut mask = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut mask))?;
+        // Without it a signal may come twice; that keeps nobody from anything.
+        let witness = Witness::begin().inspect_err(|error| tracing::debug!("no witness of signals: {error}")).ok();
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self { fd: watch(fd.into())?, mask })
+        Ok(Self { fd: watch(fd.into())?, witness, mask })
     }
 
     /// The next one. May be dropped while it waits.
@@ -55,7 +61,9 @@ impl TakenSignals {
             if read == info.len()
                 && let Ok(signal) = Signal::try_from(word(0))
             {
-                return Ok(ReceivedSignal { signal, from_terminal: word(8) == SI_KERNEL });
+                let has_it_too = self.witness.as_ref().is_some_and(|witness| witness.has_it_too(signal));
+                let from_terminal = word(8) == SI_KERNEL;
+                return Ok(ReceivedSignal { signal, from_terminal, to_group: from_terminal || has_it_too });
             }
         }
     }

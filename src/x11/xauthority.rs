@@ -4,6 +4,7 @@
 //! and data, each with a big-endian 16-bit length before it, entry after entry until the end of the file.
 
 mod file;
+pub mod shared;
 
 use std::fmt;
 

@@ -2,17 +2,19 @@
 
 mod render;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use super::args::{DisplayRun, DisplaySettings, DisplayStart};
 use super::exit::Exit;
+use super::xvfb_run::Call;
 use crate::config::{Config, server_args};
 use crate::displays::request::DisplayRequest;
-use crate::displays::run::{Command, on, take_signals};
+use crate::displays::run::{Command, on, search_path, take_signals};
 use crate::displays::server::{self, ServerKind};
 use crate::displays::start::Starter;
-use crate::displays::{Failure, claim, end, list as listed, private_display, supervisor};
+use crate::displays::{FIRST, Failure, claim, copy, end, list as listed, private_display, supervisor};
 use crate::manager::Manager;
 use crate::os::{Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
@@ -46,34 +48,100 @@ pub async fn start(start: DisplayStart) -> Exit {
 
 /// Runs a command, and ends as it ends.
 pub async fn run(run: DisplayRun) -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
     let ran = async {
         let taken = take_signals()?;
-        let display = run.display.as_deref().map(number_or_command).transpose()?;
+        let after_dashes = super::start::is_after_dashes(&argv, &run.words);
+        let (display, words) = display_and_command(&run.words, after_dashes)?;
         if display.is_some() && run.settings.is_given() {
-            let why = "options describe a new display, and the number names one that is up; omit one of them";
-            return Err(Failure::Usage(why.to_owned()));
+            return Err(both());
         }
-        let command = Command::find(&run.command, std::env::var_os("PATH").as_deref())?;
+        let command = Command::find(words, &search_path())?;
         if let Some(display) = display {
             let config = run.settings.configuration().map_err(Failure::Usage)?;
             let (runtime, manager) = surroundings(&config).await?;
             return on(&runtime, &manager, display, &command, &taken, &config.deadlines).await;
         }
-        let (config, mut request) = request(&run.settings, run.settings.server_arg.clone())?;
-        let runtime = RuntimeDir::find_without_login()?;
-        if run.settings.session.is_some() {
-            let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
-            request.session = session(&run.settings, &config, &manager).await?;
-        }
-        request.client = Some(Pid::this());
-        private_display::run(&runtime, &request, &command, &taken, &config).await
+        let (config, request) = request(&run.settings, run.settings.server_arg.clone())?;
+        on_its_own(&run.settings, request, &command, &taken, &config).await
     };
-    match ran.await {
+    status(ran.await)
+}
+
+/// As xvfb-run(1), which we were called as.
+pub async fn run_as_xvfb_run(call: Call) -> ExitCode {
+    let ran = async {
+        let taken = take_signals()?;
+        let command = Command::find(&call.command, &search_path())?;
+        let settings = DisplaySettings { server: Some("xvfb".to_owned()), ..DisplaySettings::default() };
+        // Without access control it is still this user alone who can reach the socket.
+        check(call.server_args.iter().filter(|argument| *argument != "-ac"))?;
+        let (config, mut request) = unchecked_request(&settings, call.server_args.clone())?;
+        if let Some(path) = &call.error_file {
+            copy::to(path)?;
+        }
+        let number = Display::new(call.number).ok_or_else(|| Failure::Usage("no such display number".to_owned()))?;
+        request.first = number;
+        request.display = call.is_exact.then_some(number);
+        request.authority_too = call.auth_file.clone();
+        on_its_own(&settings, request, &command, &taken, &config).await
+    };
+    status(ran.await)
+}
+
+/// Runs a command on a display of its own.
+async fn on_its_own(
+    settings: &DisplaySettings,
+    mut request: DisplayRequest,
+    command: &Command,
+    taken: &TakenSignals,
+    config: &Config,
+) -> Result<u8, Failure> {
+    let runtime = RuntimeDir::find_without_login()?;
+    if settings.session.is_some() {
+        let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
+        request.session = session(settings, config, &manager).await?;
+    }
+    request.client = Some(Pid::this());
+    private_display::run(&runtime, &request, command, taken, config).await
+}
+
+fn status(ran: Result<u8, Failure>) -> ExitCode {
+    match ran {
         Ok(status) => ExitCode::from(status),
         // As a shell says it of a command that a signal has ended.
         Err(Failure::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         Err(failure) => ended(&failure).into(),
     }
+}
+
+/// Takes the words behind the options, and whether `--` stood before them, and returns the display, if the first word is one,
+/// and the command.
+fn display_and_command(words: &[OsString], after_dashes: bool) -> Result<(Option<Display>, &[OsString]), Failure> {
+    let [first, rest @ ..] = words else { return Ok((None, words)) };
+    let dashes = OsString::from("--");
+    let is_number = first.as_encoded_bytes().starts_with(b":");
+    let number = first.to_str().filter(|_| !after_dashes).map(Display::parse);
+    let display = match number {
+        Some(number) if is_number => {
+            number.map_err(|error| Failure::Usage(format!("{error}; a command comes after --")))?
+        }
+        Some(Ok(number)) if rest.first() == Some(&dashes) => number,
+        _ => return Ok((None, words)),
+    };
+    let command = rest.strip_prefix(std::slice::from_ref(&dashes)).unwrap_or(rest);
+    match command {
+        [] => Err(Failure::Usage(format!(
+            "no command is given; write it after the number: startxd display run {display} -- COMMAND"
+        ))),
+        [option, ..] if command.len() == rest.len() && option.as_encoded_bytes().starts_with(b"--") => Err(both()),
+        command => Ok((Some(display), command)),
+    }
+}
+
+fn both() -> Failure {
+    let why = "options describe a new display, and the number names one that is up; omit one of them";
+    Failure::Usage(why.to_owned())
 }
 
 /// Prints the displays that there are.
@@ -154,12 +222,6 @@ fn number(text: &str) -> Result<Display, Failure> {
     Display::parse(text).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// As [`number`], where a command may stand that should have had `--` before it.
-fn number_or_command(text: &str) -> Result<Display, Failure> {
-    let hint = |error| Failure::Usage(format!("{error}; a command comes after --"));
-    Display::parse(text).map_err(hint)
-}
-
 async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure> {
     let runtime = RuntimeDir::find_without_login()?;
     let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
@@ -179,19 +241,27 @@ async fn unless_interrupted<T>(
 
 /// What was asked for, over what is configured.
 fn request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, DisplayRequest), Failure> {
+    check(extra.iter())?;
+    unchecked_request(settings, extra)
+}
+
+/// Whether these arguments may be given to a server.
+fn check<'a>(mut arguments: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    let refused = arguments.find_map(|argument| Some((argument, server_args::refusal(argument)?)));
+    refused.map_or(Ok(()), |(argument, why)| Err(Failure::Usage(format!("{argument:?} is not possible here: {why}"))))
+}
+
+/// As [`request`], with arguments that have been checked.
+fn unchecked_request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, DisplayRequest), Failure> {
     let config = settings.configuration().map_err(Failure::Usage)?;
-    for argument in &extra {
-        if let Some(why) = server_args::refusal(argument) {
-            return Err(Failure::Usage(format!("{argument:?} is not possible here: {why}")));
-        }
-    }
-    let program = server::program(&config.displays.server, std::env::var_os("PATH").as_deref())?;
-    if program.kind == ServerKind::Xephyr && std::env::var_os("DISPLAY").is_none_or(|display| display.is_empty()) {
+    let server = server::program(&config.displays.server, Some(&search_path()))?;
+    if server.kind == ServerKind::Xephyr && std::env::var_os("DISPLAY").is_none_or(|display| display.is_empty()) {
         return Err(Failure::NoHostDisplay);
     }
     let request = DisplayRequest {
         display: None,
-        program,
+        first: FIRST,
+        program: server,
         size: config.displays.size,
         depth: config.displays.depth,
         extra,
@@ -199,6 +269,7 @@ fn request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, Di
         ready: config.session.ready,
         others: config.server.others,
         client: None,
+        authority_too: None,
     };
     Ok((config, request))
 }

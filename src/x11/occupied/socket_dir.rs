@@ -4,7 +4,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::Uid;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, Uid, access};
 use thiserror::Error;
 
 use super::facts_of;
@@ -41,6 +42,15 @@ pub enum SocketDirProblem {
         /// Its permission bits.
         mode: u32,
     },
+    /// Nothing can be made in it: WSL mounts it so.
+    #[error(
+        "{0} is on a file system that is mounted read-only, so there is no place for a display's socket: run sudo mount \
+         -o remount,rw {0}, or, for a mount of its own, sudo umount {0} (see findmnt -T {0})", path.display()
+    )]
+    ReadOnly {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It cannot be looked at.
     #[error("{} cannot be looked at: {source}", path.display())]
     Unreadable {
@@ -76,6 +86,9 @@ fn check_socket_dir_of(path: &Path, owner: Uid) -> Result<(), SocketDirProblem> 
     let (uid, mode) = (Uid::from_raw(facts.uid()), facts.mode() & 0o7777);
     if !facts.is_dir() {
         Err(SocketDirProblem::NotADirectory { path })
+    } else if access(&path, AccessFlags::W_OK) == Err(Errno::EROFS) {
+        // What is wrong with it otherwise could not be mended before.
+        Err(SocketDirProblem::ReadOnly { path })
     } else if uid != owner {
         Err(SocketDirProblem::Owner { path, uid })
     } else if mode & 0o1777 != 0o1777 {

@@ -56,7 +56,7 @@ pub fn cookie_in(path: &Path, display: Display) -> Option<Cookie> {
 }
 
 /// This host's name, as libXau asks for it (gethostname(2)).
-fn hostname() -> Vec<u8> {
+pub(super) fn hostname() -> Vec<u8> {
     nix::unistd::gethostname().unwrap_or_default().into_vec()
 }
 

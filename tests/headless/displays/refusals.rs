@@ -17,7 +17,7 @@ fn command_lines_that_make_no_sense() {
         ("start --ready soon", &["managed", "started"]),
         ("start --deadline launch", &["NAME=SECONDS"]),
         ("start -- -auth /x", &["\"-auth\" is not possible here"]),
-        ("run xterm -- true", &["is not a display", "after --"]),
+        ("run :x -- true", &["is not a display", "after --"]),
         ("run :7 --size 800x600 -- true", &["omit one of them"]),
         ("start --session wm.target", &["wm.target"]),
         ("stop :x", &["is not a display"]),

@@ -119,6 +119,123 @@ os.kill(os.getpid(), signal.SIGINT)
 ";
 
 #[test]
+fn a_signal_reaches_it_once_whoever_it_is_for() {
+    let place = Place::new();
+    place.write_as("ada", "~/counts", &COUNTS.replace("SIGINT", "SIGTERM"));
+    for _ in 0..8 {
+        let run = up(&place, "exec setsid -w sh -c 'echo $$ >group; exec startxd display run -- python3 counts'");
+        place.user("ada", "kill -TERM -- -$(cat group)").ok();
+        assert_eq!(run.wait(SOON).stdout, "up\nINT 1\n", "to the group");
+    }
+    for _ in 0..8 {
+        let run = up(&place, "exec setsid -w sh -c 'echo $$ >group; exec startxd display run python3 counts'");
+        place.user("ada", "kill -TERM $(cat group)").ok();
+        assert_eq!(run.wait(SOON).stdout, "up\nINT 1\n", "to startxd alone");
+        // timeout(1) makes a group of its own for what it runs.
+        let run =
+            up(&place, "exec setsid -w sh -c 'echo $$ >group; exec startxd display run timeout 60 python3 counts'");
+        place.user("ada", "kill -TERM -- -$(cat group)").ok();
+        assert!(run.wait(SOON).stdout.starts_with("up\nINT "), "to the group, which the command has left");
+    }
+    place.is_clean();
+}
+
+#[test]
+fn its_program_is_found_as_its_shell_finds_it() {
+    let place = Place::new();
+    place.write_as("ada", "~/project/node_modules/.bin/jest", "#!/bin/sh\nxdpyinfo >/dev/null && echo \"$0 $PATH\"\n");
+    place.user("ada", "chmod +x project/node_modules/.bin/jest").ok();
+    for program in ["startxd display run", "startxd display run --", "xvfb-run -a"] {
+        let seen = place.line(&format!("cd project && PATH=node_modules/.bin:/usr/bin:/bin {program} jest"));
+        assert_eq!(seen, "node_modules/.bin/jest node_modules/.bin:/usr/bin:/bin", "{program}");
+        place.user("ada", &format!("env -u PATH /usr/bin/{program} true")).ok();
+        assert_eq!(place.user("ada", &format!("cd project && {program} jest")).code(), 127, "{program}");
+    }
+    // xvfb-run does not wait for its server.
+    place.becomes_clean();
+}
+
+#[test]
+fn a_runtime_directory_that_is_of_no_use_gives_way() {
+    let place = Place::new();
+    for elsewhere in ["/run", "/run/user/1001", "/nowhere", "relative"] {
+        let run = place.user("ada", &format!("XDG_RUNTIME_DIR={elsewhere} startxd display run xdpyinfo"));
+        assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{elsewhere}: {run}");
+    }
+    // Without one that could take its place, in CI: what helps there.
+    for set in ["XDG_RUNTIME_DIR=/run/user/1001", "-u XDG_RUNTIME_DIR"] {
+        let run = place.user("eve", &format!("env {set} startxd display run true"));
+        assert!(run.stderr.contains("sudo loginctl enable-linger eve"), "{run}");
+    }
+    place.is_clean();
+}
+
+#[test]
+fn the_line_of_xvfb_run_is_taken() {
+    let place = Place::new();
+    for line in ["xdpyinfo", "--size 1600x900x24 xdpyinfo -queryExtensions", "--size=1600x900x24 -- xdpyinfo"] {
+        let seen = place.user("ada", &format!("startxd display run {line}")).ok();
+        assert!(seen.stdout.contains(if line == "xdpyinfo" { "1280x1024" } else { "1600x900" }), "{line}: {seen}");
+    }
+    place.line("startxd display start :7");
+    place.user("ada", "startxd display run :7 xdpyinfo").ok();
+    let none = place.user("ada", "startxd display run :7");
+    assert!(
+        none.code() == 2 && none.stderr.contains("write it after the number: startxd display run :7 -- "),
+        "{none}"
+    );
+    place.user("ada", "startxd display stop :7").ok();
+    place.refuses("startxd display run --size 1x1x24 --depth 8 true", 2, &["--size has the depth 24", "omit one"]);
+    place.is_clean();
+}
+
+#[test]
+fn where_no_socket_can_be_made_the_message_names_the_mount() {
+    let place = Place::new();
+    for mode in ["1777", "0777"] {
+        place.root(&format!("mount -t tmpfs -o ro,mode={mode} none /tmp/.X11-unix")).ok();
+        for command in ["startxd display run true", "startxd display start"] {
+            let words = ["/tmp/.X11-unix is on a file system that is mounted read-only", "sudo umount /tmp/.X11-unix"];
+            place.refuses(command, 24, &words);
+        }
+        place.root("umount /tmp/.X11-unix").ok();
+        place.user("ada", "startxd display run true").ok();
+    }
+    place.is_clean();
+}
+
+#[test]
+fn called_as_xvfb_run_it_takes_its_options() {
+    let place = Place::new();
+    place.user("ada", "mkdir bin && ln -s /usr/bin/startxd bin/xvfb-run").ok();
+    let ours = "PATH=~/bin:$PATH;";
+    let line = "xvfb-run -a -s '-screen 0 1920x1080x24 -ac +extension GLX -noreset' -e /dev/stderr -w 0 \
+                sh -c 'xdpyinfo | grep -o 1920x1080.pixels; echo \"$DISPLAY $1\"; exit 5' sh -a";
+    for theirs in ["", ours] {
+        let run = place.user("ada", &format!("{theirs} {line}"));
+        assert_eq!((run.code(), run.stdout.as_str()), (5, "1920x1080 pixels\n:99 -a\n"), "{theirs} {run}");
+    }
+    // By abbreviation; a number of one's own; the cookie in a file; what the server says in another.
+    let run = place
+        .user(
+            "ada",
+            &format!(
+                "{ours} xvfb-run --server-n=42 -f cookie sh -c 'echo $DISPLAY; XAUTHORITY=~/cookie xdpyinfo >/dev/null'"
+            ),
+        )
+        .ok();
+    assert_eq!(run.stdout, ":42\n");
+    assert_eq!(place.line("ls -A | grep cookie; echo none"), "none");
+    let run = place.user("ada", &format!("{ours} xvfb-run -e log --server-args -nonsense true"));
+    assert!(run.code() != 0 && place.user("ada", "cat log").stdout.contains("Unrecognized option: -nonsense"), "{run}");
+    let run = place.user("ada", &format!("{ours} xvfb-run --server true"));
+    assert!(run.code() == 2 && run.stderr.contains("--server is ambiguous"), "{run}");
+    let help = place.user("ada", &format!("{ours} xvfb-run --help")).ok();
+    assert!(help.stdout.starts_with("Usage: xvfb-run [OPTION ...] COMMAND"), "{help}");
+    place.becomes_clean();
+}
+
+#[test]
 fn what_the_command_leaves_ends_with_it() {
     let place = Place::new();
     let script = "startxd display run -- sh -c 'xterm & sleep 1234 > /dev/null 2>&1 & exit 4'";
