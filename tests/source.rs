@@ -129,7 +129,7 @@ doctor: config environment host json logind manager os records runtime_dir seat 
     unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
 cli: attach autologin config dbus deadline displays doctor environment host json launch log logind manager
-    multiplexer os records runtime_dir select session small_file supervisor text x11
+    multiplexer os records runtime_dir select session small_file subprocess supervisor text x11
 ";
 
 /// One file of the program.

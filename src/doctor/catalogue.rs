@@ -112,6 +112,8 @@ kinds! {
         "a user manager has one graphical session: startxd start refuses as long as this one is up";
     SESSION_UNWELL: "session.unwell", Error,
         "the session that is up is not whole";
+    SESSION_SERVICE: "session.service", Warning,
+        "what it does for the session is not done";
 
     PORTALS_NO_BACKEND: "portals.no-backend", Warning,
         "file choosers and screen sharing of sandboxed programs fail, or wait until a deadline";

@@ -17,6 +17,7 @@ use crate::records::last::{self, LastSession};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
+use crate::session::autostart;
 use crate::x11::occupied::{remove_lock, remove_socket};
 
 /// Whether there is a session whose host is dead.
@@ -119,7 +120,9 @@ async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
 
 /// Puts back what a session has changed in the user manager.
 pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
-    if let Err(error) = restore::restore(manager, &record.before, &record.exported).await {
+    let (restored, ()) =
+        tokio::join!(restore::restore(manager, &record.before, &record.exported), autostart::forget_failed(manager));
+    if let Err(error) = restored {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
     let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];

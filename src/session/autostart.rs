@@ -73,6 +73,14 @@ pub async fn processes_of(manager: &Manager, units: &[String]) -> Vec<Pid> {
     pids
 }
 
+/// Forgets which autostart programs have failed: that belongs to the session that ends.
+pub async fn forget_failed(manager: &Manager) {
+    let units = manager.units_like(&["app-*@autostart.service"]).await.unwrap_or_default();
+    for unit in units.iter().filter(|unit| unit.state.active == "failed") {
+        let _ = manager.reset_failed(&unit.name).await;
+    }
+}
+
 /// All processes of this user.
 #[must_use]
 pub fn processes_of_ours() -> Vec<Pid> {

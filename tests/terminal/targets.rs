@@ -118,3 +118,39 @@ fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
         desk.ended(0);
     }
 }
+
+#[test]
+fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/broken", "#!/bin/sh\necho one thing\necho cannot find my socket >&2\nexit 3\n");
+    desk.user("ada", "chmod +x broken").ok();
+    let entry = "[Desktop Entry]\nType=Application\nName=Broken\nExec=/home/ada/broken\n";
+    desk.write_as("ada", "~/.config/autostart/broken.desktop", entry);
+    desk.writes_unit(
+        "bar.service",
+        "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
+         [Service]\nExecStart=/home/ada/broken\n[Install]\nWantedBy=graphical-session.target\n",
+    );
+    // One that has nothing to do with the session.
+    desk.writes_unit("other.service", "[Service]\nExecStart=/home/ada/broken\n");
+    desk.user("ada", "systemctl --user enable bar.service; systemctl --user start other.service").ok();
+    desk.starts(OPENBOX);
+    for unit in ["bar.service", "app-broken@autostart.service", "other.service"] {
+        desk.unit_becomes(unit, "failed");
+    }
+    let status = desk.user("ada", "startxd status").stdout;
+    for unit in ["bar.service", "app-broken@autostart.service"] {
+        assert!(status.contains(&format!("{unit} has failed")), "{status}");
+    }
+    assert!(!status.contains("nothing is wrong") && !status.contains("other.service"), "{status}");
+    // There is a last line for who may read the journal.
+    let readable = desk.user("ada", "journalctl -b -q -n 1 -o cat _SYSTEMD_USER_UNIT=bar.service").stdout;
+    assert_eq!(status.contains("and said last: cannot find my socket"), !readable.is_empty(), "{status}");
+    desk.quits_openbox();
+    desk.comes_back(0, SOON);
+    // An autostart program belongs to the session alone, and the next one starts it again.
+    assert_eq!(desk.state("app-broken@autostart.service"), "inactive");
+    assert_eq!(desk.state("bar.service"), "failed");
+    desk.user("ada", "systemctl --user reset-failed").ok();
+    desk.is_clean();
+}

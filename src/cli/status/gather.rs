@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Connected;
+use super::failed::{self, FailedUnit};
 use crate::deadline;
 use crate::environment::block::Block;
 use crate::launch::Connection;
@@ -96,6 +97,8 @@ pub struct Snapshot {
     pub units: Vec<(String, UnitState)>,
     /// Those of which the kernel has killed programs for want of memory, and how many.
     pub killed: Vec<(String, u64)>,
+    /// What else of the graphical session has failed.
+    pub failed: Vec<FailedUnit>,
     /// Where the cookie should be.
     pub authority: String,
     /// The manager's environment.
@@ -129,6 +132,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
         let programs = manager.killed_for_memory(unit).await.filter(|&programs| programs > 0);
         killed.extend(programs.map(|programs| (unit.clone(), programs)));
     }
+    let failed = failed::failed(manager, &record.units).await;
     // Not asked of a socket with no server behind it: that would start one.
     let display = if server_state.active == "active" {
         ask_display(record.display, cookie(runtime, record.display), manager).await
@@ -147,6 +151,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
         targets,
         units: record.units.iter().cloned().zip(states).collect(),
         killed,
+        failed,
         authority: runtime.authority(record.display).display().to_string(),
         environment,
         last: LastSession::recall(),

@@ -2,7 +2,7 @@
 
 use super::gather::{DisplayState, Snapshot};
 use crate::doctor::Finding;
-use crate::doctor::catalogue::{LOGIN_TYPE, SESSION_UNWELL};
+use crate::doctor::catalogue::{LOGIN_TYPE, SESSION_SERVICE, SESSION_UNWELL};
 use crate::environment::block::Block;
 use crate::manager::{UnitState, names};
 use crate::x11::display::Display;
@@ -74,6 +74,14 @@ impl Findings {
                 self.problem(format!("{unit} has failed"), format!("see: journalctl --user -b -u {unit}"));
             }
         }
+        for failed in &snapshot.failed {
+            let unit = &failed.unit;
+            let what = match &failed.said {
+                Some(said) => format!("{unit} has failed, and said last: {said}"),
+                None => format!("{unit} has failed"),
+            };
+            self.0.push(SESSION_SERVICE.found(what, format!("see: systemctl --user status {unit}")));
+        }
         self.display(snapshot.record.display, &snapshot.display);
         let at = super::gather::TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
         self.graphical_session(&snapshot.display, at.and_then(|at| snapshot.targets.get(at)));
@@ -118,6 +126,7 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::judge;
+    use crate::cli::status::failed::FailedUnit;
     use crate::cli::status::gather::DisplayState;
     use crate::cli::status::render::tests::healthy;
     use crate::doctor::Finding;
@@ -125,6 +134,21 @@ mod tests {
     #[test]
     fn a_healthy_session_has_no_findings() {
         assert_eq!(judge(&healthy()), []);
+    }
+
+    #[test]
+    fn what_of_the_session_has_failed_is_told_with_its_last_words() {
+        let mut snapshot = healthy();
+        let failed = |unit: &str, said: Option<&str>| FailedUnit { unit: unit.into(), said: said.map(str::to_owned) };
+        snapshot.failed =
+            vec![failed("app-eyes@autostart.service", Some("cannot open display")), failed("bar.service", None)];
+        let sentences: Vec<String> = judge(&snapshot).iter().map(Finding::sentence).collect();
+        assert_eq!(sentences.len(), 2);
+        for words in
+            ["app-eyes@autostart.service has failed, and said last: cannot open display", "bar.service has failed"]
+        {
+            assert!(sentences.iter().any(|sentence| sentence.contains(words)), "{words}: {sentences:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `startxd status`: a session at a glance, and what is wrong with it.
 
 mod attached;
+mod failed;
 mod gather;
 mod json;
 mod judge;

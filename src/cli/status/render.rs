@@ -234,6 +234,7 @@ pub mod tests {
             targets: vec![active(); 5],
             units: vec![("startxd-wm@openbox.service".into(), active())],
             killed: Vec::new(),
+            failed: Vec::new(),
             authority: "/run/user/1000/startxd/Xauthority.0".into(),
             environment: Block::from([
                 ("DISPLAY".into(), ":0".into()),
