@@ -43,7 +43,7 @@ INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop $(DATADIR)/xinit/startxd-attach.sh \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
-.PHONY: all help build try check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
+.PHONY: all help build try check vm vm-try vm-check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
 
 all: build
 
@@ -61,6 +61,17 @@ try: ## boot a Debian in namespaces, show a session on it from login to logout, 
 
 check: ## every test, on every suite of SUITES, and a closing count (root)
 	@scripts/check
+
+vm: deb ## boot a virtual machine with the package, of the first of SUITES, and leave you at its console (root)
+	@tests/vm/console $(firstword $(SUITES))
+
+vm-try: deb ## boot a virtual machine of each of SUITES to an autologin desktop, and leave a picture (root)
+	@set -e; for suite in $(SUITES); do \
+		STARTXD_SUITE=$$suite $(CARGO) test --locked --test vm -- --ignored --nocapture look::; done
+
+vm-check: deb ## every case in virtual machines, on every suite of SUITES (root)
+	@set -e; for suite in $(SUITES); do \
+		STARTXD_SUITE=$$suite $(CARGO) test --locked --test vm -- --test-threads=1 --include-ignored --skip look::; done
 
 bench: stage ## measure a start and an end against xinit, startx and xvfb-run, in guests (root)
 	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench --test headless_bench -- --nocapture --ignored

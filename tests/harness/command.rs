@@ -289,6 +289,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// A command that somebody else has run: `what` with exit code `code`.
+    pub fn ended(what: String, code: i32, stdout: String, stderr: String, took: Duration) -> Self {
+        Self { status: ExitStatus::from_raw(code << 8), stdout, stderr, took, what }
+    }
+
     /// The exit code; 128 plus the signal's number where a signal ended it, as shells have it.
     #[must_use]
     pub fn code(&self) -> i32 {

@@ -41,5 +41,6 @@ pub use logind::Session;
 pub use manager::{Manager, Unit};
 pub use process::Process;
 pub use snapshot::{Difference, Snapshot};
+pub use sys::start_bound;
 pub use vt::{Mode, Vt, active_vt};
 pub use wait::{secs, wait_for, wait_until};

@@ -217,7 +217,7 @@ fn close_all_but(kept: Option<&OwnedFd>) {
 }
 
 /// Lets `command` start in its own Unix session, and get `signal` when the thread that spawned it ends.
-pub(super) fn start_bound(command: &mut Command, signal: Signal) {
+pub fn start_bound(command: &mut Command, signal: Signal) {
     // SAFETY: setsid and prctl are async-signal-safe, and nothing here allocates.
     unsafe {
         command.pre_exec(move || {

@@ -1,0 +1,88 @@
+//! A day at the desktop: power on, autologin, other terminals by keyboard, logout.
+
+use crate::machine::{Case, DESK, SOON};
+
+#[test]
+fn comes_by_autologin_and_is_rootless() {
+    let case = Case::desktop();
+    assert_eq!(case.root("systemctl is-system-running --wait").text(), "running");
+    let status = case.user("ada", "startxd status").text();
+    for what in ["seat0, tty1, in the foreground", "display  :0", "rootless (uid 1000)", "nothing is wrong"] {
+        assert!(status.contains(what), "{what}: {status}");
+    }
+    let log = case.root("cat /home/ada/.local/share/xorg/Xorg.0.log").text();
+    assert!(log.contains("modeset(0)") && log.contains("systemd-logind: took control of session"), "{log}");
+    assert!(log.contains("AT Translated Set 2 keyboard"), "{log}");
+    assert_eq!(case.root("ps -o user= -C Xorg").text(), "ada");
+    let report = case.user("ada", "startxd doctor");
+    assert!(!report.stdout.contains("error"), "{report}");
+}
+
+#[test]
+fn another_terminal_is_shown_and_left_by_keyboard() {
+    let case = Case::desktop();
+    let server = case.server();
+    case.press("ctrl-alt-f2");
+    case.until("tty2 on the screen", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
+    case.until("a login on tty2", |m| m.text(2).contains("login:"));
+    assert!(case.user("ada", "startxd status").text().contains("in the background"));
+    case.press("ctrl-alt-f1");
+    case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
+    assert_eq!(case.server(), server);
+}
+
+#[test]
+fn a_logout_by_keyboard_is_followed_by_the_next_autologin() {
+    let case = Case::desktop();
+    let server = case.server();
+    let session = case.root("loginctl list-sessions --no-legend | grep tty1").text();
+    case.type_line("openbox --exit");
+    case.managed_after(&server);
+    let next = case.root("loginctl list-sessions --no-legend | grep tty1").text();
+    assert_ne!(session, next, "it is another login");
+    let journal = case.root("journalctl -b --no-pager -q -o cat -t startxd").text();
+    assert!(!journal.contains("killed") && !journal.contains("did not"), "{journal}");
+}
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn fifty_switches_while_a_client_draws() {
+    let case = Case::desktop();
+    let server = case.server();
+    case.user(
+        "ada",
+        "systemd-run --user --quiet --unit=draws -E DISPLAY xterm -geometry +600+300 -e 'while :; do date; done'",
+    )
+    .ok();
+    for _ in 0..25 {
+        case.press("ctrl-alt-f2");
+        case.until("tty2", |m| m.active_vt() == 2);
+        case.press("ctrl-alt-f1");
+        case.until("tty1", |m| m.active_vt() == 1);
+    }
+    case.until("the desktop", |m| m.screen().shows(DESK));
+    assert_eq!(case.server(), server);
+    assert_eq!(case.user("ada", "systemctl --user is-active draws xorg@0").text(), "active\nactive");
+}
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn the_power_button_ends_it_in_order() {
+    let case = Case::desktop();
+    case.order("system_powerdown", serde_json::json!({}));
+    case.wait_event("SHUTDOWN", SOON);
+    let serial = case.serial();
+    assert!(!serial.contains("SIGKILL") && !serial.contains("timed out"), "{serial}");
+    case.discard();
+}
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn is_there_again_after_a_reboot() {
+    let case = Case::desktop();
+    case.tell("systemctl reboot");
+    case.wait_event("RESET", SOON);
+    case.until("the next boot's desktop", |m| m.screen().shows(DESK));
+    let last = case.root("journalctl -b -1 --no-pager -q -o cat").text();
+    assert!(!last.contains("SIGKILL") && !last.contains("timed out"), "{last}");
+}
