@@ -21,13 +21,11 @@ fn lives(machine: &Machine, server: &str, manager: &str) {
 fn of_one_unit_kills_what_is_greedy_and_no_more() {
     let case = Case::desktop();
     let (server, manager) = (case.server(), case.root("pgrep -x openbox").text());
-    assert!(
-        case.root("cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/cgroup.controllers")
-            .text()
-            .contains("memory")
-    );
-    let unit = case.root("sed -n 's|^0::.*/||p' /proc/$(pgrep -x xterm)/cgroup").text();
-    case.user("ada", &format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0")).ok();
+    let limit = "systemctl --user set-property --runtime openbox.service MemoryMax=100M MemorySwapMax=0";
+    case.user("ada", limit).ok();
+    // The group of the window manager is that of the terminal which it has started.
+    let group = "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$(pgrep -x xterm)/cgroup)";
+    assert_eq!(case.root(&format!("cat {group}/memory.max")).text(), "104857600");
     eats(&case);
     lives(&case, &server, &manager);
 }

@@ -13,7 +13,7 @@ use crate::harness::{Run, secs, wait_until};
 pub struct Agent {
     stream: UnixStream,
     received: Vec<u8>,
-    /// Of the last request. Never used again, so that an answer to what nobody waits for any more is not taken for another.
+    /// Of the last request. Never used again, so that an answer to what nobody waits for is not taken for another.
     id: u64,
 }
 

@@ -1,7 +1,7 @@
 //! A virtual machine: `tests/vm/boot`, held by a thread of this process, with eyes, hands and a way in.
 //!
 //! ```ignore
-//! let case = Case::desktop();                      // ada's, by autologin; every case finds it as the first boot left it
+//! let case = Case::desktop();                      // ada's, by autologin; each finds it as the first boot left it
 //! case.press("ctrl-alt-f2");                       // the keyboard is the machine's
 //! case.until("tty2 to be shown", |m| m.active_vt() == 2);
 //! assert!(!case.screen().shows(DESK));             // so is the display
@@ -37,8 +37,8 @@ pub use case::Case;
 pub use options::Options;
 pub use screen::{DESK, Picture};
 
-/// The deadline of most waits. The machine is emulated, ten times slower than the one it is on, and not alone there: what is
-/// well takes seconds.
+/// The deadline of most waits. The machine is emulated, ten times slower than the one it is on, and not alone there:
+/// what is well takes seconds.
 pub const SOON: Duration = secs(180);
 
 /// Where `boot` has the sockets of the one machine that is on.
@@ -98,8 +98,8 @@ impl Machine {
         self.run(None, script)
     }
 
-    /// Runs `script` in bash as `user`, with the environment of the user manager's bus and of display :0, outside of any
-    /// session.
+    /// Runs `script` in bash as `user`, with the environment of the user manager's bus and of display :0, outside of
+    /// any session.
     ///
     /// # Panics
     /// When it does not end soon.
@@ -229,8 +229,8 @@ impl Machine {
         self.root("pgrep -x Xorg || true").text()
     }
 
-    /// Waits for a server of ada's other than `before`, and that its display is as [`is_managed`](Self::is_managed) says;
-    /// returns its pid.
+    /// Waits for a server of ada's other than `before`, and that its display is as [`is_managed`](Self::is_managed)
+    /// says; returns its pid.
     #[track_caller]
     pub fn managed_after(&self, before: &str) -> String {
         self.until("another server", |machine| {
@@ -255,11 +255,8 @@ impl Machine {
     #[track_caller]
     pub fn has_terminal(&self) {
         self.is_managed();
-        // A window that comes while openbox (3.6.1) starts is in its queue already when it begins to wait, and is not shown
-        // before something else happens: here a property.
-        let nudge = "xprop -root -f STARTXD_TEST 8s -set STARTXD_TEST again";
         let focus = "xprop -id $(xdotool getwindowfocus 2> /dev/null) WM_CLASS | grep -q XTerm";
-        self.until_ada("a terminal with the keyboard", &format!("{nudge}; {focus}"));
+        self.until_ada("a terminal with the keyboard", focus);
     }
 
     /// Has the machine do something by QMP, and returns the answer.
@@ -317,16 +314,10 @@ impl Machine {
             text += &format!("the screen: {}\n", photograph.display());
         }
         for (user, script) in [
-            (
-                None,
-                "cat /sys/class/tty/tty0/active; loginctl list-sessions; systemctl --failed --plain; systemctl list-jobs",
-            ),
+            (None, "cat /sys/class/tty/tty0/active; loginctl list-sessions; systemctl --failed; systemctl list-jobs"),
             (None, "free -m; ps -eo user:8,pid,ppid,tty,stat,rss,args | grep -E '^(USER|ada|eve)'"),
             (Some("ada"), "timeout 3 startxd status; timeout 3 systemctl --user --no-pager status 2>&1 | head -60"),
-            (
-                None,
-                "for n in 1 2 7; do echo tty$n; [ -e /dev/vcs$n ] && fold -w 160 /dev/vcs$n | sed 's/ *$//' | grep .; done",
-            ),
+            (None, "for n in 1 2 7; do echo tty$n; [ -e /dev/vcs$n ] && fold -w 128 /dev/vcs$n | grep '[^ ]'; done"),
             (None, "tail -n 40 /home/ada/.local/share/xorg/Xorg.0.log"),
             (None, "journalctl -b --no-pager --no-hostname -q -o short-precise -n 200"),
         ] {

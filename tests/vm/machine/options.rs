@@ -15,19 +15,30 @@ dpkg --install /run/setup/*.deb
 cp /run/setup/agent.py /etc/startxd-vm
 ";
 
-/// What a person does for a desktop: an autologin, a window manager as a unit, a terminal that comes by itself. The window
-/// manager paints the root window in a colour by which a picture tells the desktop from everything else.
+/// What a person does for a desktop: an autologin, and a window manager as a unit, as README has it. It starts a
+/// terminal once it is ready, so that one is there after a crash, too, and paints the root window in a colour by which
+/// a picture tells the desktop from everything else.
 pub const DESKTOP: &str = r##"
 startxd enable autologin ada --profile
 setpriv --reuid ada --regid ada --init-groups env HOME=/home/ada bash -e << 'ADA'
-cd
-mkdir -p .config/systemd/user .config/autostart
-cp /run/setup/openbox.service .config/systemd/user
-mkdir .config/systemd/user/openbox.service.d
-printf '[Service]\nExecStartPost=xsetroot -solid "#3b4d61"\n' > .config/systemd/user/openbox.service.d/colour.conf
+mkdir -p ~/.config/systemd/user
+cat > ~/.config/systemd/user/openbox.service << 'UNIT'
+[Unit]
+Description=Openbox
+Requires=xorg.target
+After=xorg.target
+
+[Service]
+ExecStart=/usr/bin/openbox --startup "xterm -T desk -geometry 80x24+30+40"
+ExecStartPost=xsetroot -solid "#3b4d61"
+KillMode=process
+OOMPolicy=continue
+Slice=session.slice
+
+[Install]
+WantedBy=wm.target
+UNIT
 SYSTEMD_OFFLINE=1 systemctl --user --quiet enable openbox.service
-printf '[Desktop Entry]\nType=Application\nName=A terminal\nExec=xterm -T desk -geometry 80x24+30+40\n' \
-  > .config/autostart/desk.desktop
 ADA
 "##;
 
@@ -71,10 +82,6 @@ impl Options {
         let all = fs::create_dir_all(directory)
             .and_then(|()| fs::copy(&package, directory.join(name)))
             .and_then(|_| fs::copy(tests.join("vm/agent.py"), directory.join("agent.py")))
-            .and_then(|_| {
-                let unit = "try/home/.config/systemd/user/openbox.service";
-                fs::copy(tests.join(unit), directory.join("openbox.service"))
-            })
             .and_then(|_| fs::write(directory.join("run"), format!("{SETUP}{}", self.setup)))
             .and_then(|()| fs::set_permissions(directory.join("run"), fs::Permissions::from_mode(0o755)));
         all.unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
