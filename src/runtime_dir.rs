@@ -7,14 +7,17 @@
 //! | `attached.toml` | the display that `startxd attach` was given, and the environment to put back | `attach` |
 //! | `multiplexers.toml` | what multiplexers had before they were told of the display | the host, or `attach` |
 //! | `lock` | held (flock(2)) by the one host of this user | the host |
-//! | `Xauthority.N` | the cookie of display `:N` | whoever comes first of host and supervisor |
+//! | `session.env` | what describes the login session, for `EnvironmentFile=` of a person's own units | the host |
+//! | `../xauth_startxd_N` | the cookie of display `:N` | whoever comes first of host and supervisor |
 //! | `display-N.toml` | the claim to the number of a display without a screen, and its settings | who starts it |
 //! | `number-N.sock` | where its supervisor gets the number from | who starts it |
 //! | `display-N.state` | what has become of it | its supervisor |
 //! | `vnc-N.sock` | where viewers reach such a display, if its server is a VNC server | that server |
 //!
-//! The directory is 0700 and every file 0600 from birth.
+//! The directory is 0700 and every file 0600 from birth. The cookie lies beside it and is called `xauth_…`: a file of that
+//! name is what sandboxes let through (firejail's profiles, AppArmor's abstraction `X`).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -187,10 +190,24 @@ impl RuntimeDir {
         self.ours.join("lock")
     }
 
+    /// What describes the login session, for `EnvironmentFile=`.
+    #[must_use]
+    pub fn session_env(&self) -> PathBuf {
+        self.ours.join("session.env")
+    }
+
+    /// The variables by which programs find user manager and message bus.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let bus = format!("unix:path={}", self.bus_socket().display());
+        let runtime = ("XDG_RUNTIME_DIR".to_owned(), self.runtime.display().to_string());
+        BTreeMap::from([runtime, ("DBUS_SESSION_BUS_ADDRESS".to_owned(), bus)])
+    }
+
     /// The Xauthority file of a display.
     #[must_use]
     pub fn authority(&self, display: Display) -> PathBuf {
-        self.ours.join(format!("Xauthority.{}", display.number()))
+        self.runtime.join(format!("xauth_startxd_{}", display.number()))
     }
 
     /// The claim to a display without a screen, with its settings.

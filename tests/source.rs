@@ -119,14 +119,14 @@ manager: attributes dbus deadline environment runtime_dir session_bus small_file
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
-session: attributes config dbus deadline desktop_entry manager os program records small_file suggest text xdg
+session: attributes config dbus deadline desktop_entry environment manager os program records small_file suggest text xdg
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir session x11
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
     seat server session small_file text x11 xdg
-doctor: config environment host json logind manager os records runtime_dir seat small_file subprocess text
-    unit_file x11 xdg
+doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
+    text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
 cli: attach autologin config dbus deadline displays doctor environment host json launch log logind manager
     multiplexer os records runtime_dir select session small_file subprocess supervisor text x11

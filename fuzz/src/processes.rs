@@ -13,14 +13,14 @@ use startxd::for_tests::session::applications::is_in;
 pub fn holds(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     names(&text);
-    let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
+    let authority = Path::new("/run/user/1000/xauth_startxd_0");
     if has_authority(input, authority) {
         let told = [b"\0-auth\0", authority.as_os_str().as_encoded_bytes()].concat();
         assert!(input.windows(told.len()).any(|part| part == told));
         assert!(input.split(|byte| *byte == 0).nth(1).is_some_and(|display| display.starts_with(b":")));
     }
     // Arguments of the person's come last, whatever they are.
-    let ours = b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/startxd/Xauthority.0\0";
+    let ours = b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/xauth_startxd_0\0";
     assert!(has_authority(&[ours, input].concat(), authority));
     // In one word it is what something else was told.
     let word: Vec<u8> = input.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();

@@ -20,6 +20,14 @@ pub enum Command {
     Start(Start),
     /// End the session, in order; returns when it is gone
     Stop,
+    /// Run a command in the session, from anywhere: over ssh, from cron, as root; with the exit status of the command
+    Run(RunInSession),
+    /// Print the session's variables as lines for a shell: eval "$(startxd env)"
+    Env {
+        /// Give the user manager and D-Bus activation the session's display again, if another program has taken it away
+        #[arg(long)]
+        repair: bool,
+    },
     /// Restart one part of the session; the rest stays
     #[command(subcommand)]
     Restart(Part),
@@ -165,6 +173,17 @@ pub struct Start {
     /// session.default of startxd.toml
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
+}
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunInSession {
+    /// For root: whose session
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The command with its arguments, after -- or without it
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// Options of `select`.

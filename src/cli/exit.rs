@@ -197,7 +197,7 @@ impl From<&displays::Failure> for Exit {
                 Self::NoDisplay
             }
             Failure::Yours(_) => Self::AlreadyUp,
-            Failure::Unknown(_) | Failure::NotReady(_) => Self::NotRunning,
+            Failure::Unknown(_) | Failure::NotReady(_) | Failure::NoSessionUp => Self::NotRunning,
             Failure::NoManager(_) | Failure::Call(_) => Self::NoManager,
             Failure::ServerFailed(_) | Failure::NotStarted { .. } => Self::ServerFailed,
             Failure::NotManaged(..) | Failure::SessionFailed(_) | Failure::NotGone(..) => Self::SessionFailed,

@@ -9,6 +9,7 @@ mod config_show;
 mod display;
 mod doctor;
 pub mod exit;
+mod in_session;
 mod list;
 mod multiplexer;
 mod repair;
@@ -79,6 +80,9 @@ pub fn run() -> ExitCode {
             Command::Display(DisplayCommand::Stop { display, .. }) => display::stop(display.as_deref()).await,
             Command::ServeDisplay { display } => display::serve(&display).await,
             Command::RepairDisplay { display } => display::repair(&display).await,
+            Command::Run(run) => return in_session::run(run).await,
+            Command::Env { repair: false } => in_session::env().await,
+            Command::Env { repair: true } => in_session::repair().await,
             Command::Start(start) => start::run(start).await,
             Command::Stop => with_runtime(stop::run).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,

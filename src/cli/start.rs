@@ -11,12 +11,13 @@ use crate::host::checks::{self, Background};
 use crate::host::{self, Ended, Failure, Options, Standing};
 use crate::os;
 use crate::records::last::LastSession;
-use crate::session::{SessionRequest, Surroundings};
+use crate::session::{SessionRequest, Surroundings, xserverrc};
+use crate::text;
 
 /// Runs a session and returns how it ended.
 pub async fn run(start: Start) -> Exit {
     let config = match start.settings.configuration() {
-        Ok(loaded) => loaded.config,
+        Ok(loaded) => with_xserverrc(loaded.config),
         Err(why) => {
             tracing::error!("{why}");
             return Exit::Usage;
@@ -74,6 +75,30 @@ pub async fn run(start: Start) -> Exit {
         Err(failure) => (failure.to_string(), Exit::from(&failure)),
     };
     if backoff.failed(&why) { Exit::GivenUp } else { exit }
+}
+
+/// With the server's arguments that `~/.xserverrc` has, as below startx(1): there, too, they are those of whoever gives no
+/// others.
+fn with_xserverrc(mut config: Config) -> Config {
+    let server = &mut config.server;
+    if server.ignores_xserverrc || !server.arguments().is_empty() {
+        return config;
+    }
+    let Some((path, found)) = Surroundings::from_env().home.and_then(|home| xserverrc::read(&home)) else {
+        return config;
+    };
+    let path = text::path(&path);
+    match found {
+        Ok(arguments) => {
+            tracing::info!("arguments of the server by {path}: {}", arguments.join(" "));
+            server.args = arguments;
+        }
+        Err(why) => tracing::warn!(
+            "{path} is not followed: {why}; write the server's arguments into startxd.toml, [server], args = […], or there: \
+             xserverrc = false"
+        ),
+    }
+    config
 }
 
 /// Whether the status closes the shell that has started the session although it ended badly.

@@ -168,6 +168,30 @@ const PLAIN: &[ConfigKey] = &[
         },
     },
     ConfigKey {
+        name: "server.xauthority",
+        doc: "Whether the cookie is also where clients without XAUTHORITY look, in ~/.Xauthority, until the session ends.",
+        takes: "true or false",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.hides_cookie = !boolean(value)?;
+                Ok(())
+            },
+            show: |config| toml::Value::Boolean(!config.server.hides_cookie),
+        },
+    },
+    ConfigKey {
+        name: "server.xserverrc",
+        doc: "Whether the server gets the arguments that ~/.xserverrc gives it, if no key and no option has any.",
+        takes: "true or false",
+        access: Access::Plain {
+            set: |config, value| {
+                config.server.ignores_xserverrc = !boolean(value)?;
+                Ok(())
+            },
+            show: |config| toml::Value::Boolean(!config.server.ignores_xserverrc),
+        },
+    },
+    ConfigKey {
         name: "session.default",
         doc: "What to start when nothing was asked for, no unit is enabled in wm.target and there is no ~/.xinitrc.",
         takes: "an entry's name, a unit or a command line",
@@ -355,6 +379,7 @@ mod tests {
         config.server.binary = Some("/opt/X \"1\"".into());
         config.server.args = vec!["-dpi".into(), "96".into()];
         (config.server.dpi, config.server.ardelay, config.server.others) = (Some(96), Some(250), true);
+        (config.server.ignores_xserverrc, config.server.hides_cookie) = (true, true);
         config.select.timeout = Duration::from_millis(1500);
         config.session.default = Some("é\n".into());
         config.session.ready = Ready::Started;

@@ -71,6 +71,10 @@ pub struct ServerConfig {
     pub arinterval: Option<u32>,
     /// Whether other users who have the cookie are let in.
     pub others: bool,
+    /// Whether the cookie is nowhere but in the session's own file.
+    pub hides_cookie: bool,
+    /// Whether the arguments in `~/.xserverrc` are not for the server.
+    pub ignores_xserverrc: bool,
 }
 
 impl ServerConfig {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::claim::{self, ClaimSettings};
 use crate::config::Crash;
+use crate::environment::Block;
 use crate::manager::transient::Service;
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{self, Manager, names};
@@ -103,6 +104,7 @@ pub(super) async fn session(
             program: wanted.program.clone(),
             arguments: wanted.arguments.clone(),
             directory: wanted.directory.clone(),
+            environment: Block::new(),
             attributes: wanted.attributes.clone(),
             restart: restarts(crash).filter(|_| wanted.restart),
         };

@@ -47,6 +47,8 @@ pub enum Failure {
     Unknown(Display),
     #[error("display {0} is not ready; see: startxd display list")]
     NotReady(Display),
+    #[error("no graphical session is up; start one with startxd start, or see: startxd status")]
+    NoSessionUp,
     #[error("{0}")]
     Write(#[from] NotWritten),
     #[error("{0}")]

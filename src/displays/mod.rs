@@ -26,6 +26,7 @@ pub mod copy;
 pub mod end;
 mod failure;
 mod handover;
+pub mod in_session;
 pub mod list;
 pub mod private_display;
 pub mod request;

@@ -55,14 +55,12 @@ impl Command {
 
     /// Forks its process, which waits to be let go.
     pub(super) fn hold(&self, display: Display, authority: &Path, taken: &TakenSignals) -> io::Result<Held> {
-        let variables = of_display(display, authority);
-        let command = os::Command {
-            program: &self.program,
-            arguments: &self.arguments,
-            environment: &environment(&variables),
-            mask: &taken.mask,
-        };
-        os::hold(&command)
+        self.hold_with(&environment(&of_display(display, authority)), taken)
+    }
+
+    /// As [`hold`](Self::hold), with this environment.
+    pub(super) fn hold_with(&self, environment: &[CString], taken: &TakenSignals) -> io::Result<Held> {
+        os::hold(&os::Command { program: &self.program, arguments: &self.arguments, environment, mask: &taken.mask })
     }
 
     /// Lets it go.

@@ -223,7 +223,7 @@ mod tests {
                 display: Display::new(100).unwrap(),
                 size: Size::USUAL,
                 depth: 24,
-                authority: Path::new("/run/user/1000/startxd/Xauthority.100"),
+                authority: Path::new("/run/user/1000/xauth_startxd_100"),
                 vnc: Path::new("/run/user/1000/startxd/vnc-100.sock"),
                 extra: &extra,
             };

@@ -76,6 +76,8 @@ kinds! {
 
     SERVER_MISSING: "server.missing", Error,
         "without an X server there is no display";
+    SERVER_XSERVERRC: "server.xserverrc", Warning,
+        "startx executes this file, and startxd only takes the server's arguments from it, where they stand there as they are";
     SERVER_SETUID: "server.setuid", Warning,
         "a server that becomes root is not rootless; startxd never runs it";
     SERVER_NO_INPUT_DRIVER: "server.no-input-driver", Warning,

@@ -67,9 +67,9 @@ fn directory(problem: &SocketDirProblem) -> Finding {
         SocketDirProblem::Mode { path, mode } => {
             (format!("{} has mode {mode:04o} instead of 1777", path.display()), SOCKET_DIR_REMEDY.to_owned())
         }
-        SocketDirProblem::ReadOnly { path } => (
+        SocketDirProblem::ReadOnly { path, mount } => (
             format!("{} is mounted read-only: no display can have its socket there", path.display()),
-            format!("sudo mount -o remount,rw {}", path.display()),
+            format!("sudo mount -o remount,rw {}", mount.display()),
         ),
         SocketDirProblem::Unreadable { path, source } => {
             (format!("{} cannot be looked at: {source}", path.display()), format!("ls -ld {}", path.display()))

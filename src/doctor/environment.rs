@@ -9,6 +9,8 @@ use super::catalogue::{
 use super::machine::Machine;
 use crate::environment::Block;
 use crate::environment::policy::{self, Tag};
+use crate::records::attached::AttachedRecord;
+use crate::records::session::SessionRecord;
 use crate::x11::display::Display;
 use crate::x11::occupied::{self, Taken};
 
@@ -23,6 +25,8 @@ struct EnvironmentFacts {
     cookie: bool,
     /// Whether `WAYLAND_DISPLAY` is there.
     wayland: bool,
+    /// Whether a session is up, or a display attached.
+    session: bool,
 }
 
 /// Looks at the environment.
@@ -35,6 +39,9 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
         cookie: get("XAUTHORITY").is_some_and(|path| Path::new(path).exists()),
         // A relative name is below the runtime directory (wl_display_connect(3)); joining an absolute one gives itself.
         wayland: get("WAYLAND_DISPLAY").zip(runtime).is_some_and(|(name, runtime)| runtime.join(name).exists()),
+        session: machine.runtime.as_ref().is_some_and(|runtime| {
+            matches!(SessionRecord::of(runtime), Ok(Some(_))) || AttachedRecord::of(runtime).is_some()
+        }),
         environment: environment.clone(),
     })
 }
@@ -49,6 +56,8 @@ pub fn is_alive(display: &str) -> bool {
 fn judge(facts: &EnvironmentFacts) -> Vec<Finding> {
     let get = |name: &str| facts.environment.get(name);
     let unset = |names: &str| format!("systemctl --user unset-environment {names}");
+    // Without them programs of a session that is up would be cut off from it.
+    let mend = |names: &str| if facts.session { "startxd env --repair".to_owned() } else { unset(names) };
     let mut findings = Vec::new();
     if let Some(display) = get("DISPLAY").filter(|_| !facts.display) {
         let what = if display.starts_with(':') || display.is_empty() {
@@ -58,11 +67,11 @@ fn judge(facts: &EnvironmentFacts) -> Vec<Finding> {
                 "the user manager has DISPLAY={display}, which is not a display of this machine (ssh -X makes such)"
             )
         };
-        findings.push(ENVIRONMENT_DEAD_DISPLAY.found(what, unset("DISPLAY XAUTHORITY")));
+        findings.push(ENVIRONMENT_DEAD_DISPLAY.found(what, mend("DISPLAY XAUTHORITY")));
     } else if let Some(path) = get("XAUTHORITY").filter(|_| !facts.cookie) {
         findings.push(
             ENVIRONMENT_DEAD_COOKIE
-                .found(format!("the user manager has XAUTHORITY={path}, and that is not there"), unset("XAUTHORITY")),
+                .found(format!("the user manager has XAUTHORITY={path}, and that is not there"), mend("XAUTHORITY")),
         );
     }
     if let Some(name) = get("WAYLAND_DISPLAY").filter(|_| !facts.wayland) {
@@ -86,6 +95,7 @@ mod tests {
     fn each_fault_is_found() {
         let facts = |pairs: &[(&str, &str)], display, cookie, wayland| EnvironmentFacts {
             environment: pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            session: false,
             display,
             cookie,
             wayland,

@@ -7,11 +7,13 @@ use nix::unistd::{Group, getgroups};
 
 use super::catalogue::{
     SERVER_DEVICE_GROUP, SERVER_LOG, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER, SERVER_NO_KMS,
-    SERVER_SETUID, SERVER_WRAPPER, SERVER_WRAPPER_ROOT,
+    SERVER_SETUID, SERVER_WRAPPER, SERVER_WRAPPER_ROOT, SERVER_XSERVERRC,
 };
 use super::machine::Machine;
 use super::{Finding, files};
 use crate::logind;
+use crate::session::{Surroundings, xserverrc};
+use crate::text;
 use crate::x11::server::{self, NoServer, USUAL_PLACES, find};
 
 /// The wrapper's configuration (Xwrapper.config(5)).
@@ -41,6 +43,8 @@ const CONFIGURATION: [&str; 3] =
 struct ServerFacts {
     /// The server that startxd would run, or why there is none.
     server: Option<Result<PathBuf, NoServer>>,
+    /// An `~/.xserverrc` that is not followed, and why not.
+    xserverrc: Option<(PathBuf, String)>,
     /// Servers that are setuid or setgid.
     setuid: Vec<PathBuf>,
     /// A wrapper that is setuid.
@@ -80,6 +84,7 @@ async fn gather(machine: &Machine) -> ServerFacts {
     let named = |name: &&str| Group::from_name(name).ok().flatten().is_some_and(|group| groups.contains(&group.gid));
     ServerFacts {
         server: Some(find(machine.config.server.binary.as_deref())),
+        xserverrc: xserverrc(machine),
         setuid: USUAL_PLACES.iter().map(PathBuf::from).filter(|path| is_setuid(path)).collect(),
         wrapper: WRAPPERS.iter().map(PathBuf::from).find(|path| is_setuid(path)),
         root_rights: files::text(Path::new(WRAPPER_CONFIG)).is_some_and(|text| needs_root_rights(&text)),
@@ -92,6 +97,16 @@ async fn gather(machine: &Machine) -> ServerFacts {
         graphical,
         groups: DEVICE_GROUPS.into_iter().filter(named).collect(),
     }
+}
+
+/// The file that is not followed, unless it is not asked for, or the configuration has what is.
+fn xserverrc(machine: &Machine) -> Option<(PathBuf, String)> {
+    let server = &machine.config.server;
+    if machine.is_root() || server.ignores_xserverrc || !server.arguments().is_empty() {
+        return None;
+    }
+    let (path, found) = xserverrc::read(&Surroundings::from_env().home?)?;
+    Some((path, found.err()?.to_string()))
 }
 
 fn is_setuid(path: &Path) -> bool {
@@ -135,6 +150,13 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
         )),
         _ => {}
     }
+    findings.extend(facts.xserverrc.iter().map(|(path, why)| {
+        SERVER_XSERVERRC.found(
+            format!("{} is not followed: {why}", text::path(path)),
+            "write the server's arguments into startxd.toml, in [server]: args = [\"-dpi\", \"144\"], or there: xserverrc = \
+             false",
+        )
+    }));
     findings.extend(facts.setuid.iter().map(|path| {
         let path = path.display();
         SERVER_SETUID.found(format!("the X server {path} is setuid or setgid"), format!("sudo chmod ug-s {path}"))

@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::x11::display::Display;
 
 pub use block::Block;
+pub use policy::is_value;
 
 /// The variables by which a client finds a display: its name, the file with its cookie, and that it is one of X11
 /// (pam_systemd(8), `XDG_SESSION_TYPE`).

@@ -15,6 +15,8 @@ pub enum Tag {
     Activation,
     /// It makes a program of a multiplexer take itself for one that runs inside of it.
     Multiplexer,
+    /// It describes a unit, or one process of it, and misleads what is started from there.
+    Unit,
     /// It is of one login or terminal, and systemd itself never gives it to the user manager.
     Login,
 }
@@ -39,8 +41,9 @@ const ORIGIN: &str = "it tells where the login came from";
 
 /// The names that never travel, by reason and tags.
 pub const GROUPS: &[VariableGroup] = &[
-    VariableGroup { why: SHELL, tags: &[Tag::Login], names: &["SHLVL", "OLDPWD"] },
-    VariableGroup { why: SHELL, tags: &[], names: &["PWD", "_", "OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"] },
+    VariableGroup { why: SHELL, tags: &[Tag::Login, Tag::Unit], names: &["SHLVL", "OLDPWD"] },
+    VariableGroup { why: SHELL, tags: &[Tag::Unit], names: &["PWD", "_"] },
+    VariableGroup { why: SHELL, tags: &[], names: &["OPTIND", "SHELLOPTS", "BASHOPTS", "BASH_FUNC_*"] },
     VariableGroup {
         why: "it describes the login terminal, which programs on the display do not have",
         tags: &[],
@@ -73,17 +76,25 @@ pub const GROUPS: &[VariableGroup] = &[
     VariableGroup { why: SYSTEMD, tags: &[Tag::Activation], names: &["NOTIFY_SOCKET", "LISTEN_*", "WATCHDOG_*"] },
     VariableGroup {
         why: SYSTEMD,
-        tags: &[],
+        tags: &[Tag::Unit],
         names: &[
             "INVOCATION_ID",
             "JOURNAL_STREAM",
-            "MAINPID",
             "MANAGERPID",
             "MANAGERPIDFDID",
             "SYSTEMD_EXEC_PID",
+            // By name, as a unit cannot unset all that begin so.
+            "MEMORY_PRESSURE_WATCH",
+            "MEMORY_PRESSURE_WRITE",
+        ],
+    },
+    VariableGroup {
+        why: SYSTEMD,
+        tags: &[],
+        names: &[
+            "MAINPID",
             "SYSTEMD_ACTIVATION_UNIT",
             "SYSTEMD_ACTIVATION_SCOPE",
-            "MEMORY_PRESSURE_*",
             "FDSTORE",
             "PIDFILE",
             "LOG_NAMESPACE",
@@ -197,7 +208,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// Returns whether systemd takes the value (`env_value_is_valid` in basic/env-util.c).
-pub(super) fn is_value(value: &str) -> bool {
+pub fn is_value(value: &str) -> bool {
     !value.bytes().any(|b| b.is_ascii_control() && b != b'\t' && b != b'\n')
 }
 

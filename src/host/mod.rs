@@ -80,6 +80,7 @@ mod peers;
 pub mod prepare;
 pub mod repair;
 mod server;
+mod session_files;
 pub mod session_lock;
 mod terminal;
 mod variables;
@@ -131,6 +132,7 @@ pub async fn run(options: &Options, config: &Config) -> Result<Ended, Failure> {
     let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
         session::choose(&options.session, config, &around, &clearance.manager, &clearance.installed).await?;
+    let choice = choice.with_variables(variables::of_login(&clearance.session.id, &clearance.seat));
     // From here on signals end the session in order instead of this process at once.
     let interrupts = Interrupts::catch()?;
     // A seat without terminals has no text mode to come back to.

@@ -69,13 +69,13 @@ mod tests {
 
     #[test]
     fn a_server_is_known_by_its_authority() {
-        let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
+        let authority = Path::new("/run/user/1000/xauth_startxd_0");
         let cases: [(&[u8], bool); 6] = [
-            (b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/startxd/Xauthority.0\0", true),
-            (b"Xorg\0:1\0-auth\0/run/user/1000/startxd/Xauthority.1\0", false),
-            (b"x11vnc\0-display\0:0\0-auth\0/run/user/1000/startxd/Xauthority.0\0", false),
-            (b"cat\0/run/user/1000/startxd/Xauthority.0\0", false),
-            (b"sh\0-c\0Xorg -auth /run/user/1000/startxd/Xauthority.0\0", false),
+            (b"Xorg\0:0\0vt1\0-auth\0/run/user/1000/xauth_startxd_0\0", true),
+            (b"Xorg\0:1\0-auth\0/run/user/1000/xauth_startxd_1\0", false),
+            (b"x11vnc\0-display\0:0\0-auth\0/run/user/1000/xauth_startxd_0\0", false),
+            (b"cat\0/run/user/1000/xauth_startxd_0\0", false),
+            (b"sh\0-c\0Xorg -auth /run/user/1000/xauth_startxd_0\0", false),
             (b"", false),
         ];
         for (line, expected) in cases {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::checks::Clearance;
 use super::repair::{repair, undo_environment};
+use super::session_files;
 use super::session_lock::{NotLocked, SessionLock};
 use super::variables::{self, Exported};
 use crate::config::Config;
@@ -78,7 +79,10 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     let authority = lock.runtime.authority(display);
     // Nothing after the cookie waits, so a start that is given up has either no cookie or all of this.
     let recorded = record(clearance, config, choice, display, &authority).await;
-    let (cookie, record, exported) = recorded.inspect_err(|_| remove(&authority))?;
+    let (cookie, record, exported) = recorded.inspect_err(|_| {
+        remove(&authority);
+        remove(&lock.runtime.session_env());
+    })?;
     Ok(Prepared { number, lock, display, cookie, record, exported, is_left: false })
 }
 
@@ -108,7 +112,10 @@ async fn record(
     record.exported = exported.set.keys().cloned().collect();
     record.before = before;
     let path = runtime.record();
+    record.shared = session_files::shared_authority(config, authority);
     record.save(&path).map_err(|error| NotWritten::new(&path, error))?;
+    let of_login = variables::of_login(&clearance.session.id, &clearance.seat);
+    session_files::write(runtime, &record, &of_login, &cookie)?;
     Ok((cookie, record, exported))
 }
 
@@ -163,7 +170,7 @@ impl Drop for Prepared {
         if self.is_left {
             return;
         }
-        remove(&self.runtime().authority(self.display));
+        session_files::remove(self.runtime(), &self.record);
         // After everything that it tells how to undo: until here the next start would repair.
         remove(&self.runtime().record());
     }

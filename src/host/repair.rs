@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::session_lock::{NotLocked, SessionLock, is_free, is_served};
-use super::{closing, orphan};
+use super::{closing, orphan, session_files};
 use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN, STEADY};
 use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
@@ -59,7 +59,7 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
             undo_environment(manager, &record).await;
             remove_lock(record.display);
             remove_socket(record.display);
-            remove(&runtime.authority(record.display));
+            session_files::remove(runtime, &record);
             remove(&runtime.record());
         }
         Err(error) => {

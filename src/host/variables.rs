@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::environment::block::Block;
 use crate::environment::sourced::Variables;
 use crate::environment::{self, files, policy, sourced};
+use crate::seat::Seat;
 use crate::session::{Choice, Desktop};
 use crate::text;
 use crate::x11::display::Display;
@@ -21,6 +22,22 @@ pub struct Exported {
     pub set: Block,
     /// What the manager has and the environment files have unset.
     pub unset: Vec<String>,
+}
+
+/// What describes the login session: for the session's own programs, which belong to it, and not for the user manager,
+/// which serves all of a user's logins.
+#[must_use]
+pub fn of_login(session: &str, seat: &Seat) -> Block {
+    let known = [
+        ("XDG_SESSION_ID", Some(session.to_owned())),
+        ("XDG_SEAT", Some(seat.id.clone())),
+        ("XDG_VTNR", seat.vt.map(|vt| vt.to_string())),
+    ];
+    // By pam_systemd(8), and by display managers.
+    let inherited = ["XDG_SESSION_CLASS", "XDG_SESSION_PATH", "XDG_SEAT_PATH"];
+    let inherited = inherited.into_iter().map(|name| (name, std::env::var(name).ok()));
+    let all = known.into_iter().chain(inherited).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    all.filter(|(_, value)| !value.is_empty() && environment::is_value(value)).collect()
 }
 
 /// The desktop's names in the environment.

@@ -140,6 +140,12 @@ pub fn session_service(program: &str) -> String {
     format!("{prefix}{}{suffix}", escape(&program[..end]))
 }
 
+/// The scope of a command in the session.
+#[must_use]
+pub fn session_command(pid: nix::unistd::Pid) -> String {
+    format!("startxd-run-{pid}.scope")
+}
+
 /// `xorg@N.service` of a display number.
 #[must_use]
 pub fn xorg_service(display: crate::x11::display::Display) -> String {

@@ -33,6 +33,7 @@ fn service() -> Service {
         arguments: vec!["openbox".into()],
         directory: None,
         restart: Some(RestartPolicy { limit: 3, window: Duration::from_secs(60) }),
+        environment: Default::default(),
         attributes: Default::default(),
     }
 }

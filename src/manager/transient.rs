@@ -31,6 +31,8 @@ pub struct Service {
     pub directory: Option<String>,
     /// How often it is started again when it crashes; `None` for never.
     pub restart: Option<RestartPolicy>,
+    /// Variables of its own, beside those of the manager.
+    pub environment: Block,
     /// What it has beside its environment.
     pub attributes: Attributes,
 }
@@ -66,6 +68,9 @@ impl Service {
             // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
             ("KillMode", value("process".to_owned())),
         ]);
+        properties.extend((!self.environment.is_empty()).then(|| assignments(&self.environment)));
+        // Terminals and what a script hands to D-Bus would take themselves for this unit.
+        properties.push(("UnsetEnvironment", units(&policy::tagged(Tag::Unit).collect::<Vec<_>>())));
         properties
     }
 
@@ -73,15 +78,15 @@ impl Service {
     /// these variables beside those of the manager, less the ones that are not this display's.
     #[must_use]
     pub fn properties_on(&self, server: &str, variables: &Block) -> UnitProperties {
-        let assignments: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let unset = policy::tagged(Tag::OtherDisplay).chain(policy::tagged(Tag::Unit));
         let mut properties = self.common();
         properties.extend([
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
-            ("Environment", value(assignments)),
+            assignments(variables),
             // By default 90 seconds, which i3 makes use of when its server is gone: it ignores SIGTERM then.
             ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
-            ("UnsetEnvironment", units(&policy::tagged(Tag::OtherDisplay).collect::<Vec<_>>())),
+            ("UnsetEnvironment", units(&unset.collect::<Vec<_>>())),
         ]);
         properties
     }
@@ -177,6 +182,10 @@ fn attributes(attributes: &Attributes) -> UnitProperties {
     properties
 }
 
+fn assignments(variables: &Block) -> (&'static str, OwnedVariant) {
+    ("Environment", value(variables.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()))
+}
+
 fn units(names: &[&str]) -> OwnedVariant {
     value(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
 }
@@ -209,6 +218,7 @@ mod tests {
             arguments: vec!["openbox".into(), "--sm-disable".into()],
             directory: None,
             restart: Some(restart),
+            environment: Block::from([("XDG_SEAT".into(), "seat0".into())]),
             attributes: Attributes::default(),
         };
         golden("transient/service", &readable(&service.properties()));
@@ -216,6 +226,7 @@ mod tests {
             directory: Some("/home/ada/a b".into()),
             arguments: vec!["openbox".into(), "$HOME %h".into()],
             restart: None,
+            environment: Block::new(),
             ..service.clone()
         };
         golden("transient/service-elsewhere", &readable(&elsewhere.properties()));
@@ -239,6 +250,7 @@ mod tests {
                 arguments,
                 directory: None,
                 restart: None,
+                environment: Block::new(),
                 attributes: Attributes::default(),
             };
             assert_eq!(service.command().0, setting, "{argument}");

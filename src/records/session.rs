@@ -3,6 +3,8 @@
 //! It is written before the first change and removed after the last one is undone, so a record whose host is dead
 //! is the trace of a session that ended badly; the next start repairs what it says (crash-only software).
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Record, Unreadable};
@@ -33,6 +35,9 @@ pub struct SessionRecord {
     /// alone.
     #[serde(default)]
     pub closes_login: bool,
+    /// The file of others' cookies in which the display's is, too.
+    #[serde(default)]
+    pub shared: Option<PathBuf>,
     /// The names that were exported for the session.
     pub exported: Vec<String>,
     /// The manager's whole environment as it was before.
@@ -53,6 +58,7 @@ impl SessionRecord {
             what,
             units: Vec::new(),
             closes_login: false,
+            shared: None,
             exported: Vec::new(),
             before: Block::new(),
         }
@@ -92,6 +98,7 @@ mod tests {
             what: "openbox".into(),
             units: vec!["startxd-wm@openbox.service".into()],
             closes_login: true,
+            shared: Some("/home/ada/.Xauthority".into()),
             exported: vec!["DISPLAY".into()],
             before: Block::from([
                 ("A".into(), "line\none \"quoted\" \t\u{1f600}".into()),

@@ -116,6 +116,12 @@ impl NoSession {
         if name.is_empty() {
             return Self::Path("the session's name is empty; give a command or a unit, or omit it".to_owned());
         }
+        if name.starts_with('-') {
+            return Self::Path(format!(
+                "{name} is no command: arguments for the X server stand in startxd.toml, [server], args = [\"{name}\"], or \
+                 are given before the session: --server-arg={name}"
+            ));
+        }
         if !name.contains('/') {
             return Self::Command(name.to_owned());
         }

@@ -9,12 +9,14 @@ mod named;
 pub mod offers;
 pub mod request;
 mod services;
+pub mod xserverrc;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
+use crate::environment::Block;
 use crate::manager::Manager;
 use crate::manager::transient::{self, RestartPolicy};
 use crate::program;
@@ -120,6 +122,18 @@ impl Choice {
             }
             Self::Unit(_) | Self::Wanted(_) => None,
         }
+    }
+
+    /// With variables of its own for the service that is made for it, if one is.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Block) -> Self {
+        match &mut self {
+            Self::Command { service, .. } | Self::StartupFile { service, .. } | Self::Entry { service, .. } => {
+                service.environment = variables;
+            }
+            Self::Unit(_) | Self::Wanted(_) => {}
+        }
+        self
     }
 
     /// What people read.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Choice, NoSession, Surroundings};
 use crate::attributes::Attributes;
+use crate::environment::Block;
 use crate::manager::{names, transient};
 use crate::program::is_executable;
 use crate::text::one_line;
@@ -39,6 +40,7 @@ pub(super) fn service(
         arguments,
         directory: None,
         restart: None,
+        environment: Block::new(),
         attributes: Attributes::of_this_process(),
     }
 }

@@ -228,7 +228,7 @@ mod tests {
             [("seat0", Some(1), &[][..]), ("seat0", Some(7), &extra), ("seat1", None, &[]), ("seat1", Some(2), &extra)]
         {
             let seat = Seat::new(seat.to_owned(), vt).unwrap();
-            let authority = Path::new("/run/user/1000/startxd/Xauthority.0");
+            let authority = Path::new("/run/user/1000/xauth_startxd_0");
             let line =
                 assemble(Path::new("/usr/lib/xorg/Xorg"), Display::parse(":0").unwrap(), &seat, authority, &[], extra)
                     .unwrap();

@@ -51,7 +51,7 @@ impl Launcher {
         let file = match self {
             Self::Xinit => return None,
             Self::Startx => "/home/ada/.Xauthority",
-            Self::Startxd => "/run/user/1000/startxd/Xauthority.0",
+            Self::Startxd => "/run/user/1000/xauth_startxd_0",
         };
         let display = Display::new(0).expect("a display number");
         let bytes = fs::read(guest.outside(file)).unwrap_or_else(|e| panic!("{file}: {e}"));

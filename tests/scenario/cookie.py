@@ -5,7 +5,7 @@ import struct
 import subprocess
 import sys
 
-FILE = "/run/user/1000/startxd/Xauthority.0"
+FILE = "/run/user/1000/xauth_startxd_0"
 
 
 def entries(data):
@@ -51,7 +51,7 @@ def leaks():
                     places[path] = open(path, "rb").read()
     # What must be among the places, or nothing was looked at.
     for place, data in places.items():
-        if b"X.Org X Server" in data and place == "the journal" or b"Xauthority.0" in data and "cmdline" in place:
+        if b"X.Org X Server" in data and place == "the journal" or b"xauth_startxd_0" in data and "cmdline" in place:
             print("looked at", place.split()[0])
     for place, data in places.items():
         if any(form in data for form in forms):

@@ -71,16 +71,19 @@ fn the_cookie_is_nobody_elses_business() {
     assert_eq!(
         desk.root("python3 /run/cookie.py show").text().lines().collect::<Vec<_>>(),
         [
-            "/run/user/1000/startxd 700 1000",
-            "/run/user/1000/startxd/Xauthority.0 600 1000",
+            "/run/user/1000 700 1000",
+            "/run/user/1000/xauth_startxd_0 600 1000",
             "256 0 MIT-MAGIC-COOKIE-1 16",
             "65535 0 MIT-MAGIC-COOKIE-1 16",
             "the same",
         ]
     );
-    assert_eq!(desk.root("python3 /run/cookie.py leaks").text(), "looked at the\nlooked at cmdline");
+    // Beside its own file it is where libXau looks, and no longer than the session.
+    let leaks = desk.root("python3 /run/cookie.py leaks").text();
+    assert_eq!(leaks, "looked at the\nlooked at cmdline\nleaked: /home/ada/.Xauthority");
+    assert_eq!(desk.root("stat -c '%a %U' /home/ada/.Xauthority").text(), "600 ada");
     quits(&desk);
-    assert_eq!(desk.root("ls /run/user/1000").text().lines().filter(|name| *name == "startxd").count(), 0);
+    desk.root("ls -A /run/user/1000 /home/ada | grep -Ei 'startxd|xauth'").fails();
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn each_session_has_a_cookie_of_its_own() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         desk.starts(OPENBOX);
-        seen.push(desk.root("sha256sum < /run/user/1000/startxd/Xauthority.0").text());
+        seen.push(desk.root("sha256sum < /run/user/1000/xauth_startxd_0").text());
         quits(&desk);
     }
     assert_ne!(seen[0], seen[1]);

@@ -10,6 +10,7 @@ mod hostile;
 #[path = "../scenario/mod.rs"]
 mod scenario;
 
+mod access;
 mod anytime;
 mod attributes;
 mod autologin;

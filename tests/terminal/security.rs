@@ -15,6 +15,7 @@ fn stops(desk: &Desk) {
 fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     let desk = Desk::at_prompt();
     let elsewhere = "find /run/user/1000 /tmp /dev/shm -not -path '/run/user/1000/startxd*' \
+        -not -path '/run/user/1000/xauth_startxd_*' \
         -not -path '/run/user/1000/systemd*' -not -path '/tmp/.X*' | sort";
     let before = desk.root(elsewhere).text();
     desk.vt().type_line("umask 000");
@@ -23,16 +24,17 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     desk.is_up();
     let expected = [
         "700 ada d /run/user/1000/startxd",
-        "600 ada f /run/user/1000/startxd/Xauthority.0",
         "600 ada s /run/user/1000/startxd/host.sock",
         "600 ada f /run/user/1000/startxd/lock",
         "600 ada f /run/user/1000/startxd/multiplexers.toml",
+        "600 ada f /run/user/1000/startxd/session.env",
         "600 ada f /run/user/1000/startxd/session.toml",
+        "600 ada f /run/user/1000/xauth_startxd_0",
         "600 ada s /tmp/.X11-unix/X0",
     ];
     // Multiplexers are told beside the start, which does not wait for that.
     wait_until("what there is of ours", SOON, || {
-        let find = "find /run/user/1000/startxd /tmp/.X11-unix/X0 -printf '%m %u %y %p\n' | sort -k 4";
+        let find = "find /run/user/1000/startxd /run/user/1000/xauth_startxd_0 /tmp/.X11-unix/X0 -printf '%m %u %y %p\n' | sort -k 4";
         let ours = desk.root(find).text();
         if ours.lines().eq(expected) { Ok(()) } else { Err(ours) }
     });

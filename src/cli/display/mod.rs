@@ -106,7 +106,7 @@ async fn on_its_own(
     private_display::run(&runtime, &request, command, taken, config).await
 }
 
-fn status(ran: Result<u8, Failure>) -> ExitCode {
+pub(super) fn status(ran: Result<u8, Failure>) -> ExitCode {
     match ran {
         Ok(status) => ExitCode::from(status),
         // As a shell says it of a command that a signal has ended.
@@ -213,7 +213,7 @@ pub async fn repair(display: &str) -> Exit {
     }
 }
 
-fn ended(failure: &Failure) -> Exit {
+pub(super) fn ended(failure: &Failure) -> Exit {
     tracing::error!("{failure}");
     Exit::from(failure)
 }

@@ -118,7 +118,7 @@ impl Findings {
                 ),
                 None => format!("the user manager has lost {name}"),
             };
-            self.problem(what, format!("systemctl --user set-environment {name}={value}"));
+            self.problem(what, "startxd env --repair".to_owned());
         }
     }
 }

@@ -235,10 +235,10 @@ pub mod tests {
             units: vec![("startxd-wm@openbox.service".into(), active())],
             killed: Vec::new(),
             failed: Vec::new(),
-            authority: "/run/user/1000/startxd/Xauthority.0".into(),
+            authority: "/run/user/1000/xauth_startxd_0".into(),
             environment: Block::from([
                 ("DISPLAY".into(), ":0".into()),
-                ("XAUTHORITY".into(), "/run/user/1000/startxd/Xauthority.0".into()),
+                ("XAUTHORITY".into(), "/run/user/1000/xauth_startxd_0".into()),
             ]),
             last: Some(LastSession {
                 ended: record.started,
@@ -259,7 +259,7 @@ pub mod tests {
             "   server  Xorg pid 20, rootless (uid 1000), xorg@0.service active for ",
             "  manager  Openbox pid 30, startxd-wm@openbox.service\n",
             "  targets  xorg, graphical-session-pre, wm, graphical-session, wm-ready\n",
-            " exported  DISPLAY=:0 XAUTHORITY=/run/user/1000/startxd/Xauthority.0\n           from the login: PATH\n",
+            " exported  DISPLAY=:0 XAUTHORITY=/run/user/1000/xauth_startxd_0\n           from the login: PATH\n",
             "           nothing is wrong\n",
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");

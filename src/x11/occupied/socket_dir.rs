@@ -44,12 +44,15 @@ pub enum SocketDirProblem {
     },
     /// Nothing can be made in it: WSL mounts it so.
     #[error(
-        "{0} is on a file system that is mounted read-only, so there is no place for a display's socket: run sudo mount \
-         -o remount,rw {0}, or, for a mount of its own, sudo umount {0} (see findmnt -T {0})", path.display()
+        "{} is on a file system that is mounted read-only, so there is no place for a display's socket: run sudo mount \
+         -o remount,rw {}{}", path.display(), mount.display(),
+        if mount == path { format!(", or sudo umount {}", path.display()) } else { String::new() }
     )]
     ReadOnly {
         /// The directory.
         path: PathBuf,
+        /// Where the file system is mounted.
+        mount: PathBuf,
     },
     /// It cannot be looked at.
     #[error("{} cannot be looked at: {source}", path.display())]
@@ -88,7 +91,7 @@ fn check_socket_dir_of(path: &Path, owner: Uid) -> Result<(), SocketDirProblem> 
         Err(SocketDirProblem::NotADirectory { path })
     } else if access(&path, AccessFlags::W_OK) == Err(Errno::EROFS) {
         // What is wrong with it otherwise could not be mended before.
-        Err(SocketDirProblem::ReadOnly { path })
+        Err(SocketDirProblem::ReadOnly { mount: mount_of(&path, facts.dev()), path })
     } else if uid != owner {
         Err(SocketDirProblem::Owner { path, uid })
     } else if mode & 0o1777 != 0o1777 {
@@ -96,6 +99,12 @@ fn check_socket_dir_of(path: &Path, owner: Uid) -> Result<(), SocketDirProblem> 
     } else {
         Ok(())
     }
+}
+
+/// Where the file system with this device number is mounted that a path is on.
+fn mount_of(path: &Path, device: u64) -> PathBuf {
+    let on_it = |path: &&Path| std::fs::metadata(path).is_ok_and(|facts| facts.dev() == device);
+    path.ancestors().take_while(on_it).last().unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]

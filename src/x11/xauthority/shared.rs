@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -86,7 +86,7 @@ impl AuthorityLock {
         let (made, lock) = (beside("-c"), beside("-l"));
         let end = Instant::now() + AUTHORITY_LOCK;
         while Instant::now() < end {
-            match fs::File::options().write(true).create_new(true).open(&made) {
+            match fs::File::options().write(true).create_new(true).mode(0o600).open(&made) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     forget_dead(&made);

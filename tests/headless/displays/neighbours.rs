@@ -36,13 +36,13 @@ fn others_cannot_come_near() {
     place.line("startxd display start :7");
     place.user("ada", "xdpyinfo -display :7").fails();
     place.user("eve", "xdpyinfo -display :7").fails();
-    place.user("eve", "cat /run/user/1000/startxd/Xauthority.7").fails();
-    place.user("eve", "XAUTHORITY=/run/user/1000/startxd/Xauthority.7 xdpyinfo -display :7").fails();
+    place.user("eve", "cat /run/user/1000/xauth_startxd_7").fails();
+    place.user("eve", "XAUTHORITY=/run/user/1000/xauth_startxd_7 xdpyinfo -display :7").fails();
     place
         .user("eve", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/tmp/.X11-unix/X7\")'")
         .fails();
     // The cookie is in no command line and in no unit's environment.
-    let cookie = place.line("xxd -p Xauthority 2>/dev/null || python3 -c 'print(open(\"/run/user/1000/startxd/Xauthority.7\", \"rb\").read()[-16:].hex())'");
+    let cookie = place.line("xxd -p Xauthority 2>/dev/null || python3 -c 'print(open(\"/run/user/1000/xauth_startxd_7\", \"rb\").read()[-16:].hex())'");
     let seen = place.root("cat /proc/*/cmdline /proc/*/environ 2> /dev/null | tr '\\0' '\\n'").stdout;
     assert!(!seen.contains(&cookie), "{cookie}");
     place.user("ada", "startxd display stop :7").ok();

@@ -51,7 +51,7 @@ fn the_command_has_everything_of_the_callers_but_the_display() {
                   echo $DISPLAY $XAUTHORITY; xdpyinfo | grep -o \"640x480 pixels\"; echo err >&2; exit 9')";
     let run = place.user("ada", &format!("umask 027; {script}"));
     assert_eq!(run.code(), 9, "{run}");
-    let expected = "one\ntwo\n/usr/share\nb  c\n0027\n:100 /run/user/1000/startxd/Xauthority.100\n640x480 pixels\n";
+    let expected = "one\ntwo\n/usr/share\nb  c\n0027\n:100 /run/user/1000/xauth_startxd_100\n640x480 pixels\n";
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (expected, "err\n"));
     // It is a unit all the same; and works where there is no login.
     let group = place.line("env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS startxd display run -- sed -n 's,^0::,,p' /proc/self/cgroup");

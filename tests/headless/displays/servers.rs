@@ -12,7 +12,7 @@ fn xvfb_from_start_to_stop() {
     assert_eq!(place.user("ada", "startxd doctor").stdout, doctor);
     assert_eq!(place.property("startxd-display@100.service", "ActiveState"), "active");
     assert_eq!(place.line("stat -c %a /tmp/.X11-unix/X100"), "600");
-    assert_eq!(place.line("stat -c %a /run/user/1000/startxd/Xauthority.100"), "600");
+    assert_eq!(place.line("stat -c %a /run/user/1000/xauth_startxd_100"), "600");
     assert_eq!(place.root("grep -c 'tmp/.X11-unix/X100$' /proc/net/unix").text(), "2");
     // What runs on it has its variables, and nobody else.
     let seen =

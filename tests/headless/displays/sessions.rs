@@ -103,7 +103,7 @@ fn the_server_is_found_in_the_list_of_processes() {
     // What looks for it, like x11vnc -findauth, wants the path, the display and the cookie's file in this order.
     let found =
         place.line("ps -ww -eo args | grep -E '^/[^ ]*/X[^ ]* :7 .*-auth /' | sed 's/.* -auth \\([^ ]*\\).*/\\1/'");
-    assert_eq!(found, "/run/user/1000/startxd/Xauthority.7");
+    assert_eq!(found, "/run/user/1000/xauth_startxd_7");
     place.user("ada", "startxd display stop :7").ok();
     place.is_clean();
 }

@@ -206,6 +206,10 @@ fn faults_of_the_user() {
             .made(&format!("{import} XDG_SESSION_ID=1 TMUX=/tmp/tmux-1000/default,1,0"))
             .mended(&format!("{unset} XDG_SESSION_ID TMUX"))
             .says(&["XDG_SESSION_ID TMUX"]),
+        Fault::ada("server.xserverrc", "warning")
+            .made("echo 'exec Xephyr \"$@\"' > .xserverrc")
+            .mended("rm .xserverrc")
+            .says(&["/home/ada/.xserverrc is not followed", "xserverrc = false"]),
         Fault::ada("snippets.import-all", "warning")
             .made("printf 'xterm &\\ndbus-update-activation-environment --systemd --all\\n' > .xinitrc")
             .mended("rm .xinitrc")

@@ -33,7 +33,7 @@ fn another_user_gets_nowhere() {
     for forbidden in [
         "ls /run/user/1000".to_owned(),
         "ls /run/user/1000/startxd".to_owned(),
-        "cat /run/user/1000/startxd/Xauthority.0".to_owned(),
+        "cat /run/user/1000/xauth_startxd_0".to_owned(),
         "cat /run/user/1000/startxd/session.toml".to_owned(),
         format!("python3 -c \"{CONNECT}\""),
         "rm -f /tmp/.X11-unix/X0".to_owned(),
@@ -132,7 +132,7 @@ fn without_the_cookie_nobody_is_served_whoever_they_are() {
     assert_eq!(knocks("root"), [refused, nobody].concat());
     assert_eq!(knocks("eve"), [closed, nobody].concat());
     assert_eq!(desk.user("ada", "python3 /run/cookie.py good").text(), "served\nnobody listens");
-    desk.user("ada", "env -u XAUTHORITY DISPLAY=:0 xdpyinfo").fails();
+    desk.user("ada", "env -u XAUTHORITY HOME=/nonexistent DISPLAY=:0 xdpyinfo").fails();
     stops(&desk);
 }
 
@@ -141,6 +141,7 @@ fn the_cookie_is_in_its_file_and_nowhere_else_however_much_is_logged() {
     let desk = Desk::at_prompt();
     desk.write("/run/cookie.py", COOKIE);
     desk.write("/run/prying.py", PRYING);
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[server]\nxauthority = false\n");
     desk.vt().type_line("export STARTXD_LOG=trace");
     desk.starts(OPENBOX);
     // With the second server of a session, too.
@@ -156,7 +157,7 @@ fn the_cookie_is_in_its_file_and_nowhere_else_however_much_is_logged() {
     // The supervisor has it from its manager.
     assert_eq!(desk.environment().get("STARTXD_LOG"), Some("trace"));
 
-    let cookie = desk.root("tail -c 16 /run/user/1000/startxd/Xauthority.0 | od -An -v -tx1 | tr -d ' \n'").text();
+    let cookie = desk.root("tail -c 16 /run/user/1000/xauth_startxd_0 | od -An -v -tx1 | tr -d ' \n'").text();
     assert_eq!(cookie.len(), 32, "{cookie}");
     for user in ["eve", "root"] {
         let pry = "exec python3 /run/prying.py";
@@ -166,7 +167,7 @@ fn the_cookie_is_in_its_file_and_nowhere_else_however_much_is_logged() {
         let (places, files) = found.split_last().expect("how many places it has looked at");
         let places: usize = places.parse().unwrap_or_else(|_| panic!("{found:?}"));
         assert!(places > 300, "only {places} files and processes were looked at");
-        let expected: &[&str] = if user == "root" { &["/run/user/1000/startxd/Xauthority.0"] } else { &[] };
+        let expected: &[&str] = if user == "root" { &["/run/user/1000/xauth_startxd_0"] } else { &[] };
         assert_eq!(files, expected, "{user}");
     }
     stops(&desk);
