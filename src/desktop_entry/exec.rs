@@ -57,8 +57,9 @@ pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, St
 /// # Errors
 /// Not even a shell could read it.
 pub(super) fn command_as_shells_read_it(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
-    let mut arguments = Vec::new();
+    let (mut arguments, mut length) = (Vec::new(), 0);
     for word in shell_words(value)? {
+        let before = arguments.len();
         // Where the specification cannot say what a code means, nothing is lost by leaving it.
         let mut expanded = Vec::new();
         let word = ExecWord { text: word, quoted: false };
@@ -67,7 +68,8 @@ pub(super) fn command_as_shells_read_it(value: &str, fields: Fields<'_>) -> Resu
             Err(why) if why == TOO_LONG => return Err(why),
             Err(_) => arguments.push(word.text),
         }
-        if arguments.iter().map(|argument| argument.len() + 1).sum::<usize>() > LONGEST {
+        length += arguments[before..].iter().map(|argument: &String| argument.len() + 1).sum::<usize>();
+        if length > LONGEST {
             return Err(TOO_LONG.to_owned());
         }
     }

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use std::time::{Duration, Instant};
+
 use super::*;
 
 /// A whole file with these lines in its main group.
@@ -295,6 +297,7 @@ proptest! {
 /// Files of the largest size that is read, each made to take time or memory without end.
 #[test]
 fn a_large_file_is_soon_read_or_refused() {
+    let begun = Instant::now();
     let most = 1024 * 1024;
     let name = "n".repeat(most / 2);
     let long = format!("[Desktop Entry]\nType=Application\nName={name}\nExec=wm {}\n", "%c".repeat(most / 5));
@@ -310,4 +313,6 @@ fn a_large_file_is_soon_read_or_refused() {
     assert!(read(groups).unwrap().is_some());
     let own: String = (0..most / 24).map(|number| format!("[Desktop Action {number}]\n")).collect();
     assert!(read(file(&format!("Exec=wm\n{own}"))).unwrap().is_some());
+    // A second on an idle machine; what takes the square of the length takes minutes.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
