@@ -117,7 +117,8 @@ fn a_session_that_does_not_exist_is_explained() {
         ("nosuchwm", ["no command nosuchwm", "$PATH", "check the spelling"]),
         ("-- /nonexistent/wm --flag", ["/nonexistent/wm", "No such file", "check the path"]),
         ("/etc", ["/etc", "is a directory", "path"]),
-        ("/etc/passwd", ["/etc/passwd", "not executable", "chmod"]),
+        // A text that can be read is run by the shell, as below startx.
+        ("/etc/shadow", ["/etc/shadow", "not executable", "chmod"]),
         ("''", ["the session's name is empty", "give a command or a unit", "or omit it"]),
         ("nosuch.service", ["nosuch.service", "does not exist", "list-unit-files"]),
         ("masked.service", ["masked.service", "masked", "unmask"]),
