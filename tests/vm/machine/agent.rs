@@ -37,7 +37,7 @@ impl Agent {
             let runtime = format!("/run/user/{}", if user == "ada" { 1000 } else { 1001 });
             environment["DBUS_SESSION_BUS_ADDRESS"] = json!(format!("unix:path={runtime}/bus"));
             environment["DISPLAY"] = json!(":0");
-            environment["XAUTHORITY"] = json!(format!("{runtime}/startxd/Xauthority.0"));
+            environment["XAUTHORITY"] = json!(format!("{runtime}/xauth_startxd_0"));
             environment["XDG_RUNTIME_DIR"] = json!(runtime);
         }
         let request = json!({"id": self.id, "user": user, "script": format!("cd\n{script}"), "env": environment});
