@@ -138,6 +138,8 @@ fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end
     for unit in ["bar.service", "app-broken@autostart.service", "other.service"] {
         desk.unit_becomes(unit, "failed");
     }
+    // A race: a unit may have failed before journald has read what its program wrote.
+    desk.root("journalctl --sync").ok();
     let status = desk.user("ada", "startxd status").stdout;
     for unit in ["bar.service", "app-broken@autostart.service"] {
         assert!(status.contains(&format!("{unit} has failed")), "{status}");
