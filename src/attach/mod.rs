@@ -155,19 +155,10 @@ pub async fn watch(config: &Config) -> Result<(), NotAttached> {
     let watch = async {
         if display_watch.managed().await.is_ok() {
             // Its failure is a unit's of the session, and in the journal as such.
-            let ready = manager.start(names::WM_READY_TARGET, Mode::Replace).await;
-            if let Err(error) = ready {
-                tracing::warn!("{} cannot be started: {error}", names::WM_READY_TARGET);
-            }
-            let autostart = match autostart::is_ours(wanted, autostart::processes_of_ours()) {
-                Ok(()) => manager.start(names::WM_AUTOSTART_TARGET, Mode::Replace).await.map(|_| ()),
-                Err(why) => {
-                    tracing::info!("the autostart programs are left to the session: {why}");
-                    Ok(())
-                }
-            };
-            if let Err(error) = autostart {
-                tracing::warn!("{} cannot be started: {error}", names::WM_AUTOSTART_TARGET);
+            queue(&manager, names::WM_READY_TARGET).await;
+            match autostart::is_ours(wanted, async { autostart::processes_of_ours() }).await {
+                Ok(()) => queue(&manager, names::WM_AUTOSTART_TARGET).await,
+                Err(why) => tracing::info!("the autostart programs are left to the session: {why}"),
             }
             display_watch.closed().await;
         }
@@ -181,6 +172,13 @@ pub async fn watch(config: &Config) -> Result<(), NotAttached> {
     manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await?;
     let _ = timeout(deadlines.stop, stop.recv()).await;
     Ok(())
+}
+
+/// Queues the start of a target that the display can do without.
+async fn queue(manager: &Manager, target: &str) {
+    if let Err(error) = manager.start(target, Mode::Replace).await {
+        tracing::warn!("{target} cannot be started: {error}");
+    }
 }
 
 /// After the watch, however it ended: puts the environment back.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
 
 use super::args::RunInSession;
-use super::display::{ended, status};
+use super::display::{ended, status, surroundings};
 use super::exit::Exit;
 use crate::deadline::Deadlines;
 use crate::displays::run::take_signals;
@@ -22,10 +22,7 @@ pub async fn run(run: RunInSession) -> ExitCode {
         let taken = take_signals()?;
         let (runtime, deadlines) = match &run.user {
             Some(user) => (become_user(user)?, Deadlines::default()),
-            None if geteuid().is_root() => {
-                let why = "root has no session; say whose: startxd run --user NAME -- COMMAND";
-                return Err(Failure::Usage(why.to_owned()));
-            }
+            None if geteuid().is_root() => return Err(root_has_none()),
             None => (RuntimeDir::find_without_login()?, super::configuration().deadlines),
         };
         let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
@@ -37,8 +34,7 @@ pub async fn run(run: RunInSession) -> ExitCode {
 /// Prints the session's variables as lines of a shell.
 pub async fn env() -> Exit {
     let printed = async {
-        let runtime = RuntimeDir::find_without_login()?;
-        let manager = Manager::connect(&runtime, super::configuration().deadlines.user_manager).await?;
+        let (runtime, manager) = surroundings(&super::configuration()).await?;
         let variables = in_session::exported(&runtime, &manager).await?;
         let mut lines = Vec::new();
         for (name, value) in variables {
@@ -56,14 +52,17 @@ pub async fn env() -> Exit {
 /// Gives the user manager and the message bus the session's display again.
 pub async fn repair() -> Exit {
     let repaired = async {
-        let runtime = RuntimeDir::find_without_login()?;
-        let manager = Manager::connect(&runtime, super::configuration().deadlines.user_manager).await?;
+        let (runtime, manager) = surroundings(&super::configuration()).await?;
         in_session::repair(&runtime, &manager).await
     };
     match repaired.await {
         Ok(()) => Exit::Success,
         Err(failure) => ended(&failure),
     }
+}
+
+fn root_has_none() -> Failure {
+    Failure::Usage("root has no session; say whose: startxd run --user NAME -- COMMAND".to_owned())
 }
 
 /// Becomes a user for good, in that user's home, as root. Nothing is done before as root, and nothing can be after.
@@ -86,7 +85,7 @@ fn become_user(name: &str) -> Result<RuntimeDir, Failure> {
         }
     }
     if user.uid.is_root() {
-        return Err(Failure::Usage("root has no session; say whose: startxd run --user NAME -- COMMAND".to_owned()));
+        return Err(root_has_none());
     }
     Ok(RuntimeDir::of(PathBuf::from(format!("/run/user/{}", user.uid)))?)
 }

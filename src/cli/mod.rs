@@ -23,11 +23,10 @@ mod stop;
 mod xvfb_run;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-use std::io::Write;
 
 use args::{Args, CheckCommand, Command, ConfigCommand, Disable, DisplayCommand, Enable};
 pub use exit::Exit;
@@ -64,15 +63,7 @@ pub fn run() -> ExitCode {
             | Command::RepairDisplay { .. }
             | Command::Multiplexer(_)
     ));
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("the kernel gives us no event queue: {error}");
-            return Exit::System.into();
-        }
-    };
-    let status = runtime.block_on(async {
-        tokio::spawn(log::keep_trying());
+    to_its_end(async {
         let exit = match args.command {
             Command::Display(DisplayCommand::Run(run)) => return display::run(run).await,
             Command::Display(DisplayCommand::Start(start)) => display::start(start).await,
@@ -109,6 +100,21 @@ pub fn run() -> ExitCode {
             Command::Serve { display } => serve::run(&display).await,
         };
         exit.into()
+    })
+}
+
+/// Runs what there is to do, and what is logged meanwhile.
+fn to_its_end(work: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("the kernel gives us no event queue: {error}");
+            return Exit::System.into();
+        }
+    };
+    let status = runtime.block_on(async {
+        tokio::spawn(log::keep_trying());
+        work.await
     });
     log::finish();
     status
@@ -131,17 +137,7 @@ fn as_xvfb_run(arguments: &[OsString]) -> ExitCode {
     for ignored in &call.ignored {
         tracing::warn!("ignored: {ignored}");
     }
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let status = runtime.block_on(display::run_as_xvfb_run(call));
-            log::finish();
-            status
-        }
-        Err(error) => {
-            tracing::error!("the kernel gives us no event queue: {error}");
-            Exit::System.into()
-        }
-    }
+    to_its_end(display::run_as_xvfb_run(call))
 }
 
 /// What works on the runtime directory, or the sentence that there is none.

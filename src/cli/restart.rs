@@ -6,16 +6,16 @@ use tokio::time::timeout;
 
 use super::args::Part;
 use super::exit::Exit;
+use super::status::cookie;
 use crate::dbus::CallError;
 use crate::deadline::STATUS;
 use crate::logind;
 use crate::manager::{Manager, names};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
-use crate::x11::client::{Client, ClientError};
+use crate::x11::client::ClientError;
 use crate::x11::display::Display;
 use crate::x11::managed::{Watch, WindowManager};
-use crate::x11::xauthority::cookie_in;
 
 /// Restarts one part of the session and waits until its unit is up again.
 pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
@@ -64,15 +64,15 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
 
 /// Who manages a display of ours now.
 async fn look(runtime: &RuntimeDir, display: Display) -> Result<Option<WindowManager>, ClientError> {
-    let Some(cookie) = cookie_in(&runtime.authority(display), display) else { return Ok(None) };
-    let look = async { Watch::new(Client::connect(display, &cookie).await?).await?.look_harder().await };
+    let Some(cookie) = cookie(runtime, display) else { return Ok(None) };
+    let look = async { Watch::connect(display, &cookie).await?.look_harder().await };
     timeout(STATUS, look).await.unwrap_or(Ok(None))
 }
 
 /// Waits until a window manager manages the display of the server that has just come.
 async fn managed_again(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Exit {
-    let Some(cookie) = cookie_in(&runtime.authority(display), display) else { return Exit::Success };
-    let managed = async { Watch::new(Client::connect(display, &cookie).await?).await?.managed().await };
+    let Some(cookie) = cookie(runtime, display) else { return Exit::Success };
+    let managed = async { Watch::connect(display, &cookie).await?.managed().await };
     match timeout(deadline, managed).await {
         Ok(Ok(_)) => Exit::Success,
         Ok(Err(error)) => {

@@ -77,11 +77,9 @@ pub async fn run(start: Start) -> Exit {
     if backoff.failed(&why) { Exit::GivenUp } else { exit }
 }
 
-/// With the server's arguments that `~/.xserverrc` has, as below startx(1): there, too, they are those of whoever gives no
-/// others.
+/// With the server's arguments that `~/.xserverrc` has, if they are for it.
 fn with_xserverrc(mut config: Config) -> Config {
-    let server = &mut config.server;
-    if server.ignores_xserverrc || !server.arguments().is_empty() {
+    if !config.server.follows_xserverrc() {
         return config;
     }
     let Some((path, found)) = Surroundings::from_env().home.and_then(|home| xserverrc::read(&home)) else {
@@ -91,7 +89,7 @@ fn with_xserverrc(mut config: Config) -> Config {
     match found {
         Ok(arguments) => {
             tracing::info!("arguments of the server by {path}: {}", arguments.join(" "));
-            server.args = arguments;
+            config.server.args = arguments;
         }
         Err(why) => tracing::warn!(
             "{path} is not followed: {why}; write the server's arguments into startxd.toml, [server], args = […], or there: \

@@ -78,6 +78,13 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// Whether the arguments in `~/.xserverrc` are for the server: as below startx(1), they are those of whoever gives no
+    /// others.
+    #[must_use]
+    pub fn follows_xserverrc(&self) -> bool {
+        !self.ignores_xserverrc && self.arguments().is_empty()
+    }
+
     /// All arguments beside our own (Xserver(1)): those that have keys, then `args`, of which the last one counts.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {

@@ -6,17 +6,14 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use super::Failure;
-use super::run::{Command, Waiting};
+use super::run::{Command, in_scope, search_path};
 use crate::deadline::Deadlines;
 use crate::environment::{Block, of_display};
-use crate::manager::{Manager, NoManager, names, restore, transient};
+use crate::manager::{Manager, names, restore, transient};
 use crate::os::{Pid, TakenSignals};
 use crate::records::attached::AttachedRecord;
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
-
-/// What up means, and what the command ends with.
-const SESSION: &str = "graphical-session.target";
 
 /// What a command has of the caller's environment, and not of the session's: what describes the terminal that it keeps.
 const OF_TERMINAL: [&str; 5] = ["TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR"];
@@ -64,7 +61,7 @@ pub async fn run(
     taken: &TakenSignals,
     deadlines: &Deadlines,
 ) -> Result<u8, Failure> {
-    let state = manager.state(SESSION).await?;
+    let state = manager.state(names::GRAPHICAL_SESSION).await?;
     if state.active != "active" || state.is_going_down() {
         return Err(Failure::NoSessionUp);
     }
@@ -72,29 +69,17 @@ pub async fn run(
     environment.extend(runtime.variables());
     let ours = OF_TERMINAL.iter().filter_map(|&name| Some((name.to_owned(), std::env::var(name).ok()?)));
     environment.extend(ours);
-    let search = environment.get("PATH").map_or_else(super::run::search_path, OsString::from);
+    let search = environment.get("PATH").map_or_else(search_path, OsString::from);
     let command = Command::find(words, &search)?;
     let environment: Vec<CString> =
         environment.iter().filter_map(|(name, value)| CString::new(format!("{name}={value}")).ok()).collect();
     let held = command.hold_with(&environment, taken)?;
     let pid = held.pid;
-    let job = async {
-        let mut signals = manager.signals().await?;
+    let scope = async {
         let unit = names::session_command(pid);
-        let job = manager.start_transient_unit(&unit, properties(words, pid, deadlines)).await?;
-        match signals.job_done(&job).await {
-            Some(result) if result == "done" => Ok(()),
-            Some(result) => Err(Failure::NotStarted { unit, result }),
-            None => Err(NoManager::lost().into()),
-        }
+        Ok((manager.start_transient_unit(&unit, properties(words, pid, deadlines)).await?, unit))
     };
-    tokio::select! {
-        biased;
-        job = job => job?,
-        came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
-    }
-    let pid = command.release(held)?;
-    Waiting::new(pid)?.ended(taken).await
+    in_scope(manager, &command, held, scope, taken).await
 }
 
 /// A scope that ends with the session, before the window manager and the display do.
@@ -103,6 +88,6 @@ fn properties(words: &[OsString], pid: Pid, deadlines: &Deadlines) -> transient:
         String::from_utf8_lossy(words.first().map_or(OsStr::new(""), OsString::as_os_str).as_bytes()).into_owned();
     let description = format!("{}, by startxd run", crate::text::one_line(&name));
     let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications);
-    properties.extend(transient::bound_to(SESSION, &["xorg.target"]));
+    properties.extend(transient::bound_to(names::GRAPHICAL_SESSION, &[names::XORG_TARGET]));
     properties
 }

@@ -125,10 +125,23 @@ pub async fn on(
         return Err(Failure::NotReady(display));
     }
     let held = command.hold(display, &runtime.authority(display), taken)?;
-    let pid = held.pid;
+    let scope = command.scope(manager, &settings, held.pid, deadlines);
+    in_scope(manager, command, held, scope, taken).await
+}
+
+/// Lets a command go when the scope around it is there, and waits for its end. `scope` queues it, and returns its job and its
+/// name.
+pub(super) async fn in_scope(
+    manager: &Manager,
+    command: &Command,
+    held: Held,
+    scope: impl Future<Output = Result<(OwnedObjectPath, String), CallError>>,
+    taken: &TakenSignals,
+) -> Result<u8, Failure> {
     let job = async {
+        // First, or the job's end could be missed.
         let mut signals = manager.signals().await?;
-        let (job, unit) = command.scope(manager, &settings, pid, deadlines).await?;
+        let (job, unit) = scope.await?;
         match signals.job_done(&job).await {
             Some(result) if result == "done" => Ok(()),
             Some(result) => Err(Failure::NotStarted { unit, result }),

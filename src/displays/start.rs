@@ -15,7 +15,6 @@ use crate::deadline::Deadlines;
 use crate::files::NotWritten;
 use crate::manager::{Manager, Mode, NoManager, Signal, Signals, names};
 use crate::runtime_dir::RuntimeDir;
-use crate::x11::client::Client;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::managed::Watch;
@@ -181,7 +180,7 @@ pub async fn managed(display: Display, cookie: &Cookie, ready: Ready, deadline: 
         return Ok(());
     }
     let managed = async {
-        let watch = async { Watch::new(Client::connect(display, cookie).await?).await?.managed().await };
+        let watch = async { Watch::connect(display, cookie).await?.managed().await };
         if watch.await.is_err() {
             // The server is going down, of which others tell.
             std::future::pending::<()>().await;

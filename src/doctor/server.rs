@@ -101,8 +101,7 @@ async fn gather(machine: &Machine) -> ServerFacts {
 
 /// The file that is not followed, unless it is not asked for, or the configuration has what is.
 fn xserverrc(machine: &Machine) -> Option<(PathBuf, String)> {
-    let server = &machine.config.server;
-    if machine.is_root() || server.ignores_xserverrc || !server.arguments().is_empty() {
+    if machine.is_root() || !machine.config.server.follows_xserverrc() {
         return None;
     }
     let (path, found) = xserverrc::read(&Surroundings::from_env().home?)?;

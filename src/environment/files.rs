@@ -48,8 +48,8 @@ pub fn names(current: &str, session: &str) -> Vec<String> {
 /// Takes directories and names, and returns what there is: in each directory, for each name, the file NAME and those in
 /// NAME.d by their names.
 ///
-/// Of NAME.d, what a program or a person has put aside is passed over ([`is_aside`]). Where there are no directories, this costs one
-/// look at each.
+/// Backups and disabled files in NAME.d are skipped ([`is_aside`]). Where there are no directories, this costs one look at
+/// each.
 #[must_use]
 pub fn find(directories: &[PathBuf], names: &[String]) -> EnvironmentFiles {
     let mut found = EnvironmentFiles::default();
@@ -84,16 +84,15 @@ fn dropped_in(directory: &Path) -> Vec<PathBuf> {
     names.into_iter().map(|name| directory.join(name)).collect()
 }
 
-/// Endings of what editors, package managers, version control and people put aside, in small letters: dpkg's and ucf's
-/// (`dpkg-*`, `ucf-*`), rpm's, pacman's, and what is written by hand. They are systemd's (`hidden_or_backup_file` in
+/// Extensions of backups and disabled files, in lower case, as editors, package managers, version control and people name
+/// them; dpkg's and ucf's begin with `dpkg-` and `ucf-`. The list is systemd's (`hidden_or_backup_file` in
 /// basic/path-util.c), and some more that people use.
 const ASIDE: [&str; 24] = [
     "bak", "backup", "old", "orig", "save", "saved", "new", "tmp", "temp", "swp", "swo", "rej", "broken", "disabled",
     "disable", "off", "inactive", "rpmnew", "rpmsave", "rpmorig", "pacnew", "pacsave", "pacorig", "example",
 ];
 
-/// Whether a file is put aside by its name, and not meant: it begins with a dot, ends in `~`, or has one of the endings
-/// of what is put aside.
+/// Whether a name is that of a backup or a disabled file: it begins with a dot, ends in `~`, or has one of the extensions.
 fn is_aside(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let ending = name.to_str().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());

@@ -266,8 +266,7 @@ pub(super) fn socket_failed(manager: Option<Manager>, job: OwnedObjectPath, disp
 /// Whether the user manager is to start the autostart programs.
 pub(super) fn ask_for_autostart(manager: Manager, wanted: Autostart, units: Vec<String>) -> Call {
     Box::pin(async move {
-        let processes = autostart::processes_of(&manager, &units).await;
-        Some(Event::Autostart(autostart::is_ours(wanted, processes)))
+        Some(Event::Autostart(autostart::is_ours(wanted, autostart::processes_of(&manager, &units)).await))
     })
 }
 

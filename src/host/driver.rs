@@ -187,11 +187,8 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
 /// What the core has to know of a session.
 fn setup(choice: &Choice, config: &Config) -> Setup {
     let own = match choice {
-        Choice::Command { service, .. } | Choice::StartupFile { service, .. } | Choice::Entry { service, .. } => {
-            Some(service.name.clone())
-        }
-        Choice::Unit(unit) => Some(unit.clone()),
         Choice::Wanted(_) => None,
+        one => one.units().pop(),
     };
     Setup {
         policy: UnitPolicy {

@@ -9,7 +9,7 @@
 //! ended, the job was its stop. Every execution is by a job, also an automatic one (service.c, `service_enter_restart`).
 
 use tokio::sync::mpsc;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use super::names;
 use super::signals::{Signal, Watcher};
@@ -43,40 +43,42 @@ async fn forward(
 ) {
     let mut over: Vec<OwnedObjectPath> = Vec::new();
     while let Some(message) = dbus::next(&mut stream).await {
+        // `None` as long as it is not known.
         let tell = |unit: &str, is_stop: Option<bool>| {
             queue.upgrade().is_some_and(|queue| queue.send(Signal::UnitJob { unit: unit.to_owned(), is_stop }).is_ok())
         };
         let body = message.body();
-        let is_told = if let Ok((_, job, unit, result)) = body.deserialize::<(u32, OwnedObjectPath, String, String)>() {
+        let (unit, is_stop) = if let Ok(removed) = body.deserialize::<(u32, OwnedObjectPath, String, String)>() {
+            let (_, job, unit, result) = removed;
             let before = std::mem::replace(&mut executed, last_executed(&connection, &unit).await);
             let Some(at) = over.iter().position(|over| *over == job) else { continue };
             over.swap_remove(at);
-            let is_stop = was_stop(&result, &active_state(&connection, &unit).await, before, executed);
-            tell(&unit, Some(is_stop))
+            let active: String = of_unit(&connection, &unit, super::UNIT_INTERFACE, "ActiveState").await;
+            let is_stop = was_stop(&result, &active, before, executed);
+            (unit, is_stop)
         } else if let Ok((_, job, unit)) = body.deserialize::<(u32, OwnedObjectPath, String)>() {
-            let target =
-                dbus::Target { destination: super::SERVICE, path: job.as_str(), interface: super::JOB_INTERFACE };
             if !tell(&unit, None) {
                 return;
             }
-            match dbus::property::<String>(&connection, target, "JobType").await {
-                Ok(kind) => tell(&unit, Some(kind == "stop")),
-                Err(_) => {
-                    over.push(job);
-                    true
-                }
-            }
+            let target =
+                dbus::Target { destination: super::SERVICE, path: job.as_str(), interface: super::JOB_INTERFACE };
+            let Ok(kind) = dbus::property::<String>(&connection, target, "JobType").await else {
+                over.push(job);
+                continue;
+            };
+            (unit, kind == "stop")
         } else {
-            true
+            continue;
         };
-        if !is_told {
+        if !tell(&unit, Some(is_stop)) {
             return;
         }
     }
 }
 
 /// Whether a job that nobody could be asked about was a stop: it ended with `result`, the unit is `active` now, and it was
-/// executed last at `before` when the job before ended, and at `now` now (microseconds of the monotonic clock; 0 if it never was). Pure.
+/// executed last at `before` when the job before ended, and at `now` now (microseconds of the monotonic clock; 0 if it never
+/// was). Pure.
 ///
 /// A restart that failed, by the start limit say, is not "done". A service that was running and is not even loaded any more
 /// was stopped.
@@ -87,16 +89,17 @@ fn was_stop(result: &str, active: &str, before: u64, now: u64) -> bool {
 
 /// When a service was executed last: microseconds of the monotonic clock, 0 if it never was or cannot be asked.
 async fn last_executed(connection: &Connection, unit: &str) -> u64 {
-    let path = names::object_path(unit);
-    let target = dbus::Target { destination: super::SERVICE, path: &path, interface: super::SERVICE_INTERFACE };
-    dbus::property(connection, target, "ExecMainStartTimestampMonotonic").await.unwrap_or_default()
+    of_unit(connection, unit, super::SERVICE_INTERFACE, "ExecMainStartTimestampMonotonic").await
 }
 
-/// Empty if it cannot be asked.
-async fn active_state(connection: &Connection, unit: &str) -> String {
+/// A property of a unit; nothing if it cannot be asked.
+async fn of_unit<T>(connection: &Connection, unit: &str, interface: &'static str, name: &'static str) -> T
+where
+    T: Default + TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
+{
     let path = names::object_path(unit);
-    let target = dbus::Target { destination: super::SERVICE, path: &path, interface: super::UNIT_INTERFACE };
-    dbus::property(connection, target, "ActiveState").await.unwrap_or_default()
+    let target = dbus::Target { destination: super::SERVICE, path: &path, interface };
+    dbus::property(connection, target, name).await.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,6 +7,12 @@ pub const WM_TARGET: &str = "wm.target";
 /// `wm-ready.target`: a window manager manages the display; holds `graphical-session.target`.
 pub const WM_READY_TARGET: &str = "wm-ready.target";
 
+/// Whether systemd has made a unit of an autostart entry (systemd-xdg-autostart-generator(8)).
+#[must_use]
+pub fn is_autostart(unit: &str) -> bool {
+    unit.starts_with("app-") && unit.ends_with("@autostart.service")
+}
+
 /// `wm-autostart.target`: brings the autostart programs, where the session does not start them itself.
 pub const WM_AUTOSTART_TARGET: &str = "wm-autostart.target";
 /// systemd.special(7).
@@ -160,7 +166,19 @@ pub fn xorg_socket(display: crate::x11::display::Display) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, object_path, session_service, unit_of_path};
+    use super::{escape, is_autostart, object_path, session_service, unit_of_path};
+
+    #[test]
+    fn autostart_units_are_known_by_their_names() {
+        for (unit, expected) in [
+            ("app-eyes@autostart.service", true),
+            (r"app-org.example.A\x2dB@autostart.service", true),
+            ("app-firefox-1234.scope", false),
+            ("eyes.service", false),
+        ] {
+            assert_eq!(is_autostart(unit), expected, "{unit}");
+        }
+    }
 
     #[test]
     fn object_paths_are_as_systemd_makes_them() {

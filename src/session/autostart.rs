@@ -8,12 +8,12 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
 use crate::config::Autostart;
-use crate::manager::Manager;
+use crate::manager::{Manager, names};
 use crate::program;
 use crate::small_file;
 use crate::xdg;
@@ -25,8 +25,8 @@ const SESSION_MANAGERS: [&str; 5] = ["xfce4-session", "mate-session", "lxqt-sess
 /// Programs that do nothing but that.
 const STARTERS: [&str; 3] = ["dex", "dex-autostart", "fbautostart"];
 
-/// Where PyXDG is, which openbox's script needs.
-const PYXDG: [&str; 2] = ["/usr/lib/python3/dist-packages/xdg/DesktopEntry.py", "/usr/lib/python3.*/site-packages/xdg"];
+/// Where PyXDG is, which openbox's script needs, below the directory of a version of Python: Debian's is for all of them.
+const PYXDG: [&str; 2] = ["dist-packages/xdg/DesktopEntry.py", "site-packages/xdg/DesktopEntry.py"];
 
 /// A process of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ struct Running {
 /// What else decides.
 struct Around<'a> {
     /// Whether Python's xdg is installed.
-    has_pyxdg: bool,
+    has_pyxdg: &'a dyn Fn() -> bool,
     /// Whether this program is installed.
     has: &'a dyn Fn(&str) -> bool,
     /// The text of i3's configuration, by the file that it was told to read, if it was.
@@ -51,14 +51,14 @@ struct Around<'a> {
 ///
 /// # Errors
 /// Why not: who starts them, or that nobody is to.
-pub fn is_ours(wanted: Autostart, processes: impl IntoIterator<Item = Pid>) -> Result<(), String> {
-    let has = |name: &str| program::find(name.as_ref(), std::env::var_os("PATH").as_deref()).is_some();
-    let around = Around { has_pyxdg: has_pyxdg(), has: &has, i3_config: &|told| i3_config(told, xdg::variable) };
+pub async fn is_ours(wanted: Autostart, processes: impl Future<Output = Vec<Pid>>) -> Result<(), String> {
     match wanted {
         Autostart::Yes => Ok(()),
         Autostart::No => Err("session.autostart is \"no\"".to_owned()),
         Autostart::Auto => {
-            let running: Vec<Running> = processes.into_iter().filter_map(look).collect();
+            let running: Vec<Running> = processes.await.into_iter().filter_map(look).collect();
+            let has = |name: &str| program::find(name.as_ref(), std::env::var_os("PATH").as_deref()).is_some();
+            let around = Around { has_pyxdg: &has_pyxdg, has: &has, i3_config: &|told| i3_config(told, xdg::variable) };
             started_by(&running, &around).map_or(Ok(()), |who| Err(format!("{who} starts them")))
         }
     }
@@ -75,9 +75,9 @@ pub async fn processes_of(manager: &Manager, units: &[String]) -> Vec<Pid> {
 
 /// Forgets which autostart programs have failed: that belongs to the session that ends.
 pub async fn forget_failed(manager: &Manager) {
-    let units = manager.units_like(&["app-*@autostart.service"]).await.unwrap_or_default();
-    for unit in units.iter().filter(|unit| unit.state.active == "failed") {
-        let _ = manager.reset_failed(&unit.name).await;
+    let failed = manager.failed_units().await.unwrap_or_default();
+    for unit in failed.iter().filter(|unit| names::is_autostart(unit)) {
+        let _ = manager.reset_failed(unit).await;
     }
 }
 
@@ -102,7 +102,7 @@ fn starts(process: &Running, around: &Around<'_>) -> bool {
         name if SESSION_MANAGERS.contains(&name) || STARTERS.contains(&name) => true,
         // openbox-session: openbox --startup "/usr/lib/…/openbox-autostart OPENBOX".
         "openbox" => {
-            around.has_pyxdg && process.arguments.iter().any(|argument| argument.contains("openbox-autostart"))
+            process.arguments.iter().any(|argument| argument.contains("openbox-autostart")) && (around.has_pyxdg)()
         }
         "i3" => i3_calls_dex(&(around.i3_config)(option(&process.arguments, "-c")), around.has),
         _ => false,
@@ -134,19 +134,9 @@ fn look(pid: Pid) -> Option<Running> {
 }
 
 fn has_pyxdg() -> bool {
-    let is_there = |pattern: &&str| match pattern.split_once(".*") {
-        None => Path::new(pattern).exists(),
-        // One directory for each version of Python.
-        Some((prefix, rest)) => {
-            let directory = Path::new(prefix).parent().unwrap_or(Path::new("/"));
-            let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-            let rest = rest.trim_start_matches('/');
-            entries
-                .map(|entry| entry.path())
-                .any(|path| path.to_string_lossy().starts_with(prefix) && path.join(rest).exists())
-        }
-    };
-    PYXDG.iter().any(is_there)
+    let versions = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut versions = versions.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"python3"));
+    versions.any(|version| PYXDG.iter().any(|file| version.path().join(file).exists()))
 }
 
 /// The text of the file that i3 reads (i3's user's guide, "Configuring i3"); empty if there is none.
@@ -182,7 +172,7 @@ mod tests {
             })
             .collect();
         let around = Around {
-            has_pyxdg: installed.contains(&"pyxdg"),
+            has_pyxdg: &|| installed.contains(&"pyxdg"),
             has: &|name| installed.contains(&name),
             i3_config: &|told| if told == Some("other") { String::new() } else { config.to_owned() },
         };

@@ -88,11 +88,9 @@ impl Choice {
     #[must_use]
     pub fn units(&self) -> Vec<String> {
         match self {
-            Self::Command { service, .. } | Self::StartupFile { service, .. } | Self::Entry { service, .. } => {
-                vec![service.name.clone()]
-            }
             Self::Unit(unit) => vec![unit.clone()],
             Self::Wanted(units) => units.clone(),
+            made => made.service().map(|service| service.name.clone()).into_iter().collect(),
         }
     }
 

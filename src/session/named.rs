@@ -12,7 +12,7 @@ use crate::text;
 
 /// What was asked for by name; `restart` says how often it may crash and come back.
 ///
-/// Directories are looked at only for a word that may be an entry's.
+/// The directories of entries are looked at for a word that may be an entry's, and for the names of a command's desktop.
 ///
 /// # Errors
 /// See [`NoSession`].

@@ -22,6 +22,8 @@ use x11rb_protocol::protocol::xproto::{
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError, readable};
+use super::cookie::Cookie;
+use super::display::Display;
 use super::redirect::RedirectQuestions;
 
 /// By which sign a window manager was recognised.
@@ -60,6 +62,14 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Connects to a display, and asks as [`Watch::new`] does.
+    ///
+    /// # Errors
+    /// The display cannot be reached, or refuses us.
+    pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
+        Self::new(Client::connect(display, cookie).await?).await
+    }
+
     /// Asks to be told of what could be a window manager's coming.
     ///
     /// # Errors

@@ -222,7 +222,8 @@ fn number(text: &str) -> Result<Display, Failure> {
     Display::parse(text).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure> {
+/// The runtime directory and the user manager, with a login or without.
+pub(super) async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure> {
     let runtime = RuntimeDir::find_without_login()?;
     let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
     Ok((runtime, manager))

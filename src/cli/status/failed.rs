@@ -32,18 +32,13 @@ pub(super) async fn failed(manager: &Manager, own: &[String]) -> Vec<FailedUnit>
         members.extend(manager.dependents(target).await.unwrap_or_default());
         members.extend(manager.wanted_by(target).await.unwrap_or_default());
     }
-    let of_session = |unit: &String| (members.contains(unit) || is_autostart(unit)) && !own.contains(unit);
+    let of_session = |unit: &String| (members.contains(unit) || names::is_autostart(unit)) && !own.contains(unit);
     let mut units = Vec::new();
     for (index, unit) in failed.into_iter().filter(of_session).enumerate() {
         let said = if index < LOOKED_UP { last_line(&unit).await } else { None };
         units.push(FailedUnit { unit, said });
     }
     units
-}
-
-/// Whether systemd has made a unit of an autostart entry (systemd-xdg-autostart-generator(8)).
-fn is_autostart(unit: &str) -> bool {
-    unit.starts_with("app-") && unit.ends_with("@autostart.service")
 }
 
 /// What the program itself has said last.
@@ -54,21 +49,4 @@ async fn last_line(unit: &str) -> Option<String> {
     let output = subprocess::run(command, Streams::Output, Instant::now() + STATUS).await.ok()?;
     let line = String::from_utf8_lossy(&output.said).lines().next_back()?.trim().to_owned();
     (!line.is_empty()).then_some(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_autostart;
-
-    #[test]
-    fn autostart_units_are_known_by_their_names() {
-        for (unit, expected) in [
-            ("app-eyes@autostart.service", true),
-            (r"app-org.example.A\x2dB@autostart.service", true),
-            ("app-firefox-1234.scope", false),
-            ("eyes.service", false),
-        ] {
-            assert_eq!(is_autostart(unit), expected, "{unit}");
-        }
-    }
 }

@@ -17,7 +17,6 @@ use crate::records::last::LastSession;
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 use crate::small_file;
-use crate::x11::client::Client;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::managed::{Watch, WindowManager};
@@ -174,7 +173,7 @@ async fn find_server(manager: &Manager, unit: &str) -> Option<ServerProcess> {
 }
 
 /// The cookie of a display of ours.
-fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
+pub fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
     let entries = xauthority::decode(&small_file::read_ours(&runtime.authority(display)).ok()??).ok()?;
     xauthority::find_cookie(&entries, display, b"")
 }
@@ -182,7 +181,7 @@ fn cookie(runtime: &RuntimeDir, display: Display) -> Option<Cookie> {
 /// Asks a display that has a server who manages it.
 pub(super) async fn ask_display(display: Display, cookie: Option<Cookie>, manager: &Manager) -> DisplayState {
     let Some(cookie) = cookie else { return DisplayState::Unwell("its cookie is missing".to_owned()) };
-    let look = async { Watch::new(Client::connect(display, &cookie).await?).await?.look_harder().await };
+    let look = async { Watch::connect(display, &cookie).await?.look_harder().await };
     let manager_window = match tokio::time::timeout(deadline::STATUS, look).await {
         Ok(Ok(window_manager)) => window_manager,
         Ok(Err(error)) => return DisplayState::Unwell(error.to_string()),

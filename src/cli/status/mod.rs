@@ -21,6 +21,7 @@ use crate::manager::{Manager, NoManager};
 use crate::multiplexer::survey::{self, Multiplexers};
 use crate::records::last::LastSession;
 use crate::runtime_dir::RuntimeDir;
+pub(super) use gather::cookie;
 
 /// Prints the state of this user's session, or of the display that is attached in its place.
 pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {

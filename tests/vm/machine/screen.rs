@@ -18,7 +18,7 @@ impl Picture {
     /// Reads a PPM as QEMU writes it: `P6`, width, height and 255, each ended by a white space, and then the pixels.
     ///
     /// # Panics
-    /// When it is none.
+    /// When the file is no such picture.
     pub fn read(file: &Path) -> Self {
         let bytes = fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let mut words = bytes.splitn(5, u8::is_ascii_whitespace);

@@ -267,6 +267,13 @@ impl World {
         supervisor
     }
 
+    /// The next server is up: it was asked for, forked, and serves.
+    fn next_server(&mut self) {
+        self.next_supervisor();
+        self.settle();
+        self.tell(Event::Served);
+    }
+
     fn count(&self, which: impl Fn(&Action) -> bool) -> usize {
         self.all.iter().filter(|action| which(action)).count()
     }

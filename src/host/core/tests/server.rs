@@ -42,9 +42,7 @@ fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
     for _ in 0..9 {
         world.server_ends(Ending::Code(0), None);
         world.goes_on();
-        world.next_supervisor();
-        world.settle();
-        world.tell(Event::Served);
+        world.next_server();
     }
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 10);
     // One that its supervisor gave up was told to end, too, and counts.
@@ -145,9 +143,7 @@ fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure()
     let next = Some(ServerSeen { number: 2, is_ending: false });
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
-    world.next_supervisor();
-    world.settle();
-    world.tell(Event::Served);
+    world.next_server();
     world.unit_with(WM, failed(CLD_EXITED, 1, false), next);
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
@@ -158,9 +154,7 @@ fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure()
     // Also by a window manager that has not been started again since: it survived its server's end.
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
-    world.next_supervisor();
-    world.settle();
-    world.tell(Event::Served);
+    world.next_server();
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);
 }
@@ -263,9 +257,7 @@ fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_windo
         // What the target does meanwhile says nothing of the session.
         world.unit(names::WM_READY_TARGET, down());
         world.goes_on();
-        world.next_supervisor();
-        world.settle();
-        world.tell(Event::Served);
+        world.next_server();
         world.settle();
         assert_eq!(starts_of_ready(&world), count);
         world.tell(Event::Managed);
@@ -296,9 +288,7 @@ fn the_graphical_session_is_not_asked_for_before_its_stop_was_answered() {
         let Action::Stop { order, .. } = world.settle_until(|action| matches!(action, Action::Stop { .. })) else {
             unreachable!()
         };
-        world.next_supervisor();
-        world.settle();
-        world.tell(Event::Served);
+        world.next_server();
         world.tell(Event::Managed);
         world.goes_on();
         assert_eq!(starts_of_ready(&world), 1);
@@ -357,9 +347,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     };
     // It stays. Another client has brought the next server up meanwhile.
     let mut world = lost();
-    world.next_supervisor();
-    world.settle();
-    world.tell(Event::Served);
+    world.next_server();
     world.pass(Duration::from_millis(999));
     assert_eq!(ends(&world), []);
     world.pass(seconds(1));
@@ -369,9 +357,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     // However it ends then, it ends because of its server.
     for observed in [exited(), failed(CLD_KILLED, 9, true), failed(CLD_EXITED, 1, false)] {
         let mut world = lost();
-        world.next_supervisor();
-        world.settle();
-        world.tell(Event::Served);
+        world.next_server();
         world.pass(seconds(1));
         let serving = Some(ServerSeen { number: 2, is_ending: false });
         world.unit_with(WM, observed.clone(), serving);
@@ -387,9 +373,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     world.pass(seconds(10));
     assert_eq!(ends(&world), []);
     let mut world = lost();
-    world.next_supervisor();
-    world.settle();
-    world.tell(Event::Served);
+    world.next_server();
     world.tell(Event::Managed);
     world.pass(seconds(10));
     assert_eq!(ends(&world), []);
