@@ -14,7 +14,8 @@ fn a_window_manager_that_says_nothing_can_be_ready_when_it_is_started() {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[session]\nready = \"started\"\n");
     desk.starts("-- xterm -T silent -e sleep 600");
     desk.sees_window("silent");
-    // With its program xterm ends, and says that all is well.
+    // With its program xterm ends, and says that all is well. The window is there before the program.
+    desk.runs("sleep");
     desk.run("pkill -x sleep").ok();
     desk.ended(0);
 }
