@@ -12,6 +12,7 @@
 //! | [`launch`] | what host and supervisor say to each other |
 //! | [`session`] | what to run: a command, a unit, `wm.target`, `~/.xinitrc` |
 //! | [`select`] | the menu that asks which session |
+//! | [`window_manager`] | the unit of a window manager, written for a person |
 //! | [`desktop_entry`] | the entries of xsessions directories, as the specification has them |
 //! | [`x11`] | display names, cookies, the handshake, and who manages the display |
 //! | [`manager`] | the user's service manager, its units and its environment |
@@ -80,6 +81,7 @@ mod testing;
 mod text;
 mod unit_file;
 mod unix_socket;
+mod window_manager;
 mod x11;
 mod xdg;
 

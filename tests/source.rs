@@ -120,6 +120,7 @@ presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
 session: attributes config dbus deadline desktop_entry environment manager os program records small_file suggest text xdg
+window_manager: dbus deadline environment files manager records runtime_dir session small_file text xdg
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir session x11
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
@@ -129,7 +130,7 @@ doctor: config environment host json logind manager os records runtime_dir seat 
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
 cli: attach autologin config dbus deadline displays doctor environment host json launch log logind manager
-    multiplexer os records runtime_dir select session small_file subprocess supervisor text x11
+    multiplexer os records runtime_dir select session small_file subprocess supervisor text window_manager x11
 ";
 
 /// One file of the program.

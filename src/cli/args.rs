@@ -78,10 +78,10 @@ pub enum Command {
         #[arg(long)]
         restore: bool,
     },
-    /// Set up a way into a session: autologins as root, multiplexers as the user
+    /// Set something up: a window manager or a multiplexer as the user, an autologin as root
     #[command(subcommand)]
     Enable(Enable),
-    /// Take back what enable has set up
+    /// Undo what enable has set up
     #[command(subcommand)]
     Disable(Disable),
     /// What the units of multiplexers call
@@ -141,6 +141,8 @@ pub struct MultiplexerName {
 pub enum Completions {
     /// The names of sessions as they are now, for the scripts of the shells
     Sessions,
+    /// The names of window managers that are installed, for the same
+    WindowManagers,
     /// bash(1)
     Bash,
     /// zsh(1)
@@ -351,6 +353,15 @@ pub enum CheckCommand {
 /// What to set up.
 #[derive(Debug, Subcommand)]
 pub enum Enable {
+    /// Write and enable the unit of a window manager: what your sessions start from then on
+    Wm {
+        /// Its name, as startxd list shows it, or its program; the one that is installed if not given
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Show the unit, and write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Log a user in on a virtual terminal at boot, without a password
     Autologin {
         /// Who is logged in
@@ -380,9 +391,15 @@ pub enum Enable {
     },
 }
 
-/// What to take back.
+/// What to undo.
 #[derive(Debug, Subcommand)]
 pub enum Disable {
+    /// Disable and remove the unit that enable wm has written
+    Wm {
+        /// Show what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Take back autologins that enable has set up; all of them if nothing is given
     Autologin {
         /// Only those of this user

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use super::exit::Exit;
 use crate::autologin::drop_in::DropIn;
+use crate::autologin::files::as_user;
 use crate::autologin::person::Person;
 use crate::autologin::profile::ANY_SHELL;
 use crate::autologin::unit::Units;
 use crate::autologin::{AutologinPlan, enabled, plan, take_back};
 use crate::logind;
 use crate::manager::Manager;
+use crate::session::beforehand::{self, Expected};
 use crate::text::one_line;
 
 /// Where a running systemd can be recognised (sd_booted(3)).
@@ -31,8 +33,18 @@ pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
             return Exit::NotSetUp;
         }
     };
+    // With the user's rights, as it reads in their home; one who is not root reads with their own.
+    let expected = match as_user(&person, || Ok(beforehand::expected(&person.home))) {
+        Err(_) if dry_run => beforehand::expected(&person.home),
+        Err(error) => {
+            tracing::debug!("what the session of {} will be is not known: {error}", person.name);
+            Expected::Nothing
+        }
+        Ok(expected) => expected,
+    };
+    let session = session(&expected, &person.name);
     if dry_run {
-        say(&would(&plan));
+        say(&(would(&plan) + &session));
         return Exit::Success;
     }
     if let Err(refused) = plan.apply(&units) {
@@ -40,7 +52,7 @@ pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
         return Exit::NotSetUp;
     }
     let loaded = reload().await;
-    say(&done(&plan, &person, vt, loaded));
+    say(&(done(&plan, &person, vt, loaded) + &session));
     Exit::Success
 }
 
@@ -108,6 +120,20 @@ fn would(plan: &AutologinPlan) -> String {
     text
 }
 
+/// What will start, and how to choose it.
+fn session(expected: &Expected, user: &str) -> String {
+    let choose = format!("to choose a window manager, as {user}: startxd enable wm");
+    match expected {
+        Expected::Units(units) => format!("the session will be {}\n", one_line(&units.join(", "))),
+        Expected::Xinitrc(path) => format!("the session will be {}\n", crate::text::path(path)),
+        Expected::Default(default) => format!("the session will be {} (session.default)\n", one_line(default)),
+        Expected::Xsession(file) => {
+            format!("the session will be {file}, which this system starts by default; {choose}\n")
+        }
+        Expected::Nothing => format!("no session is set up for {user} yet; {choose}\n"),
+    }
+}
+
 /// What is said when it is done.
 fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
@@ -132,12 +158,33 @@ fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::would;
+    use super::{session, would};
     use crate::autologin::person::Person;
     use crate::autologin::plan;
     use crate::autologin::unit::Units;
+    use crate::session::beforehand::Expected;
     use crate::test_dir::TestDir;
     use crate::testing::golden;
+
+    #[test]
+    fn the_session_is_named() {
+        for (expected, said) in [
+            (Expected::Units(vec!["i3.service".into()]), "the session will be i3.service\n"),
+            (Expected::Xinitrc("/home/ada/.xinitrc".into()), "the session will be /home/ada/.xinitrc\n"),
+            (Expected::Default("twm".into()), "the session will be twm (session.default)\n"),
+            (
+                Expected::Xsession("/etc/X11/Xsession".into()),
+                "the session will be /etc/X11/Xsession, which this system starts by default; to choose a window manager, \
+                 as ada: startxd enable wm\n",
+            ),
+            (
+                Expected::Nothing,
+                "no session is set up for ada yet; to choose a window manager, as ada: startxd enable wm\n",
+            ),
+        ] {
+            assert_eq!(session(&expected, "ada"), said);
+        }
+    }
 
     #[test]
     fn golden_dry_runs() {

@@ -10,18 +10,23 @@ use super::exit::Exit;
 use super::list;
 use crate::session::Surroundings;
 use crate::session::offers::OfferState;
+use crate::window_manager::enable::installed;
 
 /// Beside what is made: the names of sessions, which are asked for when they are needed. They are other people's text,
 /// so nothing here lets the shell read them as its own.
 const SESSIONS_IN_BASH: &str = r#"
 _startxd_and_sessions() {
-    local session word=${COMP_WORDS[COMP_CWORD]}
+    local name what word=${COMP_WORDS[COMP_CWORD]}
     _startxd "$@"
-    if [[ ${COMP_WORDS[1]} == start && $word != -* ]]; then
-        while IFS= read -r session; do
-            printf -v session %q "$session"
-            if [[ $session == "$word"* ]]; then COMPREPLY+=("$session"); fi
-        done < <(startxd completions sessions 2>/dev/null)
+    case ${COMP_WORDS[1]},${COMP_WORDS[2]} in
+        start,*) what=sessions ;;
+        enable,wm) if ((COMP_CWORD > 2)); then what=window-managers; fi ;;
+    esac
+    if [[ $what && $word != -* ]]; then
+        while IFS= read -r name; do
+            printf -v name %q "$name"
+            if [[ $name == "$word"* ]]; then COMPREPLY+=("$name"); fi
+        done < <(startxd completions $what 2>/dev/null)
     fi
 }
 complete -F _startxd_and_sessions -o nosort -o bashdefault -o default startxd 2>/dev/null ||
@@ -39,17 +44,28 @@ _startxd_sessions() {
     sessions=(${(f)"$(_call_program sessions startxd completions sessions 2>/dev/null)"})
     _alternative 'sessions:session:compadd -a sessions' 'commands:command:_command_names -e'
 }
+(( $+functions[_startxd_window_managers] )) ||
+_startxd_window_managers() {
+    local -a names
+    names=(${(f)"$(_call_program window-managers startxd completions window-managers 2>/dev/null)"})
+    compadd -a names
+}
 "#;
 /// What clap has zsh complete the words of SESSION with.
 const ZSH_WORDS: &str = ":_cmdambivalent'";
+/// What clap has zsh complete the NAME of a window manager with: a hint that nothing else has, for want of one that fits.
+const ZSH_NAMES: &str = ":_hosts'";
 const SESSIONS_IN_FISH: &str = r#"
 complete -c startxd -n "__fish_startxd_using_subcommand start" -a "(startxd completions sessions 2>/dev/null)" -d Session
+complete -c startxd -n "__fish_seen_subcommand_from enable; and __fish_seen_subcommand_from wm" -f \
+    -a "(startxd completions window-managers 2>/dev/null)" -d "Window manager"
 "#;
 
 /// Prints the script for a shell, or the sessions that there are.
 pub async fn run(what: Completions) -> Exit {
     let text = match what {
         Completions::Sessions => sessions().await,
+        Completions::WindowManagers => window_managers(),
         Completions::Bash => [script(Shell::Bash), SESSIONS_IN_BASH.into()].concat(),
         Completions::Zsh => zsh(),
         Completions::Fish => [script(Shell::Fish), SESSIONS_IN_FISH.into()].concat(),
@@ -69,10 +85,18 @@ async fn sessions() -> Vec<u8> {
     ready.map(|offer| offer.session + "\n").collect::<String>().into_bytes()
 }
 
+/// What `enable wm` takes here and now, a line each.
+fn window_managers() -> Vec<u8> {
+    let names = installed(&Surroundings::from_env());
+    let names = names.into_iter().filter(|name| !name.contains(char::is_control));
+    names.map(|name| name + "\n").collect::<String>().into_bytes()
+}
+
 /// zsh takes the first line for a directive, and what stands last for the call.
 fn zsh() -> Vec<u8> {
     let script = String::from_utf8(script(Shell::Zsh)).unwrap_or_default();
     let script = script.replacen(ZSH_WORDS, ":_startxd_sessions'", 1);
+    let script = script.replacen(ZSH_NAMES, ":_startxd_window_managers'", 1);
     let (directive, functions) = script.split_once('\n').unwrap_or((&script, ""));
     [directive, "\n", SESSIONS_IN_ZSH, functions].concat().into_bytes()
 }
@@ -90,22 +114,26 @@ fn command() -> Command {
     let command = Command::new("startxd").disable_help_subcommand(true).version(env!("CARGO_PKG_VERSION"));
     let command = command.args(whole.get_arguments().cloned()).subcommands(commands);
     let session = |argument: clap::Arg| argument.value_hint(ValueHint::CommandWithArguments);
-    command.mut_subcommand("start", |start| start.mut_arg("session", session))
+    let command = command.mut_subcommand("start", |start| start.mut_arg("session", session));
+    let name = |wm: Command| wm.mut_arg("name", |name| name.value_hint(ValueHint::Hostname));
+    command.mut_subcommand("enable", |enable| enable.mut_subcommand("wm", name))
 }
 
 #[cfg(test)]
 mod tests {
     use clap_complete::Shell;
 
-    use super::{ZSH_WORDS, command, script, zsh};
+    use super::{ZSH_NAMES, ZSH_WORDS, command, script, zsh};
 
     #[test]
     fn zsh_asks_for_sessions_in_one_place() {
         let script = |bytes| String::from_utf8(bytes).unwrap();
-        assert_eq!(script(super::script(Shell::Zsh)).matches(ZSH_WORDS).count(), 1);
+        let made = script(super::script(Shell::Zsh));
+        assert_eq!([ZSH_WORDS, ZSH_NAMES].map(|words| made.matches(words).count()), [1, 1]);
         let zsh = script(zsh());
         assert!(zsh.starts_with("#compdef startxd\n") && zsh.ends_with("compdef _startxd startxd\nfi\n"), "{zsh}");
         assert!(zsh.contains(":_startxd_sessions'") && !zsh.contains(ZSH_WORDS), "{zsh}");
+        assert!(zsh.contains(":_startxd_window_managers'") && !zsh.contains(ZSH_NAMES), "{zsh}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::host::session_lock::NotLocked;
 use crate::host::{Failure, Why};
 use crate::multiplexer::attach as attaching;
 use crate::multiplexer::enable::NotEnabled;
+use crate::window_manager::enable as window_manager;
 
 /// Makes the enum, and the table of all of them, from one list.
 macro_rules! exits {
@@ -141,6 +142,20 @@ impl From<&NotEnabled> for Exit {
             NotEnabled::NoRuntimeDir(_) => Self::NoRuntimeDir,
             NotEnabled::NoManager(_) => Self::NoManager,
             NotEnabled::NoHome => Self::NoHome,
+            _ => Self::NotSetUp,
+        }
+    }
+}
+
+impl From<&window_manager::NotEnabled> for Exit {
+    fn from(failure: &window_manager::NotEnabled) -> Self {
+        use window_manager::NotEnabled;
+        match failure {
+            NotEnabled::Root => Self::Root,
+            NotEnabled::NoRuntimeDir(_) => Self::NoRuntimeDir,
+            NotEnabled::NoManager(_) => Self::NoManager,
+            NotEnabled::NoHome => Self::NoHome,
+            NotEnabled::NoSession(_) | NotEnabled::NoneInstalled => Self::NothingToRun,
             _ => Self::NotSetUp,
         }
     }

@@ -20,6 +20,7 @@ mod settings;
 mod start;
 pub mod status;
 mod stop;
+mod window_manager;
 mod xvfb_run;
 
 use std::ffi::OsString;
@@ -97,6 +98,8 @@ pub fn run() -> ExitCode {
                 multiplexer::enable(kind, name.as_deref(), dry_run).await
             }
             Command::Disable(Disable::Multiplexer { kind, name }) => multiplexer::disable(kind, name.as_deref()).await,
+            Command::Enable(Enable::Wm { name, dry_run }) => window_manager::enable(name.as_deref(), dry_run).await,
+            Command::Disable(Disable::Wm { dry_run }) => window_manager::disable(dry_run).await,
             Command::Serve { display } => serve::run(&display).await,
         };
         exit.into()

@@ -10,7 +10,7 @@ use crate::environment::block::Block;
 use crate::environment::sourced::Variables;
 use crate::environment::{self, files, policy, sourced};
 use crate::seat::Seat;
-use crate::session::{Choice, Desktop};
+use crate::session::{Choice, Desktop, Surroundings};
 use crate::text;
 use crate::x11::display::Display;
 use crate::xdg;
@@ -97,7 +97,7 @@ fn os(block: &Block) -> impl Iterator<Item = (OsString, OsString)> {
 /// The desktop's names: what the login shell has set itself is what the person wants, unless they chose an entry, which
 /// says itself what it is: a greeter's variables tell of the greeter's own entry.
 fn desktop(choice: &Choice) -> Block {
-    let desktop = choice.desktop();
+    let desktop = choice.desktop_by_entries(&Surroundings::from_env());
     let decides = desktop.as_ref().is_some_and(|desktop| desktop.decides);
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty() && !decides);
     let named = |of: fn(&Desktop) -> String| desktop.as_ref().map(of);

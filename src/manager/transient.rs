@@ -47,7 +47,7 @@ pub struct RestartPolicy {
 }
 
 /// What a program exits with that ends itself at a SIGTERM, as i3 does.
-const EXITED_BY_SIGTERM: i32 = 143;
+pub const EXITED_BY_SIGTERM: i32 = 143;
 
 /// Pause before it is started again.
 const RESTART_USEC: u64 = 250_000;

@@ -184,7 +184,7 @@ pub fn meant(
 fn hint(wanted: &str, usable: &[(EntryFile, Box<DesktopEntry>)], around: &Surroundings) -> String {
     let shown = usable.iter().filter(|(_, entry)| !entry.no_display && runnable(entry, None, around).is_ok());
     let mut known: Vec<&str> = shown.map(|(file, _)| file.id.as_str()).collect();
-    known.extend(super::KNOWN.iter().filter(|name| around.find(name).is_some()));
+    known.extend(super::known::KNOWN.iter().map(|one| one.name).filter(|name| around.find(name).is_some()));
     known.sort_unstable();
     known.dedup();
     let begins: Vec<&str> =

@@ -77,7 +77,7 @@ pub enum NoSession {
     /// Nothing was given and nothing is set up.
     #[error(
         "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
-         not set; try: startxd start -- openbox, see startxd list, or enable a window manager's unit{known}"
+         not set; for every session: startxd enable wm, for one: startxd start -- COMMAND{known}"
     )]
     Nothing {
         /// Where `~/.xinitrc` would be.
@@ -86,7 +86,7 @@ pub enum NoSession {
         known: String,
     },
     /// What is enabled was asked for, and nothing is.
-    #[error("no unit is enabled for wm.target; enable a window manager's: systemctl --user enable NAME.service")]
+    #[error("no unit is enabled for wm.target; to enable one: startxd enable wm")]
     NothingEnabled,
     /// One of startxd's own units is not there.
     #[error(

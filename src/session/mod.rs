@@ -3,8 +3,10 @@
 
 pub mod applications;
 pub mod autostart;
+pub mod beforehand;
 pub mod entries;
 mod error;
+pub mod known;
 mod named;
 pub mod offers;
 pub mod request;
@@ -23,7 +25,7 @@ use crate::program;
 use crate::xdg;
 pub use error::NoSession;
 pub use named::named as choose_named;
-use named::named;
+use named::{by_name, named};
 pub use request::SessionRequest;
 pub use services::rescue;
 use services::{startup_file, xsession};
@@ -79,10 +81,6 @@ impl Desktop {
     }
 }
 
-/// Well-known window managers, for the hint when nothing is set up.
-const KNOWN: [&str; 12] =
-    ["openbox", "i3", "awesome", "bspwm", "herbstluftwm", "icewm", "fluxbox", "xmonad", "qtile", "dwm", "fvwm3", "twm"];
-
 impl Choice {
     /// The units that are the session's own; their end is its end.
     #[must_use]
@@ -109,6 +107,19 @@ impl Choice {
             },
         }?;
         Some(Desktop::named(name))
+    }
+
+    /// As [`desktop`](Self::desktop); of one unit, with the names that the entry of the same name says.
+    #[must_use]
+    pub fn desktop_by_entries(&self, around: &Surroundings) -> Option<Desktop> {
+        let desktop = self.desktop()?;
+        match self {
+            Self::Unit(_) | Self::Wanted(_) => {
+                let names = named::names_of_entry(&desktop.session, around);
+                Some(Desktop { names: names.unwrap_or(desktop.names), ..desktop })
+            }
+            _ => Some(desktop),
+        }
     }
 
     /// The service that is made for it, if one is.
@@ -232,6 +243,14 @@ pub async fn choose(
     Err(NoSession::Nothing { xinitrc: path.display().to_string(), known: installed_ones(around) })
 }
 
+/// Chooses by one word: an entry's id, else a command, else what an entry calls itself.
+///
+/// # Errors
+/// See [`NoSession`].
+pub fn choose_by_name(name: &str, around: &Surroundings) -> Result<Choice, NoSession> {
+    by_name(name, around, None)
+}
+
 /// How often a window manager that crashes is started again; `None` for never.
 #[must_use]
 pub fn restarts(crash: &Crash) -> Option<RestartPolicy> {
@@ -244,7 +263,8 @@ fn not_empty(units: Vec<String>) -> Option<Choice> {
 
 /// The window managers that are installed, as the tail of a sentence.
 fn installed_ones(around: &Surroundings) -> String {
-    let installed: Vec<&str> = KNOWN.into_iter().filter(|name| around.find(name).is_some()).collect();
+    let installed: Vec<&str> =
+        known::KNOWN.iter().map(|known| known.name).filter(|name| around.find(name).is_some()).collect();
     if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) }
 }
 
@@ -305,5 +325,22 @@ mod tests {
                 desktop.map(|name| Desktop { names: vec![name.to_owned()], session: name.to_owned(), decides: false });
             assert_eq!(choice.desktop(), expected, "{choice:?}");
         }
+    }
+
+    #[test]
+    fn the_desktop_of_a_unit_is_named_by_the_entry_of_its_name() {
+        let dir = TestDir::new();
+        for (id, lines) in [("xfce", "DesktopNames=XFCE;\n"), ("twm", "")] {
+            let text = format!("[Desktop Entry]\nType=Application\nName=N\nExec=wm\n{lines}");
+            file(&dir, &format!("{id}.desktop"), &text, 0o644);
+        }
+        let around = surroundings(OsString::new(), &dir);
+        let name = |unit: &str| {
+            let desktop = Choice::Wanted(vec![unit.to_owned()]).desktop_by_entries(&around).unwrap();
+            format!("{} {} {}", desktop.names.join(":"), desktop.session, desktop.decides)
+        };
+        assert_eq!(name("xfce.service"), "XFCE xfce false");
+        assert_eq!(name("twm.service"), "twm twm false");
+        assert_eq!(name("other.service"), "other other false");
     }
 }

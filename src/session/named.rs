@@ -96,8 +96,17 @@ fn desktop(short: &str, program: &Path, around: &Surroundings) -> Desktop {
     }
 }
 
+/// The names of the desktop that an entry starts, if there is an entry of this id that says any.
+pub(super) fn names_of_entry(id: &str, around: &Surroundings) -> Option<Vec<String>> {
+    let files = entries::scan(&around.xsessions);
+    match entries::read(files.iter().find(|file| file.id == id)?, &around.locale) {
+        Content::Entry(entry) => Some(entry.desktop_names).filter(|names| !names.is_empty()),
+        Content::Hidden | Content::Broken(_) => None,
+    }
+}
+
 /// A word: an entry's id, else a command, else what an entry calls itself.
-pub(super) fn by_name(name: &str, around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
+pub fn by_name(name: &str, around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
     let files = entries::scan(&around.xsessions);
     for (id, action) in request::ids(name) {
         let Some(file) = files.iter().find(|file| file.id == id) else { continue };

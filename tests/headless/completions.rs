@@ -30,6 +30,9 @@ fn bash_completes_sessions() {
     assert_eq!(complete("zeb"), "zebra\\ crossing");
     assert_eq!(complete("zoo"), "zoo\\$\\(touch\\ ran\\)");
     assert!(complete("openb").lines().any(|line| line == "openbox"));
+    let script = "source /usr/share/bash-completion/completions/startxd; COMP_WORDS=(startxd enable wm ope); COMP_CWORD=3; \
+                  _startxd_and_sessions startxd ope wm; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    assert_eq!(case.user("ada", script).text(), "openbox");
 }
 
 #[test]
@@ -39,6 +42,8 @@ fn fish_completes_sessions() {
     assert_eq!(complete("zeb"), "zebra crossing\tSession");
     assert_eq!(complete("zoo"), "zoo$(touch ran)\tSession");
     assert!(complete("openb").lines().any(|line| line.starts_with("openbox\t")));
+    let complete = case.user("ada", "fish -c 'complete -C \"startxd enable wm ope\"'").text();
+    assert_eq!(complete, "openbox\tWindow manager");
 }
 
 /// The real zsh, on a terminal of its own, into which a person types.
@@ -69,6 +74,7 @@ fn zsh_completes_sessions_and_commands() {
         ("startxd start cat .zshr", "startxd start cat .zshrc "),
         ("startxd start xdpyin", "startxd start xdpyinfo "),
         ("startxd doc", "startxd doctor "),
+        ("startxd enable wm ope", "startxd enable wm openbox "),
     ]
     .into_iter()
     .enumerate()

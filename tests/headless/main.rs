@@ -14,3 +14,4 @@ mod neighbours;
 mod package;
 mod remedies;
 mod seat;
+mod window_manager;

@@ -37,4 +37,5 @@ mod smoke;
 mod system_unit;
 mod targets;
 mod user_names;
+mod window_manager;
 mod xinit;

@@ -126,18 +126,15 @@ fn a_person_may_restart_it_more_often_than_it_may_crash() {
     desk.ended(0);
 }
 
-/// The unit of a window manager that README shows, which says nothing of restarts.
-fn readme_unit() -> &'static str {
-    let unit = include_str!("../../../README.md").split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
-    unit.expect("a unit in README.md")
-}
+/// The unit that `startxd enable wm openbox` writes, which says nothing of restarts.
+const WRITTEN_UNIT: &str = include_str!("../../fixtures/golden/window-manager/openbox");
 
 #[test]
 fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
     let mut desk = Desk::at_prompt();
     desk.expect_crash();
-    assert!(!readme_unit().contains("Restart="), "{}", readme_unit());
-    desk.writes_unit("openbox.service", readme_unit());
+    assert!(!WRITTEN_UNIT.contains("Restart="), "{}", WRITTEN_UNIT);
+    desk.writes_unit("openbox.service", WRITTEN_UNIT);
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 2\n");
     desk.user("ada", "systemctl --user enable openbox").ok();
     desk.starts("");
@@ -162,9 +159,9 @@ fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
 #[test]
 fn what_a_unit_of_ones_own_has_started_lives_through_its_crash_and_ends_with_the_session() {
     let desk = Desk::at_prompt();
-    assert!(readme_unit().contains("KillMode=process"), "{}", readme_unit());
+    assert!(WRITTEN_UNIT.contains("KillMode=process"), "{}", WRITTEN_UNIT);
     desk.write_as("ada", "~/wm", "#!/bin/sh\nsetsid sleep 1111 &\nexec openbox --sm-disable\n");
-    desk.writes_unit("openbox.service", &readme_unit().replace("/usr/bin/openbox", "%h/wm"));
+    desk.writes_unit("openbox.service", &WRITTEN_UNIT.replace("/usr/bin/openbox", "%h/wm"));
     desk.user("ada", "chmod +x wm; systemctl --user enable openbox").ok();
     desk.starts("");
     let (manager, started) = (another(&desk, "openbox", ""), another(&desk, "sleep", ""));

@@ -15,7 +15,7 @@ dpkg --install /run/setup/*.deb
 cp /run/setup/agent.py /etc/startxd-vm
 ";
 
-/// What a person does for a desktop: an autologin, and a window manager as a unit, as README has it. It starts a
+/// What a person does for a desktop: an autologin, and a window manager's unit by hand. It starts a
 /// terminal once it is ready, so that one is there after a crash, too, and paints the root window in a colour by which
 /// a picture tells the desktop from everything else.
 pub const DESKTOP: &str = r##"

@@ -1,0 +1,180 @@
+//! What `startxd enable wm` has written, `$XDG_STATE_HOME/startxd/window-managers.toml`: what `disable` may remove.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::records::Record;
+use crate::{files, small_file, xdg};
+
+/// A unit that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenUnit {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// What was written there. A file that says something else was edited, and is the person's.
+    pub text: String,
+    /// The directories that were made for it, the outermost first.
+    pub directories: Vec<PathBuf>,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenUnits {
+    /// The one that is enabled comes last; earlier ones were in use when another took their place.
+    pub units: Vec<WrittenUnit>,
+}
+
+impl Record for WrittenUnits {
+    const WHAT: &'static str = "a record of what was written";
+    const VERSION: Option<u32> = Some(1);
+}
+
+/// Where it is kept; `None` without a home.
+#[must_use]
+pub fn path() -> Option<PathBuf> {
+    xdg::in_state_home("window-managers.toml", xdg::variable)
+}
+
+impl WrittenUnits {
+    /// Reads it; nothing if there is no file.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let bytes = small_file::read_if_there(path)?;
+        bytes.map_or_else(|| Ok(Self::default()), |bytes| Ok(Self::from_toml(&bytes)?))
+    }
+
+    /// Writes it for good, or removes it when there is nothing to remember.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if self.units.is_empty() {
+            return match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        files::replace_durably(path, &self.to_toml()?, 0o600)
+    }
+
+    /// Forgets a unit that was removed. Directories that were made for it and are in use now go with the unit `name`.
+    pub fn hand_on(&mut self, removed: &WrittenUnit, name: &str) {
+        self.units.retain(|unit| unit.name != removed.name);
+        if let Some(unit) = self.units.iter_mut().find(|unit| unit.name == name) {
+            unit.directories.extend(removed.directories.iter().filter(|path| path.is_dir()).cloned());
+            // The outermost first.
+            unit.directories.sort();
+            unit.directories.dedup();
+        }
+    }
+
+    /// The unit of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&WrittenUnit> {
+        self.units.iter().find(|unit| unit.name == name)
+    }
+}
+
+impl WrittenUnit {
+    /// Whether the file is as it was written.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        has_text(&self.path, &self.text)
+    }
+
+    /// Removes the file, and what was made for it and is empty. One that was edited stays.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        if self.is_unchanged() {
+            std::fs::remove_file(&self.path)?;
+        }
+        for directory in self.directories.iter().rev() {
+            // One that is in use stays.
+            let _ = std::fs::remove_dir(directory);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path is a file, no link, with exactly this text.
+#[must_use]
+pub fn has_text(path: &Path, text: &str) -> bool {
+    !path.is_symlink() && small_file::read(path).is_ok_and(|bytes| bytes == text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WrittenUnit, WrittenUnits};
+    use crate::test_dir::TestDir;
+
+    fn written(directory: &TestDir) -> WrittenUnit {
+        let path = directory.path("a/b/i3.service");
+        std::fs::create_dir_all(directory.path("a/b")).unwrap();
+        std::fs::write(&path, "text\n").unwrap();
+        let directories = ["a", "a/b"].map(|name| directory.path(name)).to_vec();
+        WrittenUnit { name: "i3.service".into(), path, text: "text\n".into(), directories }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let directory = TestDir::new();
+        let path = directory.path("state/startxd/window-managers.toml");
+        assert_eq!(WrittenUnits::read(&path).unwrap(), WrittenUnits::default());
+        let units = WrittenUnits { units: vec![written(&directory)] };
+        units.write(&path).unwrap();
+        assert_eq!(WrittenUnits::read(&path).unwrap(), units);
+        assert!(units.find("i3.service").is_some() && units.find("openbox.service").is_none());
+        std::fs::write(&path, "version = 2").unwrap();
+        assert!(WrittenUnits::read(&path).is_err());
+        WrittenUnits::default().write(&path).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn directories_in_use_go_with_the_next_unit() {
+        let directory = TestDir::new();
+        let first = written(&directory);
+        let next = WrittenUnit { name: "twm.service".into(), directories: Vec::new(), ..first.clone() };
+        let mut units = WrittenUnits { units: vec![first.clone(), next] };
+        std::fs::write(directory.path("a/twm.service"), "").unwrap();
+        first.remove().unwrap();
+        units.hand_on(&first, "twm.service");
+        assert!(units.find("i3.service").is_none());
+        assert_eq!(units.find("twm.service").unwrap().directories, [directory.path("a")]);
+    }
+
+    #[test]
+    fn only_what_was_made_is_removed() {
+        let directory = TestDir::new();
+        written(&directory).remove().unwrap();
+        assert!(!directory.path("a").exists());
+
+        let unit = written(&directory);
+        std::fs::write(&unit.path, "edited\n").unwrap();
+        unit.remove().unwrap();
+        assert_eq!(std::fs::read_to_string(&unit.path).unwrap(), "edited\n");
+
+        let unit = written(&directory);
+        std::fs::write(directory.path("a/other"), "").unwrap();
+        unit.remove().unwrap();
+        assert!(!directory.path("a/b").exists() && directory.path("a/other").exists());
+
+        let unit = written(&directory);
+        let target = directory.path("elsewhere");
+        std::fs::rename(&unit.path, &target).unwrap();
+        std::os::unix::fs::symlink(&target, &unit.path).unwrap();
+        unit.remove().unwrap();
+        assert!(unit.path.is_symlink());
+    }
+}
