@@ -89,6 +89,12 @@ pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
 /// For a user manager that executes itself anew to take what it lost meanwhile.
 pub const EXECUTES_ANEW: Duration = Duration::from_secs(5);
 
+/// For a window that covers the whole display to get the keyboard, if it is a screen locker's.
+pub const GRABBED: Duration = Duration::from_secs(10);
+
+/// Between two looks whether it has, of which the server does not tell.
+pub const LOOK_FOR_GRAB: Duration = Duration::from_millis(20);
+
 /// For a window manager to end with its server, and once more after it was told to.
 pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
 
@@ -151,6 +157,8 @@ deadlines! {
     launch: 5,
     /// For a window manager to manage the display, from the moment that the server is ready.
     window_manager: 30,
+    /// For the screen to be locked, or open again, from the request.
+    lock: 10,
     /// For what the window manager has started to end after SIGTERM, first of all at the end; then it is killed.
     applications: 30,
     /// For running multiplexers to take over the display's variables, or to give them back.

@@ -20,6 +20,10 @@ pub enum Command {
     Start(Start),
     /// End the session, in order; returns when it is gone
     Stop,
+    /// Lock the screen; returns when it is locked
+    Lock,
+    /// Open the screen again, as a person's password would; returns when it is open
+    Unlock,
     /// Run a command in the session, from anywhere: over ssh, from cron, as root; with the exit status of the command
     Run(RunInSession),
     /// Print the session's variables as lines for a shell: eval "$(startxd env)"

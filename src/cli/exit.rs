@@ -46,6 +46,8 @@ exits! {
     System = 6,
     /// `start --backoff`: as many sessions in a row failed as may, this one included.
     GivenUp = 7,
+    /// `lock`, `unlock`: the screen is not so within its deadline, or cannot be.
+    NotLocked = 8,
     /// Run as root.
     Root = 10,
     /// `XDG_RUNTIME_DIR` is unset, not ours or not usable.

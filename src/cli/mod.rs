@@ -11,6 +11,7 @@ mod doctor;
 pub mod exit;
 mod in_session;
 mod list;
+mod lock;
 mod multiplexer;
 mod repair;
 mod restart;
@@ -35,6 +36,7 @@ use xvfb_run::NoCall;
 
 use crate::config::{self, Config, Places};
 use crate::host::grace;
+use crate::launch::Request;
 use crate::log;
 use crate::runtime_dir::RuntimeDir;
 
@@ -77,6 +79,8 @@ pub fn run() -> ExitCode {
             Command::Env { repair: true } => in_session::repair().await,
             Command::Start(start) => start::run(start).await,
             Command::Stop => with_runtime(stop::run).await,
+            Command::Lock => with_runtime(async |runtime| lock::run(runtime, Request::Lock).await).await,
+            Command::Unlock => with_runtime(async |runtime| lock::run(runtime, Request::Unlock).await).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
             Command::Status { json } => with_runtime(async |runtime| status::run(runtime, json).await).await,
             Command::Select(select) => select::run(select).await,

@@ -71,6 +71,14 @@ impl ConfigKey {
     }
 }
 
+/// A command line, the program first.
+fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    list(value, |word| match word.contains('\0') {
+        true => Err("it cannot hold a NUL".to_owned()),
+        false => Ok(()),
+    })
+}
+
 /// Who lets a thing crash more often in a while than this has another problem.
 const MAX_CRASHES: u32 = 100;
 
@@ -279,13 +287,23 @@ const PLAIN: &[ConfigKey] = &[
         takes: "a list of strings, the program first",
         access: Access::Plain {
             set: |config, value| {
-                config.crash.rescue = list(value, |word| match word.contains('\0') {
-                    true => Err("it cannot hold a NUL".to_owned()),
-                    false => Ok(()),
-                })?;
+                config.crash.rescue = words(value)?;
                 Ok(())
             },
             show: |config| texts(&config.crash.rescue),
+        },
+    },
+    ConfigKey {
+        name: "lock.command",
+        doc: "The screen locker to run when the screen is to be locked, as [\"i3lock\", \"--nofork\"]. Empty: the units of \
+              startxd-lock.target lock, or what answers the X server's screen saver.",
+        takes: "a list of strings, the program first",
+        access: Access::Plain {
+            set: |config, value| {
+                config.lock.command = words(value)?;
+                Ok(())
+            },
+            show: |config| texts(&config.lock.command),
         },
     },
     ConfigKey {
@@ -388,6 +406,7 @@ mod tests {
         config.crash.pause = std::time::Duration::from_millis(10);
         config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
+        config.lock.command = vec!["i3lock".into(), "--nofork".into()];
         config.displays =
             Displays { server: ServerName::Path("/opt/Xvfb".into()), size: "800x600".parse().unwrap(), depth: 16 };
         config.deadlines.stop = std::time::Duration::from_millis(2500);
@@ -440,6 +459,8 @@ mod tests {
             ("crash.pause", "\"1\"", "instead of a string"),
             ("crash.rescue", "\"xterm\"", "a list"),
             ("crash.rescue", "[\"a\\u0000\"]", "NUL"),
+            ("lock.command", "\"i3lock\"", "a list"),
+            ("lock.command", "[\"a\\u0000\"]", "NUL"),
             ("environment.never", "[\"A-B\"]", "not the name of a variable"),
             ("environment.never", "[\"\"]", "not the name of a variable"),
             ("environment.never", "[\"A**\"]", "not the name of a variable"),

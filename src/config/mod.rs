@@ -46,6 +46,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// What becomes of crashes.
     pub crash: Crash,
+    /// The lock of the screen.
+    pub lock: LockConfig,
     /// Displays without a screen.
     pub displays: Displays,
     /// The menu.
@@ -172,6 +174,13 @@ impl Default for Crash {
     fn default() -> Self {
         Crash { limit: 3, window: Duration::from_secs(60), pause: Duration::from_secs(1), rescue: Vec::new() }
     }
+}
+
+/// The lock of the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockConfig {
+    /// The screen locker: the program and its arguments; empty for none.
+    pub command: Vec<String>,
 }
 
 /// The environment that travels.

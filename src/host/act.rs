@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 use zbus::OwnedObjectPath;
 
-use super::core::{CallFailure, Event, FailureKind, JobId, Observed, Order, Seen, ServerSeen};
+use super::core::{CallFailure, Event, FailureKind, JobId, LockerUnit, Observed, Order, Seen, ServerSeen};
 use crate::config::Autostart;
 use crate::dbus::CallError;
 use crate::deadline::STATUS;
@@ -164,6 +164,23 @@ pub(super) fn ask_for_dependents(manager: Manager) -> Call {
     Box::pin(async move {
         Some(Event::Dependents(manager.dependents(names::XORG_TARGET).await.map_err(|error| failure(&error))))
     })
+}
+
+/// Asks which screen lockers `startxd-lock.target` brings, and how they are.
+pub(super) fn ask_for_lockers(manager: Manager) -> Call {
+    Box::pin(async move { Some(Event::Lockers(find_lockers(&manager).await.map_err(|error| failure(&error)))) })
+}
+
+async fn find_lockers(manager: &Manager) -> Result<Vec<LockerUnit>, CallError> {
+    let wanted = manager.wanted_by(names::LOCK_TARGET).await?;
+    let services: Vec<&str> = wanted.iter().map(String::as_str).filter(|unit| unit.ends_with(".service")).collect();
+    let states = manager.states(&services).await?;
+    let mut lockers = Vec::new();
+    for (unit, state) in services.into_iter().zip(states).filter(|(_, state)| state.load == "loaded") {
+        let notifies = manager.says_when_ready(unit).await.unwrap_or(false);
+        lockers.push(LockerUnit { unit: unit.to_owned(), active: state.active, notifies });
+    }
+    Ok(lockers)
 }
 
 /// Asks whether the manager is on its way out.

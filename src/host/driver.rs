@@ -20,11 +20,13 @@ use super::core::{
 };
 use super::failure::Failure;
 use super::interrupts::Interrupts;
+use super::locker::{Locker, LockerEvent};
 use super::logind_watch::LogindWatch;
 use super::manager_link::{ManagerEvent, ManagerLink};
 use super::multiplexers::Telling;
 use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
+use super::screen::Screen;
 use super::server::Plan;
 use super::terminal::{Terminal, Typed};
 use super::variables::Exported;
@@ -119,6 +121,10 @@ pub(super) struct Driver {
     window_manager: Option<OwnedFd>,
     rescue: Option<Service>,
     telling: Option<Telling>,
+    /// The eye on screen lockers.
+    screen: Option<Screen>,
+    /// The screen locker's command.
+    locker: Option<Locker>,
     /// What is to be asked of a manager that is being connected again.
     backlog: Vec<Action>,
     /// What has come of actions at once; told before anything else.
@@ -160,6 +166,8 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         window_manager: None,
         rescue: None,
         telling: None,
+        screen: None,
+        locker: None,
         backlog: Vec::new(),
         at_once: VecDeque::new(),
         events,
@@ -202,6 +210,7 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
         description: choice.describe(),
         asked_for: false,
         is_login: false,
+        has_lock_command: !config.lock.command.is_empty(),
     }
 }
 
@@ -233,6 +242,7 @@ impl Driver {
             // The server's end first: what follows from it (a window manager that exits) must find it known.
             biased;
             ending = act::ended(self.server.as_ref()) => Happened::ServerEnded(ending),
+            locker = of_locker(&mut self.locker) => Happened::Locker(locker),
             signal = self.interrupts.next() => Happened::Event(Event::Interrupt(signal.as_str())),
             typed = typed(&mut self.terminal) => Happened::Typed(typed),
             ground = prepared(&mut self.preparation) => Happened::Prepared(Box::new(ground)),
@@ -256,6 +266,11 @@ impl Driver {
             Happened::ServerEnded(ending) => {
                 self.server_ended();
                 Some(Event::ServerEnded(ending))
+            }
+            Happened::Locker(LockerEvent::Locks) => Some(Event::LockerLocks),
+            Happened::Locker(LockerEvent::Ended(ending)) => {
+                self.locker = None;
+                Some(Event::LockerEnded(ending))
             }
             Happened::Prepared(ground) => Some(self.is_prepared(*ground)),
             Happened::Peer(event) => Some(self.peer(event)),
@@ -284,6 +299,7 @@ impl Driver {
     /// The server was reaped.
     fn server_ended(&mut self) {
         self.sights = None;
+        self.screen = None;
         self.server = None;
         self.hold_terminal();
     }
@@ -312,6 +328,8 @@ impl Driver {
                         Event::LaunchAsked { client, display, problem }
                     }
                     Request::Stop => Event::StopAsked(client),
+                    Request::Lock => Event::LockAsked(Some(client)),
+                    Request::Unlock => Event::UnlockAsked(Some(client)),
                     Request::Failed(text) => Event::LastWords(client, text),
                 }
             }
@@ -473,6 +491,23 @@ impl Driver {
                     Event::LoginClosed
                 });
             }
+            Action::WatchScreen => {
+                self.logind.listen_for_locks();
+                if let Some(prepared) = &self.prepared {
+                    self.screen = Some(Screen::watch(prepared.display, prepared.cookie, self.events.clone()));
+                }
+            }
+            Action::StartLocker => {
+                let outcome = self.start_locker();
+                self.at_once.push_back(Event::LockerStarted(outcome));
+            }
+            Action::EndLocker => match (&self.locker, &self.screen) {
+                (Some(locker), _) => locker.terminate(),
+                (None, Some(screen)) => screen.end_locker(),
+                (None, None) => {}
+            },
+            Action::AskForScreenSaver => self.screen.iter().for_each(Screen::show_screen_saver),
+            Action::SetLockedHint(locked) => self.logind.tell_lock(locked),
             Action::TellMultiplexers => self.tell_multiplexers(),
             Action::TakeBackFromMultiplexers => match self.telling.take() {
                 Some(telling) => self.spawn(async move {
@@ -538,6 +573,7 @@ impl Driver {
                 act::ask_for_autostart(manager, self.config.session.autostart, self.unit_names())
             }
             Action::AskForDependents => act::ask_for_dependents(manager),
+            Action::AskForLockers => act::ask_for_lockers(manager),
             Action::Kill(unit) => Box::pin(async move {
                 let _ = manager.kill(&unit, Signal::SIGKILL).await;
                 None
@@ -614,6 +650,17 @@ impl Driver {
         Ok(service)
     }
 
+    /// Runs the screen locker's command.
+    fn start_locker(&mut self) -> Result<(), String> {
+        let words = &self.config.lock.command;
+        let name = words.first().map(String::as_str).unwrap_or_default();
+        let program = Surroundings::from_env().find(name).ok_or_else(|| format!("there is no program {name}"))?;
+        let prepared = self.prepared.as_ref().ok_or("the session is not there")?;
+        let locker = Locker::start(&program, words, &prepared.exported().set).map_err(|error| error.to_string())?;
+        self.locker = Some(locker);
+        Ok(())
+    }
+
     /// Has the record say whether the login session ends with this one: whoever ends it in the place of a killed host reads
     /// that.
     fn note_closing(&mut self, closes: bool) {
@@ -638,6 +685,8 @@ impl Driver {
     /// Undoes what the preparation did.
     fn put_back(&mut self, state: ManagerState) {
         // Nobody is served from here on; who connects waits for the end of this process.
+        // As a rule it has ended with the server.
+        self.locker.iter().for_each(Locker::kill);
         let Some(prepared) = self.prepared.take() else { return self.at_once.push_back(Event::PutBack) };
         let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
         let deadline = self.config.deadlines.user_manager;
@@ -657,6 +706,7 @@ enum Happened {
     Event(Event),
     Typed(Typed),
     ServerEnded(crate::launch::Ending),
+    Locker(LockerEvent),
     Prepared(Box<Result<Ground, Failure>>),
     Peer(PeerEvent),
     Sight(Option<Sight>),
@@ -671,6 +721,14 @@ async fn prepared(preparation: &mut Option<Preparation>) -> Result<Ground, Failu
             *preparation = None;
             ground
         }
+        None => std::future::pending().await,
+    }
+}
+
+/// What the screen locker's command does; never, if none runs.
+async fn of_locker(locker: &mut Option<Locker>) -> LockerEvent {
+    match locker {
+        Some(locker) => locker.next().await,
         None => std::future::pending().await,
     }
 }

@@ -17,12 +17,14 @@ use zbus::{Connection, OwnedObjectPath};
 
 use super::core::{Control, Event};
 use crate::deadline::TRY_AGAIN;
+use crate::logind::locks::{LockRequest, LockRequests, set_hint};
 use crate::logind::{self, LockChanges, LoginSession, Restarts};
 
 /// The watch on the system bus and logind.
 pub struct LogindWatch {
     session: String,
     deadline: Duration,
+    hints: Option<mpsc::UnboundedSender<bool>>,
     events: mpsc::UnboundedReceiver<Event>,
     sender: mpsc::UnboundedSender<Event>,
 }
@@ -36,7 +38,7 @@ impl LogindWatch {
     pub fn watch(system_bus: Connection, session: &LoginSession, deadline: Duration) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         tokio::spawn(watch(system_bus, session.clone(), deadline, sender.clone()));
-        Self { session: session.id.clone(), deadline, events, sender }
+        Self { session: session.id.clone(), deadline, hints: None, events, sender }
     }
 
     /// The next thing that happens. May be dropped while it waits.
@@ -45,6 +47,23 @@ impl LogindWatch {
             Some(event) => event,
             // We hold a sender ourselves.
             None => std::future::pending().await,
+        }
+    }
+
+    /// Listens for requests to lock the screen from now on, in a task of its own.
+    pub fn listen_for_locks(&mut self) {
+        if self.hints.is_some() {
+            return;
+        }
+        let (hints, told) = mpsc::unbounded_channel();
+        self.hints = Some(hints);
+        tokio::spawn(serve_locks(self.session.clone(), self.deadline, self.sender.clone(), told));
+    }
+
+    /// Tells logind whether the screen is locked. Calls keep their order.
+    pub fn tell_lock(&self, locked: bool) {
+        if let Some(hints) = &self.hints {
+            let _ = hints.send(locked);
         }
     }
 
@@ -63,6 +82,58 @@ impl LogindWatch {
             };
             let _ = sender.send(Event::Control(control));
         });
+    }
+}
+
+/// Passes on logind's requests to lock, and tells it what has become of them. Ends when the bus does not come back.
+async fn serve_locks(
+    session: String,
+    deadline: Duration,
+    sender: mpsc::UnboundedSender<Event>,
+    mut hints: mpsc::UnboundedReceiver<bool>,
+) {
+    let mut end = Instant::now() + deadline;
+    while Instant::now() < end {
+        let attempt = async {
+            let connection = logind::connect().await.ok()?;
+            let path = logind::session_by_id(&connection, &session).await.ok()?.path;
+            let requests = LockRequests::listen(&connection, &path).await.ok()?;
+            Some((connection, path, requests))
+        };
+        if let Ok(Some((connection, path, requests))) = timeout_at(end, attempt).await {
+            if pass_on(&connection, &path, requests, &sender, &mut hints).await.is_none() {
+                return;
+            }
+            end = Instant::now() + deadline;
+        }
+        sleep(TRY_AGAIN).await;
+    }
+    tracing::debug!("systemd-logind is not listened to for requests to lock any more");
+}
+
+/// As long as the connection lives. Returns `None` if nobody hears it any more.
+async fn pass_on(
+    connection: &Connection,
+    path: &OwnedObjectPath,
+    mut requests: LockRequests,
+    sender: &mpsc::UnboundedSender<Event>,
+    hints: &mut mpsc::UnboundedReceiver<bool>,
+) -> Option<()> {
+    loop {
+        let event = tokio::select! {
+            request = requests.next() => match request {
+                Some(LockRequest::Lock) => Event::LockAsked(None),
+                Some(LockRequest::Unlock) => Event::UnlockAsked(None),
+                None => return Some(()),
+            },
+            hint = hints.recv() => {
+                if let Err(error) = set_hint(connection, path, hint?).await {
+                    tracing::warn!("systemd-logind does not hear whether the screen is locked: {error}");
+                }
+                continue;
+            }
+        };
+        sender.send(event).ok()?;
     }
 }
 

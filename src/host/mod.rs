@@ -18,9 +18,10 @@
 //! | [`core`] | decides everything; it knows no connection, file, process or clock |
 //! | [`driver`] | turns what happens into events of the core, and does what the core asks for; the one `select!` |
 //! | [`act`] | the calls to the manager: each a task, whose answer is an event |
-//! | [`manager_link`], [`logind_watch`], [`watch`], [`peers`], [`interrupts`] | where events come from: the user manager, logind, the display, the launch socket, signals |
+//! | [`manager_link`], [`logind_watch`], [`watch`], [`screen`], [`peers`], [`interrupts`] | where events come from: the user manager, logind, the display, the launch socket, signals |
 //! | [`checks`], [`prepare`], [`repair`], [`session_lock`] | what comes before a session, and what a dead one has left |
 //! | [`terminal`], [`multiplexers`], [`variables`], [`server`] | the terminal, multiplexers, the environment, the server's command line |
+//! | [`locker`] | the screen locker's process |
 //! | [`closing`] | the end of the login session, below a screen that was locked |
 //!
 //! # One full start
@@ -72,6 +73,7 @@ mod driver;
 mod failure;
 pub mod grace;
 mod interrupts;
+mod locker;
 mod logind_watch;
 mod manager_link;
 mod multiplexers;
@@ -79,6 +81,7 @@ pub mod orphan;
 mod peers;
 pub mod prepare;
 pub mod repair;
+mod screen;
 mod server;
 mod session_files;
 pub mod session_lock;

@@ -27,6 +27,10 @@ pub enum Request {
     },
     /// End the session.
     Stop,
+    /// Lock the screen.
+    Lock,
+    /// Open it again.
+    Unlock,
     /// The supervisor gave its server up; the text is for the person at the VT.
     Failed(String),
 }
@@ -42,6 +46,10 @@ pub enum Reply {
     Exited(Ending),
     /// The session is being ended.
     Stopping,
+    /// The screen is locked.
+    Locked,
+    /// The screen is not locked.
+    Unlocked,
     /// No, and why.
     Refused(String),
 }
@@ -118,6 +126,8 @@ impl Request {
                 format!("{MAGIC} launch display={display} listeners={listeners}")
             }
             Self::Stop => format!("{MAGIC} stop"),
+            Self::Lock => format!("{MAGIC} lock"),
+            Self::Unlock => format!("{MAGIC} unlock"),
             Self::Failed(text) => with_text("failed", text),
         }
         .into_bytes()
@@ -144,6 +154,8 @@ impl Request {
                 })
             }
             (["stop"], None) => Ok(Self::Stop),
+            (["lock"], None) => Ok(Self::Lock),
+            (["unlock"], None) => Ok(Self::Unlock),
             (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
             _ => Err(Malformed("unknown request")),
         }
@@ -160,6 +172,8 @@ impl Reply {
             Self::Exited(Ending::Code(code)) => format!("{MAGIC} exited code={code}"),
             Self::Exited(Ending::Signal(signal)) => format!("{MAGIC} exited signal={signal}"),
             Self::Stopping => format!("{MAGIC} stopping"),
+            Self::Locked => format!("{MAGIC} locked"),
+            Self::Unlocked => format!("{MAGIC} unlocked"),
             Self::Refused(reason) => with_text("refused", reason),
         }
         .into_bytes()
@@ -189,6 +203,8 @@ impl Reply {
                 _ => Err(Malformed("an end without a code or a signal")),
             },
             (["stopping"], None) => Ok(Self::Stopping),
+            (["locked"], None) => Ok(Self::Locked),
+            (["unlocked"], None) => Ok(Self::Unlocked),
             (["refused"], Some(text)) => Ok(Self::Refused(text.to_owned())),
             _ => Err(Malformed("unknown reply")),
         }
@@ -241,6 +257,8 @@ mod tests {
         for request in [
             Request::Launch { display, listeners: 2 },
             Request::Stop,
+            Request::Lock,
+            Request::Unlock,
             Request::Failed("the server\nsaid ü".to_owned()),
             Request::Failed(String::new()),
         ] {
@@ -257,6 +275,8 @@ mod tests {
             Reply::Exited(Ending::Code(1)),
             Reply::Exited(Ending::Signal(9)),
             Reply::Stopping,
+            Reply::Locked,
+            Reply::Unlocked,
             Reply::Refused("no".to_owned()),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Ok(reply));

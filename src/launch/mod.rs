@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | `startxd/1 launch display=:N listeners=L` | the server's output, then L listening sockets | `later` if it has to wait, `launched pid=P NAME=NANOSECONDS ...` with a pidfd and the display's abstract name, later `exited code=C` or `exited signal=S`; or `refused` |
 //! | `startxd/1 stop` | | `stopping`, and end-of-file when the session is gone; or `refused` |
+//! | `startxd/1 lock` | | `locked` when the screen is locked; or `refused`, with the reason |
+//! | `startxd/1 unlock` | | `unlocked` when the screen is open; or `refused`, with the reason |
 //! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
 //!
 //! What follows the pid are deadlines of the host, which the supervisor keeps instead of its own: they may be those of the

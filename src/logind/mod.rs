@@ -1,6 +1,7 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
 pub mod linger;
+pub mod locks;
 mod survey;
 
 use std::collections::HashMap;
@@ -205,8 +206,7 @@ impl LockChanges {
     /// # Errors
     /// The session has ended, or logind does not answer.
     pub async fn clear(&self) -> Result<(), CallError> {
-        let target = Target { destination: SERVICE, path: self.path.as_str(), interface: SESSION };
-        target.call(&self.connection, "SetLockedHint", &(false,)).await.map(drop)
+        locks::set_hint(&self.connection, &self.path, false).await
     }
 
     /// Waits for the next change, and returns what it is since. What logind does not tell any more stays as it was.

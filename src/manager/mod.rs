@@ -452,6 +452,15 @@ impl Manager {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Restart").await? == "no")
     }
 
+    /// Whether a service says itself when it is ready (`Type=notify`, systemd.service(5)).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn says_when_ready(&self, unit: &str) -> Result<bool, CallError> {
+        let kind: String = self.property(unit, SERVICE_INTERFACE, "Type").await?;
+        Ok(matches!(kind.as_str(), "notify" | "notify-reload"))
+    }
+
     /// What systemd does with a service of which the kernel has killed a process for want of memory (`OOMPolicy=`,
     /// systemd.service(5)).
     ///

@@ -19,6 +19,10 @@ pub const WM_AUTOSTART_TARGET: &str = "wm-autostart.target";
 pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
+/// `startxd-lock.target`: the screen is locked, or about to be; brings the units of screen lockers.
+pub const LOCK_TARGET: &str = "startxd-lock.target";
+/// `startxd-unlock.target`: the screen is open again.
+pub const UNLOCK_TARGET: &str = "startxd-unlock.target";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.

@@ -14,7 +14,7 @@ use x11rb_protocol::BufWithFds;
 use x11rb_protocol::connect::Connect;
 use x11rb_protocol::connection::{Connection as Protocol, ReplyFdKind};
 use x11rb_protocol::errors::ConnectError;
-use x11rb_protocol::protocol::xproto::Setup;
+use x11rb_protocol::protocol::xproto::{QueryExtensionReply, QueryExtensionRequest, Setup};
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::cookie::Cookie;
@@ -45,6 +45,8 @@ pub struct Client {
     stream: UnixStream,
     protocol: Protocol,
     packets: Packets,
+    /// How many numbers it has taken.
+    made: u32,
     /// What the server said of itself.
     pub setup: Setup,
 }
@@ -86,7 +88,7 @@ impl Client {
             ConnectError::SetupAuthenticate(more) => ClientError::Refused(readable(&more.reason)),
             error => ClientError::Protocol(error.to_string()),
         })?;
-        Ok(Self { stream, protocol: Protocol::new(), packets: Packets::default(), setup })
+        Ok(Self { stream, protocol: Protocol::new(), packets: Packets::default(), made: 0, setup })
     }
 
     /// The first root window.
@@ -127,6 +129,27 @@ impl Client {
             }
             self.fill().await?;
         }
+    }
+
+    /// The major opcode of an extension; `None` if the server does not have it.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn extension(&mut self, name: &str) -> Result<Option<u8>, ClientError> {
+        let request = QueryExtensionRequest { name: name.as_bytes().into() }.serialize();
+        let extension = self.request::<QueryExtensionReply, _>(request).await?;
+        Ok(extension.filter(|extension| extension.present).map(|extension| extension.major_opcode))
+    }
+
+    /// A number for something that this client makes.
+    ///
+    /// # Errors
+    /// None in practice: a client has two million.
+    pub fn new_id(&mut self) -> Result<u32, ClientError> {
+        let (base, mask) = (self.setup.resource_id_base, self.setup.resource_id_mask);
+        self.made += 1;
+        let id = self.made.checked_shl(mask.trailing_zeros()).filter(|id| id & !mask == 0);
+        id.map(|id| base | id).ok_or_else(|| ClientError::Protocol("out of resource numbers".into()))
     }
 
     async fn start<const N: usize>(&mut self, kind: ReplyFdKind, request: Wire<'_, N>) -> Result<u64, ClientError> {

@@ -17,7 +17,6 @@ use x11rb_protocol::protocol::xproto::{
     AtomEnum, CLIENT_MESSAGE_EVENT, ChangeWindowAttributesAux, ChangeWindowAttributesRequest, EventMask,
     GetPropertyReply, GetPropertyRequest, GetSelectionOwnerReply, GetSelectionOwnerRequest, GetWindowAttributesReply,
     GetWindowAttributesRequest, InternAtomReply, InternAtomRequest, PROPERTY_NOTIFY_EVENT, PropertyNotifyEvent,
-    QueryExtensionReply, QueryExtensionRequest,
 };
 use x11rb_protocol::x11_utils::TryParse;
 
@@ -196,20 +195,7 @@ impl Watch {
         let reply = self.property(window, self.name, AtomEnum::ANY.into()).await?;
         // Any client can set it, and it ends up on a terminal.
         let name = reply.map(|reply| readable(&reply.value)).filter(|name| !name.is_empty());
-        Ok(WindowManager { sign, name, pid: self.owner(window).await? })
-    }
-
-    /// The process that made a window.
-    async fn owner(&mut self, window: u32) -> Result<Option<Pid>, ClientError> {
-        let request = QueryExtensionRequest { name: res::X11_EXTENSION_NAME.as_bytes().into() }.serialize();
-        let extension = self.client.request::<QueryExtensionReply, _>(request).await?;
-        let Some(extension) = extension.filter(|extension| extension.present) else {
-            return Ok(None);
-        };
-        let spec = [ClientIdSpec { client: window, mask: ClientIdMask::LOCAL_CLIENT_PID }];
-        let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(extension.major_opcode);
-        let reply = self.client.request::<FirstClientPid, _>(request).await?;
-        Ok(reply.and_then(|reply| i32::try_from(reply.0).ok()).filter(|&pid| pid > 1).map(Pid::from_raw))
+        Ok(WindowManager { sign, name, pid: owner(&mut self.client, window).await? })
     }
 
     async fn window_property(&mut self, window: u32, property: u32) -> Result<Option<u32>, ClientError> {
@@ -227,6 +213,18 @@ impl Watch {
         let request = GetPropertyRequest { delete: false, window, property, type_, long_offset: 0, long_length: 64 };
         self.client.request(request.serialize()).await
     }
+}
+
+/// The process that made a window, as the server knows it; `None` if the server cannot tell.
+///
+/// # Errors
+/// The connection broke.
+pub async fn owner(client: &mut Client, window: u32) -> Result<Option<Pid>, ClientError> {
+    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(None) };
+    let spec = [ClientIdSpec { client: window, mask: ClientIdMask::LOCAL_CLIENT_PID }];
+    let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(opcode);
+    let reply = client.request::<FirstClientPid, _>(request).await?;
+    Ok(reply.and_then(|reply| i32::try_from(reply.0).ok()).filter(|&pid| pid > 1).map(Pid::from_raw))
 }
 
 /// The first value of the first entry of a reply to QueryClientIds (X-Resource extension, version 1.2), 0 if there is none.
@@ -249,7 +247,7 @@ async fn atom(client: &mut Client, name: &str) -> Result<u32, ClientError> {
     reply.map(|reply| reply.atom).ok_or_else(|| ClientError::Protocol(format!("no atom for {name}")))
 }
 
-async fn select(client: &mut Client, window: u32, mask: EventMask) -> Result<(), ClientError> {
+pub(super) async fn select(client: &mut Client, window: u32, mask: EventMask) -> Result<(), ClientError> {
     let value_list = std::borrow::Cow::Owned(ChangeWindowAttributesAux::new().event_mask(mask));
     client.send(ChangeWindowAttributesRequest { window, value_list }.serialize()).await
 }

@@ -1,8 +1,10 @@
-//! The X side: display names, cookies, the server's command line, the handshake, and who manages the display.
+//! The X side: display names, cookies, the server's command line, the handshake, who manages the
+//! display, and who locks it.
 
 pub mod client;
 pub mod cookie;
 pub mod display;
+pub mod lockers;
 pub mod managed;
 pub mod number;
 pub mod occupied;

@@ -25,6 +25,7 @@ mod faults;
 mod greeter;
 mod home;
 mod launch_socket;
+mod lock;
 mod multiplexer;
 mod names;
 mod refusals;

@@ -332,6 +332,11 @@ impl Server {
         !self.runs && self.has_served && self.awaited.is_none()
     }
 
+    /// Whether there is a display: a server runs, and the session's have served.
+    pub(super) const fn has_display(&self) -> bool {
+        self.runs && self.has_served
+    }
+
     /// Whether a server runs.
     pub(super) const fn runs(&self) -> bool {
         self.runs

@@ -182,6 +182,9 @@ impl Session {
                 self.server.refused();
                 self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
             }
+            Event::LockAsked(Some(client)) | Event::UnlockAsked(Some(client)) => {
+                self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
+            }
             // The client waits with the rest, for the connection's end.
             Event::StopAsked(client) => self.act(Action::Reply(client, crate::launch::Reply::Stopping)),
             Event::LastWords(client, text) => self.last_words(client, text),

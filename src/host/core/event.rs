@@ -91,6 +91,29 @@ pub enum Control {
     Gone(String),
 }
 
+/// A screen locker's unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockerUnit {
+    /// Its name.
+    pub unit: String,
+    /// `ActiveState` (org.freedesktop.systemd1(5)).
+    pub active: String,
+    /// Whether it says itself when it locks (`Type=notify`, systemd.service(5)).
+    pub notifies: bool,
+}
+
+impl LockerUnit {
+    /// Whether it has said that it locks.
+    pub(super) fn is_ready(&self) -> bool {
+        self.notifies && matches!(self.active.as_str(), "active" | "reloading")
+    }
+
+    /// Whether it runs, or is about to.
+    pub(super) fn is_up(&self) -> bool {
+        !matches!(self.active.as_str(), "inactive" | "failed")
+    }
+}
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -173,6 +196,20 @@ pub enum Event {
     Autostart(Result<(), String>),
     /// Whether the screen is locked, as its locker has told logind.
     LockedHint(bool),
+    /// Somebody wants the screen to be locked: a client, or logind.
+    LockAsked(Option<ClientId>),
+    /// Somebody wants it to be open.
+    UnlockAsked(Option<ClientId>),
+    /// Whether a locker's window covers every monitor, with keyboard and pointer grabbed.
+    Covered(bool),
+    /// The screen locker's command was started, or why it could not be.
+    LockerStarted(Result<(), String>),
+    /// It has closed the descriptor that it was handed: it locks.
+    LockerLocks,
+    /// It has ended.
+    LockerEnded(Ending),
+    /// The units that `startxd-lock.target` brings.
+    Lockers(Result<Vec<LockerUnit>, CallFailure>),
     /// What the server is like, in answer to the question with this number; `None` if there is none.
     ServerLooked(u32, Option<ServerSeen>),
     /// A signal that ends the session, by its name.
@@ -295,6 +332,18 @@ pub enum Action {
     PutBack(ManagerState, LastEnd),
     /// End the login session, with the shell in it.
     CloseLogin,
+    /// Watch the display for screen lockers, and logind for requests to lock.
+    WatchScreen,
+    /// Run the screen locker's command; [`Event::LockerStarted`] follows.
+    StartLocker,
+    /// Tell the locker to end: its command, or else whoever covers the screen.
+    EndLocker,
+    /// Ask which units `startxd-lock.target` brings; [`Event::Lockers`] follows.
+    AskForLockers,
+    /// Ask the X server for its screen saver.
+    AskForScreenSaver,
+    /// Tell logind whether the screen is locked.
+    SetLockedHint(bool),
 }
 
 /// How a session has ended, for `startxd status` and the next start.

@@ -11,6 +11,7 @@
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
 //! | `survivor.rs` | a window manager that outlives its server |
 //! | `standing.rs` | how far a session came: what its end by itself means |
+//! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
 //! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `jobs.rs` | jobs and looks that are on their way |
@@ -28,6 +29,7 @@ mod display;
 mod end;
 mod event;
 mod jobs;
+mod locking;
 mod phases;
 mod screen_lock;
 mod standing;
@@ -40,8 +42,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 pub use event::{
-    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, LastEnd, ManagerState, Observed, Order, Seen,
-    ServerSeen,
+    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, LastEnd, LockerUnit, ManagerState, Observed,
+    Order, Seen, ServerSeen,
 };
 pub use standing::Standing;
 pub use units::UnitPolicy;
@@ -53,6 +55,7 @@ use crate::manager::{Mode, names};
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
 use jobs::{Done, Jobs, Looks};
+use locking::Locking;
 use phases::End;
 use screen_lock::ScreenLock;
 use standing::Course;
@@ -74,6 +77,8 @@ pub struct Setup {
     pub asked_for: bool,
     /// Whether the login session is for this session alone and ends with it (`startxd start --login`).
     pub is_login: bool,
+    /// Whether a screen locker's command is configured (`lock.command`).
+    pub has_lock_command: bool,
 }
 
 /// What a job is for.
@@ -95,6 +100,8 @@ enum Purpose {
     Autostart,
     /// The rescue command.
     Rescue,
+    /// `startxd-lock.target` and its opposite.
+    Lock,
     /// A step of the end.
     End,
 }
@@ -138,6 +145,7 @@ pub struct Session {
     jobs: Jobs<Purpose>,
     looks: Looks,
     screen_lock: ScreenLock,
+    locking: Locking,
     course: Course,
     /// How far it came; told at its end.
     standing: Standing,
@@ -170,6 +178,7 @@ impl Session {
             jobs: Jobs::default(),
             looks: Looks::default(),
             screen_lock: ScreenLock::default(),
+            locking: Locking::default(),
             course: Course::default(),
             standing: Standing::NeverUp,
             noted_closing: false,
@@ -202,7 +211,7 @@ impl Session {
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
-            Stage::Up => self.server.due(now).into_iter().chain(self.units.due()).min(),
+            Stage::Up => self.server.due(now).into_iter().chain(self.units.due()).chain(self.locking.due()).min(),
             Stage::Ending(end) => end.due(),
             Stage::Preparing | Stage::Over(_) => None,
         }
@@ -241,6 +250,12 @@ impl Session {
                 | Event::StopAsked(_)
                 | Event::Interrupt(_)
                 | Event::LockedHint(_)
+                | Event::Covered(_)
+                | Event::LockAsked(_)
+                | Event::UnlockAsked(_)
+                | Event::LockerStarted(_)
+                | Event::LockerLocks
+                | Event::LockerEnded(_)
                 | Event::ServerLooked(..)
                 | Event::ManagerGone(_)
                 | Event::ServerEnded(_)
@@ -299,6 +314,10 @@ impl Session {
     }
 
     fn while_up(&mut self, now: Instant, event: Event) {
+        let event = match self.about_lock(now, event) {
+            Ok(()) => return,
+            Err(event) => event,
+        };
         match event {
             Event::Exported(Ok(())) => {
                 self.starting.exported = true;
@@ -323,6 +342,7 @@ impl Session {
                 if self.units.is_of_interest(&unit) {
                     self.look();
                 }
+                self.locker_changed(&unit);
             }
             Event::Looked(number, found) => self.looked(now, number, found),
             Event::Restarts { unit, end, server } => {
@@ -351,6 +371,9 @@ impl Session {
             // The server has lost its devices, and the next one would come up unlocked.
             Event::Control(Control::Lost(_)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(None)),
             Event::Control(control) => {
+                if control == Control::Possible {
+                    self.tell_logind_of_lock();
+                }
                 if self.server.control(&control) {
                     self.act(Action::ReplaceServer);
                 }
@@ -385,6 +408,7 @@ impl Session {
             Event::Forked(client, outcome) => self.forked(client, outcome),
             Event::ServerEnded(ending) => {
                 self.server_ended(ending);
+                self.locking.server_ended();
                 self.server.ended(now, ending, self.setup.deadlines.launch);
                 self.decide_fate(now);
             }
@@ -405,6 +429,7 @@ impl Session {
                 self.decide_fate(now);
                 self.fork_if_due(now);
                 self.end_survivor(now);
+                self.lock_overdue(now);
             }
             Event::ServerReplaced(Ok(()))
             | Event::Prepared(_)
@@ -416,7 +441,14 @@ impl Session {
             | Event::TakenBack
             | Event::TerminalRestored
             | Event::PutBack
-            | Event::LoginClosed => {}
+            | Event::LoginClosed
+            | Event::LockAsked(_)
+            | Event::UnlockAsked(_)
+            | Event::Covered(_)
+            | Event::LockerStarted(_)
+            | Event::LockerLocks
+            | Event::LockerEnded(_)
+            | Event::Lockers(_) => {}
         }
     }
 
@@ -457,7 +489,7 @@ impl Session {
                 self.look();
             }
             Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Autostart | Purpose::End => {}
+            Purpose::Autostart | Purpose::Lock | Purpose::End => {}
         }
     }
 
@@ -482,6 +514,9 @@ impl Session {
                 return tracing::error!("{} cannot be started: {}", names::WM_AUTOSTART_TARGET, failure.text);
             }
             Some(Purpose::ReadyDown) => return self.is_ready_down(),
+            Some(Purpose::Lock) => {
+                return tracing::error!("the targets of the lock cannot be started: {}", failure.text);
+            }
             Some(Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
@@ -521,6 +556,9 @@ impl Session {
 
     /// A job has ended; the session ends with the failure of one of these, unless the rescue command takes over.
     fn job_done(&mut self, now: Instant, purpose: Purpose, done: Done) {
+        if purpose == Purpose::Lock {
+            return self.lock_target_reached();
+        }
         if done.result == "done" {
             return;
         }
@@ -536,7 +574,7 @@ impl Session {
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
             // If it cannot be started the session goes on without it.
-            Purpose::Ready | Purpose::ReadyDown | Purpose::Autostart | Purpose::End => return,
+            Purpose::Ready | Purpose::ReadyDown | Purpose::Autostart | Purpose::Lock | Purpose::End => return,
         };
         let why = match done.end.filter(|end| end.code != 0) {
             Some(end) => Why::SessionFailed { unit, end },
@@ -630,6 +668,7 @@ impl Session {
     /// The session is up.
     fn is_up(&mut self, now: Instant) {
         self.course.is_up(now);
+        self.watch_screen();
         self.note_closing();
     }
 
@@ -649,6 +688,10 @@ impl Session {
 
     /// The locker tells logind whether the screen is locked.
     fn locked_hint(&mut self, now: Instant, locked: bool) {
+        if !locked && self.locking.is_locked() {
+            // Another program says so, of a screen that we see locked.
+            return self.tell_logind_of_lock();
+        }
         if let Some(question) = self.screen_lock.told(locked) {
             self.act(Action::LookAtServer(question));
         }

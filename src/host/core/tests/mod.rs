@@ -11,6 +11,7 @@ use crate::manager::{ServiceEnd, UnitState};
 
 mod closing;
 mod ends;
+mod locking;
 mod random;
 mod server;
 mod starts;
@@ -40,6 +41,8 @@ struct World {
     jobs: u32,
     supervisors: u64,
     server: bool,
+    /// The units of `startxd-lock.target`.
+    lockers: Vec<LockerUnit>,
 }
 
 fn state(active: &str, sub: &str, job: Option<&str>) -> UnitState {
@@ -98,6 +101,7 @@ fn setup(units: &[&str], transient: Option<bool>) -> Setup {
         description: "i3".to_owned(),
         asked_for: false,
         is_login: false,
+        has_lock_command: false,
     }
 }
 
@@ -115,6 +119,7 @@ impl World {
             jobs: 0,
             supervisors: SUPERVISOR.0,
             server: false,
+            lockers: Vec::new(),
         }
     }
 
@@ -215,6 +220,8 @@ impl World {
             Action::RestoreTerminal => vec![Event::TerminalRestored],
             Action::PutBack(..) => vec![Event::PutBack],
             Action::CloseLogin => vec![Event::LoginClosed],
+            Action::StartLocker => vec![Event::LockerStarted(Ok(()))],
+            Action::AskForLockers => vec![Event::Lockers(Ok(self.lockers.clone()))],
             Action::LookAtServer(question) => {
                 let number = u32::try_from(self.count(|action| matches!(action, Action::Fork(_)))).unwrap();
                 let server = self.server.then_some(ServerSeen { number, is_ending: false });

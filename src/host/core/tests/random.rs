@@ -25,6 +25,8 @@ enum Op {
     ServerEnds(u8),
     Control(u8),
     Locked(bool),
+    Covered(bool),
+    Lock(u8),
     Reconnected,
     ManagerGone,
     Job(u8),
@@ -51,6 +53,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => any::<u8>().prop_map(Op::ServerEnds),
         2 => any::<u8>().prop_map(Op::Control),
         1 => any::<bool>().prop_map(Op::Locked),
+        1 => any::<bool>().prop_map(Op::Covered),
+        1 => any::<u8>().prop_map(Op::Lock),
         1 => Just(Op::Reconnected),
         1 => Just(Op::ManagerGone),
         2 => any::<u8>().prop_map(Op::Job),
@@ -111,6 +115,9 @@ fn tell(world: &mut World, checks: &mut Checks, event: Event) {
     }
     match &event {
         Event::LockedHint(true) if !world.session.over() => (checks.locked, checks.unlocking) = (true, None),
+        Event::Covered(true) if matches!(world.session.stage, Stage::Up) => {
+            (checks.locked, checks.unlocking) = (true, None);
+        }
         Event::ServerLooked(question, Some(_)) if checks.unlocking == Some(*question) => checks.locked = false,
         _ => {}
     }
@@ -232,6 +239,18 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
             tell(world, checks, Event::Control(control));
         }
         Op::Locked(locked) => tell(world, checks, Event::LockedHint(locked)),
+        Op::Covered(covered) if world.server || !covered => tell(world, checks, Event::Covered(covered)),
+        Op::Lock(how) => {
+            let client = Some(ClientId(600 + u64::from(how)));
+            let event = match how % 5 {
+                0 => Event::LockAsked(None),
+                1 => Event::LockAsked(client),
+                2 => Event::UnlockAsked(client),
+                3 => Event::LockerEnded(Ending::Signal(9)),
+                _ => Event::Lockers(Ok(Vec::new())),
+            };
+            tell(world, checks, event);
+        }
         Op::Reconnected => tell(world, checks, Event::Reconnected),
         Op::ManagerGone => tell(world, checks, Event::ManagerGone("its process has ended".into())),
         Op::Job(how) => {

@@ -1,0 +1,277 @@
+//! The lock of the screen: who asks for it, who does it, and when it is seen. Pure.
+//!
+//! A request comes from logind (`Lock`, which `loginctl lock-session`, the lid and `IdleAction=` send) or from
+//! `startxd lock`. It starts `startxd-lock.target` and `lock.command`; where there is neither a unit nor a command, the
+//! server is asked for its screen saver, which xss-lock waits for. The screen is *locked* while one of these is seen:
+//!
+//! - a window of a locker covers every monitor, and keyboard and pointer are grabbed;
+//! - the command runs and has closed the descriptor that it was handed;
+//! - a unit of the target with `Type=notify` is active.
+
+use std::time::Instant;
+
+use super::event::{Action, CallFailure, ClientId, Event, LockerUnit};
+use super::{Purpose, Session, Stage};
+use crate::launch::{Ending, Reply};
+use crate::manager::{Mode, names};
+
+/// What a request waits for.
+#[derive(Debug)]
+struct Request {
+    until: Instant,
+    clients: Vec<ClientId>,
+}
+
+/// The lock of the screen.
+#[derive(Debug, Default)]
+pub(super) struct Locking {
+    /// Whether the display is watched.
+    watched: bool,
+    /// Whether a locker's window covers it, with the keyboard grabbed.
+    covered: bool,
+    /// Whether the command runs.
+    command_runs: bool,
+    /// Whether it has closed its descriptor.
+    released: bool,
+    /// The lockers of the target.
+    units: Vec<LockerUnit>,
+    /// Whether those are being asked for, and whether something has changed meanwhile.
+    asking: bool,
+    again: bool,
+    /// Whether the target was started.
+    target: bool,
+    /// Whether this lock's request has asked the server for its screen saver.
+    saver: bool,
+    /// Whether it was locked when that was told last.
+    locked: bool,
+    /// Requests that wait for it to be locked,
+    locks: Option<Request>,
+    /// and for it to be open.
+    unlocks: Option<Request>,
+}
+
+impl Locking {
+    /// Whether it is seen that the screen is locked.
+    fn is_seen(&self) -> bool {
+        self.covered || (self.command_runs && self.released) || self.units.iter().any(LockerUnit::is_ready)
+    }
+
+    /// Whether the screen is locked, as it was told last.
+    pub(super) const fn is_locked(&self) -> bool {
+        self.locked
+    }
+
+    /// When a request is given up.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.locks.iter().chain(&self.unlocks).map(|request| request.until).min()
+    }
+
+    /// The server has ended, and every locker's window with it. That is no unlocking.
+    pub(super) fn server_ended(&mut self) {
+        (self.watched, self.covered) = (false, false);
+    }
+}
+
+/// Adds to the requests that wait.
+fn wait(request: &mut Option<Request>, until: Instant, client: Option<ClientId>) -> bool {
+    let is_new = request.is_none();
+    request.get_or_insert_with(|| Request { until, clients: Vec::new() }).clients.extend(client);
+    is_new
+}
+
+impl Session {
+    /// What concerns the lock; gives back what does not.
+    pub(super) fn about_lock(&mut self, now: Instant, event: Event) -> Result<(), Event> {
+        match event {
+            Event::LockAsked(client) => self.lock_asked(now, client),
+            Event::UnlockAsked(client) => self.unlock_asked(now, client),
+            Event::Covered(covered) => {
+                self.locking.covered = covered;
+                self.lock_seen(now);
+            }
+            Event::LockerStarted(Ok(())) => (self.locking.command_runs, self.locking.released) = (true, false),
+            Event::LockerStarted(Err(why)) => self.not_locked(&format!("lock.command cannot be run: {why}")),
+            Event::LockerLocks => {
+                self.locking.released = true;
+                self.lock_seen(now);
+            }
+            Event::LockerEnded(ending) => self.locker_ended(now, ending),
+            Event::Lockers(found) => self.lockers(now, found),
+            event => return Err(event),
+        }
+        Ok(())
+    }
+
+    /// Watches the display for lockers, once for each server, when nothing of a start waits for it any more.
+    pub(super) fn watch_screen(&mut self) {
+        if self.server.runs() && !std::mem::replace(&mut self.locking.watched, true) {
+            self.act(Action::WatchScreen);
+        }
+    }
+
+    fn answer(&mut self, request: Option<Request>, reply: &Reply) {
+        for client in request.into_iter().flat_map(|request| request.clients) {
+            self.act(Action::Reply(client, reply.clone()));
+        }
+    }
+
+    fn lock_asked(&mut self, now: Instant, client: Option<ClientId>) {
+        let refusal = match &self.stage {
+            Stage::Up if self.server.has_display() => None,
+            Stage::Up => Some("the display is not there"),
+            _ => Some("the session is going down"),
+        };
+        if let Some(refusal) = refusal {
+            return match client {
+                Some(client) => self.act(Action::Refuse(client, refusal.to_owned())),
+                None => tracing::warn!("the screen cannot be locked: {refusal}"),
+            };
+        }
+        if self.locking.is_seen() {
+            return client.into_iter().for_each(|client| self.act(Action::Reply(client, Reply::Locked)));
+        }
+        self.watch_screen();
+        let until = now + self.setup.deadlines.lock;
+        if !wait(&mut self.locking.locks, until, client) {
+            return;
+        }
+        self.locking.saver = false;
+        if self.setup.has_lock_command && !self.locking.command_runs {
+            self.act(Action::StartLocker);
+        }
+        self.locking.target = true;
+        self.start(Purpose::Lock, names::LOCK_TARGET, Mode::Replace);
+        self.ask_for_lockers();
+    }
+
+    fn unlock_asked(&mut self, now: Instant, client: Option<ClientId>) {
+        if !matches!(self.stage, Stage::Up) || !self.locking.is_seen() {
+            return client.into_iter().for_each(|client| self.act(Action::Reply(client, Reply::Unlocked)));
+        }
+        if !wait(&mut self.locking.unlocks, now + self.setup.deadlines.lock, client) {
+            return;
+        }
+        // The target takes its units along. What else locks is told itself.
+        self.stop_lock_target();
+        if !self.locking.units.iter().any(LockerUnit::is_up) {
+            self.act(Action::EndLocker);
+        }
+    }
+
+    fn stop_lock_target(&mut self) {
+        if std::mem::take(&mut self.locking.target) {
+            self.start(Purpose::Lock, names::UNLOCK_TARGET, Mode::Replace);
+        }
+    }
+
+    fn ask_for_lockers(&mut self) {
+        let locking = &mut self.locking;
+        if std::mem::replace(&mut locking.asking, true) {
+            locking.again = true;
+        } else {
+            self.act(Action::AskForLockers);
+        }
+    }
+
+    /// A unit has changed: is it a locker?
+    pub(super) fn locker_changed(&mut self, unit: &str) {
+        if self.locking.units.iter().any(|locker| locker.unit == unit) {
+            self.ask_for_lockers();
+        }
+    }
+
+    /// The start of the target is over: its units' start is, too.
+    pub(super) fn lock_target_reached(&mut self) {
+        if self.locking.locks.is_some() {
+            self.ask_for_lockers();
+        }
+    }
+
+    fn lockers(&mut self, now: Instant, found: Result<Vec<LockerUnit>, CallFailure>) {
+        self.locking.asking = false;
+        match found {
+            Ok(units) => self.locking.units = units,
+            Err(failure) => tracing::debug!("the screen lockers' units cannot be looked at: {}", failure.text),
+        }
+        if std::mem::take(&mut self.locking.again) {
+            self.ask_for_lockers();
+        }
+        let locking = &mut self.locking;
+        let nobody = !self.setup.has_lock_command && locking.units.is_empty();
+        if locking.locks.is_some() && nobody && !std::mem::replace(&mut locking.saver, true) {
+            self.act(Action::AskForScreenSaver);
+        }
+        self.lock_seen(now);
+    }
+
+    fn locker_ended(&mut self, now: Instant, ending: Ending) {
+        let locking = &mut self.locking;
+        (locking.command_runs, locking.released) = (false, false);
+        if locking.locks.is_some() && !locking.is_seen() && ending != Ending::Code(0) {
+            self.not_locked(&format!("the screen locker {ending}"));
+        }
+        self.lock_seen(now);
+    }
+
+    /// Tells whoever waits that the screen will not be locked.
+    fn not_locked(&mut self, why: &str) {
+        let Some(request) = self.locking.locks.take() else { return };
+        tracing::error!("the screen is not locked: {why}");
+        for client in request.clients {
+            self.act(Action::Refuse(client, why.to_owned()));
+        }
+    }
+
+    /// Something that locks has come or gone.
+    fn lock_seen(&mut self, now: Instant) {
+        let locked = self.locking.is_seen();
+        if std::mem::replace(&mut self.locking.locked, locked) != locked {
+            tracing::info!("the screen is {}", if locked { "locked" } else { "open" });
+            self.act(Action::SetLockedHint(locked));
+            // Not by way of logind, which may not be there.
+            self.locked_hint(now, locked);
+        }
+        if locked {
+            let request = self.locking.locks.take();
+            self.answer(request, &Reply::Locked);
+        } else if self.locking.locks.is_none() {
+            self.stop_lock_target();
+            let request = self.locking.unlocks.take();
+            self.answer(request, &Reply::Unlocked);
+        }
+    }
+
+    /// logind is there again; it has forgotten what it was told.
+    pub(super) fn tell_logind_of_lock(&mut self) {
+        if self.locking.locked {
+            self.act(Action::SetLockedHint(true));
+        }
+    }
+
+    /// Gives up the requests whose time is over.
+    pub(super) fn lock_overdue(&mut self, now: Instant) {
+        let is_over = |request: &mut Request| request.until <= now;
+        if self.locking.locks.as_mut().is_some_and(is_over) {
+            let seconds = self.setup.deadlines.lock.as_secs_f32();
+            let who = match self.locking.units.as_slice() {
+                _ if self.setup.has_lock_command => "lock.command".to_owned(),
+                [] => {
+                    self.not_locked(&format!(
+                        "nothing has answered the X server's screen saver request within {seconds} s, as xss-lock would; \
+                         set lock.command in startxd.toml, or enable a unit for startxd-lock.target; see: man startxd-lock"
+                    ));
+                    return;
+                }
+                units => units.iter().map(|locker| locker.unit.as_str()).collect::<Vec<_>>().join(", "),
+            };
+            self.not_locked(&format!("{who} has not locked it within {seconds} s"));
+        }
+        if let Some(request) = self.locking.unlocks.take_if(|request| is_over(request)) {
+            let why = "the screen locker does not end";
+            tracing::error!("the screen is not unlocked: {why}");
+            for client in request.clients {
+                self.act(Action::Refuse(client, why.to_owned()));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The lock of the screen: who is asked to lock, when it is locked, and what is said if it is not.
+
+use super::*;
+
+const ASKING: ClientId = ClientId(7);
+const LOCKER: &str = "i3lock.service";
+
+fn count(world: &World, wanted: &Action) -> usize {
+    world.count(|action| action == wanted)
+}
+
+fn starts(world: &World, target: &str) -> usize {
+    world.count(|action| matches!(action, Action::Start { unit, .. } if unit == target))
+}
+
+fn reply(world: &World) -> Vec<&Action> {
+    let to_client = |action: &&Action| matches!(action, Action::Reply(ASKING, _) | Action::Refuse(ASKING, _));
+    world.all.iter().filter(to_client).collect()
+}
+
+fn with_command() -> World {
+    let mut setup = setup(&[WM], Some(true));
+    setup.has_lock_command = true;
+    World::up(setup)
+}
+
+fn unit(active: &str, notifies: bool) -> LockerUnit {
+    LockerUnit { unit: LOCKER.into(), active: active.into(), notifies }
+}
+
+#[test]
+fn nothing_is_asked_before_a_window_manager_is_there() {
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.settle();
+    world.ask_for_server(SUPERVISOR);
+    world.settle();
+    world.tell(Event::Served);
+    world.settle();
+    assert_eq!(count(&world, &Action::WatchScreen), 0);
+    world.tell(Event::Managed);
+    world.tell(Event::Managed);
+    assert_eq!(count(&world, &Action::WatchScreen), 1);
+    assert_eq!(count(&world, &Action::AskForLockers), 0);
+}
+
+#[test]
+fn without_a_locker_of_ours_the_servers_screen_saver_is_asked_for() {
+    let mut world = World::ours();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.settle();
+    assert_eq!(count(&world, &Action::AskForScreenSaver), 1);
+    assert_eq!((count(&world, &Action::StartLocker), starts(&world, names::LOCK_TARGET)), (0, 1));
+    assert!(reply(&world).is_empty(), "it is not locked yet");
+    world.tell(Event::Covered(true));
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
+    assert_eq!(count(&world, &Action::SetLockedHint(true)), 1);
+    // Once more: it is.
+    world.tell(Event::LockAsked(Some(ASKING)));
+    assert_eq!((reply(&world).len(), count(&world, &Action::AskForScreenSaver)), (2, 1));
+    // The person's password.
+    world.tell(Event::Covered(false));
+    world.settle();
+    assert_eq!((count(&world, &Action::SetLockedHint(false)), starts(&world, names::UNLOCK_TARGET)), (1, 1));
+    world.server_ends(Ending::Signal(11), None);
+    world.goes_on();
+}
+
+#[test]
+fn who_locks() {
+    // A command, a unit, both; the screen saver only if there is neither, also where that cannot be told.
+    for (command, units, saver) in [(true, false, 0), (false, true, 0), (true, true, 0), (false, false, 1)] {
+        let mut world = if command { with_command() } else { World::ours() };
+        world.lockers.extend(units.then(|| unit("active", false)));
+        world.tell(Event::LockAsked(None));
+        world.tell(Event::LockAsked(Some(ASKING)));
+        world.settle();
+        assert_eq!(count(&world, &Action::StartLocker), usize::from(command));
+        assert_eq!(starts(&world, names::LOCK_TARGET), 1);
+        assert_eq!(count(&world, &Action::AskForScreenSaver), saver, "{command} {units}");
+    }
+    let mut world = World::ours();
+    world.tell(Event::LockAsked(None));
+    world.tell(Event::Lockers(Err(silent())));
+    assert_eq!(count(&world, &Action::AskForScreenSaver), 1);
+}
+
+#[test]
+fn each_sign_counts() {
+    // The command that closes its descriptor, and its end.
+    let mut world = with_command();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.settle();
+    world.tell(Event::LockerLocks);
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
+    world.tell(Event::Covered(true));
+    world.tell(Event::LockerEnded(Ending::Code(0)));
+    assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "its window is there");
+    world.tell(Event::Covered(false));
+    assert_eq!(count(&world, &Action::SetLockedHint(false)), 1);
+    // A unit that says READY=1, and one that says nothing.
+    for (active, notifies, locked) in
+        [("active", true, true), ("activating", true, false), ("active", false, false), ("failed", true, false)]
+    {
+        let mut world = World::ours();
+        world.lockers.push(unit(active, notifies));
+        world.tell(Event::LockAsked(Some(ASKING)));
+        world.settle();
+        assert_eq!(reply(&world).len(), usize::from(locked), "{active} {notifies}");
+        // It is watched, and its end is seen.
+        world.lockers[0].active = "inactive".into();
+        world.tell(Event::Changed(LOCKER.into()));
+        world.settle();
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), usize::from(locked));
+    }
+}
+
+#[test]
+fn what_is_not_locked_is_said() {
+    let refusal = |world: &World| match reply(world).as_slice() {
+        [Action::Refuse(_, why)] => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    let lock = Deadlines::default().lock;
+    let mut world = World::ours();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.pass(lock);
+    assert!(refusal(&world).contains("nothing has answered the X server's screen saver"));
+    let mut world = World::ours();
+    world.lockers.push(unit("failed", false));
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.pass(lock);
+    assert_eq!(refusal(&world), "i3lock.service has not locked it within 10 s");
+    let mut world = with_command();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.pass(lock);
+    assert_eq!(refusal(&world), "lock.command has not locked it within 10 s");
+    // Not after a deadline, if it is known before.
+    let mut world = with_command();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.settle();
+    world.tell(Event::LockerEnded(Ending::Code(1)));
+    assert_eq!(refusal(&world), "the screen locker exited with status 1");
+    let mut world = with_command();
+    world.tell(Event::LockAsked(Some(ASKING)));
+    world.tell(Event::LockerStarted(Err("there is no program i3lock".into())));
+    assert_eq!(refusal(&world), "lock.command cannot be run: there is no program i3lock");
+    // The next request begins anew.
+    world.tell(Event::LockAsked(None));
+    assert_eq!(count(&world, &Action::StartLocker), 2);
+    // No display, and none any more.
+    let mut world = World::new(setup(&[WM], Some(true)));
+    world.tell(Event::Prepared(display()));
+    world.tell(Event::LockAsked(Some(ASKING)));
+    assert_eq!(refusal(&world), "the display is not there");
+    let mut world = World::ours();
+    world.tell(Event::StopAsked(ClientId(8)));
+    world.tell(Event::LockAsked(Some(ASKING)));
+    refusal(&world);
+}
+
+#[test]
+fn an_unlocking_that_is_asked_for_ends_the_locker() {
+    let mut world = with_command();
+    world.tell(Event::UnlockAsked(Some(ASKING)));
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Unlocked)], "it is open");
+    world.tell(Event::LockAsked(None));
+    world.settle();
+    world.tell(Event::Covered(true));
+    world.tell(Event::UnlockAsked(Some(ASKING)));
+    assert_eq!((count(&world, &Action::EndLocker), reply(&world).len()), (1, 1));
+    world.tell(Event::Covered(false));
+    assert_eq!(reply(&world).len(), 2);
+    // A unit goes with its target.
+    let mut world = World::ours();
+    world.lockers.push(unit("active", false));
+    world.tell(Event::LockAsked(None));
+    world.settle();
+    world.tell(Event::Covered(true));
+    world.tell(Event::UnlockAsked(Some(ASKING)));
+    assert_eq!((count(&world, &Action::EndLocker), starts(&world, names::UNLOCK_TARGET)), (0, 1));
+    world.pass(Deadlines::default().lock);
+    assert!(matches!(reply(&world).as_slice(), [Action::Refuse(..)]));
+}
+
+#[test]
+fn what_is_seen_counts_more_than_what_others_tell_logind() {
+    let mut world = World::ours();
+    world.tell(Event::Covered(true));
+    world.tell(Event::LockedHint(true));
+    assert_eq!(world.tell(Event::LockedHint(false)), [Action::SetLockedHint(true)]);
+    // A logind that was restarted is told again, and a server that ends closes the login.
+    world.server_ends(Ending::Signal(11), None);
+    assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))));
+    assert_eq!(count(&world, &Action::CloseLogin), 1);
+}

@@ -1,0 +1,77 @@
+//! The lock of a session: who wants it locked or open, and the hint that says whether it is (org.freedesktop.login1(5)).
+
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+
+use super::{SERVICE, SESSION};
+use crate::dbus::{self, BUS, CallError, Target};
+
+/// What logind asks a session for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockRequest {
+    /// `Lock`: loginctl(1), the lid, `IdleAction=lock` (logind.conf(5)).
+    Lock,
+    /// `Unlock`.
+    Unlock,
+}
+
+/// The requests for a session.
+pub struct LockRequests {
+    connection: Connection,
+    path: String,
+    signals: MessageStream,
+}
+
+impl LockRequests {
+    /// Begins to listen on the system bus of `connection` for the session at `path`.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn listen(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<Self> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SERVICE)
+            .path(path.as_ref())
+            .interface(SESSION)
+            .build()?;
+        let signals = MessageStream::for_match_rule(rule, connection, None).await?;
+        Ok(Self { connection: connection.clone(), path: path.as_str().to_owned(), signals })
+    }
+
+    /// The next request; `None` if the bus has closed the connection.
+    ///
+    /// Every user of the machine can send such a signal to our own name on the bus, whatever we have asked the bus for: so it
+    /// counts only if logind has sent it.
+    pub async fn next(&mut self) -> Option<LockRequest> {
+        loop {
+            let message = dbus::next(&mut self.signals).await?;
+            let header = message.header();
+            let request = match header.member().map(|member| member.as_str()) {
+                Some("Lock") => LockRequest::Lock,
+                Some("Unlock") => LockRequest::Unlock,
+                _ => continue,
+            };
+            let is_of_ours = header.path().is_some_and(|path| path.as_str() == self.path)
+                && header.interface().is_some_and(|interface| interface.as_str() == SESSION);
+            let sender = header.sender().map(|sender| sender.as_str().to_owned());
+            let owner = owner(&self.connection).await.ok();
+            if is_of_ours && sender.is_some() && sender == owner {
+                return Some(request);
+            }
+            tracing::warn!("a request to lock or unlock the screen is ignored: it is not from systemd-logind");
+        }
+    }
+}
+
+/// The unique name of logind's connection to the bus.
+async fn owner(connection: &Connection) -> Result<String, CallError> {
+    dbus::body("GetNameOwner", &BUS.call(connection, "GetNameOwner", &(SERVICE,)).await?)
+}
+
+/// Tells logind whether the session at `path` is locked. Everybody may do so for sessions of their own.
+///
+/// # Errors
+/// The session has ended, or logind does not answer.
+pub async fn set_hint(connection: &Connection, path: &OwnedObjectPath, locked: bool) -> Result<(), CallError> {
+    let target = Target { destination: SERVICE, path: path.as_str(), interface: SESSION };
+    target.call(connection, "SetLockedHint", &(locked,)).await.map(drop)
+}
