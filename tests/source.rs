@@ -224,7 +224,7 @@ fn names(text: &str) -> Vec<Vec<String>> {
 /// Every file of the program but its two roots, and what tests are made of.
 fn program() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let apart = ["lib.rs", "main.rs", "for_tests.rs", "cli/manuals.rs"];
+    let apart = ["lib.rs", "main.rs", "for_tests.rs", "cli/documents.rs", "cli/manuals.rs"];
     let is_apart = |path: &PathBuf| is_of_tests(path) || apart.iter().any(|name| path.ends_with(name));
     let mut sources: Vec<Source> =
         files(&root).iter().filter(|path| !is_apart(path)).map(|path| Source::read(&root, path)).collect();

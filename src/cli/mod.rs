@@ -168,4 +168,6 @@ fn configuration() -> Config {
 }
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod manuals;

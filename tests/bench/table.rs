@@ -42,7 +42,7 @@ impl Facts {
     }
 }
 
-/// Everything: the tables for the README, and where the time of a start goes.
+/// Everything: the tables for docs/measurements.md, and where the time of a start goes.
 pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)]) -> String {
     let mut text = String::new();
     let (_, first) = results.first().expect("something was measured");

@@ -12,6 +12,7 @@ mod image;
 mod multiplexers;
 mod neighbours;
 mod package;
+mod recipes;
 mod remedies;
 mod seat;
 mod window_manager;

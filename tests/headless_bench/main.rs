@@ -74,7 +74,7 @@ fn measure(rounds: usize, many: usize, fifty: usize) -> Values {
     values
 }
 
-/// The table for the README.
+/// The table for docs/measurements.md.
 fn report(values: &Values) -> String {
     let mut text =
         String::from("\n| startxd display run : xvfb-run -a | xvfb-run | startxd | ratio |\n|---|--:|--:|--:|\n");

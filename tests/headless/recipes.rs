@@ -1,0 +1,61 @@
+//! The units that README and docs print: systemd understands each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Case, Guest};
+
+/// Every unit that is printed: its file, as it is printed, and its text.
+fn units() -> Vec<(String, String)> {
+    fn documents(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).expect("docs").map(|entry| entry.expect("an entry").path());
+        entries.flat_map(|path| if path.is_dir() { documents(&path) } else { vec![path] }).collect()
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = documents(&root.join("docs"));
+    paths.push(root.join("README.md"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut units = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(path).expect("a document");
+        for block in text.split("```ini\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block)
+        {
+            let (file, _) = block.split_once('\n').expect("more than one line");
+            units.push((file.trim_start_matches("# ").to_owned(), format!("{block}\n")));
+        }
+    }
+    units.sort();
+    units.dedup();
+    units
+}
+
+/// The unit with a program that is there in place of one that is not: systemd looks for it.
+fn with_programs(case: &Case, text: &str) -> String {
+    let program = |line: &str| {
+        let (name, command) = line.split_once('=').filter(|(name, _)| name.starts_with("Exec"))?;
+        let path = command.split(' ').next().unwrap_or_default();
+        let is_there = path.is_empty() || case.root(&format!("test -x {path}")).code() == 0;
+        (!is_there).then(|| format!("{name}={}", command.replacen(path, "/usr/bin/true", 1)))
+    };
+    text.lines().map(|line| program(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+#[test]
+fn systemd_understands_every_unit() {
+    let case = Guest::headless();
+    let units = units();
+    assert!(units.len() > 5, "what is looked for is not found where it is");
+    // Its runtime directory has what systemd-analyze needs.
+    case.start_manager("ada");
+    case.user("ada", "mkdir units").ok();
+    for (file, text) in units {
+        let name = file.rsplit('/').next().unwrap_or_default().to_owned();
+        // A drop-in is read with its unit; here it stands alone, under the name of one.
+        let name = name.strip_suffix(".conf").map_or(name.clone(), |stem| format!("{stem}.service"));
+        case.write_as("ada", &format!("~/units/{name}"), &with_programs(&case, &text));
+        let manager = if file.starts_with('/') { "--system" } else { "--user" };
+        let told = case.user("ada", &format!("systemd-analyze {manager} --man=no verify units/{name}"));
+        assert_eq!((told.code(), told.stderr.as_str()), (0, ""), "{file}: {told}");
+    }
+    case.user("ada", "rm -r units").ok();
+}
