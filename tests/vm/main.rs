@@ -13,4 +13,5 @@ mod desktop;
 mod look;
 mod memory;
 mod sleep;
+mod soak;
 mod typing;

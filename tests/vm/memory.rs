@@ -1,6 +1,26 @@
 //! Memory that runs out, on a kernel with a memory controller.
 
-use crate::machine::{Case, Machine, Options};
+use crate::machine::{Case, DESK, Machine, Options};
+
+/// The unit of ada's one process of that name.
+pub fn unit_of(machine: &Machine, program: &str) -> String {
+    machine.root(&format!("sed -n 's,^0::.*/,,p' /proc/$(pgrep -u ada -x {program})/cgroup")).text()
+}
+
+/// Bounds a unit of ada's, and has a program in it that takes all the memory there is: that is killed, and no other.
+pub fn eats_in(machine: &Machine, unit: &str) {
+    let show = |what: &str| machine.user("ada", &format!("systemctl --user show --value -p {what} {unit}")).text();
+    machine.user("ada", &format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0")).ok();
+    let (group, before) = (show("ControlGroup"), show("InvocationID"));
+    let eater = format!(
+        "echo $$ > /sys/fs/cgroup{group}/cgroup.procs && exec setpriv --reuid ada --regid ada --init-groups tail /dev/zero"
+    );
+    let eater = machine.root(&eater);
+    assert_eq!(eater.code(), 137, "{unit}: {eater}");
+    // What its manager does about it, it does at once; its answer comes after that.
+    assert_eq!((show("ActiveState").as_str(), show("InvocationID")), ("active", before), "{unit}");
+    assert_ne!(machine.root(&format!("sed -n 's/^oom_kill //p' /sys/fs/cgroup{group}/memory.events")).text(), "0");
+}
 
 /// Types it in the terminal; the terminal's shell goes on afterwards.
 fn eats(machine: &Machine) {
@@ -28,6 +48,61 @@ fn of_one_unit_kills_what_is_greedy_and_no_more() {
     assert_eq!(case.root(&format!("cat {group}/memory.max")).text(), "104857600");
     eats(&case);
     lives(&case, &server, &manager);
+}
+
+/// What an openbox of any kind begins with: the colour by which a picture tells the desktop, and a terminal.
+const BEGIN: &str = "#!/bin/sh\nxsetroot -solid '#3b4d61'\nxterm -T desk -geometry 80x24+30+40 &\n";
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn of_a_session_that_is_no_unit_of_ones_own_kills_what_is_greedy_and_no_more() {
+    let case = Case::desktop();
+    let begin = format!(
+        "systemctl --user --quiet disable openbox.service
+         mkdir -p ~/.config/openbox ~/.config/startxd
+         cat > ~/.config/openbox/autostart << 'END'\n{BEGIN}END
+         chmod +x ~/.config/openbox/autostart"
+    );
+    case.user("ada", &begin).ok();
+    for (kind, set_up) in [
+        ("an entry", "printf '[session]\\ndefault = \"openbox\"\\n' > ~/.config/startxd/startxd.toml"),
+        (
+            "a command",
+            "printf '[session]\\ndefault = \"openbox --startup %s\"\\n' ~/.config/openbox/autostart \
+             > ~/.config/startxd/startxd.toml",
+        ),
+        ("a startup file", "echo 'exec openbox --startup ~/.config/openbox/autostart' > ~/.xinitrc"),
+    ] {
+        case.user("ada", &format!("rm -f after; {set_up}")).ok();
+        let server = case.server();
+        case.type_line("openbox --exit");
+        let server_now = case.managed_after(&server);
+        case.has_terminal();
+        let manager = case.root("pgrep -u ada -x openbox").text();
+        let unit = unit_of(&case, "openbox");
+        assert!(unit.starts_with("startxd-wm@"), "{kind}: {unit}");
+        let limit = format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0");
+        case.user("ada", &limit).ok();
+        eats(&case);
+        lives(&case, &server_now, &manager);
+    }
+}
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn of_a_multiplexer_or_of_a_display_without_a_screen_kills_what_is_greedy_and_no_more() {
+    let case = Case::desktop();
+    case.user("ada", "systemctl --user start tmux@work screen@work; startxd display start :7 --session openbox").ok();
+    let windows = "tmux list-panes -a -F '#{pane_pid}'; screen -ls | grep -c work; pgrep -x Xvfb; pgrep -x openbox";
+    let before = case.user("ada", windows).text();
+    for unit in
+        ["tmux.service", "screen@work.service", "startxd-display@7.service", "startxd-display-session@7.service"]
+    {
+        eats_in(&case, unit);
+        assert_eq!(case.user("ada", windows).text(), before, "{unit}");
+    }
+    case.user("ada", "startxd display stop :7; systemctl --user stop tmux screen@work").ok();
+    assert!(case.screen().shows(DESK));
 }
 
 #[test]
