@@ -3,6 +3,7 @@
 //! | file | what | who makes it |
 //! |---|---|---|
 //! | `host.sock` | the launch socket | the host |
+//! | `notify.sock` | where a window manager says that it is ready | the host |
 //! | `session.toml` | what the session is, and the environment to put back | the host |
 //! | `attached.toml` | the display that `startxd attach` was given, and the environment to put back | `attach` |
 //! | `multiplexers.toml` | what multiplexers had before they were told of the display | the host, or `attach` |
@@ -164,6 +165,12 @@ impl RuntimeDir {
     #[must_use]
     pub fn host_socket(&self) -> PathBuf {
         self.ours.join("host.sock")
+    }
+
+    /// Where a window manager says that it is ready (sd_notify(3)).
+    #[must_use]
+    pub fn notify_socket(&self) -> PathBuf {
+        self.ours.join("notify.sock")
     }
 
     /// The session's record.

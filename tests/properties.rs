@@ -165,7 +165,9 @@ proptest! {
     #[test]
     fn launch_messages_survive_the_way(number in 0..=Display::MAX.number(), listeners in 0..1000_usize, text in ".{0,300}") {
         let display = Display::new(number).unwrap();
-        for request in [Request::Launch { display, listeners }, Request::Stop, Request::Failed(text.clone())] {
+        let value = text.replace(char::is_control, "");
+        let ready = Request::Ready([("NAME".to_owned(), value.clone()), ("OTHER".to_owned(), value)].into());
+        for request in [Request::Launch { display, listeners }, Request::Stop, Request::Failed(text.clone()), ready] {
             prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
         }
         let refused = Reply::Refused(text);
@@ -184,7 +186,7 @@ proptest! {
 
     #[test]
     fn damaged_launch_messages_do_no_harm(
-        verb in "(launch|stop|failed|launched|exited|stopping|refused)",
+        verb in "(launch|stop|failed|ready|heard|launched|exited|stopping|refused)",
         rest in "[ a-z0-9=:+\\-\n]{0,40}",
     ) {
         let bytes = format!("startxd/1 {verb}{rest}").into_bytes();

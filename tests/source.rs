@@ -109,7 +109,7 @@ select: files os small_file xdg
 subprocess: os
 x11: deadline files os seat small_file text unix_socket
 environment: subprocess text x11 xdg
-launch: deadline os unix_socket x11
+launch: deadline environment os unix_socket x11
 runtime_dir: x11
 config: deadline environment small_file suggest text x11 xdg
 records: deadline environment files runtime_dir seat small_file x11 xdg
@@ -125,7 +125,7 @@ attach: config dbus deadline environment files manager multiplexer presence reco
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
 host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
-    seat server session small_file text x11 xdg
+    seat server session small_file text unix_socket x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11

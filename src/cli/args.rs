@@ -32,6 +32,12 @@ pub enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Say, from within the session, that it is ready, and export variables until its end
+    Ready {
+        /// Variables for what starts from now on
+        #[arg(value_name = "NAME=VALUE")]
+        variables: Vec<String>,
+    },
     /// Restart one part of the session; the rest stays
     #[command(subcommand)]
     Restart(Part),

@@ -13,6 +13,7 @@ mod in_session;
 mod list;
 mod lock;
 mod multiplexer;
+mod ready;
 mod repair;
 mod restart;
 mod select;
@@ -81,6 +82,7 @@ pub fn run() -> ExitCode {
             Command::Stop => with_runtime(stop::run).await,
             Command::Lock => with_runtime(async |runtime| lock::run(runtime, Request::Lock).await).await,
             Command::Unlock => with_runtime(async |runtime| lock::run(runtime, Request::Unlock).await).await,
+            Command::Ready { variables } => with_runtime(async |runtime| ready::run(runtime, &variables).await).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
             Command::Status { json } => with_runtime(async |runtime| status::run(runtime, json).await).await,
             Command::Select(select) => select::run(select).await,

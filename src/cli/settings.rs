@@ -223,7 +223,7 @@ mod tests {
             ("--server-arg -auth", "--server-arg: server.args: \"-auth\" is not possible here"),
             ("--dpi many", "--dpi: server.dpi: write a whole number instead of a string"),
             ("--dpi -1", "--dpi: server.dpi: write a whole number from 0"),
-            ("--ready soon", "--ready: session.ready: write \"managed\" or"),
+            ("--ready soon", "--ready: session.ready: write \"managed\", \"started\" or"),
             ("--never A-B", "--never: environment.never: \"A-B\" is not"),
             ("--deadline stop", "--deadline: write NAME=SECONDS"),
             ("--deadline stop=0", "--deadline: deadlines.stop: a deadline of 0"),

@@ -213,14 +213,17 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "session.ready",
-        doc: "When the session is up: as soon as a window manager manages the display, or already when its process is \
-              started, for window managers that say nothing on the display.",
-        takes: "\"managed\" or \"started\"",
+        doc: "When the session is up: as soon as a window manager manages the display; already when its process is \
+              started, for window managers that say nothing on the display; or only when the session has also said so, by \
+              READY=1 or startxd ready.",
+        takes: "\"managed\", \"started\" or \"notified\"",
         access: Access::Plain {
             set: |config, value| {
                 let word = string(value)?;
-                let ready = [Ready::Managed, Ready::Started].into_iter().find(|ready| ready.as_str() == word);
-                config.session.ready = ready.ok_or(format!("write \"managed\" or \"started\" instead of {word:?}"))?;
+                let all = [Ready::Managed, Ready::Started, Ready::Notified];
+                let ready = all.into_iter().find(|ready| ready.as_str() == word);
+                let instead = || format!("write \"managed\", \"started\" or \"notified\" instead of {word:?}");
+                config.session.ready = ready.ok_or_else(instead)?;
                 Ok(())
             },
             show: |config| text(Some(config.session.ready.as_str().to_owned())),
@@ -447,7 +450,7 @@ mod tests {
             ("select.timeout", "-1", "above 0"),
             ("select.timeout", "3601", "at most 3600"),
             ("select.timeout", "\"x\"", "instead of a string"),
-            ("session.ready", "\"yes\"", "\"managed\" or \"started\" instead of \"yes\""),
+            ("session.ready", "\"yes\"", "\"managed\", \"started\" or \"notified\" instead of \"yes\""),
             ("session.ready", "1", "instead of an integer"),
             ("session.autostart", "true", "in quotation marks instead of true"),
             ("session.autostart", "\"maybe\"", "\"auto\", \"yes\" or \"no\" instead of \"maybe\""),

@@ -122,6 +122,8 @@ pub enum Ready {
     Managed,
     /// When the window manager's process is started: for those that say nothing on the display.
     Started,
+    /// When a window manager manages the display, and the session itself has said that it is ready.
+    Notified,
 }
 
 impl Ready {
@@ -130,6 +132,7 @@ impl Ready {
         match self {
             Ready::Managed => "managed",
             Ready::Started => "started",
+            Ready::Notified => "notified",
         }
     }
 }

@@ -26,6 +26,7 @@ use super::manager_link::{ManagerEvent, ManagerLink};
 use super::multiplexers::Telling;
 use super::peers::{Peer, PeerEvent, Peers};
 use super::prepare::Prepared;
+use super::readiness::Readiness;
 use super::screen::Screen;
 use super::server::Plan;
 use super::terminal::{Terminal, Typed};
@@ -33,6 +34,7 @@ use super::variables::Exported;
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
+use crate::environment::{self, Block};
 use crate::launch::{HostDeadlines, Reply, Request};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, names, restore};
@@ -51,6 +53,8 @@ pub(super) struct Ground {
     pub link: ManagerLink,
     /// How to start a server.
     pub plan: Plan,
+    /// Where the session says that it is ready.
+    pub readiness: Readiness,
 }
 
 /// The preparation, under way.
@@ -105,6 +109,7 @@ pub(super) struct Driver {
     peers: Option<Peers>,
     link: Option<ManagerLink>,
     plan: Option<Plan>,
+    readiness: Option<Readiness>,
     interrupts: Interrupts,
     logind: LogindWatch,
     terminal: Option<Terminal>,
@@ -153,6 +158,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         peers: None,
         link: None,
         plan: None,
+        readiness: None,
         interrupts,
         logind,
         terminal,
@@ -273,7 +279,7 @@ impl Driver {
                 Some(Event::LockerEnded(ending))
             }
             Happened::Prepared(ground) => Some(self.is_prepared(*ground)),
-            Happened::Peer(event) => Some(self.peer(event)),
+            Happened::Peer(event) => self.peer(event).await,
             Happened::Sight(sight) => self.sight(sight).await,
             Happened::Manager(event) => self.manager(event).await,
         }
@@ -281,12 +287,13 @@ impl Driver {
 
     fn is_prepared(&mut self, ground: Result<Ground, Failure>) -> Event {
         match ground {
-            Ok(Ground { prepared, peers, link, plan }) => {
+            Ok(Ground { prepared, peers, link, plan, readiness }) => {
                 let display = prepared.display;
                 self.prepared = Some(prepared);
                 self.peers = Some(peers);
                 self.link = Some(link);
                 self.plan = Some(plan);
+                self.readiness = Some(readiness);
                 Event::Prepared(display)
             }
             Err(failure) => {
@@ -316,8 +323,8 @@ impl Driver {
     }
 
     /// Something that a client did, in the core's words.
-    fn peer(&mut self, event: PeerEvent) -> Event {
-        match event {
+    async fn peer(&mut self, event: PeerEvent) -> Option<Event> {
+        Some(match event {
             PeerEvent::Request(peer, request, fds) => {
                 let client = peer.id();
                 self.clients.insert(client, peer);
@@ -331,6 +338,10 @@ impl Driver {
                     Request::Lock => Event::LockAsked(Some(client)),
                     Request::Unlock => Event::UnlockAsked(Some(client)),
                     Request::Failed(text) => Event::LastWords(client, text),
+                    Request::Ready(variables) => {
+                        self.is_ready(client, variables).await;
+                        return None;
+                    }
                 }
             }
             PeerEvent::Gone(peer) => {
@@ -338,7 +349,44 @@ impl Driver {
                 self.launches.remove(&peer.id());
                 Event::ClientGone(peer.id())
             }
+        })
+    }
+
+    /// A program of the session says that it is ready, and what to export with that. What is exported is on record first,
+    /// so that whoever ends the session puts it back.
+    async fn is_ready(&mut self, client: ClientId, variables: Block) {
+        let Some(peer) = self.clients.get(&client).cloned() else { return };
+        // A race: what is exported after the end has put everything back stays.
+        let manager = self.connected().filter(|_| self.core.is_going_on());
+        let (Some(prepared), Some(manager), Some(readiness)) = (self.prepared.as_mut(), manager, &self.readiness)
+        else {
+            return peer.refuse("the session is not up, or is about to end".to_owned());
+        };
+        let own = environment::of_display(prepared.display, &prepared.runtime().authority(prepared.display));
+        if let Some(name) = variables.keys().find(|name| own.contains_key(*name)) {
+            return peer.refuse(format!("{name} is the session's own"));
         }
+        let said = readiness.voice();
+        let new = variables.keys().filter(|name| !prepared.record.exported.contains(name)).cloned();
+        let new: Vec<String> = new.collect();
+        if !new.is_empty() {
+            prepared.record.exported.extend(new);
+            if let Err(error) = prepared.write_record() {
+                return peer.refuse(error.to_string());
+            }
+        }
+        let call = Box::pin(async move {
+            let outcome = if variables.is_empty() { Ok(()) } else { restore::export(&manager, &variables, &[]).await };
+            match outcome {
+                Ok(()) => {
+                    said.send_replace(());
+                    peer.reply(&Reply::Heard, &[]);
+                }
+                Err(error) => peer.refuse(error.to_string()),
+            }
+            None
+        });
+        act::send(call, &self.events).await;
     }
 
     /// What is wrong with the descriptors of a launch: what another process hands us is checked before a server is let loose
@@ -457,8 +505,9 @@ impl Driver {
                 self.at_once.push_back(Event::Forked(client, outcome));
             }
             Action::Watch => {
-                if let Some(prepared) = &self.prepared {
-                    self.sights = Some(watch(prepared.display, prepared.cookie, self.config.deadlines.window_manager));
+                if let (Some(prepared), Some(readiness)) = (&self.prepared, &self.readiness) {
+                    let deadline = self.config.deadlines.window_manager;
+                    self.sights = Some(watch(prepared.display, prepared.cookie, deadline, readiness));
                 }
             }
             Action::Reply(client, reply) => {

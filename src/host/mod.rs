@@ -80,6 +80,7 @@ mod multiplexers;
 pub mod orphan;
 mod peers;
 pub mod prepare;
+mod readiness;
 pub mod repair;
 mod screen;
 mod server;
@@ -104,6 +105,7 @@ use interrupts::Interrupts;
 use logind_watch::LogindWatch;
 use manager_link::{ManagerLink, ManagerProcess};
 use peers::Peers;
+use readiness::{Readiness, Word};
 use server::Plan;
 use terminal::Terminal;
 
@@ -135,14 +137,17 @@ pub async fn run(options: &Options, config: &Config) -> Result<Ended, Failure> {
     let around = Surroundings::from_env().or_of(&clearance.manager).await;
     let choice: Choice =
         session::choose(&options.session, config, &around, &clearance.manager, &clearance.installed).await?;
-    let choice = choice.with_variables(variables::of_login(&clearance.session.id, &clearance.seat));
+    let word = Word::of(config.session.ready, &choice);
+    let mut variables = variables::of_login(&clearance.session.id, &clearance.seat);
+    variables.extend(readiness::variable(word, clearance.runtime.notify_socket()));
+    let choice = choice.with_variables(variables);
     // From here on signals end the session in order instead of this process at once.
     let interrupts = Interrupts::catch()?;
     // A seat without terminals has no text mode to come back to.
     let terminal = clearance.seat.vt.map(|_| Terminal::open()).transpose()?;
     let session = clearance.session.id.clone();
     let logind = LogindWatch::watch(clearance.system_bus.clone(), &clearance.session, config.deadlines.user_manager);
-    let preparation = Box::pin(prepare_ground(clearance, program, config.clone(), choice.clone()));
+    let preparation = Box::pin(prepare_ground(clearance, program, config.clone(), choice.clone(), word));
     let asked_for = options.is_once && options.session.is_command(&choice);
     let (config, is_login) = (config.clone(), options.is_login);
     let parts = Parts { choice, config, preparation, interrupts, logind, terminal, session, asked_for, is_login };
@@ -155,6 +160,7 @@ async fn prepare_ground(
     program: PathBuf,
     config: Config,
     choice: Choice,
+    word: Word,
 ) -> Result<Ground, Failure> {
     let (prepared, signals, process) = tokio::join!(
         prepare::prepare(&clearance, &config, &choice),
@@ -164,6 +170,7 @@ async fn prepare_ground(
     );
     let prepared = prepared?;
     let listener = Listener::bind(&prepared.runtime().host_socket()).map_err(Failure::System)?;
+    let readiness = Readiness::listen(word, &prepared.runtime().notify_socket()).map_err(Failure::System)?;
     let signals = signals.map_err(|error| Failure::Ended(Why::ManagerLost(error.to_string())))?;
     let plan = Plan {
         program,
@@ -176,5 +183,5 @@ async fn prepare_ground(
     let deadline = config.deadlines.user_manager;
     let link = ManagerLink::new(clearance.runtime.clone(), deadline, clearance.manager.clone(), signals, process);
     let peers = Peers::serve(listener, config.deadlines.launch);
-    Ok(Ground { prepared, peers, link, plan })
+    Ok(Ground { prepared, peers, link, plan, readiness })
 }

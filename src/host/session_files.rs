@@ -34,6 +34,7 @@ pub(super) fn remove(runtime: &RuntimeDir, record: &SessionRecord) {
     }
     files::remove(&own);
     files::remove(&runtime.session_env());
+    files::remove(&runtime.notify_socket());
 }
 
 /// Writes what describes the login, and the cookie into the shared file. The session's own file has it already, and the

@@ -3,9 +3,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as said};
 use tokio::time::{Instant, sleep_until};
 
+use super::readiness::{Readiness, Word};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -26,10 +27,11 @@ pub enum Sight {
 ///
 /// The queue ends when the server does, or when the display refuses us.
 #[must_use]
-pub fn watch(display: Display, cookie: Cookie, deadline: Duration) -> mpsc::Receiver<Sight> {
+pub fn watch(display: Display, cookie: Cookie, deadline: Duration, readiness: &Readiness) -> mpsc::Receiver<Sight> {
     let (sender, receiver) = mpsc::channel(4);
+    let (word, said) = (readiness.word, readiness.subscribe());
     tokio::spawn(async move {
-        if let Err(error) = look(display, &cookie, deadline, &sender).await {
+        if let Err(error) = look(display, &cookie, deadline, (word, said), &sender).await {
             tracing::debug!("no longer watching the display: {error}");
         }
     });
@@ -40,6 +42,7 @@ async fn look(
     display: Display,
     cookie: &Cookie,
     deadline: Duration,
+    (word, said): (Word, said::Receiver<()>),
     sights: &mpsc::Sender<Sight>,
 ) -> Result<(), ClientError> {
     // The server's own deadline is the supervisor's; the window manager's begins when the server is there.
@@ -57,6 +60,9 @@ async fn look(
             }
         }
     };
+    if word != Word::Unneeded {
+        await_word(word, said, end, &mut watch).await?;
+    }
     let sign = manager.sign;
     let _ = sights.send(Sight::Managed(manager)).await;
     if sign == Sign::Redirect {
@@ -65,4 +71,33 @@ async fn look(
     }
     // Held open to the server's end, so that the queue's end tells it.
     Err(watch.closed().await)
+}
+
+/// A window manager manages the display; waits until the session has said that it is ready, too. Whoever is known to say it
+/// and has not by `end` is ready without.
+async fn await_word(
+    word: Word,
+    mut said: said::Receiver<()>,
+    end: Instant,
+    watch: &mut Watch,
+) -> Result<(), ClientError> {
+    let mut heard = pin!(said.changed());
+    let mut closed = pin!(watch.closed());
+    tokio::select! {
+        _ = &mut heard => return Ok(()),
+        error = &mut closed => return Err(error),
+        () = sleep_until(end) => {}
+    }
+    if word == Word::Usual {
+        tracing::warn!("the window manager manages the display and has not said READY=1; the session is ready without");
+        return Ok(());
+    }
+    tracing::warn!(
+        "the window manager manages the display, but nobody has said that the session is ready, which session.ready = \
+         \"notified\" in startxd.toml waits for: have your configuration run startxd ready, or remove that key"
+    );
+    tokio::select! {
+        _ = heard => Ok(()),
+        error = closed => Err(error),
+    }
 }

@@ -6,6 +6,8 @@ use nix::unistd::Pid;
 use thiserror::Error;
 
 use crate::deadline::{self, Deadlines};
+use crate::environment::block::Block;
+use crate::environment::policy;
 use crate::os::Ending;
 use crate::x11::display::Display;
 
@@ -33,6 +35,8 @@ pub enum Request {
     Unlock,
     /// The supervisor gave its server up; the text is for the person at the VT.
     Failed(String),
+    /// The session is ready, with these variables to export; their values have no line breaks.
+    Ready(Block),
 }
 
 /// What the host answers.
@@ -50,6 +54,8 @@ pub enum Reply {
     Locked,
     /// The screen is not locked.
     Unlocked,
+    /// That the session is ready was heard, and its variables are exported.
+    Heard,
     /// No, and why.
     Refused(String),
 }
@@ -129,6 +135,11 @@ impl Request {
             Self::Lock => format!("{MAGIC} lock"),
             Self::Unlock => format!("{MAGIC} unlock"),
             Self::Failed(text) => with_text("failed", text),
+            Self::Ready(variables) if variables.is_empty() => format!("{MAGIC} ready"),
+            Self::Ready(variables) => {
+                let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("{MAGIC} ready\n{}", lines.join("\n"))
+            }
         }
         .into_bytes()
     }
@@ -157,6 +168,8 @@ impl Request {
             (["lock"], None) => Ok(Self::Lock),
             (["unlock"], None) => Ok(Self::Unlock),
             (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
+            (["ready"], None) => Ok(Self::Ready(Block::new())),
+            (["ready"], Some(text)) => text.lines().map(variable).collect::<Result<_, _>>().map(Self::Ready),
             _ => Err(Malformed("unknown request")),
         }
     }
@@ -174,6 +187,7 @@ impl Reply {
             Self::Stopping => format!("{MAGIC} stopping"),
             Self::Locked => format!("{MAGIC} locked"),
             Self::Unlocked => format!("{MAGIC} unlocked"),
+            Self::Heard => format!("{MAGIC} heard"),
             Self::Refused(reason) => with_text("refused", reason),
         }
         .into_bytes()
@@ -205,6 +219,7 @@ impl Reply {
             (["stopping"], None) => Ok(Self::Stopping),
             (["locked"], None) => Ok(Self::Locked),
             (["unlocked"], None) => Ok(Self::Unlocked),
+            (["heard"], None) => Ok(Self::Heard),
             (["refused"], Some(text)) => Ok(Self::Refused(text.to_owned())),
             _ => Err(Malformed("unknown reply")),
         }
@@ -233,6 +248,13 @@ fn split(bytes: &[u8]) -> Result<(Vec<&str>, Option<&str>), Malformed> {
     Ok((words.collect(), text))
 }
 
+/// A variable, as a line has it.
+fn variable(line: &str) -> Result<(String, String), Malformed> {
+    let (name, value) = line.split_once('=').ok_or(Malformed("a variable without a value"))?;
+    let is_one = policy::is_name(name) && policy::is_value(value);
+    is_one.then(|| (name.to_owned(), value.to_owned())).ok_or(Malformed("a variable that nobody takes"))
+}
+
 fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
     word.strip_prefix(name).ok_or(Malformed("a field is missing"))
 }
@@ -247,6 +269,7 @@ mod tests {
 
     use super::{HostDeadlines, MAX_MESSAGE, Reply, Request};
     use crate::deadline::Deadlines;
+    use crate::environment::block::Block;
     use crate::os::Ending;
     use crate::x11::display::Display;
     use nix::unistd::Pid;
@@ -261,6 +284,8 @@ mod tests {
             Request::Unlock,
             Request::Failed("the server\nsaid ü".to_owned()),
             Request::Failed(String::new()),
+            Request::Ready(Block::new()),
+            Request::Ready(Block::from([("A".to_owned(), "b=c ü".to_owned()), ("I3SOCK".to_owned(), String::new())])),
         ] {
             assert_eq!(Request::decode(&request.encode()), Ok(request));
         }
@@ -277,6 +302,7 @@ mod tests {
             Reply::Stopping,
             Reply::Locked,
             Reply::Unlocked,
+            Reply::Heard,
             Reply::Refused("no".to_owned()),
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
@@ -331,8 +357,14 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         let long = vec![b'x'; MAX_MESSAGE + 1];
-        let cases: [&[u8]; 20] = [
+        let cases: [&[u8]; 26] = [
             b"",
+            b"startxd/1 ready\n",
+            b"startxd/1 ready\nA",
+            b"startxd/1 ready\n=b",
+            b"startxd/1 ready\nA=b\n",
+            b"startxd/1 ready\nB=1\nA=1",
+            b"startxd/1 ready\nA=1\nA=2",
             b"startxd/1",
             b"startxd/2 stop",
             b"startxd/1 stop now",

@@ -28,6 +28,7 @@ mod launch_socket;
 mod lock;
 mod multiplexer;
 mod names;
+mod ready;
 mod recipes;
 mod refusals;
 mod security;

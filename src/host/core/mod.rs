@@ -223,6 +223,12 @@ impl Session {
         matches!(self.stage, Stage::Over(_))
     }
 
+    /// Whether its end has not begun.
+    #[must_use]
+    pub const fn is_going_on(&self) -> bool {
+        matches!(self.stage, Stage::Preparing | Stage::Up)
+    }
+
     /// Why it ended; `None` before that, and if it could not be prepared.
     #[must_use]
     pub fn why(&self) -> Option<&Why> {

@@ -1,0 +1,87 @@
+//! `startxd ready`.
+
+use tokio::time::timeout;
+
+use super::exit::Exit;
+use crate::environment::{Block, policy};
+use crate::launch::{Connection, Reply, Request};
+use crate::runtime_dir::RuntimeDir;
+
+/// Tells the host that the session is ready, with variables to export, each as `NAME=VALUE`.
+pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
+    let variables = match read(variables) {
+        Ok(variables) => variables,
+        Err(why) => {
+            tracing::error!("{why}");
+            return Exit::Usage;
+        }
+    };
+    let deadlines = super::configuration().deadlines;
+    let Ok(host) = Connection::connect(&runtime.host_socket()) else {
+        tracing::error!("no session of startxd is up; see: startxd status");
+        return Exit::NotRunning;
+    };
+    let patience = deadlines.launch + deadlines.user_manager;
+    match timeout(patience, ask(&host, variables)).await {
+        Ok(Ok(())) => Exit::Success,
+        Ok(Err(reason)) => {
+            tracing::error!("the host of the session did not take it: {reason}");
+            Exit::SessionFailed
+        }
+        Err(_) => {
+            let patience = patience.as_secs_f32();
+            tracing::error!("the host of the session does not answer within {patience} s; see: startxd status");
+            Exit::SessionFailed
+        }
+    }
+}
+
+/// The variables, if they can travel: what the manager would refuse, and what a line of the message cannot have.
+fn read(words: &[String]) -> Result<Block, String> {
+    let variable = |word: &String| {
+        let (name, value) = word.split_once('=').filter(|(name, _)| policy::is_name(name)).ok_or_else(|| {
+            format!("{word:?} is no variable: write NAME=VALUE, as in: startxd ready I3SOCK=\"$I3SOCK\"")
+        })?;
+        if !policy::is_value(value) || value.contains('\n') {
+            return Err(format!("the value of {name} has control characters"));
+        }
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    words.iter().map(variable).collect()
+}
+
+async fn ask(host: &Connection, variables: Block) -> Result<(), String> {
+    let message = Request::Ready(variables).encode();
+    host.send(&message, &[]).await.map_err(|error| error.to_string())?;
+    loop {
+        match host.receive().await {
+            Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
+                Ok(Reply::Heard) => return Ok(()),
+                Ok(Reply::Refused(reason)) => return Err(reason),
+                _ => {}
+            },
+            Ok(None) => return Err("it closed the connection".to_owned()),
+            // Told before what was sent last; end-of-file follows.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::environment::Block;
+
+    #[test]
+    fn what_is_no_variable_is_told() {
+        let read = |words: &[&str]| read(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]), Ok(Block::new()));
+        let both = Block::from([("A".to_owned(), String::new()), ("I3SOCK".to_owned(), "/run/a=b".to_owned())]);
+        assert_eq!(read(&["I3SOCK=/run/a=b", "A="]), Ok(both));
+        for (word, why) in [("I3SOCK", "is no variable"), ("1A=x", "is no variable"), ("A=x\ny", "control characters")]
+        {
+            assert!(read(&[word]).is_err_and(|error| error.contains(why)), "{word}");
+        }
+    }
+}

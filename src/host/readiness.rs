@@ -1,0 +1,186 @@
+//! The word of a window manager that it is ready: READY=1 on a notification socket (sd_notify(3)), or `startxd ready`.
+//!
+//! That it manages the display is not all: i3 says so before its IPC socket is there, and what starts with the graphical
+//! session and calls i3-msg(1) at once finds nobody. It says READY=1 just before its main loop (i3, main.c). So a program
+//! that is known to say it gets a socket to say it on, and is waited for. Others get none, because what they start would
+//! inherit it. A unit of one's own with `Type=notify` has a socket of systemd's.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::{SockType, UnixAddr};
+use tokio::net::UnixDatagram;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Ready;
+use crate::session::Choice;
+use crate::unix_socket;
+
+/// Programs that say READY=1, by their names.
+const SAY_IT: [&str; 2] = ["i3", "i3-with-shmlog"];
+
+/// As much as a datagram of ours has to have. What is longer is cut, and read as far.
+const DATAGRAM: usize = 4096;
+
+/// Whether the word is waited for, beside a window manager that manages the display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// No.
+    Unneeded,
+    /// The program is known to say it: no longer than until the window manager's deadline.
+    Usual,
+    /// The person wants it (`session.ready = "notified"`): without it the session is not ready.
+    Needed,
+}
+
+impl Word {
+    /// Whether the session's word is waited for.
+    #[must_use]
+    pub fn of(ready: Ready, choice: &Choice) -> Self {
+        let program = choice.service().and_then(|service| service.program.file_name());
+        match ready {
+            Ready::Notified => Self::Needed,
+            Ready::Managed if program.is_some_and(|program| SAY_IT.iter().any(|name| program == *name)) => Self::Usual,
+            Ready::Managed | Ready::Started => Self::Unneeded,
+        }
+    }
+}
+
+/// Where the word arrives.
+#[derive(Debug)]
+pub struct Readiness {
+    /// Whether it is waited for.
+    pub word: Word,
+    said: watch::Sender<()>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Readiness {
+    /// Nobody has said anything yet. Where the word is waited for, it is heard at `path` from now on.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn listen(word: Word, path: &Path) -> io::Result<Self> {
+        let (said, _) = watch::channel(());
+        let reader = match word {
+            Word::Unneeded => None,
+            Word::Usual | Word::Needed => Some(tokio::spawn(read(bind(path)?, said.clone()))),
+        };
+        Ok(Self { word, said, reader })
+    }
+
+    /// For who says it in another way.
+    #[must_use]
+    pub fn voice(&self) -> watch::Sender<()> {
+        self.said.clone()
+    }
+
+    /// What is said from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.said.subscribe()
+    }
+}
+
+impl Drop for Readiness {
+    fn drop(&mut self) {
+        if let Some(reader) = &self.reader {
+            reader.abort();
+        }
+    }
+}
+
+/// The variable that tells a program where to say it, if it is to.
+#[must_use]
+pub fn variable(word: Word, path: PathBuf) -> Option<(String, String)> {
+    let path = path.into_os_string().into_string().ok().filter(|_| word != Word::Unneeded)?;
+    Some(("NOTIFY_SOCKET".to_owned(), path))
+}
+
+/// A socket with mode 0600 at `path`, in the place of one that an earlier host has left.
+fn bind(path: &Path) -> io::Result<UnixDatagram> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let socket: OwnedFd = unix_socket::held(SockType::Datagram, &UnixAddr::new(path)?)?;
+    let socket = net::UnixDatagram::from(socket);
+    socket.set_nonblocking(true)?;
+    UnixDatagram::from_std(socket)
+}
+
+/// Descriptors that come with a message (`FDSTORE=1`, `BARRIER=1`) are closed by the kernel, as nobody asks for them.
+async fn read(socket: UnixDatagram, said: watch::Sender<()>) {
+    let mut datagram = vec![0; DATAGRAM];
+    loop {
+        match socket.recv(&mut datagram).await {
+            Ok(length) if is_ready(&datagram[..length]) => drop(said.send_replace(())),
+            Ok(_) => {}
+            Err(error) => return tracing::debug!("nothing more is heard on the notification socket: {error}"),
+        }
+    }
+}
+
+/// Whether a message has the line `READY=1`.
+fn is_ready(message: &[u8]) -> bool {
+    message.split(|&byte| byte == b'\n').any(|line| line == b"READY=1")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixDatagram;
+
+    use super::{Readiness, Word, is_ready, variable};
+    use crate::config::Ready;
+    use crate::session::Choice;
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn the_line_is_looked_for() {
+        for (message, expected) in [
+            (&b"READY=1"[..], true),
+            (b"READY=1\n", true),
+            (b"STATUS=up\nREADY=1\nMAINPID=7", true),
+            (b"READY=0", false),
+            (b"READY=10", false),
+            (b"NOT_READY=1", false),
+            (b"STATUS=READY=1", false),
+            (b"ready=1", false),
+            (b"", false),
+            (b"\0\xff\n\n", false),
+        ] {
+            assert_eq!(is_ready(message), expected, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn only_who_waits_gives_a_socket() {
+        let unit = Choice::Unit("i3.service".into());
+        assert_eq!(Word::of(Ready::Managed, &unit), Word::Unneeded);
+        assert_eq!(Word::of(Ready::Notified, &unit), Word::Needed);
+        assert_eq!(variable(Word::Unneeded, "/x".into()), None);
+        assert_eq!(variable(Word::Usual, "/x".into()), Some(("NOTIFY_SOCKET".into(), "/x".into())));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_is_heard_once_and_only_after_it_was_asked_for() {
+        let directory = TestDir::new();
+        let path = directory.path("notify");
+        std::fs::write(&path, "left by another host").unwrap();
+        let readiness = Readiness::listen(Word::Usual, &path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        readiness.voice().send_replace(());
+        let mut said = readiness.subscribe();
+        assert!(!said.has_changed().unwrap(), "what was said before is of an earlier server");
+        let program = UnixDatagram::unbound().unwrap();
+        program.send_to(b"STATUS=loading", &path).unwrap();
+        program.send_to(&[b'x'; 9000], &path).unwrap();
+        program.send_to(b"READY=1", &path).unwrap();
+        said.changed().await.unwrap();
+        assert!(!said.has_changed().unwrap());
+    }
+}
