@@ -117,7 +117,7 @@ async fn read(socket: UnixDatagram, said: watch::Sender<()>) {
     let mut datagram = vec![0; DATAGRAM];
     loop {
         match socket.recv(&mut datagram).await {
-            Ok(length) if is_ready(&datagram[..length]) => drop(said.send_replace(())),
+            Ok(length) if is_ready(&datagram[..length]) => said.send_replace(()),
             Ok(_) => {}
             Err(error) => return tracing::debug!("nothing more is heard on the notification socket: {error}"),
         }
