@@ -89,6 +89,9 @@ pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
 /// For a user manager that executes itself anew to take what it lost meanwhile.
 pub const EXECUTES_ANEW: Duration = Duration::from_secs(5);
 
+/// For a screen locker whose window is gone to end, which tells whether it has let somebody in. One that lives on has.
+pub const LOCKER_ENDS: Duration = Duration::from_secs(1);
+
 /// For a window that covers the whole display to get the keyboard, if it is a screen locker's.
 pub const GRABBED: Duration = Duration::from_secs(10);
 

@@ -555,6 +555,8 @@ impl Driver {
                 (None, Some(screen)) => screen.end_locker(),
                 (None, None) => {}
             },
+            Action::Cover => self.screen.iter().for_each(Screen::cover),
+            Action::Uncover => self.screen.iter().for_each(Screen::uncover),
             Action::AskForScreenSaver => self.screen.iter().for_each(Screen::show_screen_saver),
             Action::SetLockedHint(locked) => self.logind.tell_lock(locked),
             Action::TellMultiplexers => self.tell_multiplexers(),

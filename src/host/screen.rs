@@ -19,6 +19,10 @@ enum Wish {
     ScreenSaver,
     /// The end of whoever locks.
     EndLocker,
+    /// Our cover below the locker,
+    Cover,
+    /// and its end.
+    Uncover,
 }
 
 /// The watch on one server's display.
@@ -42,6 +46,16 @@ impl Screen {
     /// Has the server show its screen saver.
     pub fn show_screen_saver(&self) {
         let _ = self.wishes.send(Wish::ScreenSaver);
+    }
+
+    /// Puts our cover below the locker.
+    pub fn cover(&self) {
+        let _ = self.wishes.send(Wish::Cover);
+    }
+
+    /// Takes it away.
+    pub fn uncover(&self) {
+        let _ = self.wishes.send(Wish::Uncover);
     }
 
     /// Tells whoever locks to end.
@@ -77,6 +91,8 @@ async fn look(
                         }
                     }
                 }
+                Some(Wish::Cover) => watch.cover().await?,
+                Some(Wish::Uncover) => watch.uncover().await?,
                 None => return Ok(()),
             },
         }

@@ -49,6 +49,8 @@ pub enum Why {
     /// The screen was locked, and its server ended, or lost its devices: another one would come up unlocked. How it
     /// ended, if that was what happened.
     Closed(Option<Ending>),
+    /// The screen locker went again and again while the screen was locked, or cannot be had any more. What is known of it.
+    LockerLost(String),
     /// The user manager did not take the session's environment.
     NotExported(String),
     /// The user manager is gone.
@@ -130,6 +132,11 @@ impl fmt::Display for Why {
             Self::Closed(None) => {
                 write!(f, "the X server lost its devices, or ended, while the screen was locked; {CLOSED}")
             }
+            Self::LockerLost(what) => write!(
+                f,
+                "{what} while the screen was locked, and does not come back; the session and its login were ended so that \
+                 nobody finds it open; log in again"
+            ),
             Self::NotExported(why) => {
                 write!(f, "the user manager did not take the session's environment ({why}); see: journalctl --user -b")
             }

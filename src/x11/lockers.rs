@@ -3,6 +3,10 @@
 //! Every locker does that: slock, i3lock, xsecurelock, xscreensaver. Their windows are none of the window manager's
 //! (override-redirect). A menu or a game that covers everything and grabs both looks the same, and locks in fact.
 //!
+//! A locker that dies leaves the screen to whoever sits there. So below it there is a cover of ours, if that is asked for: a
+//! black window that is shown and has keyboard and pointer from the moment in which no locker covers the display any more,
+//! until one does.
+//!
 //! Nothing is polled while nothing happens: the server tells of windows. It does not tell of a grab, so that is asked for,
 //! for some seconds, if a window covers everything.
 
@@ -14,11 +18,13 @@ use x11rb_protocol::protocol::randr::{
     self, GetMonitorsReply, GetMonitorsRequest, QueryVersionReply, QueryVersionRequest,
 };
 use x11rb_protocol::protocol::xproto::{
-    CONFIGURE_NOTIFY_EVENT, ConfigureNotifyEvent, CreateWindowAux, CreateWindowRequest, DESTROY_NOTIFY_EVENT,
-    DestroyNotifyEvent, EventMask, ForceScreenSaverRequest, GetGeometryReply, GetGeometryRequest,
-    GetWindowAttributesReply, GetWindowAttributesRequest, GrabKeyboardReply, GrabKeyboardRequest, GrabMode,
-    GrabPointerReply, GrabPointerRequest, GrabStatus, KillClientRequest, MAP_NOTIFY_EVENT, MapNotifyEvent, MapState,
-    QueryTreeReply, QueryTreeRequest, ScreenSaver, UNMAP_NOTIFY_EVENT, UnmapNotifyEvent, WindowClass,
+    CONFIGURE_NOTIFY_EVENT, ConfigureNotifyEvent, ConfigureWindowAux, ConfigureWindowRequest, CreateWindowAux,
+    CreateWindowRequest, DESTROY_NOTIFY_EVENT, DestroyNotifyEvent, DestroyWindowRequest, EventMask,
+    ForceScreenSaverRequest, GetGeometryReply, GetGeometryRequest, GetWindowAttributesReply,
+    GetWindowAttributesRequest, GrabKeyboardReply, GrabKeyboardRequest, GrabMode, GrabPointerReply, GrabPointerRequest,
+    GrabStatus, KillClientRequest, MAP_NOTIFY_EVENT, MapNotifyEvent, MapState, MapWindowRequest, QueryTreeReply,
+    QueryTreeRequest, ScreenSaver, StackMode, UNMAP_NOTIFY_EVENT, UngrabKeyboardRequest, UngrabPointerRequest,
+    UnmapNotifyEvent, VISIBILITY_NOTIFY_EVENT, WindowClass,
 };
 use x11rb_protocol::x11_utils::TryParse;
 
@@ -74,8 +80,20 @@ pub struct LockerWatch {
     monitors: Vec<Area>,
     /// Until when a grab is looked for.
     grabbed_by: Option<Instant>,
-    /// Those that lock.
+    /// Those that cover the display,
+    covering: Vec<u32>,
+    /// and lock.
     lockers: Vec<u32>,
+    cover: Option<Cover>,
+}
+
+/// Our window below the locker's.
+struct Cover {
+    window: u32,
+    /// Whether it is in the locker's place.
+    stands_in: bool,
+    /// Whether it has keyboard and pointer.
+    grabs: bool,
 }
 
 impl LockerWatch {
@@ -104,8 +122,18 @@ impl LockerWatch {
         // Configurations of the root window tell of other monitors.
         select(&mut client, root, EventMask::SUBSTRUCTURE_NOTIFY | EventMask::STRUCTURE_NOTIFY).await?;
         let randr = Self::randr(&mut client).await?;
-        let (windows, monitors, lockers) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut watch = Self { client, root, probe, randr, windows, monitors, grabbed_by: None, lockers };
+        let mut watch = Self {
+            client,
+            root,
+            probe,
+            randr,
+            windows: BTreeMap::new(),
+            monitors: Vec::new(),
+            grabbed_by: None,
+            covering: Vec::new(),
+            lockers: Vec::new(),
+            cover: None,
+        };
         // After the events were selected, so that none is missed.
         let tree: Option<QueryTreeReply> = watch.client.request(QueryTreeRequest { window: root }.serialize()).await?;
         for window in tree.map(|tree| tree.children).unwrap_or_default() {
@@ -134,7 +162,8 @@ impl LockerWatch {
     /// # Errors
     /// The connection broke: the server has ended.
     pub async fn next(&mut self) -> Result<Happened, ClientError> {
-        let again = self.grabbed_by.map(|_| Instant::now() + LOOK_FOR_GRAB);
+        let wants_grab = self.cover.as_ref().is_some_and(|cover| cover.stands_in && !cover.grabs);
+        let again = (wants_grab || self.grabbed_by.is_some()).then(|| Instant::now() + LOOK_FOR_GRAB);
         tokio::select! {
             event = self.client.event() => event.map(|event| Happened(Some(event))),
             () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => Ok(Happened(None)),
@@ -148,8 +177,10 @@ impl LockerWatch {
     pub async fn take(&mut self, happened: Happened) -> Result<(), ClientError> {
         match happened.0 {
             Some(event) => self.event(&event).await,
-            None => self.look(false).await,
-        }
+            None if self.grabbed_by.is_some() => self.look(false).await,
+            None => Ok(()),
+        }?;
+        self.tend_cover().await
     }
 
     /// What has happened to a window.
@@ -166,7 +197,10 @@ impl LockerWatch {
                 DestroyNotifyEvent::try_parse(event).is_ok_and(|(event, _)| self.gone(event.window))
             }
             Some(CONFIGURE_NOTIFY_EVENT) => match ConfigureNotifyEvent::try_parse(event) {
-                Ok((event, _)) if event.window == self.root => true,
+                Ok((event, _)) if event.window == self.root => {
+                    self.resize_cover(event.width, event.height).await?;
+                    true
+                }
                 Ok((event, _)) => {
                     let area = Area {
                         x: event.x.into(),
@@ -179,6 +213,14 @@ impl LockerWatch {
                 }
                 Err(_) => false,
             },
+            // Somebody has put a window over our cover.
+            Some(VISIBILITY_NOTIFY_EVENT) => {
+                if let Some(cover) = self.cover.as_ref().filter(|cover| cover.stands_in) {
+                    let raise = ConfigureWindowAux::new().stack_mode(StackMode::ABOVE);
+                    configure(&mut self.client, cover.window, raise).await?;
+                }
+                false
+            }
             _ => false,
         };
         if fresh { self.look(true).await } else { Ok(()) }
@@ -186,6 +228,9 @@ impl LockerWatch {
 
     /// A window is shown. Returns whether it is one that could be a locker's.
     async fn shown(&mut self, window: u32) -> Result<bool, ClientError> {
+        if self.cover.as_ref().is_some_and(|cover| cover.window == window) {
+            return Ok(false);
+        }
         let request = GetWindowAttributesRequest { window }.serialize();
         let attributes: Option<GetWindowAttributesReply> = self.client.request(request).await?;
         let counts = attributes.is_some_and(|found| {
@@ -213,6 +258,9 @@ impl LockerWatch {
             self.monitors = self.find_monitors().await?;
         }
         let covering = covering(&self.monitors, &self.windows);
+        self.covering.clone_from(&covering);
+        // It cannot have what we have.
+        self.release().await?;
         if covering.is_empty() {
             (self.lockers, self.grabbed_by) = (Vec::new(), None);
         } else if self.is_grabbed().await? {
@@ -257,20 +305,124 @@ impl LockerWatch {
     /// We never get either: a window that is not shown cannot have them. That they are somebody else's is what servers
     /// check first (xserver, dix/events.c, `GrabDevice`), so the answer tells, and nobody notices the question.
     async fn is_grabbed(&mut self) -> Result<bool, ClientError> {
-        let keyboard = GrabKeyboardRequest {
+        let taken = Some(GrabStatus::ALREADY_GRABBED);
+        Ok(self.grab_keyboard(self.probe).await? == taken && self.grab_pointer(self.probe).await? == taken)
+    }
+
+    /// Puts our cover below the locker, or in its place, if there is none.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn cover(&mut self) -> Result<(), ClientError> {
+        if self.cover.is_some() {
+            return Ok(());
+        }
+        let request = GetGeometryRequest { drawable: self.root }.serialize();
+        let root: Option<GetGeometryReply> = self.client.request(request).await?;
+        let (width, height) = root.map_or((u16::MAX >> 1, u16::MAX >> 1), |root| (root.width, root.height));
+        let window = self.client.new_id()?;
+        let black = self.client.setup.roots.first().map_or(0, |screen| screen.black_pixel);
+        let values = CreateWindowAux::new()
+            .background_pixel(black)
+            .border_pixel(black)
+            .override_redirect(1)
+            .event_mask(EventMask::VISIBILITY_CHANGE);
+        let request = CreateWindowRequest {
+            depth: 0,
+            wid: window,
+            parent: self.root,
+            x: 0,
+            y: 0,
+            width,
+            height,
+            border_width: 0,
+            class: WindowClass::INPUT_OUTPUT,
+            visual: 0,
+            value_list: std::borrow::Cow::Owned(values),
+        };
+        self.client.send(request.serialize()).await?;
+        self.cover = Some(Cover { window, stands_in: false, grabs: false });
+        self.put_below(window).await?;
+        self.client.send(MapWindowRequest { window }.serialize()).await?;
+        self.tend_cover().await
+    }
+
+    /// Takes our cover away.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn uncover(&mut self) -> Result<(), ClientError> {
+        let Some(cover) = self.cover.take() else { return Ok(()) };
+        if cover.stands_in {
+            self.ungrab().await?;
+        }
+        self.client.send(DestroyWindowRequest { window: cover.window }.serialize()).await
+    }
+
+    /// Puts a window of ours below the locker's.
+    async fn put_below(&mut self, window: u32) -> Result<(), ClientError> {
+        let Some(&sibling) = self.covering.first() else { return Ok(()) };
+        let below = ConfigureWindowAux::new().sibling(sibling).stack_mode(StackMode::BELOW);
+        configure(&mut self.client, window, below).await
+    }
+
+    async fn resize_cover(&mut self, width: u16, height: u16) -> Result<(), ClientError> {
+        let Some(cover) = &self.cover else { return Ok(()) };
+        let size = ConfigureWindowAux::new().width(u32::from(width)).height(u32::from(height));
+        configure(&mut self.client, cover.window, size).await
+    }
+
+    /// Has the cover in the locker's place exactly while no locker covers the display.
+    async fn tend_cover(&mut self) -> Result<(), ClientError> {
+        let is_alone = self.covering.is_empty();
+        let Some(Cover { window, stands_in, grabs }) = self.cover else { return Ok(()) };
+        if is_alone && !stands_in {
+            configure(&mut self.client, window, ConfigureWindowAux::new().stack_mode(StackMode::ABOVE)).await?;
+        } else if !is_alone && stands_in {
+            self.put_below(window).await?;
+        }
+        let grabs = grabs || (is_alone && self.grab(window).await?);
+        self.cover = Some(Cover { window, stands_in: is_alone, grabs });
+        Ok(())
+    }
+
+    /// Lets go of keyboard and pointer if a locker is there to take them.
+    async fn release(&mut self) -> Result<(), ClientError> {
+        if let Some(cover) = self.cover.as_mut().filter(|cover| cover.stands_in && !self.covering.is_empty()) {
+            cover.grabs = false;
+            self.ungrab().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes keyboard and pointer. Returns whether it has got both.
+    async fn grab(&mut self, window: u32) -> Result<bool, ClientError> {
+        let keyboard = self.grab_keyboard(window).await?;
+        let pointer = self.grab_pointer(window).await?;
+        Ok(keyboard == Some(GrabStatus::SUCCESS) && pointer == Some(GrabStatus::SUCCESS))
+    }
+
+    async fn ungrab(&mut self) -> Result<(), ClientError> {
+        self.client.send(UngrabPointerRequest { time: 0 }.serialize()).await?;
+        self.client.send(UngrabKeyboardRequest { time: 0 }.serialize()).await
+    }
+
+    async fn grab_keyboard(&mut self, window: u32) -> Result<Option<GrabStatus>, ClientError> {
+        let request = GrabKeyboardRequest {
             owner_events: false,
-            grab_window: self.probe,
+            grab_window: window,
             time: 0,
             pointer_mode: GrabMode::ASYNC,
             keyboard_mode: GrabMode::ASYNC,
         };
-        let keyboard: Option<GrabKeyboardReply> = self.client.request(keyboard.serialize()).await?;
-        if keyboard.is_none_or(|reply| reply.status != GrabStatus::ALREADY_GRABBED) {
-            return Ok(false);
-        }
-        let pointer = GrabPointerRequest {
+        let reply: Option<GrabKeyboardReply> = self.client.request(request.serialize()).await?;
+        Ok(reply.map(|reply| reply.status))
+    }
+
+    async fn grab_pointer(&mut self, window: u32) -> Result<Option<GrabStatus>, ClientError> {
+        let request = GrabPointerRequest {
             owner_events: false,
-            grab_window: self.probe,
+            grab_window: window,
             event_mask: EventMask::NO_EVENT,
             pointer_mode: GrabMode::ASYNC,
             keyboard_mode: GrabMode::ASYNC,
@@ -278,8 +430,8 @@ impl LockerWatch {
             cursor: 0,
             time: 0,
         };
-        let pointer: Option<GrabPointerReply> = self.client.request(pointer.serialize()).await?;
-        Ok(pointer.is_some_and(|reply| reply.status == GrabStatus::ALREADY_GRABBED))
+        let reply: Option<GrabPointerReply> = self.client.request(request.serialize()).await?;
+        Ok(reply.map(|reply| reply.status))
     }
 
     /// Has the server show its screen saver (X Window System Protocol, ForceScreenSaver), as `xset s activate` does.
@@ -310,6 +462,11 @@ impl LockerWatch {
     pub async fn disconnect(&mut self, window: u32) -> Result<(), ClientError> {
         self.client.send(KillClientRequest { resource: window }.serialize()).await
     }
+}
+
+async fn configure(client: &mut Client, window: u32, values: ConfigureWindowAux) -> Result<(), ClientError> {
+    let value_list = std::borrow::Cow::Owned(values);
+    client.send(ConfigureWindowRequest { window, value_list }.serialize()).await
 }
 
 #[cfg(test)]

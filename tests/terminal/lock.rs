@@ -211,3 +211,128 @@ fn a_server_that_dies_below_a_real_locker_leaves_nothing_open() {
         desk.logs_in();
     }
 }
+
+/// The pid of the one locker that runs, other than `before`.
+fn another_locker(desk: &Desk, before: &str) -> String {
+    desk.another("ada", "i3lock", before)
+}
+
+/// Waits until the locker has the keyboard: one that was started anew says so only to the host.
+fn is_watched(desk: &Desk) {
+    desk.user("ada", "startxd lock").ok();
+}
+
+#[test]
+fn a_locker_that_is_killed_comes_back_and_nothing_was_open_meanwhile() {
+    let desk = Desk::at_prompt();
+    // The second time it waits, so that what is there in its place can be looked at.
+    desk.write_as(
+        "ada",
+        "~/locker",
+        "#!/bin/sh\n[ ! -e ~/again ] || read _ < ~/go\n: > ~/again\nexec i3lock --nofork --color=ff0000\n",
+    );
+    desk.user("ada", "chmod +x ~/locker; mkfifo ~/go").ok();
+    configure(&desk, "[lock]\ncommand = [\"/home/ada/locker\"]\n");
+    desk.starts(OPENBOX);
+    desk.with_display("xterm -e sh -c 'read line; touch ~/typed; exec sleep 100' >/dev/null 2>&1 & xdotool search --sync --onlyvisible --class xterm windowfocus --sync").ok();
+    locks(&desk);
+    let first = another_locker(&desk, "");
+    desk.root(&format!("kill -KILL {first}")).ok();
+    wait_until("the next locker", SOON, || {
+        let next = desk.root("pgrep -u ada -x locker");
+        if next.stdout.is_empty() { Err(next.to_string()) } else { Ok(()) }
+    });
+    assert!(is_locked(&desk));
+    desk.with_display("xdotool key x Return").ok();
+    let picture = desk
+        .with_display("scrot -o ~/screen.png && python3 -c \"print(len(open('/home/ada/screen.png','rb').read()))\"")
+        .text();
+    // One colour alone is a small file.
+    assert!(picture.trim().parse::<u32>().expect("its size") < 20_000, "{picture}");
+    assert!(!desk.outside("/home/ada/typed").exists(), "what was typed was not for the locker");
+    desk.user("ada", "echo > ~/go").ok();
+    another_locker(&desk, &first);
+    wait_until("the next locker to lock", SOON, || {
+        let journal = desk.journal("-t startxd -o cat");
+        if journal.contains("started again (1 of 3)") { Ok(()) } else { Err(journal) }
+    });
+    is_watched(&desk);
+    assert!(is_locked(&desk));
+    opens(&desk);
+    desk.with_display("xdotool search --sync --onlyvisible --class xterm windowfocus --sync key x Return").ok();
+    wait_until("what is typed to be the terminal's again", SOON, || {
+        if desk.outside("/home/ada/typed").exists() { Ok(()) } else { Err("it is not".to_owned()) }
+    });
+    leaves(&desk);
+}
+
+#[test]
+fn one_that_is_killed_again_and_again_ends_the_login() {
+    let mut desk = Desk::at_prompt();
+    desk.writes_unit(
+        "locker.service",
+        "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i3lock --nofork\n[Install]\nWantedBy=startxd-lock.target\n",
+    );
+    for unit in [false, true] {
+        let command = if unit { "" } else { "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n" };
+        configure(&desk, command);
+        if unit {
+            desk.user("ada", "systemctl --user enable locker.service").ok();
+        }
+        desk.root("rm -f /home/ada/2").ok();
+        desk.starts(OPENBOX);
+        locks(&desk);
+        let mut locker = String::new();
+        for _ in 0..4 {
+            locker = another_locker(&desk, &locker);
+            desk.root(&format!("kill -KILL {locker}")).ok();
+        }
+        desk.wait_session_gone(&desk.login, SOON);
+        // That her own unit has failed is hers to know.
+        desk.user("ada", "systemctl --user reset-failed locker.service");
+        desk.is_logged_out();
+        assert!(!desk.outside("/home/ada/2").exists(), "the shell went on");
+        desk.logs_in();
+        let said = desk.journal("-t startxd -o cat");
+        assert!(said.contains("and does not come back"), "{said}");
+    }
+}
+
+#[test]
+fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
+    let mut desk = Desk::at_prompt();
+    configure(&desk, "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n");
+    let victims = ["i3lock", "Xorg", "openbox", "startxd start", "startxd serve"];
+    for first in victims {
+        for second in victims.into_iter().filter(|second| *second != first) {
+            // A host that is killed while it ends a session whose server is gone leaves its shell: the repair has been there
+            // before, and found the host alive.
+            if second == "startxd start" && matches!(first, "Xorg" | "startxd serve") {
+                continue;
+            }
+            desk.root("rm -f /home/ada/2").ok();
+            desk.starts(OPENBOX);
+            locks(&desk);
+            let kill = |what: &str| match what {
+                "startxd start" => "pkill -KILL -u ada -f '^startxd start'".to_owned(),
+                "startxd serve" => "pkill -KILL -u ada -f '^/usr/bin/startxd serve'".to_owned(),
+                name => format!("pkill -KILL -u ada -x {name}"),
+            };
+            desk.root(&format!("{}; sleep 0.04; {}; true", kill(first), kill(second))).ok();
+            let survives = [first, second].iter().all(|one| matches!(*one, "i3lock" | "openbox"));
+            if survives {
+                is_watched(&desk);
+                assert!(is_locked(&desk), "{first} {second}");
+                desk.user("ada", "startxd stop");
+            }
+            desk.wait_session_gone(&desk.login, SOON);
+            // The shell below a host that is killed is there until the login session has been ended in its place.
+            let by_repair = [first, second].contains(&"startxd start");
+            assert!(by_repair || !desk.outside("/home/ada/2").exists(), "{first} {second}: the shell went on");
+            // The getty is not to be given up for so many logins.
+            desk.root("systemctl reset-failed getty@tty1.service").ok();
+            desk.logs_in();
+            desk.starts_again();
+        }
+    }
+}

@@ -338,6 +338,11 @@ pub enum Action {
     StartLocker,
     /// Tell the locker to end: its command, or else whoever covers the screen.
     EndLocker,
+    /// Keep a window of ours below the locker's, which is in its place when that goes: it covers every monitor and has the
+    /// keyboard.
+    Cover,
+    /// Take it away.
+    Uncover,
     /// Ask which units `startxd-lock.target` brings; [`Event::Lockers`] follows.
     AskForLockers,
     /// Ask the X server for its screen saver.

@@ -7,11 +7,18 @@
 //! - a window of a locker covers every monitor, and keyboard and pointer are grabbed;
 //! - the command runs and has closed the descriptor that it was handed;
 //! - a unit of the target with `Type=notify` is active.
+//!
+//! A locker that was started for a request may die. That is told from an unlocking by how it ends: what a person has
+//! unlocked exits with 0. Any other end leaves the screen locked: a cover of ours is in the locker's place until the
+//! locker, which is started again, locks. If it goes too often, or does not come back, the session ends, and closed.
 
 use std::time::Instant;
 
+use super::display::Crashes;
 use super::event::{Action, CallFailure, ClientId, Event, LockerUnit};
 use super::{Purpose, Session, Stage};
+use crate::deadline::LOCKER_ENDS;
+use crate::host::why::Why;
 use crate::launch::{Ending, Reply};
 use crate::manager::{Mode, names};
 
@@ -44,6 +51,18 @@ pub(super) struct Locking {
     saver: bool,
     /// Whether it was locked when that was told last.
     locked: bool,
+    /// Whether our cover is below the locker.
+    cover: bool,
+    /// When lockers have died.
+    deaths: Crashes,
+    /// Until when a locker that has died has to be back, and what is known of it.
+    lost: Option<(Instant, String)>,
+    /// Whether its unit's start is over.
+    restarted: bool,
+    /// Until when a locker whose window is gone has to end, for it to count as one that has died or let somebody in.
+    vanished: Option<Instant>,
+    /// Whether how its unit is, which is being asked for, decides that.
+    deciding: bool,
     /// Requests that wait for it to be locked,
     locks: Option<Request>,
     /// and for it to be open.
@@ -53,7 +72,8 @@ pub(super) struct Locking {
 impl Locking {
     /// Whether it is seen that the screen is locked.
     fn is_seen(&self) -> bool {
-        self.covered || (self.command_runs && self.released) || self.units.iter().any(LockerUnit::is_ready)
+        let is_held = self.lost.is_some() || self.vanished.is_some() || self.deciding;
+        is_held || self.covered || (self.command_runs && self.released) || self.units.iter().any(LockerUnit::is_ready)
     }
 
     /// Whether the screen is locked, as it was told last.
@@ -61,14 +81,20 @@ impl Locking {
         self.locked
     }
 
-    /// When a request is given up.
+    /// Whether it has a locker that was started for a request.
+    fn has_own(&self) -> bool {
+        self.command_runs || self.units.iter().any(LockerUnit::is_up)
+    }
+
+    /// When a request, or a locker, is given up.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.locks.iter().chain(&self.unlocks).map(|request| request.until).min()
+        let requests = self.locks.iter().chain(&self.unlocks).map(|request| request.until);
+        requests.chain(self.lost.iter().map(|(until, _)| *until)).chain(self.vanished).min()
     }
 
     /// The server has ended, and every locker's window with it. That is no unlocking.
     pub(super) fn server_ended(&mut self) {
-        (self.watched, self.covered) = (false, false);
+        (self.watched, self.covered, self.cover) = (false, false, false);
     }
 }
 
@@ -85,14 +111,17 @@ impl Session {
         match event {
             Event::LockAsked(client) => self.lock_asked(now, client),
             Event::UnlockAsked(client) => self.unlock_asked(now, client),
-            Event::Covered(covered) => {
-                self.locking.covered = covered;
-                self.lock_seen(now);
-            }
+            Event::Covered(covered) => self.covered(now, covered),
             Event::LockerStarted(Ok(())) => (self.locking.command_runs, self.locking.released) = (true, false),
-            Event::LockerStarted(Err(why)) => self.not_locked(&format!("lock.command cannot be run: {why}")),
+            Event::LockerStarted(Err(why)) => {
+                let why = format!("lock.command cannot be run: {why}");
+                match self.locking.lost.take() {
+                    Some(_) => self.end(now, Why::LockerLost(why)),
+                    None => self.not_locked(&why),
+                }
+            }
             Event::LockerLocks => {
-                self.locking.released = true;
+                (self.locking.released, self.locking.lost) = (true, None);
                 self.lock_seen(now);
             }
             Event::LockerEnded(ending) => self.locker_ended(now, ending),
@@ -182,15 +211,79 @@ impl Session {
 
     /// The start of the target is over: its units' start is, too.
     pub(super) fn lock_target_reached(&mut self) {
-        if self.locking.locks.is_some() {
+        self.locking.restarted = self.locking.lost.is_some();
+        if self.locking.locks.is_some() || self.locking.restarted {
             self.ask_for_lockers();
         }
     }
 
+    /// A locker's window has come or gone.
+    fn covered(&mut self, now: Instant, covered: bool) {
+        let locking = &mut self.locking;
+        locking.covered = covered;
+        if covered {
+            (locking.lost, locking.vanished) = (None, None);
+        } else if locking.locked && locking.lost.is_none() && (locking.command_runs || !locking.units.is_empty()) {
+            locking.vanished = Some(now + LOCKER_ENDS);
+            if !locking.units.is_empty() {
+                self.ask_for_lockers();
+            }
+        }
+        self.lock_seen(now);
+    }
+
+    /// A locker has died: it is started again, behind the cover.
+    fn locker_lost(&mut self, now: Instant, what: String, unit: Option<LockerUnit>) {
+        let crash = &self.setup.policy.crash;
+        let count = self.locking.deaths.add(now, crash.window);
+        if count > crash.limit {
+            return self.end(now, Why::LockerLost(what));
+        }
+        tracing::error!("{what} while the screen was locked; it is started again ({count} of {})", crash.limit);
+        let locking = &mut self.locking;
+        (locking.lost, locking.vanished) = (Some((now + self.setup.deadlines.lock, what)), None);
+        locking.restarted = false;
+        match unit {
+            // By its own policy it is on its way already.
+            Some(dead) if dead.active == "activating" => {}
+            Some(dead) => self.start(Purpose::Lock, &dead.unit, Mode::Replace),
+            None => self.act(Action::StartLocker),
+        }
+    }
+
     fn lockers(&mut self, now: Instant, found: Result<Vec<LockerUnit>, CallFailure>) {
+        let is_open = self.locking.unlocks.is_some() || !self.locking.locked;
+        // An answer to an older question says nothing of now.
+        let decided = !self.locking.again && std::mem::take(&mut self.locking.deciding);
         self.locking.asking = false;
         match found {
-            Ok(units) => self.locking.units = units,
+            Ok(units) => {
+                let before = std::mem::replace(&mut self.locking.units, units);
+                let ran = |unit: &str| before.iter().any(|locker| locker.unit == unit && locker.active == "active");
+                // A short life may be over before it was looked at; that its window is gone tells of it, too.
+                let vanished = match self.locking.lost {
+                    Some(_) => self.locking.restarted && !self.locking.again,
+                    None => decided || self.locking.vanished.is_some(),
+                };
+                let is_dead = |locker: &&LockerUnit| {
+                    matches!(locker.active.as_str(), "failed" | "activating") && (vanished || ran(&locker.unit))
+                };
+                if let Some(dead) = self.locking.units.iter().find(is_dead).filter(|_| !is_open).cloned() {
+                    self.locker_lost(now, format!("{} failed", dead.unit), Some(dead));
+                }
+                // Its end is near, and tells more.
+                self.locking.deciding |= decided && self.locking.units.iter().any(|one| one.active == "deactivating");
+                if self.locking.units.iter().any(LockerUnit::is_ready) {
+                    self.locking.lost = None;
+                }
+                if self.locking.units.iter().all(|locker| locker.active == "inactive") && !self.locking.command_runs {
+                    self.locking.vanished = None;
+                }
+            }
+            Err(failure) if decided => {
+                let what = format!("the screen locker's unit cannot be looked at ({})", failure.text);
+                return self.end(now, Why::LockerLost(what));
+            }
             Err(failure) => tracing::debug!("the screen lockers' units cannot be looked at: {}", failure.text),
         }
         if std::mem::take(&mut self.locking.again) {
@@ -206,7 +299,17 @@ impl Session {
 
     fn locker_ended(&mut self, now: Instant, ending: Ending) {
         let locking = &mut self.locking;
-        (locking.command_runs, locking.released) = (false, false);
+        if !std::mem::take(&mut locking.command_runs) {
+            return;
+        }
+        locking.released = false;
+        let is_clean = ending == Ending::Code(0) || locking.unlocks.is_some();
+        if locking.locked && !is_clean {
+            return self.locker_lost(now, format!("the screen locker {ending}"), None);
+        }
+        if !locking.units.iter().any(LockerUnit::is_up) {
+            (locking.vanished, locking.lost) = (None, None);
+        }
         if locking.locks.is_some() && !locking.is_seen() && ending != Ending::Code(0) {
             self.not_locked(&format!("the screen locker {ending}"));
         }
@@ -228,6 +331,13 @@ impl Session {
         if std::mem::replace(&mut self.locking.locked, locked) != locked {
             tracing::info!("the screen is {}", if locked { "locked" } else { "open" });
             self.act(Action::SetLockedHint(locked));
+            if locked && self.locking.has_own() {
+                self.locking.cover = true;
+                self.act(Action::Cover);
+            }
+            if !locked && std::mem::take(&mut self.locking.cover) {
+                self.act(Action::Uncover);
+            }
             // Not by way of logind, which may not be there.
             self.locked_hint(now, locked);
         }
@@ -250,6 +360,20 @@ impl Session {
 
     /// Gives up the requests whose time is over.
     pub(super) fn lock_overdue(&mut self, now: Instant) {
+        if !matches!(self.stage, Stage::Up) {
+            return;
+        }
+        if let Some((_, what)) = self.locking.lost.take_if(|(until, _)| *until <= now) {
+            return self.end(now, Why::LockerLost(what));
+        }
+        if self.locking.vanished.take_if(|until| *until <= now).is_some() {
+            // It lives, so its user has unlocked it; how a unit is has to be known for that.
+            self.locking.deciding = !self.locking.units.is_empty();
+            if self.locking.deciding {
+                self.ask_for_lockers();
+            }
+            self.lock_seen(now);
+        }
         let is_over = |request: &mut Request| request.until <= now;
         if self.locking.locks.as_mut().is_some_and(is_over) {
             let seconds = self.setup.deadlines.lock.as_secs_f32();

@@ -70,7 +70,7 @@ impl Course {
             Why::LoggedOut => !asked_for && lasted < EARLY,
             clean if clean.is_clean() => false,
             // However that ended, it is nothing that begins again by itself.
-            Why::Closed(_) => false,
+            Why::Closed(_) | Why::LockerLost(_) => false,
             _ => lasted < STEADY,
         };
         if is_brief { Standing::Brief } else { Standing::Lasted }

@@ -170,7 +170,8 @@ fn an_unlocking_that_is_asked_for_ends_the_locker() {
     world.tell(Event::UnlockAsked(Some(ASKING)));
     assert_eq!((count(&world, &Action::EndLocker), reply(&world).len()), (1, 1));
     world.tell(Event::Covered(false));
-    assert_eq!(reply(&world).len(), 2);
+    world.tell(Event::LockerEnded(Ending::Signal(15)));
+    assert_eq!((reply(&world).len(), count(&world, &Action::StartLocker)), (2, 1));
     // A unit goes with its target.
     let mut world = World::ours();
     world.lockers.push(unit("active", false));
@@ -193,4 +194,132 @@ fn what_is_seen_counts_more_than_what_others_tell_logind() {
     world.server_ends(Ending::Signal(11), None);
     assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))));
     assert_eq!(count(&world, &Action::CloseLogin), 1);
+}
+
+/// A session whose command locks.
+fn locked() -> World {
+    let mut world = with_command();
+    world.tell(Event::LockAsked(None));
+    world.settle();
+    world.tell(Event::Covered(true));
+    assert_eq!(count(&world, &Action::Cover), 1);
+    world
+}
+
+#[test]
+fn a_locker_that_dies_is_started_again_behind_a_cover() {
+    for window_first in [false, true] {
+        let mut world = locked();
+        if window_first {
+            world.tell(Event::Covered(false));
+        }
+        world.tell(Event::LockerEnded(Ending::Signal(9)));
+        if !window_first {
+            world.tell(Event::Covered(false));
+        }
+        world.settle();
+        assert_eq!((count(&world, &Action::StartLocker), count(&world, &Action::SetLockedHint(false))), (2, 0));
+        world.tell(Event::Covered(true));
+        world.pass(seconds(3600));
+        world.goes_on();
+        // And then a person unlocks it.
+        world.tell(Event::Covered(false));
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "how it ends is not known");
+        world.tell(Event::LockerEnded(Ending::Code(0)));
+        assert_eq!((count(&world, &Action::SetLockedHint(false)), count(&world, &Action::Uncover)), (1, 1));
+        world.pass(seconds(3600));
+        world.goes_on();
+    }
+}
+
+#[test]
+fn one_that_dies_too_often_or_does_not_come_back_ends_the_session_closed() {
+    let limit = Crash::default().limit;
+    let mut world = locked();
+    for _ in 0..=limit {
+        world.tell(Event::Covered(false));
+        world.tell(Event::LockerEnded(Ending::Signal(9)));
+        world.settle();
+        world.tell(Event::Covered(true));
+    }
+    assert_eq!(world.ended(), Why::LockerLost("the screen locker was ended by SIGKILL".into()));
+    assert_eq!(count(&world, &Action::CloseLogin), 1);
+    assert_eq!((count(&world, &Action::StartLocker), count(&world, &Action::Uncover)), (1 + limit as usize, 0));
+    // It does not lock again, or is not there any more.
+    let mut world = locked();
+    world.tell(Event::LockerEnded(Ending::Signal(9)));
+    world.pass(Deadlines::default().lock);
+    assert!(matches!(world.ended(), Why::LockerLost(_)));
+    let mut world = locked();
+    world.tell(Event::LockerEnded(Ending::Signal(9)));
+    world.tell(Event::LockerStarted(Err("there is no program i3lock".into())));
+    assert!(matches!(world.ended(), Why::LockerLost(_)));
+    assert_eq!(count(&world, &Action::CloseLogin), 1);
+}
+
+#[test]
+fn a_window_that_goes_without_its_locker_is_an_unlocking() {
+    let mut world = locked();
+    world.tell(Event::Covered(false));
+    world.pass(seconds(1));
+    assert_eq!((count(&world, &Action::SetLockedHint(false)), count(&world, &Action::Uncover)), (1, 1));
+    // A monitor that is plugged in: the locker needs a moment to cover it.
+    let mut world = locked();
+    world.tell(Event::Covered(false));
+    world.tell(Event::Covered(true));
+    world.pass(seconds(60));
+    assert_eq!(count(&world, &Action::SetLockedHint(false)), 0);
+}
+
+#[test]
+fn the_end_of_a_lockers_unit() {
+    // How it is after its end, whether it is locked then, and whether we start it again.
+    let limit = Crash::default().limit as usize;
+    for (active, locked, started) in [("inactive", false, 0), ("failed", true, limit), ("activating", true, 0)] {
+        let mut world = World::ours();
+        world.lockers.push(unit("active", false));
+        world.tell(Event::LockAsked(None));
+        world.settle();
+        world.tell(Event::Covered(true));
+        world.lockers[0].active = active.into();
+        world.tell(Event::Covered(false));
+        world.settle();
+        assert_eq!(
+            (count(&world, &Action::SetLockedHint(false)) == 0, starts(&world, LOCKER)),
+            (locked, started),
+            "{active}"
+        );
+        if locked {
+            world.pass(Deadlines::default().lock);
+            assert!(matches!(world.ended(), Why::LockerLost(_)));
+        } else {
+            world.goes_on();
+        }
+    }
+    // The next one has died before anybody has looked at it.
+    let mut world = World::ours();
+    world.lockers.push(unit("active", false));
+    world.tell(Event::LockAsked(None));
+    world.settle();
+    world.tell(Event::Covered(true));
+    world.lockers[0].active = "failed".into();
+    world.tell(Event::Covered(false));
+    // Each time as soon as its start is over, until that is enough.
+    assert!(matches!(world.ended(), Why::LockerLost(_)));
+    assert_eq!((starts(&world, LOCKER), count(&world, &Action::SetLockedHint(false))), (limit, 0));
+    // A manager that does not tell: nobody knows.
+    let mut world = World::ours();
+    world.lockers.push(unit("active", false));
+    world.tell(Event::LockAsked(None));
+    world.settle();
+    world.tell(Event::Covered(true));
+    world.tell(Event::Covered(false));
+    for _ in 0..2 {
+        world.open.clear();
+        world.tell(Event::Lockers(Err(silent())));
+        world.now += seconds(1);
+        world.tell(Event::Due);
+    }
+    world.tell(Event::Lockers(Err(silent())));
+    assert!(matches!(world.ended(), Why::LockerLost(_)));
 }

@@ -279,6 +279,7 @@ proptest! {
         if kind == 1 {
             setup.policy.crash.rescue = vec!["xterm".into()];
         }
+        setup.has_lock_command = kind == 0;
         let (limit, window) = (setup.policy.crash.limit as usize, setup.policy.crash.window);
         let deadlines = setup.deadlines;
         let mut world = World::new(setup);
