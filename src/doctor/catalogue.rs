@@ -117,6 +117,11 @@ kinds! {
     SESSION_SERVICE: "session.service", Warning,
         "what it does for the session is not done";
 
+    LOCK_MISSING: "lock.missing", Warning,
+        "the screen cannot be locked, by no key, lid or command";
+    LOCK_TWO: "lock.two", Warning,
+        "each of them is started for every request, and the screen is open only when all of them have been unlocked";
+
     PORTALS_NO_BACKEND: "portals.no-backend", Warning,
         "file choosers and screen sharing of sandboxed programs fail, or wait until a deadline";
     PORTALS_NO_CONFIG: "portals.no-config", Note,

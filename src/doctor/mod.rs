@@ -11,6 +11,7 @@ mod display;
 mod environment;
 mod files;
 mod host_access;
+mod lock;
 mod login;
 mod machine;
 mod manager;
@@ -86,11 +87,12 @@ impl Finding {
 /// Looks at everything, and returns what was found, area by area.
 pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let (machine, mut findings) = Machine::look(&loaded.config).await;
-    let (terminal, server, access, session, portals, units, multiplexers, environment, versions) = tokio::join!(
+    let (terminal, server, access, session, lock, portals, units, multiplexers, environment, versions) = tokio::join!(
         terminal::examine(&machine),
         server::examine(&machine),
         host_access::examine(&machine),
         session::examine(&machine),
+        lock::examine(&machine),
         portals::examine(&machine),
         units::examine(&machine),
         multiplexers::examine(&machine),
@@ -102,6 +104,7 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings.extend(display::examine());
     findings.extend(access);
     findings.extend(session);
+    findings.extend(lock);
     findings.extend(portals);
     findings.extend(units);
     findings.extend(multiplexers);

@@ -461,6 +461,14 @@ impl Manager {
         Ok(matches!(kind.as_str(), "notify" | "notify-reload"))
     }
 
+    /// Whether a service is over as soon as its program has ended (`Type=oneshot`, systemd.service(5)).
+    ///
+    /// # Errors
+    /// The unit is no service.
+    pub async fn is_oneshot(&self, unit: &str) -> Result<bool, CallError> {
+        Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Type").await? == "oneshot")
+    }
+
     /// What systemd does with a service of which the kernel has killed a process for want of memory (`OOMPolicy=`,
     /// systemd.service(5)).
     ///

@@ -39,6 +39,7 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("vt", number(record.seat.vt)),
         ("state", Json::optional(snapshot.session.as_ref().map(|session| &session.state))),
         ("type", Json::optional(snapshot.session.as_ref().map(|session| &session.kind))),
+        ("locked", snapshot.session.as_ref().map_or(Json::Null, |session| Json::Bool(session.locked))),
     ]);
     let (unit, unit_state) = &snapshot.server_unit;
     let server = snapshot.server.as_ref();
@@ -159,7 +160,7 @@ mod tests {
         let report = report("session", members(&healthy()), &[finding]);
         for part in [
             r#"{"format":1,"version":""#,
-            r#""state":"session","login":{"id":"c1","seat":"seat0","vt":1,"state":"active","type":"x11"},"host":10,"#,
+            r#""state":"session","login":{"id":"c1","seat":"seat0","vt":1,"state":"active","type":"x11","locked":false},"host":10,"#,
             r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active"}"#,
             r#""display":{"name":":0","state":"up","why":null},"window_manager":{"name":"Openbox","pid":30,"#,
             r#""units":[{"unit":"startxd-wm@openbox.service","state":"active","job":null}]"#,

@@ -102,7 +102,8 @@ fn session(snapshot: &Snapshot) -> String {
         None => "ended".to_owned(),
     };
     let host = snapshot.host.map_or_else(|| "host gone".to_owned(), |pid| format!("host pid {pid}"));
-    format!("{} on {}, {state}, {host}", record.session, record.seat)
+    let lock = if snapshot.session.as_ref().is_some_and(|session| session.locked) { ", locked" } else { "" };
+    format!("{} on {}, {state}{lock}, {host}", record.session, record.seat)
 }
 
 fn display(snapshot: &Snapshot) -> String {
@@ -280,6 +281,14 @@ pub mod tests {
         snapshot.last = Some(last);
         let text = render(rows(&snapshot), &[]);
         assert!(text.contains("     last  session ended ") && text.contains(" ago: it ?[2Jended\n"), "{text}");
+    }
+
+    #[test]
+    fn a_locked_screen_is_told() {
+        let mut snapshot = healthy();
+        snapshot.session.as_mut().unwrap().locked = true;
+        let text = render(rows(&snapshot), &[]);
+        assert!(text.contains("  session  c1 on seat0, tty1, in the foreground, locked, host pid 10\n"), "{text}");
     }
 
     #[test]

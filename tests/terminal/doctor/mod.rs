@@ -230,6 +230,18 @@ fn faults_of_the_user() {
             .made("mkdir -p .config/startxd; echo 'colour = 1' > .config/startxd/startxd.toml")
             .mended("rm -r .config/startxd")
             .says(&["startxd.toml:1:", "colour", "correct /home/ada/.config/startxd/startxd.toml"]),
+        Fault::ada("lock.missing", "warning")
+            .made("mkdir -p .config/startxd; echo 'lock.command = [\"nolocker\"]' > .config/startxd/startxd.toml")
+            .mended("rm -r .config/startxd")
+            .says(&["nolocker", "correct lock.command in startxd.toml"]),
+        Fault::ada("lock.two", "warning")
+            .made(
+                "mkdir -p .config/startxd .config/systemd/user; echo 'lock.command = [\"i3lock\"]' > \
+                 .config/startxd/startxd.toml; printf '[Service]\\nExecStart=slock\\n[Install]\\n\
+                 WantedBy=startxd-lock.target\\n' > .config/systemd/user/slock.service; systemctl --user enable slock",
+            )
+            .mended(&format!("systemctl --user disable slock.service; rm -r .config/startxd; {no_units}"))
+            .says(&["lock.command (i3lock), slock.service", "systemctl --user disable slock.service"]),
         Fault::ada("server.missing", "error")
             .made("mkdir -p .config/startxd; echo 'server.binary = \"/etc/passwd\"' > .config/startxd/startxd.toml")
             .mended("rm -r .config/startxd")
