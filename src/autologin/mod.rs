@@ -95,7 +95,7 @@ pub struct AutologinPlan {
 }
 
 /// The place of our drop-in.
-fn path_of(vt: u8) -> PathBuf {
+pub fn path_of(vt: u8) -> PathBuf {
     Path::new(ADMINISTRATOR).join(format!("getty@tty{vt}.service.d")).join(drop_in::NAME)
 }
 

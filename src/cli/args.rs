@@ -7,7 +7,7 @@ use crate::multiplexer::Kind;
 
 /// startx, done by systemd: Xorg and a window manager as user units on this virtual terminal.
 #[derive(Debug, Parser)]
-#[command(name = "startxd", version, disable_help_subcommand = true)]
+#[command(name = "startxd", version)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -182,7 +182,7 @@ pub struct Start {
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
     /// arguments, which it is for certain after --; if not given: the units enabled for wm.target, else ~/.xinitrc, else
-    /// session.default of startxd.toml
+    /// session.default of startxd.toml, else /etc/X11/Xsession, where the system has one
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
 }
@@ -387,7 +387,7 @@ pub enum Enable {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Have a session of a terminal multiplexer from the boot on, whoever is logged in; as the user whose it is
+    /// Have a session of a terminal multiplexer from the boot on, whoever is logged in; run this as its user
     Multiplexer {
         /// Which
         #[arg(value_enum)]
@@ -410,7 +410,7 @@ pub enum Disable {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Take back autologins that enable has set up; all of them if nothing is given
+    /// Undo autologins that enable has set up; all of them if nothing is given
     Autologin {
         /// Only those of this user
         #[arg(value_name = "USER")]
@@ -418,8 +418,11 @@ pub enum Disable {
         /// Only that of this virtual terminal
         #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
         vt: Option<u8>,
+        /// Show what would be undone, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
-    /// Take back multiplexers that enable has set up; all of them if nothing is given
+    /// Undo multiplexers that enable has set up; all of them if nothing is given
     Multiplexer {
         /// Only those of this one
         #[arg(value_enum)]
@@ -427,5 +430,26 @@ pub enum Disable {
         /// Only the session of this name
         #[arg(value_name = "NAME", allow_hyphen_values = true)]
         name: Option<String>,
+        /// Show what would be undone, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::Args;
+
+    #[test]
+    fn help_is_a_command_too() {
+        for words in [vec!["startxd", "help", "start"], vec!["startxd", "start", "--help"]] {
+            let error = Args::try_parse_from(words).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+            let text = error.to_string();
+            assert!(text.contains("--backoff") && text.contains("else /etc/X11/Xsession"), "{text}");
+        }
+    }
 }

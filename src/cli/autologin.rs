@@ -9,7 +9,7 @@ use crate::autologin::files::as_user;
 use crate::autologin::person::Person;
 use crate::autologin::profile::ANY_SHELL;
 use crate::autologin::unit::Units;
-use crate::autologin::{AutologinPlan, enabled, plan, take_back};
+use crate::autologin::{AutologinPlan, enabled, path_of, plan, take_back};
 use crate::logind;
 use crate::manager::Manager;
 use crate::session::beforehand::{self, Expected};
@@ -56,9 +56,9 @@ pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
     Exit::Success
 }
 
-/// Takes autologins back: those of `user`, that of terminal `vt`, or all.
-pub async fn disable(user: Option<&str>, vt: Option<u8>) -> Exit {
-    if !may_change() {
+/// Undoes autologins: those of `user`, that of terminal `vt`, or all.
+pub async fn disable(user: Option<&str>, vt: Option<u8>, dry_run: bool) -> Exit {
+    if !dry_run && !may_change() {
         return Exit::NotRoot;
     }
     let units = Units::below(Path::new("/"));
@@ -68,9 +68,16 @@ pub async fn disable(user: Option<&str>, vt: Option<u8>) -> Exit {
     let chosen: Vec<_> = all.iter().filter(asked).collect();
     if chosen.is_empty() {
         let there = all.iter().map(|(vt, drop_in)| format!("{} on tty{vt}", drop_in.user)).collect::<Vec<_>>();
-        let there = if there.is_empty() { "none at all".to_owned() } else { there.join(", ") };
-        tracing::error!("there is no such autologin of startxd; there is: {there}");
+        if there.is_empty() {
+            tracing::error!("startxd has not set up an autologin");
+        } else {
+            tracing::error!("startxd has not set up that autologin; it has set up: {}", there.join(", "));
+        }
         return Exit::NotSetUp;
+    }
+    if dry_run {
+        say(&chosen.iter().map(|(vt, drop_in)| would_undo(*vt, drop_in)).collect::<String>());
+        return Exit::Success;
     }
     for (vt, drop_in) in chosen {
         take_back(&units, *vt, drop_in, Person::find(&drop_in.user).ok().as_ref());
@@ -134,6 +141,16 @@ fn session(expected: &Expected, user: &str) -> String {
     }
 }
 
+/// What `--dry-run` shows of what would be undone.
+fn would_undo(vt: u8, drop_in: &DropIn) -> String {
+    let mut text = format!("would remove {}\n", path_of(vt).display());
+    text.extend(drop_in.made.iter().map(|made| format!("would remove {}\n", crate::text::path(made))));
+    if let Some(profile) = &drop_in.profile {
+        text += &format!("would take the line of startxd out of {}\n", crate::text::path(profile));
+    }
+    text
+}
+
 /// What is said when it is done.
 fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
@@ -158,7 +175,7 @@ fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{session, would};
+    use super::{session, would, would_undo};
     use crate::autologin::person::Person;
     use crate::autologin::plan;
     use crate::autologin::unit::Units;
@@ -207,8 +224,10 @@ mod tests {
                 home: home.clone(),
                 shell: format!("/usr/bin/{shell}").into(),
             };
-            let text = would(&plan(&units, &person, vt, profile).unwrap());
-            golden(&format!("dry-run/autologin-{name}"), &text.replace(&home.display().to_string(), "/home/ada"));
+            let plan = plan(&units, &person, vt, profile).unwrap();
+            let anywhere = |text: String| text.replace(&home.display().to_string(), "/home/ada");
+            golden(&format!("dry-run/autologin-{name}"), &anywhere(would(&plan)));
+            golden(&format!("dry-run/autologin-{name}-undone"), &anywhere(would_undo(vt, &plan.drop_in)));
         }
     }
 }

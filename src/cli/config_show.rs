@@ -18,7 +18,12 @@ pub fn run(json: bool, settings: &Settings) -> Exit {
     };
     let text = if json { format!("{}\n", as_json(&loaded)) } else { as_text(&loaded) };
     let _ = std::io::stdout().write_all(text.as_bytes());
-    Exit::Success
+    exit(&loaded)
+}
+
+/// What was wrong in a file was said, and is ignored; a script hears of it by the status.
+fn exit(loaded: &Loaded) -> Exit {
+    if loaded.complaints.is_empty() { Exit::Success } else { Exit::Warnings }
 }
 
 /// TOML that could stand in a file, each line with its origin as a comment.
@@ -58,8 +63,18 @@ fn json(value: toml::Value) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_json, as_text};
+    use super::{Exit, as_json, as_text, exit};
     use crate::config::{Override, Places, load};
+
+    #[test]
+    fn a_mistake_in_a_file_is_seen_by_the_status() {
+        let directory = crate::test_dir::TestDir::new();
+        let places = Places { directories: vec![directory.path("")] };
+        for (text, status) in [("server.dpi = 96\n", Exit::Success), ("server.dpi = \"many\"\n", Exit::Warnings)] {
+            std::fs::write(directory.path("startxd.toml"), text).unwrap();
+            assert_eq!(exit(&load(&places)), status, "{text}");
+        }
+    }
 
     #[test]
     fn every_key_with_its_origin() {

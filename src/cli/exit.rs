@@ -86,7 +86,7 @@ exits! {
     NotRoot = 30,
     /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
     NotSetUp = 31,
-    /// `doctor`: the worst that was found is a warning.
+    /// `doctor`: the worst that was found is a warning; `config show`: a file has mistakes, which are ignored.
     Warnings = 40,
     /// `doctor`: an error was found.
     Faults = 41,

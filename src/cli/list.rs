@@ -17,7 +17,9 @@ use crate::text;
 
 /// Prints what can be started.
 pub async fn run(json: bool) -> Exit {
-    let offers = gather(&super::configuration(), &Surroundings::from_env()).await;
+    let around = Surroundings::from_env();
+    let mut offers = gather(&super::configuration(), &around).await;
+    offers.extend(offers::of_distribution(&offers, &around));
     let text = if json { format!("{}\n", as_json(&offers)) } else { as_text(&offers) };
     let _ = std::io::stdout().write_all(text.as_bytes());
     Exit::Success

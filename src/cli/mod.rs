@@ -98,12 +98,16 @@ pub fn run() -> ExitCode {
             Command::Enable(Enable::Autologin { user, vt, profile, dry_run }) => {
                 autologin::enable(&user, vt, profile, dry_run).await
             }
-            Command::Disable(Disable::Autologin { user, vt }) => autologin::disable(user.as_deref(), vt).await,
+            Command::Disable(Disable::Autologin { user, vt, dry_run }) => {
+                autologin::disable(user.as_deref(), vt, dry_run).await
+            }
             Command::Multiplexer(step) => multiplexer::step(step).await,
             Command::Enable(Enable::Multiplexer { kind, name, dry_run }) => {
                 multiplexer::enable(kind, name.as_deref(), dry_run).await
             }
-            Command::Disable(Disable::Multiplexer { kind, name }) => multiplexer::disable(kind, name.as_deref()).await,
+            Command::Disable(Disable::Multiplexer { kind, name, dry_run }) => {
+                multiplexer::disable(kind, name.as_deref(), dry_run).await
+            }
             Command::Enable(Enable::Wm { name, dry_run }) => window_manager::enable(name.as_deref(), dry_run).await,
             Command::Disable(Disable::Wm { dry_run }) => window_manager::disable(dry_run).await,
             Command::Serve { display } => serve::run(&display).await,

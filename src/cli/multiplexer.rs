@@ -34,9 +34,13 @@ pub async fn enable(kind: Kind, name: Option<&str>, dry_run: bool) -> Exit {
     }
 }
 
-/// Takes it back.
-pub async fn disable(kind: Option<Kind>, name: Option<&str>) -> Exit {
-    match enabling::disable(kind, name, &super::configuration().deadlines).await {
+/// Undoes it.
+pub async fn disable(kind: Option<Kind>, name: Option<&str>, dry_run: bool) -> Exit {
+    match enabling::disable(kind, name, dry_run, &super::configuration().deadlines).await {
+        Ok(taken) if dry_run => {
+            say(&would_undo(&taken));
+            Exit::Success
+        }
         Ok(taken) => {
             say(&taken_back(&taken));
             match taken.linger {
@@ -64,7 +68,7 @@ pub async fn attach(kind: Kind, words: &[String], deadlines: &Deadlines) -> Exit
         [] => None,
         [name] => Some(name.as_str()),
         _ => {
-            tracing::error!("{} words are no name of a {kind} session; write it as one, in quotes", words.len());
+            tracing::error!("a {kind} session name is one word; quote it if it contains spaces");
             return Exit::Usage;
         }
     };
@@ -98,7 +102,19 @@ fn done(plan: &EnablePlan) -> String {
     )
 }
 
-/// What is said when it is taken back.
+/// What `--dry-run` shows of what would be undone.
+fn would_undo(taken: &TakenBack) -> String {
+    let mut text: String = taken.units.iter().map(|unit| format!("would disable {unit}\n")).collect();
+    if taken.target {
+        text += &format!("would disable {TARGET}\n");
+    }
+    if taken.linger.is_some() {
+        text += &format!("would turn off lingering for {}\n", taken.user);
+    }
+    text
+}
+
+/// What is said when it is undone.
 fn taken_back(taken: &TakenBack) -> String {
     let mut text: String = taken.units.iter().map(|unit| format!("{unit} is no longer started at boot\n")).collect();
     for unit in &taken.running {

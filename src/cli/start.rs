@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::args::Start;
 use super::exit::Exit;
-use crate::config::Config;
+use crate::config::{Config, Loaded, Origin};
 use crate::deadline::EARLY;
 use crate::host::backoff::Backoff;
 use crate::host::checks::{self, Background};
@@ -13,11 +13,12 @@ use crate::os;
 use crate::records::last::LastSession;
 use crate::session::{SessionRequest, Surroundings, xserverrc};
 use crate::text;
+use crate::x11::server;
 
 /// Runs a session and returns how it ended.
 pub async fn run(start: Start) -> Exit {
     let config = match start.settings.configuration() {
-        Ok(loaded) => with_xserverrc(loaded.config),
+        Ok(loaded) => with_xserverrc(with_server_that_runs(loaded)),
         Err(why) => {
             tracing::error!("{why}");
             return Exit::Usage;
@@ -75,6 +76,21 @@ pub async fn run(start: Start) -> Exit {
         Err(failure) => (failure.to_string(), Exit::from(&failure)),
     };
     if backoff.failed(&why) { Exit::GivenUp } else { exit }
+}
+
+/// Without a `server.binary` of a file that cannot be run, so that a wrong line locks nobody out. What was given on the
+/// command line was meant for this start.
+fn with_server_that_runs(loaded: Loaded) -> Config {
+    let mut config = loaded.config;
+    let Some(path) = &config.server.binary else { return config };
+    if let (Err(wrong), Some(Origin::File(file))) = (server::find(Some(path)), loaded.origins.get("server.binary")) {
+        tracing::warn!(
+            "{}: server.binary: {wrong}; until then the server of the distribution is used",
+            text::path(file)
+        );
+        config.server.binary = None;
+    }
+    config
 }
 
 /// With the server's arguments that `~/.xserverrc` has, if they are for it.
@@ -145,8 +161,21 @@ mod tests {
 
     use clap::Parser;
 
-    use super::is_after_dashes;
+    use super::{is_after_dashes, with_server_that_runs};
     use crate::cli::args::{Args, Command};
+    use crate::config::{Override, Places, load};
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn a_wrong_server_of_a_file_locks_nobody_out() {
+        let directory = TestDir::new();
+        std::fs::write(directory.path("startxd.toml"), "server.binary = \"/etc/passwd\"\n").unwrap();
+        let places = Places { directories: vec![directory.path("")] };
+        assert_eq!(with_server_that_runs(load(&places)).server.binary, None);
+        let given = Override { option: "--server", key: "server.binary".into(), value: "/etc/passwd".into() };
+        let loaded = load(&places).over(&[given]).unwrap();
+        assert_eq!(with_server_that_runs(loaded).server.binary, Some("/etc/passwd".into()));
+    }
 
     #[test]
     fn what_stands_before_the_session() {

@@ -24,7 +24,7 @@ const PROGRAMS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotEnabled {
-    #[error("multiplexers are set up by the user whose they are: run this as that user")]
+    #[error("a multiplexer is set up by the user who will own it: run this as that user, not as root")]
     Root,
     #[error("{0}")]
     Name(#[from] BadName),
@@ -53,8 +53,10 @@ pub enum NotEnabled {
     State { path: PathBuf, error: io::Error },
     #[error("HOME is not set, so there is no place to remember what is set up; log in again")]
     NoHome,
-    #[error("startxd has enabled no such multiplexer; it has enabled: {0}")]
+    #[error("startxd has not enabled that multiplexer; it has enabled: {0}")]
     Nothing(String),
+    #[error("startxd has not enabled a multiplexer")]
+    NothingAtAll,
 }
 
 /// What is to be set up.
@@ -186,11 +188,16 @@ pub struct TakenBack {
     pub user: String,
 }
 
-/// Takes back what was set up for a multiplexer, or for one session of it, or all.
+/// Undoes what was set up for a multiplexer, or for one session of it, or all; says only what that is if `dry_run`.
 ///
 /// # Errors
 /// [`NotEnabled`].
-pub async fn disable(kind: Option<Kind>, name: Option<&str>, deadlines: &Deadlines) -> Result<TakenBack, NotEnabled> {
+pub async fn disable(
+    kind: Option<Kind>,
+    name: Option<&str>,
+    dry_run: bool,
+    deadlines: &Deadlines,
+) -> Result<TakenBack, NotEnabled> {
     let user = user()?;
     let only = match (kind, name) {
         (Some(kind), Some(name)) => Some(kind.unit(&Name::parse(kind, name)?)),
@@ -204,14 +211,15 @@ pub async fn disable(kind: Option<Kind>, name: Option<&str>, deadlines: &Deadlin
     let (units, rest): (Vec<String>, Vec<String>) = set.units.clone().into_iter().partition(asked);
     // What is left if a disable was cut off has no unit any more.
     if units.is_empty() && (kind.is_some() || (!set.target && !set.linger)) {
-        let there = if rest.is_empty() { "none".to_owned() } else { rest.join(", ") };
-        return Err(NotEnabled::Nothing(there));
+        return Err(if rest.is_empty() { NotEnabled::NothingAtAll } else { NotEnabled::Nothing(rest.join(", ")) });
     }
     let manager = manager(deadlines).await?;
     let refused = |error: crate::dbus::CallError| NotEnabled::Refused(error.to_string());
     let mut taken = TakenBack { user, ..TakenBack::default() };
     for unit in &units {
-        manager.disable(&[unit]).await.map_err(refused)?;
+        if !dry_run {
+            manager.disable(&[unit]).await.map_err(refused)?;
+        }
         if manager.state(unit).await.is_ok_and(|state| !state.is_down()) {
             taken.running.push(unit.clone());
         }
@@ -222,17 +230,21 @@ pub async fn disable(kind: Option<Kind>, name: Option<&str>, deadlines: &Deadlin
         let wanted = manager.wanted_by(TARGET).await.map_err(refused)?;
         let others = wanted.iter().any(|unit| unit.ends_with(".service") && !taken.units.contains(unit));
         if !others {
-            manager.disable(&[TARGET]).await.map_err(refused)?;
+            if !dry_run {
+                manager.disable(&[TARGET]).await.map_err(refused)?;
+            }
             taken.target = true;
         }
         set.target = false;
     }
     if set.units.is_empty() && set.linger {
-        let off = set_linger(false).await;
+        let off = if dry_run { Ok(()) } else { set_linger(false).await };
         set.linger = off.is_err();
         taken.linger = Some(off);
     }
-    set.write(&path).map_err(|error| NotEnabled::State { path, error })?;
+    if !dry_run {
+        set.write(&path).map_err(|error| NotEnabled::State { path, error })?;
+    }
     Ok(taken)
 }
 

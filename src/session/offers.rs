@@ -45,6 +45,8 @@ pub enum OfferKind {
     Entry,
     /// `session.default`, where it is none of the others.
     Default,
+    /// What the distribution starts where nothing is set up.
+    Xsession,
 }
 
 impl Offer {
@@ -55,7 +57,9 @@ impl Offer {
         match self.kind {
             OfferKind::Entry => vec![format!("{}.desktop", self.session)],
             OfferKind::Default => self.session.split_ascii_whitespace().map(str::to_owned).collect(),
-            OfferKind::Enabled | OfferKind::Unit | OfferKind::Xinitrc => vec![self.session.clone()],
+            OfferKind::Enabled | OfferKind::Unit | OfferKind::Xinitrc | OfferKind::Xsession => {
+                vec![self.session.clone()]
+            }
         }
     }
 }
@@ -70,6 +74,7 @@ impl OfferKind {
             Self::Xinitrc => "xinitrc",
             Self::Entry => "entry",
             Self::Default => "default",
+            Self::Xsession => "xsession",
         }
     }
 }
@@ -129,6 +134,26 @@ pub fn offers(
     offers.extend(entries::scan(&around.xsessions).iter().map(|file| of_entry(file, around, up)));
     mark_default(&mut offers, default, around);
     offers
+}
+
+/// What the distribution starts, if nothing else is the default: `startxd start` starts it then.
+#[must_use]
+pub fn of_distribution(offers: &[Offer], around: &Surroundings) -> Option<Offer> {
+    if offers.iter().any(|offer| offer.default) {
+        return None;
+    }
+    let what = super::services::xsession(around)?.describe();
+    Some(Offer {
+        kind: OfferKind::Xsession,
+        session: what.clone(),
+        name: "Xsession".to_owned(),
+        comment: Some("what this system starts by default".to_owned()),
+        path: Some(what.into()),
+        state: OfferState::Ready,
+        running: false,
+        default: true,
+        actions: Vec::new(),
+    })
 }
 
 /// The units that are enabled for `wm.target`, and their states.
@@ -285,6 +310,18 @@ mod tests {
     fn summary(offers: &[Offer]) -> Vec<String> {
         let mark = |offer: &Offer| if offer.default { "*" } else { "" };
         offers.iter().map(|offer| format!("{} {}{}", offer.session, offer.state.as_str(), mark(offer))).collect()
+    }
+
+    #[test]
+    fn the_distribution_is_the_default_where_nothing_else_is() {
+        let dir = TestDir::new();
+        let around = surroundings(dir.path("").into(), &dir);
+        let expected = super::super::services::xsession(&around).map(|choice| choice.describe());
+        let offer = of_distribution(&[], &around);
+        assert_eq!(offer.as_ref().map(|offer| offer.session.clone()), expected);
+        assert!(offer.is_none_or(|offer| offer.default && offer.kind.as_str() == "xsession"));
+        let set = offers(&[unit("wm.service", "loaded")], None, &around, None);
+        assert_eq!(of_distribution(&set, &around), None);
     }
 
     #[test]

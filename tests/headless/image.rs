@@ -47,5 +47,5 @@ fn autologin_is_set_up_and_taken_back_in_an_image() {
         in_image(&case, "startxd disable autologin").says(0, &["ada is no longer logged in on tty3 at boot"]);
         assert_eq!(case.root(PICTURE).stdout, before, "{shell}: as it was before");
     }
-    in_image(&case, "startxd disable autologin").says(31, &["there is: none at all"]);
+    in_image(&case, "startxd disable autologin").says(31, &["startxd has not set up an autologin"]);
 }

@@ -184,7 +184,7 @@ fn what_cannot_be_set_up_is_refused_and_nothing_is_touched() {
         ("startxd enable autologin ada --vt 0", 2, "0 is not in 1..=63"),
         ("startxd enable autologin ada --vt x", 2, "invalid digit"),
         ("startxd enable autologin", 2, "<USER>"),
-        ("startxd disable autologin", 31, "there is no such autologin of startxd; there is: none"),
+        ("startxd disable autologin", 31, "startxd has not set up an autologin"),
         ("setpriv --reuid 1000 --clear-groups startxd enable autologin ada --vt 2", 30, "needs root: sudo"),
         ("setpriv --reuid 1000 --clear-groups startxd disable autologin", 30, "needs root: sudo"),
     ];
@@ -219,7 +219,7 @@ fn the_home_is_changed_with_its_owners_rights() {
     case.user("ada", "test -L .bash_profile && grep -q may-start dotfiles").ok();
     run(&case, "startxd enable autologin eve --vt 2").says(0, &["eve takes the place of ada on tty2"]);
     assert_eq!(case.read("/home/ada/dotfiles"), "umask 022\n");
-    run(&case, "startxd disable autologin ada").says(31, &["there is: eve on tty2"]);
+    run(&case, "startxd disable autologin ada").says(31, &["it has set up: eve on tty2"]);
     run(&case, "startxd disable autologin eve").says(0, &[]);
     case.root("ls -d /etc/systemd/system/getty@tty2.service.d /etc/systemd/system/getty.target.wants").fails();
     assert_eq!(case.root("sha256sum /etc/shadow").stdout, before);

@@ -69,11 +69,18 @@ impl AttachedSnapshot {
                 format!("see: systemctl --user status {unit}, and let go of it: startxd detach"),
             );
         }
-        findings.display(self.display, &self.state);
+        findings.display(self.display, &self.state, "start one on it");
         let at = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
         findings.graphical_session(&self.state, at.and_then(|at| self.targets.get(at)));
         findings.environment(self.display, &self.authority, &self.environment);
         findings.into_list()
+    }
+
+    /// The state in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let name = render::manager_name(&self.state, "a display");
+        format!("{name} on {}, attached: something else has started the display", self.display)
     }
 
     /// The rows of `startxd status`.

@@ -1,6 +1,7 @@
 //! What is: asked of logind, the user manager, the display and the kernel.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
@@ -104,13 +105,31 @@ pub struct Snapshot {
     pub environment: Block,
     /// How the session before this one ended.
     pub last: Option<LastSession>,
+    /// Whether it was started so short a time ago that its window manager may still be on its way.
+    pub is_young: bool,
+}
+
+impl Snapshot {
+    /// Whether the session is being started, or its server again: what is not there yet is nothing wrong.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        let is_managed = matches!(self.display, DisplayState::Up(Some(_)));
+        let server_comes = self.server_unit.1.active == "activating";
+        self.host.is_some() && (server_comes || (self.is_young && !is_managed && self.server_unit.1.active != "failed"))
+    }
 }
 
 /// Gathers everything; `None` if there is no session.
 ///
 /// # Errors
 /// [`NotGathered`].
-pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<Option<Snapshot>, NotGathered> {
+///
+/// A session is young for as long as `patience`, which a window manager has to manage its display.
+pub(super) async fn gather(
+    runtime: &RuntimeDir,
+    manager: &Connected,
+    patience: Duration,
+) -> Result<Option<Snapshot>, NotGathered> {
     let unreadable = |error| NotGathered::Record { path: runtime.record(), error };
     let Some(record) = SessionRecord::of(runtime).map_err(unreadable)? else { return Ok(None) };
     let manager = manager.as_ref().map_err(Clone::clone)?;
@@ -154,6 +173,7 @@ pub(super) async fn gather(runtime: &RuntimeDir, manager: &Connected) -> Result<
         authority: runtime.authority(record.display).display().to_string(),
         environment,
         last: LastSession::recall(),
+        is_young: SystemTime::now() < SystemTime::UNIX_EPOCH + Duration::from_secs(record.started) + patience,
         record,
     }))
 }

@@ -55,6 +55,7 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("host", number(snapshot.host.map(nix::unistd::Pid::as_raw))),
         ("what", Json::text(&record.what)),
         ("started", Json::Number(whole(record.started))),
+        ("starting", Json::Bool(snapshot.is_starting())),
         ("server", server),
         ("display", display(record.display, &snapshot.display)),
         ("window_manager", window_manager(&snapshot.display)),

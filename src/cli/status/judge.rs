@@ -59,7 +59,7 @@ impl Findings {
 
     fn server(&mut self, snapshot: &Snapshot) {
         let (unit, state) = &snapshot.server_unit;
-        if state.active != "active" {
+        if state.active != "active" && !snapshot.is_starting() {
             self.problem(format!("{unit} is {}", state.active), format!("see: systemctl --user status {unit}"));
         }
         if let Some(server) = snapshot.server.as_ref().filter(|server| server.uid == 0) {
@@ -82,18 +82,25 @@ impl Findings {
             };
             self.0.push(SESSION_SERVICE.found(what, format!("see: systemctl --user status {unit}")));
         }
-        self.display(snapshot.record.display, &snapshot.display);
+        if snapshot.is_starting() {
+            return;
+        }
+        let again = "to start it again: startxd restart wm; for one that leaves no sign on the display: session.ready = \
+                     \"started\" in startxd.toml";
+        self.display(snapshot.record.display, &snapshot.display, again);
         let at = super::gather::TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
         self.graphical_session(&snapshot.display, at.and_then(|at| snapshot.targets.get(at)));
     }
 
-    pub(super) fn display(&mut self, display: Display, state: &DisplayState) {
-        let what = match state {
-            DisplayState::Unwell(why) => format!("display {display} is not well: {why}"),
-            DisplayState::Up(None) => format!("no window manager manages display {display}"),
-            DisplayState::Down | DisplayState::Up(Some(_)) => return,
-        };
-        self.problem(what, String::new());
+    /// That the display answers and is managed; `unmanaged` says what to do if it is not managed.
+    pub(super) fn display(&mut self, display: Display, state: &DisplayState, unmanaged: &str) {
+        match state {
+            DisplayState::Unwell(why) => self.problem(format!("display {display} is not well: {why}"), String::new()),
+            DisplayState::Up(None) => {
+                self.problem(format!("no window manager manages display {display}"), unmanaged.to_owned());
+            }
+            DisplayState::Down | DisplayState::Up(Some(_)) => {}
+        }
     }
 
     /// That `graphical-session.target`, whose state this is, has come with the window manager.
@@ -149,6 +156,26 @@ mod tests {
         {
             assert!(sentences.iter().any(|sentence| sentence.contains(words)), "{words}: {sentences:?}");
         }
+    }
+
+    #[test]
+    fn a_session_that_is_starting_has_nothing_wrong() {
+        let mut snapshot = healthy();
+        snapshot.is_young = true;
+        snapshot.server_unit.1.active = "activating".into();
+        snapshot.display = DisplayState::Down;
+        snapshot.targets[3].active = "inactive".into();
+        assert_eq!(judge(&snapshot), []);
+        snapshot.server_unit.1.active = "active".into();
+        snapshot.display = DisplayState::Up(None);
+        assert_eq!(judge(&snapshot), []);
+        // Nobody starts it, or it has taken too long.
+        snapshot.host = None;
+        assert_eq!(judge(&snapshot).len(), 2);
+        let mut snapshot = healthy();
+        snapshot.display = DisplayState::Up(None);
+        let [finding] = &judge(&snapshot)[..] else { panic!() };
+        assert!(finding.sentence().contains("to start it again: startxd restart wm"), "{}", finding.sentence());
     }
 
     #[test]

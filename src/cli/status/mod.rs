@@ -14,6 +14,7 @@ use std::time::Duration;
 use gather::NotGathered;
 
 use super::exit::Exit;
+use crate::deadline::Deadlines;
 use crate::displays::list;
 use crate::doctor::Finding;
 use crate::json::Json;
@@ -27,8 +28,10 @@ pub(super) use gather::cookie;
 pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
     let deadlines = super::configuration().deadlines;
     let manager = Manager::connect(runtime, deadlines.user_manager).await;
-    let (found, multiplexers) =
-        tokio::join!(find(runtime, &manager), survey::look(manager.as_ref().ok(), deadlines.multiplexers));
+    let (found, multiplexers) = tokio::join!(
+        find(runtime, &manager, deadlines.window_manager),
+        survey::look(manager.as_ref().ok(), deadlines.multiplexers)
+    );
     let found = match found {
         Ok(found) => found,
         Err(error) => {
@@ -78,8 +81,8 @@ enum StatusOf {
     Nothing(Option<LastSession>),
 }
 
-async fn find(runtime: &RuntimeDir, manager: &Connected) -> Result<StatusOf, NotGathered> {
-    Ok(match gather::gather(runtime, manager).await? {
+async fn find(runtime: &RuntimeDir, manager: &Connected, patience: Duration) -> Result<StatusOf, NotGathered> {
+    Ok(match gather::gather(runtime, manager, patience).await? {
         Some(snapshot) => StatusOf::Session(Box::new(snapshot)),
         None => attached::gather(runtime, manager).await?.map_or_else(
             || StatusOf::Nothing(LastSession::recall()),
@@ -99,8 +102,8 @@ impl StatusOf {
 
     fn text(&self, findings: &[Finding]) -> String {
         match self {
-            Self::Session(snapshot) => render::render(render::rows(snapshot), findings),
-            Self::Attached(snapshot) => render::render(snapshot.rows(), findings),
+            Self::Session(snapshot) => render::render(&render::headline(snapshot), render::rows(snapshot), findings),
+            Self::Attached(snapshot) => render::render(&snapshot.headline(), snapshot.rows(), findings),
             Self::Nothing(last) => {
                 let none = "no session of startxd is up; start one on a virtual terminal: startxd start\n".to_owned();
                 none + &last.as_ref().map(render::last_session).unwrap_or_default()
@@ -123,7 +126,7 @@ impl StatusOf {
 pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
     let runtime = RuntimeDir::find().ok()?;
     let manager = Manager::connect(&runtime, deadline).await;
-    let found = find(&runtime, &manager).await.ok()?;
+    let found = find(&runtime, &manager, Deadlines::default().window_manager).await.ok()?;
     if matches!(found, StatusOf::Nothing(_)) {
         return None;
     }
@@ -132,6 +135,8 @@ pub async fn problems(deadline: Duration) -> Option<Vec<Finding>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Exit, find};
     use crate::manager::NoManager;
     use crate::runtime_dir::RuntimeDir;
@@ -144,7 +149,7 @@ mod tests {
         runtime.create().unwrap();
         for text in ["", "version = 2", "\0"] {
             std::fs::write(runtime.record(), text).unwrap();
-            let error = find(&runtime, &Err(NoManager::lost())).await.err().expect("an error");
+            let error = find(&runtime, &Err(NoManager::lost()), Duration::ZERO).await.err().expect("an error");
             assert_eq!(Exit::from(&error), Exit::System, "{text:?}");
             let said = error.to_string();
             let path = runtime.record().display().to_string();

@@ -46,10 +46,47 @@ fn before(last: &LastSession) -> String {
     format!("session ended {ago} ago: {}", last.why.lines().next().unwrap_or_default())
 }
 
-/// The text of `startxd status`, with a line end behind every line.
+/// The state of a session in one line.
 #[must_use]
-pub fn render(rows: Rows, findings: &[Finding]) -> String {
-    let mut text = String::new();
+pub fn headline(snapshot: &Snapshot) -> String {
+    let record = &snapshot.record;
+    let place = record.seat.vt.map_or_else(|| record.seat.id.clone(), |vt| format!("tty{vt}"));
+    let age = since(SystemTime::UNIX_EPOCH + Duration::from_secs(record.started));
+    if snapshot.server_unit.1.active == "activating" && !snapshot.is_young {
+        return format!("the X server of {} on {place} is being restarted", record.display);
+    }
+    if snapshot.is_starting() {
+        return format!("{} is starting on {}, {place}, for {age}", record.what, record.display);
+    }
+    format!("{} on {}, {place}, up {age}", manager_name(&snapshot.display, &record.what), record.display)
+}
+
+/// What people call what runs: the window manager's name, or what was started.
+pub(super) fn manager_name(display: &DisplayState, what: &str) -> String {
+    match display {
+        DisplayState::Up(Some((manager, _))) => manager.name.clone().unwrap_or_else(|| what.to_owned()),
+        DisplayState::Up(None) => "no window manager".to_owned(),
+        DisplayState::Down | DisplayState::Unwell(_) => what.to_owned(),
+    }
+}
+
+/// How many problems and notes there are.
+fn count(findings: &[Finding]) -> String {
+    let problems = findings.iter().filter(|finding| finding.is_problem()).count();
+    let number = |count: usize, word: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        count => Some(format!("{count} {word}s")),
+    };
+    let parts: Vec<String> =
+        [number(problems, "problem"), number(findings.len() - problems, "note")].into_iter().flatten().collect();
+    if parts.is_empty() { "nothing is wrong".to_owned() } else { parts.join(", ") }
+}
+
+/// The text of `startxd status`, with a line end behind every line: the state in one line, details, what is wrong.
+#[must_use]
+pub fn render(headline: &str, rows: Rows, findings: &[Finding]) -> String {
+    let mut text = format!("{}; {}\n", harmless(headline), count(findings));
     for (label, content) in rows {
         for (index, line) in content.lines().enumerate() {
             let label = if index == 0 { label } else { "" };
@@ -58,9 +95,6 @@ pub fn render(rows: Rows, findings: &[Finding]) -> String {
     }
     for finding in findings {
         let _ = writeln!(text, "{:>9}  {}", finding.status_word(), harmless(&finding.sentence()));
-    }
-    if findings.is_empty() {
-        let _ = writeln!(text, "{:>9}  nothing is wrong", "");
     }
     text
 }
@@ -189,7 +223,8 @@ fn since(then: SystemTime) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::super::gather::{DisplayState, ServerProcess, Snapshot};
-    use super::{last_session, render, rows};
+    use super::{headline, last_session, render, rows};
+    use crate::doctor::catalogue::{LOGIN_TYPE, SESSION_UNWELL};
     use crate::environment::block::Block;
     use crate::logind::LoginSession;
     use crate::manager::UnitState;
@@ -241,6 +276,7 @@ pub mod tests {
                 ("DISPLAY".into(), ":0".into()),
                 ("XAUTHORITY".into(), "/run/user/1000/xauth_startxd_0".into()),
             ]),
+            is_young: false,
             last: Some(LastSession {
                 ended: record.started,
                 clean: true,
@@ -254,23 +290,45 @@ pub mod tests {
 
     #[test]
     fn a_healthy_session_reads_like_this() {
-        let text = render(rows(&healthy()), &[]);
+        let text = render(&headline(&healthy()), rows(&healthy()), &[]);
+        assert!(text.starts_with("Openbox on :0, tty1, up ") && text.contains(" s; nothing is wrong\n"), "{text}");
         for line in [
             "  session  c1 on seat0, tty1, in the foreground, host pid 10\n",
             "   server  Xorg pid 20, rootless (uid 1000), xorg@0.service active for ",
             "  manager  Openbox pid 30, startxd-wm@openbox.service\n",
             "  targets  xorg, graphical-session-pre, wm, graphical-session, wm-ready\n",
             " exported  DISPLAY=:0 XAUTHORITY=/run/user/1000/xauth_startxd_0\n           from the login: PATH\n",
-            "           nothing is wrong\n",
         ] {
             assert!(text.contains(line), "{line:?} is not in\n{text}");
         }
     }
 
     #[test]
+    fn the_first_line_says_how_it_is() {
+        let first = |snapshot: &Snapshot| {
+            let text = render(&headline(snapshot), rows(snapshot), &super::super::judge::judge(snapshot));
+            text.lines().next().unwrap().to_owned()
+        };
+        let mut snapshot = healthy();
+        snapshot.display = DisplayState::Up(None);
+        assert!(first(&snapshot).starts_with("no window manager on :0, tty1, up "), "{}", first(&snapshot));
+        assert!(first(&snapshot).ends_with("; 1 problem"), "{}", first(&snapshot));
+        snapshot.is_young = true;
+        snapshot.targets[3].active = "inactive".into();
+        assert_eq!(first(&snapshot), "openbox is starting on :0, tty1, for 0 s; nothing is wrong");
+        snapshot.display = DisplayState::Down;
+        snapshot.server_unit.1.active = "activating".into();
+        assert_eq!(first(&snapshot), "openbox is starting on :0, tty1, for 0 s; nothing is wrong");
+        snapshot.is_young = false;
+        assert_eq!(first(&snapshot), "the X server of :0 on tty1 is being restarted; nothing is wrong");
+        let findings = [SESSION_UNWELL.found("a", ""), SESSION_UNWELL.found("b", ""), LOGIN_TYPE.found("c", "")];
+        assert_eq!(render("x", Vec::new(), &findings).lines().next(), Some("x; 2 problems, 1 note"));
+    }
+
+    #[test]
     fn a_session_that_ended_badly_is_told_by_the_next_one_and_by_none() {
         let mut snapshot = healthy();
-        assert!(!render(rows(&snapshot), &[]).contains("     last  "), "it was a logout");
+        assert!(!render("", rows(&snapshot), &[]).contains("     last  "), "it was a logout");
         let last =
             LastSession { clean: false, why: "it \u{1b}[2Jended\nits last lines".into(), ..snapshot.last.unwrap() };
         let text = last_session(&last);
@@ -279,7 +337,7 @@ pub mod tests {
             "{text}"
         );
         snapshot.last = Some(last);
-        let text = render(rows(&snapshot), &[]);
+        let text = render("", rows(&snapshot), &[]);
         assert!(text.contains("     last  session ended ") && text.contains(" ago: it ?[2Jended\n"), "{text}");
     }
 
@@ -294,9 +352,9 @@ pub mod tests {
     #[test]
     fn what_the_kernel_has_killed_is_told() {
         let mut snapshot = healthy();
-        assert!(!render(rows(&snapshot), &[]).contains("killed"));
+        assert!(!render("", rows(&snapshot), &[]).contains("killed"));
         snapshot.killed = vec![("a.service".into(), 2)];
-        let text = render(rows(&snapshot), &[]);
+        let text = render("", rows(&snapshot), &[]);
         assert!(text.contains("   killed  2 in a.service by the kernel, for want of memory: journalctl"), "{text}");
     }
 
@@ -306,7 +364,7 @@ pub mod tests {
         snapshot.record.what = "wm\u{1b}[2J".into();
         snapshot.environment.insert("DISPLAY".into(), ":0\r\u{9b}1A".into());
         snapshot.display = DisplayState::Unwell("\u{7}".into());
-        let text = render(rows(&snapshot), &[]);
+        let text = render(&headline(&snapshot), rows(&snapshot), &[]);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(text.contains("wm?[2J") && text.contains("DISPLAY=:0??1A"), "{text}");
     }
