@@ -161,11 +161,15 @@ fn a_server_that_cannot_be_run_is_named_with_its_remedy() {
         ("/usr/lib/xorg/Xorg.wrap", "is setuid"),
         ("/usr/bin/su", "is setuid"),
     ] {
-        configure(&guest, &format!("server.binary = {binary:?}\n"));
         let words = ["the configured X server", binary, problem, "correct server.binary in startxd.toml"];
-        at(&login, START).says(22, &words).in_journal(&guest);
+        at(&login, &format!("startxd start --server {binary} -- true")).says(22, &words).in_journal(&guest);
         guest.assert_clean();
     }
+    // In a file it locks nobody out: the server of the distribution comes, and the file is named.
+    configure(&guest, "server.binary = \"/etc/passwd\"\n");
+    let words = ["/home/ada/.config/startxd/startxd.toml: server.binary: ", "/etc/passwd is not a program"];
+    at(&login, "startxd start -- true").says(0, &words).in_journal(&guest);
+    guest.assert_clean();
     guest.user("ada", "printf '\\177ELF of another machine' > elf; chmod 755 elf").ok();
     configure(&guest, "server.binary = \"/home/ada/elf\"\n");
     at(&login, START).says(3, &["/home/ada/elf cannot be executed", "Exec format error"]).in_journal(&guest);
