@@ -131,7 +131,7 @@ clean: ## remove what was built; the guests' trees stay, see tests/README.md
 fmt: ## format the sources
 	$(CARGO) fmt
 
-lint: ## formatting, clippy, dependencies, scripts, manual pages: the part of check that takes seconds
+lint: ## formatting, clippy, dependencies, scripts, manual pages, spelling: the part of check that takes seconds
 	@scripts/check lint
 
 $(BINARY):

@@ -70,7 +70,7 @@ fn write_beside(path: &Path, content: &[u8], mode: u32, settle: fn(&File) -> io:
     };
     let written = write(&mut file);
     if written.is_err() {
-        // Half a file is none; the error says more than this could.
+        // Half a file is useless; the error says more than this could.
         let _ = fs::remove_file(&new);
     }
     written

@@ -32,7 +32,7 @@ pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if_there(read(path))
 }
 
-/// As [`read_if_there`], of a file that we have written ourselves, where a link is none of ours and is not followed. It
+/// As [`read_if_there`], of a file that we have written ourselves, where a link is not ours and is not followed. It
 /// may have 4 MiB, for it may hold a whole environment.
 ///
 /// # Errors

@@ -31,8 +31,8 @@ pub struct Assignment {
     pub value: String,
 }
 
-/// Takes the text of a unit file and returns its assignments, in their order. What systemd does not understand is passed
-/// over, as systemd does (conf-parser.c, `config_parse`).
+/// Takes the text of a unit file and returns its assignments, in their order. What systemd does not understand is
+/// ignored, as systemd does (conf-parser.c, `config_parse`).
 #[must_use]
 pub fn assignments(text: &str) -> Vec<Assignment> {
     let (mut found, mut section) = (Vec::new(), String::new());

@@ -375,3 +375,65 @@ fn the_core_of_a_session_knows_no_connection_file_process_or_clock() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Idioms of other languages, and words that a reader in a hurry reads twice, with what to write.
+const IDIOMS: [(&str, &str); 18] = [
+    ("leave away", "omit"),
+    ("leaves away", "omits"),
+    ("left away", "omitted"),
+    ("whose it is", "the owner"),
+    ("whose they are", "the owner"),
+    ("counts over", "overrides"),
+    ("count over", "override"),
+    ("complained of", "reported"),
+    ("is passed over", "is ignored"),
+    ("are passed over", "are ignored"),
+    ("keeps nobody out", "locks nobody out"),
+    ("keep nobody out", "lock nobody out"),
+    ("back exactly", "undo"),
+    ("of startxd's", "of startxd"),
+    ("is none of", "is not one of"),
+    ("which is none", "which does not exist"),
+    ("there is: none", "nothing was found"),
+    ("begun, too", "begun as well"),
+];
+
+/// The texts of the tree: sources, manual pages, documents, units.
+fn texts(directory: &Path) -> Vec<PathBuf> {
+    let kinds = ["rs", "md", "1", "5", "7", "in", "service", "target", "socket", "toml", "conf"];
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let is_text = |path: &PathBuf| {
+        let kind = path.extension().unwrap_or_default();
+        kinds.iter().any(|one| kind == *one) && !path.ends_with(file!())
+    };
+    paths.flat_map(|path| if path.is_dir() { texts(&path) } else { vec![path] }).filter(is_text).collect()
+}
+
+#[test]
+fn text_is_plain_english() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<PathBuf> = ["src", "tests", "man", "docs", "units", "packaging", "fuzz/src"]
+        .iter()
+        .flat_map(|name| texts(&root.join(name)))
+        .collect();
+    paths.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root.join(name)));
+    assert!(paths.len() > 300, "what is looked for is not found where it is: {}", paths.len());
+    let mut wrong = Vec::new();
+    for path in paths {
+        // A fixture may hold any bytes.
+        let text = String::from_utf8_lossy(&fs::read(&path).expect("a text")).into_owned();
+        // A phrase goes on in the next line, behind the sign of a comment.
+        let lines = text
+            .lines()
+            .map(|line| line.trim_start().trim_start_matches(['/', '!', '#']).trim().trim_end_matches('\\'));
+        let text = lines.map(str::trim).collect::<Vec<_>>().join(" ").to_lowercase();
+        for (idiom, better) in IDIOMS {
+            for (at, _) in text.match_indices(idiom).filter(|(at, _)| !text[..*at].ends_with("there ")) {
+                let begin = text[..at].char_indices().rev().nth(40).map_or(0, |(index, _)| index);
+                wrong.push(format!("{}: \"{}{idiom}\": write \"{better}\"", path.display(), &text[begin..at]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

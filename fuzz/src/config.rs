@@ -6,7 +6,7 @@ use std::path::Path;
 use startxd::for_tests::config::{Config, Loaded, Origin, keys, server_args};
 use startxd::for_tests::x11::display::Display;
 
-/// It is read to the end, what is complained of is one line each and not many, and what counts can be written down and
+/// It is read to the end, what is reported is one line each and not many, and what counts can be written down and
 /// read again. A file is cut in two at a NUL, as the files of two layers.
 pub fn holds(input: &[u8]) {
     let mut loaded = Loaded::default();

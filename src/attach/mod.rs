@@ -197,7 +197,7 @@ async fn put_back(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAtta
     if let Some(attached) = AttachedRecord::of(runtime) {
         restore::restore(manager, &attached.before, &attached.exported).await?;
     }
-    // A record that cannot be read is none.
+    // A record that cannot be read does not count.
     let _ = std::fs::remove_file(runtime.attached());
     // Only if it is empty.
     let _ = std::fs::remove_dir(runtime.path());

@@ -1,6 +1,6 @@
 //! Our drop-in: its text, and what it remembers.
 //!
-//! What was made for it is written into it as comments, so that `disable` takes back exactly that and nothing has to be
+//! What was made for it is written into it as comments, so that `disable` undoes only that and nothing has to be
 //! kept elsewhere.
 
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ impl DropIn {
         text
     }
 
-    /// Reads what [`DropIn::text`] wrote; `None` if it is none of ours.
+    /// Reads what [`DropIn::text`] wrote; `None` if startxd did not write it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         // What is no line for systemd was not written by us.

@@ -27,7 +27,7 @@ impl Person {
     /// Finds a user who can be logged in.
     ///
     /// # Errors
-    /// [`Refused`]: there is none of that name, or it is none who can have a session.
+    /// [`Refused`]: there is no user of that name, or the user cannot have a session.
     pub fn find(name: &str) -> Result<Self, Refused> {
         let user = match User::from_name(name) {
             Ok(Some(user)) => user,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const BEGIN: &str = "# Added by startxd enable autologin; to take it out: startxd disable autologin";
 const END: &str = "# End of what startxd added";
 /// Added to [`BEGIN`] where the file did not end with a line break, so that even this can be taken back.
-const UNENDED: &str = " (this line was begun, too)";
+const UNENDED: &str = " (the newline before this line was added as well)";
 
 /// The line for a shell that we do not know, which has to make of it what it needs.
 pub const ANY_SHELL: &str = "startxd check may-start && startxd start --login && exit";

@@ -24,7 +24,7 @@ pub enum Command {
     Lock,
     /// Open the screen again, as a person's password would; returns when it is open
     Unlock,
-    /// Run a command in the session, from anywhere: over ssh, from cron, as root; with the exit status of the command
+    /// Run a command in the session, from ssh, cron or root; with the exit status of the command
     Run(RunInSession),
     /// Print the session's variables as lines for a shell: eval "$(startxd env)"
     Env {
@@ -41,21 +41,21 @@ pub enum Command {
     /// Restart one part of the session; the rest stays
     #[command(subcommand)]
     Restart(Part),
-    /// Show the session: seat, display, server, window manager, targets, environment, and what is wrong
+    /// Show the session, what is wrong with it, and the remedy
     Status {
         /// As one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Ask on this terminal which session, and start it
+    /// Ask on this terminal which session to start
     Select(Select),
-    /// Look at the machine and the login as an expert would: what is wrong, why it matters, what mends it
+    /// Find what is wrong with the machine or the login, with the command that mends it
     Doctor {
         /// As one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// List what can be started: entries of the xsessions directories, units enabled for wm.target, ~/.xinitrc
+    /// List what can be started: entries, enabled units, ~/.xinitrc
     List {
         /// As JSON
         #[arg(long)]
@@ -64,7 +64,7 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Ask, and touch nothing
+    /// Check whether a session may start here
     #[command(subcommand)]
     Check(CheckCommand),
     /// Print the completions for a shell, for installations
@@ -77,7 +77,7 @@ pub enum Command {
     /// End what a dead session has left, as startxd-repair.service
     #[command(hide = true)]
     Repair,
-    /// Give the display of this X session, which startx or a display manager has started, to the user manager
+    /// Give the display of this X session, which something else has started, to the user manager
     Attach,
     /// Take that display away from the user manager again
     Detach,

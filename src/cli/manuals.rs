@@ -147,7 +147,10 @@ fn options_are_known_and_exist() {
         let described =
             described.flat_map(|(_, item)| item.split([' ', ',', '='])).filter(|word| word.starts_with("--"));
         for option in described.filter(|option| *option != "--") {
-            assert!(all.contains(option) || general.contains(&option), "man/{name} tells of {option}, which is none");
+            assert!(
+                all.contains(option) || general.contains(&option),
+                "man/{name} tells of {option}, which does not exist"
+            );
         }
     }
 }

@@ -9,6 +9,7 @@ mod config_show;
 mod display;
 mod doctor;
 pub mod exit;
+mod help;
 mod in_session;
 mod list;
 mod lock;
@@ -29,7 +30,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Args, CheckCommand, Command, ConfigCommand, Disable, DisplayCommand, Enable};
 pub use exit::Exit;
@@ -48,7 +49,8 @@ pub fn run() -> ExitCode {
     if xvfb_run::is_called_so(argv.first()) {
         return as_xvfb_run(&argv[1..]);
     }
-    let args = match Args::try_parse() {
+    let parsed = help::command().try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    let args = match parsed {
         Ok(args) => args,
         Err(error) => {
             // Help and version are errors to clap, and go to standard output with a status of 0.
@@ -164,7 +166,7 @@ async fn with_runtime(run: impl AsyncFnOnce(&RuntimeDir) -> Exit) -> Exit {
     }
 }
 
-/// Reads the configuration, and says aloud what is wrong with it. Never fails: a broken file keeps nobody out.
+/// Reads the configuration, and reports its mistakes. Never fails: a broken file locks nobody out.
 fn configuration() -> Config {
     let loaded = config::load(&Places::from_env());
     for complaint in &loaded.complaints {

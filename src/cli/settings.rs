@@ -135,7 +135,7 @@ fn read(overrides: &[Override]) -> Result<Loaded, String> {
     loaded.over(overrides)
 }
 
-/// A number as it was typed. What is none stays a text, and the key says so.
+/// A number as it was typed. Anything else stays a text, and the key says so.
 fn number(text: &str) -> Value {
     let integer = text.parse().map(Value::Integer).ok();
     integer.or_else(|| text.parse().map(Value::Float).ok()).unwrap_or_else(|| Value::from(text))

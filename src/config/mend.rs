@@ -124,7 +124,7 @@ impl File<'_> {
 fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<String> {
     let (table, errors) = DeTable::parse_recoverable(lines.whole());
     let mut leaves = leaves(&table, lines);
-    // Of a table only the header's line is known, and an error there is none of a key.
+    // Of a table only the header's line is known, and an error there concerns no key.
     leaves.retain(|leaf| !matches!(leaf.value, DeValue::Table(_)));
     let mut edits = BTreeMap::new();
     let mut seen = BTreeSet::new();

@@ -2,7 +2,7 @@
 //!
 //! A file in `/usr/share/startxd/`, one in `/etc/startxd/` and one in `$XDG_CONFIG_HOME/startxd/`, each key of a later
 //! one over that of an earlier one. Nothing in them keeps anybody out of their session: what cannot be used is
-//! complained of, and the key keeps the value that it had.
+//! reported, and the key keeps the value that it had.
 
 mod keys;
 mod lines;
@@ -348,7 +348,7 @@ fn load_file(path: &Path, loaded: &mut Loaded) {
         Ok(bytes) => loaded.read(path, &bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
         Err(error) => {
-            let text = format!("the file is passed over: {error}");
+            let text = format!("the file is ignored: {error}");
             loaded.complaints.push(Complaint { file: path.to_path_buf(), line: None, text });
         }
     }

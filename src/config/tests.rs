@@ -70,7 +70,7 @@ fn what_is_no_file_is_passed_over_at_once() {
     }
 }
 
-/// Each text has one thing wrong. What the first column says is complained of, and the two keys below still count.
+/// Each text has one thing wrong. What the first column says is reported, and the two keys below still count.
 #[test]
 fn one_fault_leaves_the_rest_alone() {
     let below = "[session]\nready = \"started\"\n[deadlines]\nstop = 7\n";

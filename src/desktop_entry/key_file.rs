@@ -71,7 +71,7 @@ impl<'a> KeyFile<'a> {
             let Some(at) = content.iter().position(|&byte| byte == b'=') else {
                 return Err(BrokenEntry::at(line, "this is neither KEY=VALUE, nor [GROUP], nor a comment"));
             };
-            // What is no key by the specification is none of those that are asked for.
+            // A name that the specification does not allow is never asked for.
             if let Some((name, locale)) = key(content[..at].trim_ascii_end()) {
                 group.keys.push(EntryKey { line, name, locale, value: content[at + 1..].trim_ascii_start() });
             }

@@ -4,7 +4,7 @@
 //! menus want, forgive what the specification forbids, and bring more than these few hundred lines.
 //!
 //! What decides about the session has to be right: the file's form, and each key that is read here. What is wrong in
-//! keys and groups that nobody asks for is passed over.
+//! keys and groups that nobody asks for is ignored.
 
 mod exec;
 mod key_file;
@@ -189,7 +189,7 @@ impl Reader<'_> {
         BrokenEntry::whole(format!("there is no {name} in [{}]", self.group.name()))
     }
 
-    /// The name, without which an entry is none; a translation alone does not do.
+    /// The name, which an entry must have; a translation alone is not enough.
     fn required_name(&self) -> Result<String, BrokenEntry> {
         self.string("Name")?.filter(|name| !name.is_empty()).ok_or_else(|| self.missing("Name"))?;
         Ok(self.localised("Name")?.unwrap_or_default())

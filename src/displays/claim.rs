@@ -63,7 +63,7 @@ impl ClaimSettings {
     /// Takes what is in the file of a display, and returns its settings.
     ///
     /// # Errors
-    /// Why it is none of this version's, or of another display.
+    /// Why it belongs to another version, or to another display.
     pub fn parse(bytes: &[u8], display: Display) -> Result<Self, Unreadable> {
         let settings = Self::from_toml(bytes)?;
         if settings.display != display {

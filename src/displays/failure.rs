@@ -43,7 +43,7 @@ pub enum Failure {
     Yours(Display),
     #[error("no display number is free: {0}")]
     NoNumber(io::Error),
-    #[error("display {0} is not one of startxd's; see: startxd display list")]
+    #[error("startxd has not started display {0}; see: startxd display list")]
     Unknown(Display),
     #[error("display {0} is not ready; see: startxd display list")]
     NotReady(Display),

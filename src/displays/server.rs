@@ -123,7 +123,7 @@ pub struct ServerLine<'a> {
     pub authority: &'a Path,
     /// Where a VNC server is to listen.
     pub vnc: &'a Path,
-    /// Arguments of the person's; they come last, and so count over ours.
+    /// Arguments of the person; they come last, and so override ours.
     pub extra: &'a [String],
 }
 

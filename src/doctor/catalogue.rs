@@ -61,11 +61,11 @@ kinds! {
     MANAGER_OTHER_BUS: "manager.other-bus", Warning,
         "programs started from here meet other services than those that the user manager starts";
     MANAGER_UNITS: "manager.units", Error,
-        "no session can start without startxd's own units";
+        "no session can start without the units of startxd";
     MANAGER_FAILED: "manager.failed", Warning,
         "this unit belongs to a session; what failed once fails again until its cause is gone";
     MANAGER_FAILED_OTHER: "manager.failed-other", Note,
-        "it is nothing of startxd's, but it may be what you miss in the session";
+        "it does not belong to startxd, but you may miss it in the session";
 
     TERMINAL_DISPLAY_MANAGER: "terminal.display-manager", Warning,
         "it takes a virtual terminal and the screen for its greeter, and starts again what you end";
@@ -175,7 +175,7 @@ kinds! {
         "the user manager can move the server into its unit only in the unified hierarchy";
 
     CONFIG_COMPLAINT: "config.complaint", Warning,
-        "what is wrong in a configuration file is passed over, and the default is used";
+        "mistakes in a configuration file are ignored, and the default is used";
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ impl ManagerFacts {
     }
 }
 
-/// What is wrong with one of startxd's units.
+/// What is wrong with a unit of startxd.
 fn unit((unit, load): &(&'static str, String)) -> Option<Finding> {
     let (what, remedy) = match load.as_str() {
         "loaded" => return None,

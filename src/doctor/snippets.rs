@@ -141,7 +141,7 @@ fn unwanted(kind: &'static FindingKind) -> Unwanted {
 
 /// What is wrong with a line of shell, each kind once. It is not parsed: a command is what looks like one.
 fn judge_line(line: &str, shell: bool) -> Vec<&'static FindingKind> {
-    // A `#` within a word is none that begins a comment.
+    // A `#` within a word does not begin a comment.
     let code = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
     let words: Vec<&str> = code.collect();
     let mut kinds: Vec<&'static FindingKind> = Vec::new();

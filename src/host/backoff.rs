@@ -24,7 +24,7 @@ const NAME: &str = "failed.toml";
 /// There is no place to count in.
 #[derive(Debug, Error)]
 #[error(
-    "--backoff is for a system unit with RuntimeDirectory= and RuntimeDirectoryPreserve=restart, and this is none \
+    "--backoff is for a system unit with RuntimeDirectory= and RuntimeDirectoryPreserve=restart, and this is not \
      (RUNTIME_DIRECTORY is not set); leave it away here"
 )]
 pub struct NoDirectory;
@@ -173,7 +173,7 @@ impl Backoff {
         self.forget();
     }
 
-    /// A pause that is too short keeps nobody out, so a directory that cannot be written to does not either.
+    /// A pause that is too short locks nobody out, so neither does a directory that cannot be written to.
     fn write(&self) {
         if let Err(error) = self.streak.save(&self.path) {
             tracing::warn!("{} cannot be written, so failures are not counted: {error}", self.path.display());

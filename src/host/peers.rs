@@ -10,7 +10,7 @@ use super::core::ClientId;
 use crate::deadline::OUT_OF_DESCRIPTORS;
 use crate::launch::{Connection, Listener, Reply, Request};
 
-/// More clients than this at a time are none of ours.
+/// More clients than this at a time are not ours.
 const MAX_CLIENTS: usize = 32;
 
 /// A client that can be answered.

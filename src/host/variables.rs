@@ -58,7 +58,7 @@ pub async fn exported(
     let names = files::names(value(DESKTOP[0]), value(DESKTOP[2]));
     let found = files::find(&files::directories(xdg::variable), &names);
     for (path, why) in &found.unreadable {
-        tracing::warn!("the environment file {} is passed over: {why}", text::path(path));
+        tracing::warn!("the environment file {} is ignored: {why}", text::path(path));
     }
     if found.files.is_empty() {
         session.extend(desktop);

@@ -160,7 +160,7 @@ impl Request {
             (["launch", display, listeners], None) => {
                 let display = field(display, "display=")?;
                 Ok(Self::Launch {
-                    display: Display::parse(display).map_err(|_| Malformed("the display is none"))?,
+                    display: Display::parse(display).map_err(|_| Malformed("the display is not valid"))?,
                     listeners: number(field(listeners, "listeners=")?)?,
                 })
             }
@@ -209,7 +209,11 @@ impl Reply {
             (["launched", pid, told @ ..], None) => {
                 let pid: i32 = number(field(pid, "pid=")?)?;
                 let told = HostDeadlines::read(told)?;
-                if pid > 1 { Ok(Self::Launched(Pid::from_raw(pid), told)) } else { Err(Malformed("the pid is none")) }
+                if pid > 1 {
+                    Ok(Self::Launched(Pid::from_raw(pid), told))
+                } else {
+                    Err(Malformed("the pid is not valid"))
+                }
             }
             (["exited", ending], None) => match ending.split_once('=') {
                 Some(("code", code)) => Ok(Self::Exited(Ending::Code(number(code)?))),
@@ -260,7 +264,7 @@ fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Result<N, Malformed> {
-    digits.parse().map_err(|_| Malformed("a number is none"))
+    digits.parse().map_err(|_| Malformed("a number is not valid"))
 }
 
 #[cfg(test)]

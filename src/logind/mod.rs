@@ -93,7 +93,7 @@ pub struct LoginSession {
     pub locked: bool,
 }
 
-/// The properties as `GetAll` sends them; unknown ones are passed over, so that new versions of logind stay readable.
+/// The properties as `GetAll` sends them; unknown ones are ignored, so that new versions of logind stay readable.
 #[derive(Deserialize, Type)]
 #[serde(rename_all = "PascalCase")]
 #[zbus(signature = "dict")]

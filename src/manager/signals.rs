@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(told(service("success", 0, 0), "running"), None);
         assert_eq!(told(service("signal", CLD_KILLED, 9), "stop-post"), None);
         assert_eq!(told(service("signal", CLD_KILLED, 9), "auto-restart"), end("signal", CLD_KILLED, 9));
-        // A stop that was asked for, and what is none of it.
+        // A stop that was asked for, and what is not part of it.
         assert_eq!(told(service("success", CLD_EXITED, 0), "dead"), None);
         assert_eq!(told(service("success", 0, 0), "auto-restart"), None);
         assert_eq!(restarts.told(UNIT_INTERFACE, &Properties::new()), None);

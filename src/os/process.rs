@@ -52,7 +52,7 @@ pub fn stat(pid: impl std::fmt::Display) -> io::Result<String> {
 
 /// The virtual terminal in a line of /proc/PID/stat (proc_pid_stat(5), field 7 `tty_nr`).
 ///
-/// `None` also for a line that is none.
+/// `None` also for a line that is malformed.
 #[must_use]
 pub fn vt_of_stat(stat: &str) -> Option<u32> {
     let number: i64 = field(stat, 7)?.parse().ok()?;
@@ -62,7 +62,7 @@ pub fn vt_of_stat(stat: &str) -> Option<u32> {
 }
 
 /// Whether the process of such a line is on its way out, even if it cannot be waited for yet (field 9 `flags`;
-/// linux/sched.h, `PF_EXITING`). So is one whose line is none: it is gone.
+/// linux/sched.h, `PF_EXITING`). So is one whose line is malformed: it is gone.
 #[must_use]
 pub fn is_exiting(stat: &str) -> bool {
     const PF_EXITING: u32 = 0x4;
@@ -94,7 +94,7 @@ pub struct Status<'a> {
     pub effective: u32,
 }
 
-/// Takes the text of /proc/PID/status; `None` if it is none.
+/// Takes the text of /proc/PID/status; `None` if it is malformed.
 #[must_use]
 pub fn status(text: &str) -> Option<Status<'_>> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);

@@ -68,7 +68,7 @@ impl LastSession {
         Self { ended: seconds(SystemTime::now()), clean, why, login: login.to_owned(), brief }
     }
 
-    /// How many were brief in a row, as it counts now: what ended long ago is none of it.
+    /// How many were brief in a row, as it counts now: what ended long ago does not count.
     fn in_a_row(&self) -> u32 {
         if age(self.ended) < STEADY { self.brief } else { 0 }
     }

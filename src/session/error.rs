@@ -88,16 +88,16 @@ pub enum NoSession {
     /// What is enabled was asked for, and nothing is.
     #[error("no unit is enabled for wm.target; to enable one: startxd enable wm")]
     NothingEnabled,
-    /// One of startxd's own units is not there.
+    /// A unit of startxd is not there.
     #[error(
         "the user unit {0} is missing, so startxd is not installed completely; run sudo make install in its source, \
          then: systemctl --user daemon-reload"
     )]
     NotInstalled(&'static str),
-    /// One of startxd's own units was masked.
+    /// A unit of startxd was masked.
     #[error("{0} is masked, and no session can do without it; systemctl --user unmask {0}")]
     Masked(&'static str),
-    /// One of startxd's own units does not load.
+    /// A unit of startxd does not load.
     #[error("{unit} cannot be used ({load}); see: systemctl --user status {unit}")]
     BadUnit {
         /// The unit.

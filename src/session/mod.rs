@@ -70,7 +70,7 @@ pub struct Desktop {
     pub names: Vec<String>,
     /// For `DESKTOP_SESSION`.
     pub session: String,
-    /// Whether this counts over what the login says: an entry was chosen, and knows.
+    /// Whether this overrides what the login says: an entry was chosen, and knows.
     pub decides: bool,
 }
 

@@ -43,7 +43,7 @@ pub enum OfferKind {
     Xinitrc,
     /// An entry of an xsessions directory.
     Entry,
-    /// `session.default`, where it is none of the others.
+    /// `session.default`, where it is not one of the others.
     Default,
     /// What the distribution starts where nothing is set up.
     Xsession,

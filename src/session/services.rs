@@ -97,7 +97,7 @@ pub(super) fn is_startup_file(path: &Path) -> bool {
     !is_executable(path) || !text.starts_with(b"#!") || is_called_so
 }
 
-/// What a file begins with; `None` if it is none that can be read.
+/// What a file begins with; `None` if it cannot be read.
 fn beginning(path: &Path) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()))?;

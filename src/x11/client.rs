@@ -76,7 +76,7 @@ impl Client {
             // Failed, success or authenticate (X Window System Protocol, section 8). Anything else is no X server, and the
             // length that it seems to announce would be waited for in vain.
             if first && !matches!(connect.buffer()[0], 0..=2) {
-                return Err(ClientError::Protocol("its first byte is none that an X server sends".to_owned()));
+                return Err(ClientError::Protocol("no X server sends its first byte".to_owned()));
             }
             first = false;
             if connect.advance(count) {
@@ -99,7 +99,7 @@ impl Client {
         self.setup.roots.first().map(|screen| screen.root).ok_or_else(|| ClientError::Protocol("no screen".into()))
     }
 
-    /// Sends a request that has no reply; an error that it causes is passed over.
+    /// Sends a request that has no reply; an error that it causes is ignored.
     ///
     /// # Errors
     /// The connection broke.

@@ -1,6 +1,6 @@
 //! Whether a screen locker has a display: its window covers every monitor, and keyboard and pointer are grabbed.
 //!
-//! Every locker does that: slock, i3lock, xsecurelock, xscreensaver. Their windows are none of the window manager's
+//! Every locker does that: slock, i3lock, xsecurelock, xscreensaver. Their windows do not belong to the window manager
 //! (override-redirect). A menu or a game that covers everything and grabs both looks the same, and locks in fact.
 //!
 //! A locker that dies leaves the screen to whoever sits there. So below it there is a cover of ours, if that is asked for: a

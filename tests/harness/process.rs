@@ -65,7 +65,7 @@ impl Guest {
     }
 
     /// Waits until `user` has another of these [`programs`](Self::programs) than `before`, and returns the pid of
-    /// the first. What `before` has forked may outlive it, and is none.
+    /// the first. What `before` has forked may outlive it, and does not count.
     ///
     /// # Panics
     /// After 15 s, with the processes there are.

@@ -223,7 +223,7 @@ fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
     case.write_as("ada", "~/.config/startxd/startxd.toml", "[server]\nothers = true\n");
     let session = ada_starts(&case);
     case.user("ada", "startxd display start :7").ok();
-    // A cookie of another session is none.
+    // A cookie of another session does not help.
     let refused = looks(0).fails();
     assert!(refused.stderr.contains("Authorization required") || refused.stderr.contains("Invalid MIT"), "{refused}");
     for number in [0, 7] {

@@ -20,7 +20,7 @@ fn state(display: &ListedDisplay) -> &'static str {
 #[must_use]
 pub fn as_text(displays: &[ListedDisplay]) -> String {
     if displays.is_empty() {
-        return "no display of startxd's is up; start one: startxd display start\n".to_owned();
+        return "no display was found; to start one: startxd display start\n".to_owned();
     }
     let rows: Vec<[String; 5]> = displays.iter().map(row).collect();
     let widths = [0, 1, 2, 3].map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));

@@ -6,9 +6,10 @@ mod gather;
 mod json;
 mod judge;
 mod multiplexers;
+mod paint;
 mod render;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use gather::NotGathered;
@@ -45,6 +46,7 @@ pub async fn run(runtime: &RuntimeDir, as_json: bool) -> Exit {
     } else {
         found.text(&findings) + &multiplexers::render(&multiplexers) + &displays(runtime, &manager).await
     };
+    let text = if !as_json && has_colours() { paint::paint(&text) } else { text };
     let _ = std::io::stdout().write_all(text.as_bytes());
     if matches!(found, StatusOf::Nothing(_)) {
         Exit::NotRunning
@@ -62,6 +64,12 @@ impl From<&NotGathered> for Exit {
             NotGathered::Manager(_) => Self::NoManager,
         }
     }
+}
+
+/// Whether what is printed is for a person who wants colours (no-color.org).
+fn has_colours() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// The displays without a screen, which belong to no session; nothing if there are none.

@@ -194,7 +194,7 @@ impl Units {
         if self.names.contains(&unit) {
             self.window_manager = Some(unit);
         } else {
-            tracing::debug!("the window manager runs in {unit}, which is none of {:?}", self.names);
+            tracing::debug!("the window manager runs in {unit}, which is not one of {:?}", self.names);
         }
     }
 
@@ -436,7 +436,7 @@ impl Units {
     ///
     /// A unit of the person's own may say nothing of restarts (`Restart=no`, the default). And systemd cannot start a
     /// command again although it was told to: 252 does not read what it has written itself if there is a `$` in the command
-    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end is the session's is none
+    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end ends the session is not one
     /// of these.
     fn is_ours_to_restart(&self, unit: &str, observed: &Observed) -> bool {
         if let Some((_, restart)) = self.policy.transient.as_ref().filter(|(name, _)| name == unit) {

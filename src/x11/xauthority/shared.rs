@@ -18,7 +18,7 @@ use crate::x11::display::Display;
 /// in place of what there was for the same display. A file that is not there is made, 0600.
 ///
 /// # Errors
-/// It cannot be read or written, or is none of libXau's; then it is left as it is.
+/// It cannot be read or written, or libXau did not write it; then it is left as it is.
 pub fn add(path: &Path, display: Display, cookie: &Cookie) -> io::Result<()> {
     change(path, |mut entries| {
         let ours = entries_for(display, &hostname(), cookie);

@@ -33,8 +33,8 @@ fn command_lines_that_make_no_sense() {
 fn what_is_not_there() {
     let place = Place::new();
     for (command, status, words) in [
-        ("stop :7", 4, &["display :7 is not one of startxd's", "startxd display list"][..]),
-        ("run :7 -- true", 4, &["display :7 is not one of startxd's"]),
+        ("stop :7", 4, &["startxd has not started display :7", "startxd display list"][..]),
+        ("run :7 -- true", 4, &["startxd has not started display :7"]),
         ("start --server /nonexistent", 22, &["/nonexistent does not exist"]),
         ("start --server /etc/passwd", 22, &["is not a program"]),
         ("start --server xephyr", 22, &["DISPLAY is not set"]),
@@ -72,7 +72,7 @@ fn servers_that_do_not_serve() {
         place.refuses(&format!("startxd display run {options} -- touch ran"), 3, words);
     }
     place.user("ada", "ls ran").fails();
-    // A session that is none.
+    // What is not a session.
     let deadline = "--deadline window_manager=0.5";
     place.refuses(
         &format!("startxd display start {deadline} --session 'sleep 1234'"),

@@ -461,7 +461,7 @@ fn the_manager_may_be_gone_in_every_phase_of_an_end() {
     }
 }
 
-/// A window manager's failure stays the reason of an end whose manager goes; a logout is none then.
+/// A window manager's failure stays the reason of an end whose manager goes; a logout is not a reason then.
 fn manager_gone_in_every_phase(observed: &Observed, has_failed: bool) {
     let mut phases = 0;
     for step in 0.. {
