@@ -345,7 +345,7 @@ pub mod tests {
     fn a_locked_screen_is_told() {
         let mut snapshot = healthy();
         snapshot.session.as_mut().unwrap().locked = true;
-        let text = render(rows(&snapshot), &[]);
+        let text = render("", rows(&snapshot), &[]);
         assert!(text.contains("  session  c1 on seat0, tty1, in the foreground, locked, host pid 10\n"), "{text}");
     }
 
