@@ -32,11 +32,13 @@ BINARY = $(CARGO_TARGET_DIR)/$(patsubst dev,debug,$(PROFILE))/startxd
 STAGE = $(abspath $(CARGO_TARGET_DIR))/stage
 UNITS = $(wildcard units/user/*.socket units/user/*.target)
 TEMPLATES = $(wildcard units/user/*.in)
+DROP_INS = $(wildcard units/user/*.d/*.conf)
 SYSTEM_TEMPLATES = $(wildcard units/system/*.in)
 MANUALS = $(wildcard man/*.[157])
 
 INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(foreach unit,$(UNITS) $(TEMPLATES:.in=),$(USERUNITDIR)/$(notdir $(unit))) \
+	$(patsubst units/user/%,$(USERUNITDIR)/%,$(DROP_INS)) \
 	$(BASHDIR)/startxd $(ZSHDIR)/_startxd $(FISHDIR)/startxd.fish \
 	$(PRESETDIR)/system-preset/80-startxd.preset $(PRESETDIR)/user-preset/80-startxd.preset \
 	$(foreach unit,$(SYSTEM_TEMPLATES:.in=),$(SYSTEMUNITDIR)/$(notdir $(unit))) \
@@ -88,6 +90,9 @@ fuzz-minimise: ## take what make fuzz has found into fuzz/corpus, as few files a
 install: $(BINARY) ## install into DESTDIR and PREFIX
 	install -D -m 0755 $(BINARY) "$(DESTDIR)$(BINDIR)/startxd"
 	install -D -m 0644 -t "$(DESTDIR)$(USERUNITDIR)" $(UNITS)
+	set -e; for file in $(DROP_INS); do \
+		install -D -m 0644 "$$file" "$(DESTDIR)$(USERUNITDIR)/$${file#units/user/}"; \
+	done
 	install -d -m 0755 "$(DESTDIR)$(SYSTEMUNITDIR)"
 	set -e; for template in $(TEMPLATES) $(SYSTEM_TEMPLATES); do \
 		case $$template in units/system/*) dir='$(SYSTEMUNITDIR)' ;; *) dir='$(USERUNITDIR)' ;; esac; \
@@ -112,7 +117,7 @@ install: $(BINARY) ## install into DESTDIR and PREFIX
 
 uninstall: ## remove what install has installed into DESTDIR and PREFIX
 	rm -f $(foreach file,$(INSTALLED),"$(DESTDIR)$(file)")
-	for dir in "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)/xinit" "$(DATADIR)"; do \
+	for dir in $(patsubst units/user/%/,"$(USERUNITDIR)/%",$(dir $(DROP_INS))) "$(LICENSEDIR)" "$(DATADIR)/sessions" "$(DATADIR)/xinit" "$(DATADIR)"; do \
 		[ ! -d "$(DESTDIR)$$dir" ] || rmdir --ignore-fail-on-non-empty "$(DESTDIR)$$dir"; \
 	done
 

@@ -23,7 +23,7 @@ use crate::manager::transient::Service;
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{Manager, Mode, ServiceEnd, UnitState, names};
 use crate::server::Server;
-use crate::session::{applications, autostart};
+use crate::session::{applications, autostart, clients};
 use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -151,10 +151,20 @@ pub(super) fn replace_server(manager: Manager, display: Display) -> Call {
     })
 }
 
-/// Ends what the window manager has started.
-pub(super) fn end_applications(manager: Manager, units: Vec<String>, deadline: Duration) -> Call {
+/// Ends what the window manager has started, and the display's other clients, if there is a server that serves.
+pub(super) fn end_applications(
+    manager: Manager,
+    units: Vec<String>,
+    server: Option<ServerProbe>,
+    deadline: Duration,
+) -> Call {
     Box::pin(async move {
-        applications::end(&manager, &units, deadline).await;
+        let others = async {
+            if let Some(server) = server.filter(|server| server.server.serves.load(Ordering::Relaxed)) {
+                clients::end(&manager, &units, server.display, &server.cookie, deadline).await;
+            }
+        };
+        tokio::join!(applications::end(&manager, &units, deadline), others);
         Some(Event::ApplicationsEnded)
     })
 }

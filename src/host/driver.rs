@@ -618,7 +618,7 @@ impl Driver {
             Action::ReplaceServer => act::replace_server(manager, self.display()?),
             Action::Look { number, units } => act::look(manager, number, units, self.probe()),
             Action::EndApplications => {
-                act::end_applications(manager, self.unit_names(), self.config.deadlines.applications)
+                act::end_applications(manager, self.unit_names(), self.probe(), self.config.deadlines.applications)
             }
             Action::AskForAutostart => {
                 act::ask_for_autostart(manager, self.config.session.autostart, self.unit_names())

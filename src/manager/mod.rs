@@ -478,6 +478,14 @@ impl Manager {
         self.property(unit, SERVICE_INTERFACE, "OOMPolicy").await
     }
 
+    /// Whether a unit was made for one run and is forgotten with it (`systemd-run`).
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn is_transient(&self, unit: &str) -> Result<bool, CallError> {
+        self.property(unit, UNIT_INTERFACE, "Transient").await
+    }
+
     /// Whether a stop of a service leaves what its main process has started (`KillMode=`, systemd.kill(5)).
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use crate::small_file;
 const ROUNDS: usize = 4;
 
 /// A process that was asked to end.
-type Asked = (Pid, AsyncFd<OwnedFd>);
+pub(super) type Asked = (Pid, AsyncFd<OwnedFd>);
 
 /// Ends all processes of those of the session's services whose stop would leave them, but for their main processes: SIGTERM, and SIGKILL after
 /// `deadline`. Returns when they are gone. To be called again when the main processes are: nobody else ends what they
@@ -80,6 +80,11 @@ fn ask(unit: &str, pid: Pid) -> Option<Asked> {
     if !is_in(&group, unit) {
         return None;
     }
+    terminate(pid, pidfd)
+}
+
+/// Sends SIGTERM to a process; `None` if it is not there any more.
+pub(super) fn terminate(pid: Pid, pidfd: OwnedFd) -> Option<Asked> {
     os::pidfd_signal(&pidfd, Signal::SIGTERM).ok()?;
     Some((pid, os::watch(pidfd).ok()?))
 }

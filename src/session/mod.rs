@@ -4,6 +4,7 @@
 pub mod applications;
 pub mod autostart;
 pub mod beforehand;
+pub mod clients;
 pub mod entries;
 mod error;
 pub mod known;

@@ -31,7 +31,7 @@ use crate::os::{self, Pid};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::server::{NotReady, Out, Process, Relay, Supervised, handshake, with_last_lines};
-use crate::session::applications;
+use crate::session::{applications, clients};
 use crate::x11::client::{Client, readable};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -353,7 +353,13 @@ impl ServedSession {
         let units = SessionRecord::of(&self.runtime).ok().flatten().map_or_else(Vec::new, |record| record.units);
         let patience = self.deadlines.applications;
         // Its own deadline is for the applications; this one for a manager that stops answering meanwhile.
-        let _ = timeout(patience + KILLED + deadline, applications::end(&manager, &units, patience)).await;
+        let others = async {
+            if let Some(cookie) = xauthority::cookie_in(&self.runtime.authority(self.display), self.display) {
+                clients::end(&manager, &units, self.display, &cookie, patience).await;
+            }
+        };
+        let all = async { tokio::join!(applications::end(&manager, &units, patience), others) };
+        let _ = timeout(patience + KILLED + deadline, all).await;
         let order = manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
         let late = |_| NoManager::silent(format!("no answer within {} s", deadline.as_secs_f32()));
         timeout(deadline, order).await.map_err(late)??;

@@ -2,6 +2,7 @@
 //! display, and who locks it.
 
 pub mod client;
+pub mod clients;
 pub mod cookie;
 pub mod display;
 pub mod lockers;

@@ -98,3 +98,56 @@ fn what_an_application_starts_as_its_last_act_ends_too() {
     desk.ended(0);
     desk.starts_again();
 }
+
+#[test]
+fn clients_elsewhere_are_asked_to_end_while_they_have_their_display() {
+    let desk = Desk::at_prompt();
+    // 143 if it was ended by SIGTERM, 1 if it has lost its display.
+    desk.write_as("ada", "~/logo", "#!/bin/sh\nDISPLAY=:0 xlogo -title $1; echo $? >~/$1.end\n");
+    desk.user("ada", "chmod +x logo").ok();
+    desk.writes_unit("daemon.service", "[Service]\nExecStart=/usr/bin/xlogo -title daemon\n");
+    desk.writes_unit(
+        "panel.service",
+        "[Unit]\nPartOf=graphical-session.target\n[Service]\nExecStart=/usr/bin/xlogo -title panel\n\
+         ExecStopPost=sh -c 'echo $EXIT_STATUS >~/panel.end'\n",
+    );
+    desk.starts(OPENBOX);
+    let begin = "cd; setsid systemd-run --user --scope ./logo scope >/dev/null 2>&1 </dev/null &
+        systemd-run --user --quiet --unit=made ./logo made
+        setsid systemd-run --user --scope --slice=app-graphical.slice sleep 1001 >/dev/null 2>&1 </dev/null &
+        setsid systemd-run --user --scope sleep 1002 >/dev/null 2>&1 </dev/null &
+        setsid ./logo outside >/dev/null 2>&1 </dev/null &
+        systemctl --user start daemon panel";
+    desk.user("ada", begin).ok();
+    for window in ["scope", "made", "outside", "daemon", "panel"] {
+        desk.sees_window(window);
+    }
+    desk.user("ada", "startxd stop").ok();
+    desk.comes_back(0, SOON);
+    for client in ["scope", "made", "outside"] {
+        assert_eq!(desk.user("ada", &format!("cat {client}.end")).text(), "143", "{client}");
+    }
+    // A daemon of one's own is one's own business, and what is no client has nothing to do with the session.
+    assert_eq!(desk.unit("daemon.service", "ExecMainStatus"), "1");
+    assert_eq!(desk.user("ada", "cat panel.end").text(), "TERM");
+    assert_eq!(desk.user("ada", "pgrep -f 'sleep 100[12]' | wc -l").text(), "1", "the graphical slice ends with it");
+    desk.user("ada", "pkill -f 'sleep 100[2]'; rm logo *.end; systemctl --user reset-failed").ok();
+    desk.becomes_clean();
+}
+
+#[test]
+fn a_client_that_does_not_end_is_named_and_left() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\napplications = 0.5\n");
+    desk.starts(OPENBOX);
+    let program = "trap '' TERM; exec xlogo -title stubborn";
+    desk.user(
+        "ada",
+        &format!("cd; DISPLAY=:0 setsid systemd-run --user --scope sh -c \"{program}\" >/dev/null 2>&1 &"),
+    )
+    .ok();
+    desk.sees_window("stubborn");
+    desk.user("ada", "startxd stop").ok();
+    desk.ended(0);
+    desk.journal_says("was asked to end with the session and has not; it loses its display");
+}

@@ -1,0 +1,171 @@
+//! The display's clients that belong to no unit of the session: a browser that has put itself into a scope, what was
+//! started by systemd-run(1) or from another terminal. Nobody else asks them to end while they have their display, and
+//! without that they lose what was not saved.
+//!
+//! Left alone are the main processes of units that the person has written and that do not end with the session (a daemon
+//! with windows, a sound server that listens to the display's bell), and what is no client: a multiplexer, a download.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::applications::{self, Asked};
+use crate::deadline::STATUS;
+use crate::manager::{Manager, names};
+use crate::os::{self, Pid};
+use crate::small_file;
+use crate::x11::client::{Client, ClientError};
+use crate::x11::clients;
+use crate::x11::cookie::Cookie;
+use crate::x11::display::Display;
+
+/// Where a client runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// In a login session, or wherever else the user manager has no say.
+    Outside,
+    /// In this unit of the user manager.
+    Unit(String),
+}
+
+/// What is known of a client's unit.
+#[derive(Debug, Clone, Copy, Default)]
+struct UnitFacts {
+    /// Whether it ends with the session by itself.
+    ends_with_session: bool,
+    /// Whether it was made for this run alone, as scopes are.
+    is_transient: bool,
+    /// Whether the client is its main process.
+    is_main: bool,
+}
+
+/// Asks them to end, and waits until they have, or until `deadline`. `own` are the session's units. A display that does
+/// not answer has no clients to be asked.
+pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &Cookie, deadline: Duration) {
+    let until = Instant::now() + deadline;
+    let Ok(Ok(pids)) = timeout(STATUS, connected(display, cookie)).await else { return };
+    let mut bound = None;
+    let mut asked = Vec::new();
+    for pid in pids {
+        let Some((place, group)) = place(pid) else { continue };
+        if let Place::Unit(unit) = &place {
+            if own.contains(unit) || *unit == names::xorg_service(display) {
+                continue;
+            }
+            // Most sessions have no such client, and ask nothing.
+            if bound.is_none() {
+                bound = Some(ends_with_session(manager).await);
+            }
+            let facts = UnitFacts {
+                ends_with_session: bound.as_ref().is_some_and(|bound| bound.contains(unit)),
+                is_transient: unit.ends_with(".scope") || manager.is_transient(unit).await.unwrap_or(false),
+                is_main: manager.main_pid(unit).await.ok().flatten() == Some(pid),
+            };
+            if !is_to_be_asked(facts) {
+                continue;
+            }
+        }
+        asked.extend(ask(pid, &group, &place));
+    }
+    wait(asked, until).await;
+}
+
+async fn connected(display: Display, cookie: &Cookie) -> Result<BTreeSet<Pid>, ClientError> {
+    let mut client = Client::connect(display, cookie).await?;
+    let mut pids = clients::processes(&mut client).await?;
+    pids.remove(&nix::unistd::getpid());
+    Ok(pids)
+}
+
+/// The units that are stopped with the session's targets.
+async fn ends_with_session(manager: &Manager) -> BTreeSet<String> {
+    let mut units = BTreeSet::new();
+    for target in [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::WM_TARGET, names::WM_READY_TARGET] {
+        units.extend(manager.dependents(target).await.unwrap_or_default());
+    }
+    units
+}
+
+const fn is_to_be_asked(facts: UnitFacts) -> bool {
+    !facts.ends_with_session && (facts.is_transient || !facts.is_main)
+}
+
+/// Where a process of ours runs, and its control groups; `None` if it is gone, or somebody else's.
+fn place(pid: Pid) -> Option<(Place, String)> {
+    let process = format!("/proc/{pid}");
+    let uid = nix::unistd::geteuid().as_raw();
+    std::fs::metadata(&process).ok().filter(|facts| facts.uid() == uid)?;
+    let group = small_file::text(format!("{process}/cgroup").as_ref()).ok()?;
+    let place = unit_of(&group, uid).map_or(Place::Outside, Place::Unit);
+    Some((place, group))
+}
+
+/// The unit of the user manager in a text of /proc/PID/cgroup: what comes first below the manager that is no slice, as a
+/// unit may have groups of its own below.
+fn unit_of(group: &str, uid: u32) -> Option<String> {
+    let manager = format!("user@{uid}.service");
+    let mut parts = group.lines().find_map(|line| {
+        let mut parts = line.split('/').skip_while(|part| *part != manager);
+        parts.next().map(|_| parts)
+    })?;
+    parts.find(|part| !part.ends_with(".slice")).map(str::to_owned)
+}
+
+/// Asks one process; `None` if it is not there any more, or not where it was: its pid may be another's by now.
+fn ask(pid: Pid, group: &str, place: &Place) -> Option<Asked> {
+    let pidfd = os::pidfd_open(pid).ok()?;
+    small_file::text(format!("/proc/{pid}/cgroup").as_ref()).ok().filter(|now| now == group)?;
+    let asked = applications::terminate(pid, pidfd)?;
+    match place {
+        Place::Outside => tracing::debug!("asked process {pid}, a client of the display, to end"),
+        Place::Unit(unit) => tracing::debug!("asked process {pid} in {unit}, a client of the display, to end"),
+    }
+    Some(asked)
+}
+
+/// None is killed: they are not the session's.
+async fn wait(asked: Vec<Asked>, until: Instant) {
+    for (pid, pidfd) in asked {
+        if timeout_at(until, pidfd.readable()).await.is_err() {
+            tracing::warn!("process {pid} was asked to end with the session and has not; it loses its display");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UnitFacts, is_to_be_asked, unit_of};
+
+    #[test]
+    fn units_are_found_in_control_groups() {
+        for (group, unit) in [
+            ("0::/user.slice/user-7.slice/user@7.service/app.slice/run-p1.scope\n", Some("run-p1.scope")),
+            ("0::/user.slice/user-7.slice/user@7.service/session.slice/dbus.service", Some("dbus.service")),
+            ("0::/user.slice/user-7.slice/user@7.service/app.slice/app-a.slice/a.scope/deep/er", Some("a.scope")),
+            ("1:name=systemd:/user.slice/user@7.service/x.service\n0::/\n", Some("x.service")),
+            ("0::/user.slice/user-7.slice/session-2.scope\n", None),
+            ("0::/user.slice/user-8.slice/user@8.service/app.slice/x.scope\n", None),
+            ("0::/user.slice/user-7.slice/user@7.service", None),
+            ("", None),
+        ] {
+            assert_eq!(unit_of(group, 7).as_deref(), unit, "{group}");
+        }
+    }
+
+    #[test]
+    fn who_is_asked() {
+        let facts = |ends_with_session, is_transient, is_main| UnitFacts { ends_with_session, is_transient, is_main };
+        for (facts, asked, what) in [
+            (facts(false, true, false), true, "in a scope"),
+            (facts(false, true, true), true, "systemd-run's program"),
+            (facts(false, false, false), true, "started by D-Bus, or from a multiplexer"),
+            (facts(false, false, true), false, "a daemon of the person's"),
+            (facts(true, false, true), false, "a panel, which is stopped in its order"),
+            (facts(true, true, false), false, "a scope that is bound to the session"),
+        ] {
+            assert_eq!(is_to_be_asked(facts), asked, "{what}");
+        }
+    }
+}
