@@ -12,7 +12,7 @@ use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN, STEADY};
 use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
-use crate::os::Pid;
+use crate::os::{self, Pid};
 use crate::records::last::{self, LastSession};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
@@ -174,8 +174,31 @@ pub enum Found {
     Alive,
 }
 
-/// Ends what is left of a dead session: for `startxd stop` where no host answers, and for the unit that systemd starts
-/// when a supervisor has failed (`startxd-repair.service`), which may have been killed together with its host.
+/// As [`clean_up`], for the unit that systemd starts when a supervisor has failed (`startxd-repair.service`), which may have
+/// been killed together with its host.
+///
+/// A race: a host that lives may be killed a moment later, and with no supervisor nobody notices. Where the login session is
+/// to end with the session, because the screen is locked for one, that would leave an open shell: so such a host is watched
+/// for as long as an end may take.
+pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
+    let found = clean_up(runtime, deadlines).await;
+    let Ok(Some(record)) = SessionRecord::of(runtime) else { return found };
+    if found != Found::Alive || !record.closes_login {
+        return found;
+    }
+    let Ok(host) = os::pidfd_open(Pid::from_raw(record.host)).and_then(os::watch) else {
+        closing::close_in_place_of_host(&record, deadlines.user_manager).await;
+        return clean_up(runtime, deadlines).await;
+    };
+    if timeout(deadlines.stop, host.readable()).await.is_err() {
+        return found;
+    }
+    // Its record may be gone already: that is removed before the login is closed.
+    closing::close_in_place_of_host(&record, deadlines.user_manager).await;
+    clean_up(runtime, deadlines).await
+}
+
+/// Ends what is left of a dead session: for `startxd stop` where no host answers.
 ///
 /// Somebody who is at it already is waited for.
 pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {

@@ -71,7 +71,7 @@ impl Session {
         let deadlines = self.setup.deadlines;
         let gone = self.manager_gone.is_some();
         let Some(end) = self.ending() else { return };
-        let (shared, is_silent) = (end.deadline, end.is_silent);
+        let (shared, is_silent, closes) = (end.deadline, end.is_silent, end.closes);
         let answer = shared.min(now + deadlines.user_manager);
         end.phase = phase;
         end.until = Some(shared);
@@ -95,8 +95,9 @@ impl Session {
                 let mut units = vec![names::SHUTDOWN_TARGET.to_owned()];
                 if phase == Phase::Leftovers {
                     units.extend(self.units.names().iter().cloned());
-                    if self.server.has_failed_supervisor() {
-                        // It leaves us alone, but may still be on its way to find that out.
+                    // It leaves us alone, but may still be on its way to find that out. Where the login ends, too, it watches
+                    // that we come as far as that.
+                    if self.server.has_failed_supervisor() && !closes {
                         units.push(names::REPAIR_SERVICE.to_owned());
                     }
                 }
