@@ -119,7 +119,7 @@ manager: attributes dbus deadline environment runtime_dir session_bus small_file
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
-session: attributes config dbus deadline desktop_entry environment manager os program records small_file suggest text xdg
+session: attributes config dbus deadline desktop_entry environment manager os program records small_file suggest text x11 xdg
 window_manager: dbus deadline environment files manager records runtime_dir session small_file text xdg
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir session x11
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
