@@ -1,6 +1,7 @@
 //! The command line: what was asked for, who does it, and how it is said.
 
 mod args;
+mod ask;
 mod attach;
 mod autologin;
 mod check;

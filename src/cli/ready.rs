@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::ask::ask;
 use super::exit::Exit;
 use crate::environment::{Block, policy};
 use crate::launch::{Connection, Reply, Request};
@@ -22,7 +23,7 @@ pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
         return Exit::NotRunning;
     };
     let patience = deadlines.launch + deadlines.user_manager;
-    match timeout(patience, ask(&host, variables)).await {
+    match timeout(patience, ask(&host, &Request::Ready(variables), |reply| *reply == Reply::Heard)).await {
         Ok(Ok(())) => Exit::Success,
         Ok(Err(reason)) => {
             tracing::error!("the host of the session did not take it: {reason}");
@@ -48,24 +49,6 @@ fn read(words: &[String]) -> Result<Block, String> {
         Ok((name.to_owned(), value.to_owned()))
     };
     words.iter().map(variable).collect()
-}
-
-async fn ask(host: &Connection, variables: Block) -> Result<(), String> {
-    let message = Request::Ready(variables).encode();
-    host.send(&message, &[]).await.map_err(|error| error.to_string())?;
-    loop {
-        match host.receive().await {
-            Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
-                Ok(Reply::Heard) => return Ok(()),
-                Ok(Reply::Refused(reason)) => return Err(reason),
-                _ => {}
-            },
-            Ok(None) => return Err("it closed the connection".to_owned()),
-            // Told before what was sent last; end-of-file follows.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::ask::ask;
 use super::exit::Exit;
 use crate::host::repair::{self, Found};
 use crate::launch::{Connection, Reply, Request};
@@ -26,7 +27,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
     };
     // While it looks for its manager it answers nobody.
     let patience = deadlines.launch + deadlines.user_manager;
-    match timeout(patience, ask(&host)).await {
+    match timeout(patience, ask(&host, &Request::Stop, |reply| *reply == Reply::Stopping)).await {
         Ok(Ok(())) => {}
         Ok(Err(reason)) => {
             tracing::error!(
@@ -53,25 +54,6 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
                 deadline.as_secs_f32()
             );
             Exit::SessionFailed
-        }
-    }
-}
-
-/// Asks, and waits until the host has said that the session goes down.
-async fn ask(host: &Connection) -> Result<(), String> {
-    host.send(&Request::Stop.encode(), &[]).await.map_err(|error| error.to_string())?;
-    loop {
-        match host.receive().await {
-            Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
-                Ok(Reply::Stopping) => return Ok(()),
-                Ok(Reply::Refused(reason)) => return Err(reason),
-                _ => {}
-            },
-            // Before it has said that it goes down, that means no.
-            Ok(None) => return Err("it closed the connection".to_owned()),
-            // Told before what was sent last; end-of-file follows.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-            Err(error) => return Err(error.to_string()),
         }
     }
 }

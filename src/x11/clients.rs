@@ -1,4 +1,5 @@
-//! Which processes are connected to a display.
+//! Which processes are connected to a display, as the *server* knows them (X-Resource extension 1.2), and not as they say
+//! themselves. Each is the process that has connected: it may have ended and left the connection to a child.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +10,27 @@ use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError};
 
-/// The processes of this machine that are clients, as the *server* knows them (X-Resource extension 1.2), ours among them.
-/// Each is the process that has connected: it may have ended and left the connection to a child. None, if the server
-/// cannot tell.
+/// The processes of this machine that are clients, ours among them. None, if the server cannot tell.
 ///
 /// # Errors
 /// The connection broke.
 pub async fn processes(client: &mut Client) -> Result<BTreeSet<Pid>, ClientError> {
-    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(BTreeSet::new()) };
     // Client 0 stands for all.
-    let spec = [ClientIdSpec { client: 0, mask: ClientIdMask::LOCAL_CLIENT_PID }];
+    Ok(ask(client, 0).await?.into_iter().collect())
+}
+
+/// The process that made a window; `None` if the server cannot tell.
+///
+/// # Errors
+/// The connection broke.
+pub async fn owner(client: &mut Client, window: u32) -> Result<Option<Pid>, ClientError> {
+    // Any resource of a client stands for it.
+    Ok(ask(client, window).await?.first().copied())
+}
+
+async fn ask(client: &mut Client, whose: u32) -> Result<Vec<Pid>, ClientError> {
+    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(Vec::new()) };
+    let spec = [ClientIdSpec { client: whose, mask: ClientIdMask::LOCAL_CLIENT_PID }];
     let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(opcode);
     let reply = client.request::<ClientPids, _>(request).await?;
     let pids = reply.into_iter().flat_map(|reply| reply.0).filter_map(|pid| i32::try_from(pid).ok());

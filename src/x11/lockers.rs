@@ -29,9 +29,10 @@ use x11rb_protocol::protocol::xproto::{
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError};
+use super::clients::owner;
 use super::cookie::Cookie;
 use super::display::Display;
-use super::managed::{owner, select};
+use super::managed::select;
 use crate::deadline::{GRABBED, LOOK_FOR_GRAB};
 
 /// No display has so many windows of this kind.

@@ -11,8 +11,6 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 use tokio::time::sleep_until;
-use x11rb_protocol::errors::ParseError;
-use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsRequest};
 use x11rb_protocol::protocol::xproto::{
     AtomEnum, CLIENT_MESSAGE_EVENT, ChangeWindowAttributesAux, ChangeWindowAttributesRequest, EventMask,
     GetPropertyReply, GetPropertyRequest, GetSelectionOwnerReply, GetSelectionOwnerRequest, GetWindowAttributesReply,
@@ -21,6 +19,7 @@ use x11rb_protocol::protocol::xproto::{
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError, readable};
+use super::clients::owner;
 use super::cookie::Cookie;
 use super::display::Display;
 use super::redirect::RedirectQuestions;
@@ -215,32 +214,6 @@ impl Watch {
     }
 }
 
-/// The process that made a window, as the server knows it; `None` if the server cannot tell.
-///
-/// # Errors
-/// The connection broke.
-pub async fn owner(client: &mut Client, window: u32) -> Result<Option<Pid>, ClientError> {
-    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(None) };
-    let spec = [ClientIdSpec { client: window, mask: ClientIdMask::LOCAL_CLIENT_PID }];
-    let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(opcode);
-    let reply = client.request::<FirstClientPid, _>(request).await?;
-    Ok(reply.and_then(|reply| i32::try_from(reply.0).ok()).filter(|&pid| pid > 1).map(Pid::from_raw))
-}
-
-/// The first value of the first entry of a reply to QueryClientIds (X-Resource extension, version 1.2), 0 if there is none.
-///
-/// The library's own type makes room for as many values as an entry announces, before it looks whether they are there.
-struct FirstClientPid(u32);
-
-impl TryParse for FirstClientPid {
-    fn try_parse(reply: &[u8]) -> Result<(Self, &[u8]), ParseError> {
-        let word = |at: usize| reply.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes);
-        let (entries, length) = (word(8), word(40));
-        let first = if entries > Some(0) && length >= Some(4) { word(44) } else { None };
-        Ok((Self(first.unwrap_or(0)), &[]))
-    }
-}
-
 async fn atom(client: &mut Client, name: &str) -> Result<u32, ClientError> {
     let request = InternAtomRequest { only_if_exists: false, name: name.as_bytes().into() }.serialize();
     let reply: Option<InternAtomReply> = client.request(request).await?;
@@ -250,31 +223,4 @@ async fn atom(client: &mut Client, name: &str) -> Result<u32, ClientError> {
 pub(super) async fn select(client: &mut Client, window: u32, mask: EventMask) -> Result<(), ClientError> {
     let value_list = std::borrow::Cow::Owned(ChangeWindowAttributesAux::new().event_mask(mask));
     client.send(ChangeWindowAttributesRequest { window, value_list }.serialize()).await
-}
-
-#[cfg(test)]
-mod tests {
-    use x11rb_protocol::x11_utils::TryParse;
-
-    use super::FirstClientPid;
-
-    #[test]
-    fn the_pid_is_read_from_where_it_is() {
-        // Entries; then client, mask, length in bytes and the value of the first.
-        let reply = |words: &[u32]| {
-            let mut reply = vec![0; 32];
-            reply[8..12].copy_from_slice(&words[0].to_ne_bytes());
-            reply.extend(words[1..].iter().flat_map(|word| word.to_ne_bytes()));
-            FirstClientPid::try_parse(&reply).unwrap().0.0
-        };
-        assert_eq!(reply(&[1, 0x0040_0000, 2, 4, 1234]), 1234);
-        for (words, what) in [
-            (&[0, 0x0040_0000, 2, 4, 1234][..], "no entry"),
-            (&[1, 0x0040_0000, 2, 0], "no value"),
-            (&[1, 0x0040_0000, 2, u32::MAX], "values that are not there"),
-            (&[u32::MAX], "entries that are not there"),
-        ] {
-            assert_eq!(reply(words), 0, "{what}");
-        }
-    }
 }
