@@ -17,10 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::config::Ready;
 use crate::session::Choice;
+use crate::session::known::known;
 use crate::unix_socket;
-
-/// Programs that say READY=1, by their names.
-const SAY_IT: [&str; 2] = ["i3", "i3-with-shmlog"];
 
 /// As much as a datagram of ours has to have. What is longer is cut, and read as far.
 const DATAGRAM: usize = 4096;
@@ -40,10 +38,10 @@ impl Word {
     /// Whether the session's word is waited for.
     #[must_use]
     pub fn of(ready: Ready, choice: &Choice) -> Self {
-        let program = choice.service().and_then(|service| service.program.file_name());
+        let program = choice.service().and_then(|service| service.program.file_name()?.to_str());
         match ready {
             Ready::Notified => Self::Needed,
-            Ready::Managed if program.is_some_and(|program| SAY_IT.iter().any(|name| program == *name)) => Self::Usual,
+            Ready::Managed if program.and_then(known).is_some_and(|known| known.says_ready) => Self::Usual,
             Ready::Managed | Ready::Started => Self::Unneeded,
         }
     }
