@@ -331,3 +331,40 @@ fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
         }
     }
 }
+
+/// How many colours the screen shows.
+const COLOURS: &str = "xwd -root -silent | python3 -c '
+import struct, sys
+picture = sys.stdin.buffer.read()
+header = struct.unpack(\">25I\", picture[:100])
+pixels = picture[header[0] + 12 * header[19]:]
+print(len(set(zip(*[iter(pixels)] * 4))))'";
+
+#[test]
+fn a_session_that_ends_while_it_is_locked_shows_nothing_of_it() {
+    let desk = Desk::at_prompt();
+    configure(&desk, "[deadlines]\napplications = 5\n");
+    desk.starts(OPENBOX);
+    let scope = "setsid systemd-run --user --scope --quiet";
+    // One that does not end has the rest of the end wait.
+    desk.with_display(&format!(
+        "{scope} sh -c \"trap '' TERM; exec xlogo -geometry 900x700 -title stubborn\" >/dev/null 2>&1 &"
+    ))
+    .ok();
+    desk.sees_window("stubborn");
+    wait_until("colours", SOON, || match desk.with_display(COLOURS).text().trim() {
+        "0" | "1" => Err("the desktop is not there".to_owned()),
+        _ => Ok(()),
+    });
+    desk.with_display(&format!("{scope} i3lock --nofork >/dev/null 2>&1 &")).ok();
+    becomes(&desk, true);
+    let stop = desk.spawn("ada", "startxd stop");
+    wait_until("the end of the locker", SOON, || match desk.root("pgrep -u ada -x i3lock").stdout {
+        pids if pids.is_empty() => Ok(()),
+        pids => Err(pids),
+    });
+    assert_eq!(desk.with_display(COLOURS).text().trim(), "1", "the desktop shows");
+    stop.wait(SOON);
+    desk.wait_session_gone(&desk.login, SOON);
+    desk.journal_says("was asked to end with the session and has not");
+}

@@ -50,6 +50,7 @@ impl Session {
             self.act(Action::TakeBackFromMultiplexers);
             self.taking_back = true;
         }
+        self.cover_for_end();
         self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop, closes));
         self.enter(now, Phase::Applications);
     }

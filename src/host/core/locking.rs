@@ -351,6 +351,13 @@ impl Session {
         }
     }
 
+    /// The session ends, and its lockers with it, before all that is on the display has: the cover takes their place.
+    pub(super) fn cover_for_end(&mut self) {
+        if self.locking.locked && !std::mem::replace(&mut self.locking.cover, true) {
+            self.act(Action::Cover);
+        }
+    }
+
     /// logind is there again; it has forgotten what it was told.
     pub(super) fn tell_logind_of_lock(&mut self) {
         if self.locking.locked {

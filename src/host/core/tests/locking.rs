@@ -323,3 +323,22 @@ fn the_end_of_a_lockers_unit() {
     world.tell(Event::Lockers(Err(silent())));
     assert!(matches!(world.ended(), Why::LockerLost(_)));
 }
+
+#[test]
+fn a_session_that_ends_while_it_is_locked_is_covered_until_its_server_has_ended() {
+    // Locked by somebody else: their locker is an application like any.
+    let mut world = World::ours();
+    world.tell(Event::Covered(true));
+    assert_eq!(count(&world, &Action::Cover), 0);
+    let actions = world.tell(Event::Interrupt("SIGTERM"));
+    let at = |wanted: &Action| actions.iter().position(|action| action == wanted);
+    assert!(at(&Action::Cover).is_some() && at(&Action::Cover) < at(&Action::EndApplications), "{actions:?}");
+    world.tell(Event::Covered(false));
+    assert_eq!(world.ended(), Why::Signal("SIGTERM"));
+    assert_eq!((count(&world, &Action::Uncover), count(&world, &Action::CloseLogin)), (0, 1));
+    // By ours, which has its cover already.
+    let mut world = locked();
+    world.tell(Event::Interrupt("SIGTERM"));
+    assert_eq!(world.ended(), Why::Signal("SIGTERM"));
+    assert_eq!((count(&world, &Action::Cover), count(&world, &Action::Uncover)), (1, 0));
+}
