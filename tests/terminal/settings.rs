@@ -40,7 +40,7 @@ fn a_wrong_option_is_refused_before_anything_happens() {
     for (options, words) in [
         ("--dpi many", ["--dpi: server.dpi", "a whole number"]),
         ("--server-arg -auth", ["--server-arg: server.args", "not possible here"]),
-        ("--ready soon", ["--ready: session.ready", "\"managed\" or \"started\""]),
+        ("--ready soon", ["--ready: session.ready", "\"managed\", \"started\" or \"notified\""]),
         ("--deadline stpo=3", ["--deadline: there is no key", "did you mean deadlines.stop?"]),
     ] {
         desk.types(&format!("startxd start {options} -- openbox"));
