@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`enable`] | which one, what is refused, what is done and undone |
-//! | [`unit`] | the text of the unit |
+//! | [`mod@unit`] | the text of the unit |
 //! | [`record`] | what was written, so that only that is removed |
 
 pub mod enable;

@@ -45,7 +45,7 @@ fn what_cannot_be_is_refused() {
         ("TMUX=/tmp/x,1,0 startxd start --multiplexer screen", 19, "inside of tmux already"),
         ("STY=1.x startxd start --multiplexer tmux", 19, "inside of screen already"),
         ("startxd start --multiplexer tmux a.b", 2, "separates"),
-        ("startxd start --multiplexer tmux a b", 2, "2 words"),
+        ("startxd start --multiplexer tmux a b", 2, "is one word"),
         ("startxd start --multiplexer byobu", 2, "invalid value"),
         (
             "python3 -c \"import os, pty; exit(os.waitstatus_to_exitcode(pty.spawn('startxd start --multiplexer \
