@@ -155,7 +155,7 @@ fn list_shows_what_there_is_and_its_state() {
 print(*[o[\"session\"] + \" \" + o[\"kind\"] for o in json.load(sys.stdin) if o[\"default\"]])'";
         desk.user("ada", script).ok().stdout.trim().to_owned()
     };
-    assert_eq!(default(), "Xsession xsession");
+    assert_eq!(default(), "/etc/X11/Xsession xsession");
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[session]\ndefault = \"openbox\"\n");
     assert_eq!(default(), "openbox entry");
     desk.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");

@@ -113,9 +113,12 @@ impl Snapshot {
     /// Whether the session is being started, or its server again: what is not there yet is nothing wrong.
     #[must_use]
     pub fn is_starting(&self) -> bool {
-        let is_managed = matches!(self.display, DisplayState::Up(Some(_)));
+        // Managed is not ready: the window manager's own word may be waited for, and then its target is on its way.
+        let graphical = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
+        let is_reached = graphical.and_then(|at| self.targets.get(at)).is_some_and(|state| state.active == "active");
+        let is_ready = is_reached && matches!(self.display, DisplayState::Up(Some(_)));
         let server_comes = self.server_unit.1.active == "activating";
-        self.host.is_some() && (server_comes || (self.is_young && !is_managed && self.server_unit.1.active != "failed"))
+        self.host.is_some() && (server_comes || (self.is_young && !is_ready && self.server_unit.1.active != "failed"))
     }
 }
 

@@ -106,7 +106,9 @@ impl Findings {
     /// That `graphical-session.target`, whose state this is, has come with the window manager.
     pub(super) fn graphical_session(&mut self, display: &DisplayState, state: Option<&UnitState>) {
         let reached = state.is_some_and(|state| state.active == "active");
-        if !reached && matches!(display, DisplayState::Up(Some(_))) {
+        // After a restart of the server it comes again.
+        let comes = state.is_some_and(|state| state.job.as_deref() == Some("start"));
+        if !reached && !comes && matches!(display, DisplayState::Up(Some(_))) {
             let target = names::GRAPHICAL_SESSION;
             self.problem(
                 format!("{target} is not active, so portals and its services are not"),
@@ -169,6 +171,13 @@ mod tests {
         snapshot.server_unit.1.active = "active".into();
         snapshot.display = DisplayState::Up(None);
         assert_eq!(judge(&snapshot), []);
+        // Managed, and not ready yet; then its target is on its way.
+        snapshot.display = healthy().display;
+        assert_eq!(judge(&snapshot), []);
+        snapshot.is_young = false;
+        snapshot.targets[3].job = Some("start".into());
+        assert_eq!(judge(&snapshot), []);
+        (snapshot.is_young, snapshot.display) = (true, DisplayState::Up(None));
         // Nobody starts it, or it has taken too long.
         snapshot.host = None;
         assert_eq!(judge(&snapshot).len(), 2);
