@@ -205,16 +205,29 @@ fn a_server_that_dies_below_a_real_locker_leaves_nothing_open() {
         desk.root("rm -f /home/ada/2").ok();
         desk.starts(OPENBOX);
         locks(&desk);
-        desk.root("pkill -SEGV -x Xorg").ok();
+        // Not SIGSEGV: a signal that meets Xorg inside of malloc(3), where a locker that has just come keeps it, finds the
+        // lock held when its handler wants memory for the backtrace, and the server hangs instead of ending.
+        desk.root("pkill -KILL -x Xorg").ok();
         desk.is_logged_out();
         assert!(!desk.outside("/home/ada/2").exists(), "the shell went on");
         desk.logs_in();
     }
 }
 
-/// The pid of the one locker that runs, other than `before`.
+/// The pid of the one locker that runs, other than `before`: the host's child, or the main process of its unit.
+///
+/// A race: i3lock forks, and what it has forked outlives it for a moment.
 fn another_locker(desk: &Desk, before: &str) -> String {
-    desk.another("ada", "i3lock", before)
+    let script = "for pid in $(pgrep -u ada -x i3lock); do
+          parent=$(cut -d' ' -f4 /proc/$pid/stat) && grep -qx startxd /proc/$parent/comm && echo $pid
+        done; true";
+    wait_until("another locker", SOON, || {
+        let main = desk.unit("locker.service", "MainPID");
+        let main = if main == "0" { String::new() } else { main };
+        let child = desk.root(script);
+        let found = [main.trim(), child.stdout.trim()].concat();
+        if !found.is_empty() && found != before { Ok(found) } else { Err(format!("{main:?} {child}")) }
+    })
 }
 
 /// Waits until the locker has the keyboard: one that was started anew says so only to the host.
@@ -332,29 +345,29 @@ fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
     }
 }
 
-/// How many colours the screen shows.
-const COLOURS: &str = "xwd -root -silent | python3 -c '
-import struct, sys
-picture = sys.stdin.buffer.read()
-header = struct.unpack(\">25I\", picture[:100])
-pixels = picture[header[0] + 12 * header[19]:]
-print(len(set(zip(*[iter(pixels)] * 4))))'";
+/// How many bytes a picture of the screen has: of one colour alone, few.
+fn picture(desk: &Desk) -> u32 {
+    let size = desk.with_display("scrot -o ~/screen.png && stat -c %s ~/screen.png; rm -f ~/screen.png").text();
+    size.trim().parse().expect("its size")
+}
 
 #[test]
 fn a_session_that_ends_while_it_is_locked_shows_nothing_of_it() {
     let desk = Desk::at_prompt();
     configure(&desk, "[deadlines]\napplications = 5\n");
     desk.starts(OPENBOX);
+    let black = picture(&desk);
     let scope = "setsid systemd-run --user --scope --quiet";
     // One that does not end has the rest of the end wait.
     desk.with_display(&format!(
         "{scope} sh -c \"trap '' TERM; exec xlogo -geometry 900x700 -title stubborn\" >/dev/null 2>&1 &"
     ))
     .ok();
-    desk.sees_window("stubborn");
-    wait_until("colours", SOON, || match desk.with_display(COLOURS).text().trim() {
-        "0" | "1" => Err("the desktop is not there".to_owned()),
-        _ => Ok(()),
+    // openbox 3.6.1 may not show a window that comes while it starts.
+    let open = wait_until("the desktop", SOON, || {
+        desk.with_display("xdotool search --name stubborn windowmap");
+        let open = picture(&desk);
+        if open > black + 1000 { Ok(open) } else { Err(format!("{black} bytes, then {open}")) }
     });
     desk.with_display(&format!("{scope} i3lock --nofork >/dev/null 2>&1 &")).ok();
     becomes(&desk, true);
@@ -363,7 +376,8 @@ fn a_session_that_ends_while_it_is_locked_shows_nothing_of_it() {
         pids if pids.is_empty() => Ok(()),
         pids => Err(pids),
     });
-    assert_eq!(desk.with_display(COLOURS).text().trim(), "1", "the desktop shows");
+    let covered = picture(&desk);
+    assert!(covered + 1000 < open, "the desktop shows: {open} bytes, then {covered}");
     stop.wait(SOON);
     desk.wait_session_gone(&desk.login, SOON);
     desk.journal_says("was asked to end with the session and has not");
