@@ -1,8 +1,8 @@
 //! Files that are there as a whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -27,12 +27,29 @@ impl NotWritten {
 
 /// Removes a file of ours; says so if that fails.
 pub fn remove(path: &Path) {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("cannot remove {}: {error}", path.display());
-        }
-        _ => {}
+    if let Err(error) = remove_if_there(path) {
+        tracing::warn!("cannot remove {}: {error}", path.display());
     }
+}
+
+/// Removes a file; one that is not there is what was wanted.
+///
+/// # Errors
+/// unlink(2) failed otherwise.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the directory of a file, and those above it, for their owner alone.
+///
+/// # Errors
+/// The path has no directory, or it cannot be made.
+pub fn make_directory_of(path: &Path) -> io::Result<()> {
+    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 /// Replaces a file: writes a new one beside it, 0600 from birth, gives it its mode, and renames it.
@@ -55,10 +72,7 @@ fn write_beside(path: &Path, content: &[u8], mode: u32, settle: fn(&File) -> io:
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".startxd-new");
     let new = path.with_file_name(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(&new)?;
     // `create_new` is O_EXCL, which does not follow a symbolic link either.
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
     let write = |file: &mut File| {

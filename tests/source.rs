@@ -109,7 +109,7 @@ select: files os small_file xdg
 subprocess: os
 x11: deadline files os seat small_file text unix_socket
 environment: subprocess text x11 xdg
-launch: deadline environment os unix_socket x11
+launch: deadline environment files os unix_socket x11
 runtime_dir: x11
 config: deadline environment small_file suggest text x11 xdg
 records: deadline environment files runtime_dir seat small_file x11 xdg
@@ -117,7 +117,7 @@ server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir
 manager: attributes dbus deadline environment runtime_dir session_bus small_file x11
 presence: records runtime_dir x11
-multiplexer: dbus deadline environment files logind manager os program records runtime_dir small_file
+multiplexer: dbus deadline environment logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg
 session: attributes config dbus deadline desktop_entry environment manager os program records small_file suggest text x11 xdg
 window_manager: dbus deadline environment files manager records runtime_dir session small_file text xdg

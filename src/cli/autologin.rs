@@ -1,9 +1,9 @@
 //! `startxd enable autologin` and `startxd disable autologin`.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::exit::Exit;
+use super::say;
 use crate::autologin::drop_in::DropIn;
 use crate::autologin::files::as_user;
 use crate::autologin::person::Person;
@@ -166,11 +166,6 @@ fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
         (None, None) => format!("for a session, have {user}'s {shell} run this at a login:\n    {ANY_SHELL}\n"),
     };
     [earlier.unwrap_or_default(), login, session].concat()
-}
-
-fn say(text: &str) {
-    // Somebody who closed the pipe does not want to read it.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

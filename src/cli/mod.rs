@@ -167,6 +167,12 @@ async fn with_runtime(run: impl AsyncFnOnce(&RuntimeDir) -> Exit) -> Exit {
     }
 }
 
+/// Prints what was asked for.
+fn say(text: &str) {
+    // Somebody who closed the pipe does not want to read it.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// Reads the configuration, and reports its mistakes. Never fails: a broken file locks nobody out.
 fn configuration() -> Config {
     let loaded = config::load(&Places::from_env());

@@ -1,9 +1,8 @@
 //! `startxd enable multiplexer`, `startxd disable multiplexer`, `startxd start --multiplexer`, and what the units call.
 
-use std::io::Write;
-
 use super::args::{MultiplexerName, MultiplexerStep};
 use super::exit::Exit;
+use super::say;
 use crate::deadline::Deadlines;
 use crate::multiplexer::enable::{EnablePlan, TakenBack};
 use crate::multiplexer::name::TARGET;
@@ -127,11 +126,6 @@ fn taken_back(taken: &TakenBack) -> String {
         text += &format!("{} no longer lingers: the user manager ends with the last login\n", taken.user);
     }
     text
-}
-
-fn say(text: &str) {
-    // Somebody who closed the pipe does not want to read it.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Does one step.

@@ -1,8 +1,7 @@
 //! `startxd enable wm` and `startxd disable wm`.
 
-use std::io::Write;
-
 use super::exit::Exit;
+use super::say;
 use crate::session::Surroundings;
 use crate::text::{one_line, path, shell_word};
 use crate::window_manager::enable::{self as enabling, EnablePlan, NotEnabled, Undone};
@@ -102,9 +101,4 @@ fn has_undone(undone: &Undone) -> String {
         text += &format!("{unit} runs until the session ends; then remove its file: startxd disable wm\n");
     }
     text
-}
-
-fn say(text: &str) {
-    // Somebody who closed the pipe does not want to read it.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -735,9 +735,9 @@ impl Driver {
 
     /// Undoes what the preparation did.
     fn put_back(&mut self, state: ManagerState) {
-        // Nobody is served from here on; who connects waits for the end of this process.
         // As a rule it has ended with the server.
         self.locker.iter().for_each(Locker::kill);
+        // Nobody is served from here on; who connects waits for the end of this process.
         let Some(prepared) = self.prepared.take() else { return self.at_once.push_back(Event::PutBack) };
         let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
         let deadline = self.config.deadlines.user_manager;

@@ -3,7 +3,8 @@
 //! That it manages the display is not all: i3 says so before its IPC socket is there, and what starts with the graphical
 //! session and calls i3-msg(1) at once finds nobody. It says READY=1 just before its main loop (i3, main.c). So a program
 //! that is known to say it gets a socket to say it on, and is waited for. Others get none, because what they start would
-//! inherit it. A unit of one's own with `Type=notify` has a socket of systemd's.
+//! inherit it. A unit that the user has
+//! written, with `Type=notify`, has one from systemd.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 use crate::config::Ready;
 use crate::session::Choice;
 use crate::session::known::known;
-use crate::unix_socket;
+use crate::{files, unix_socket};
 
 /// As much as a datagram of ours has to have. What is longer is cut, and read as far.
 const DATAGRAM: usize = 4096;
@@ -100,10 +101,7 @@ pub fn variable(word: Word, path: PathBuf) -> Option<(String, String)> {
 
 /// A socket with mode 0600 at `path`, in the place of one that an earlier host has left.
 fn bind(path: &Path) -> io::Result<UnixDatagram> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    files::remove_if_there(path)?;
     let socket: OwnedFd = unix_socket::held(SockType::Datagram, &UnixAddr::new(path)?)?;
     let socket = net::UnixDatagram::from(socket);
     socket.set_nonblocking(true)?;

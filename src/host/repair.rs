@@ -180,22 +180,21 @@ pub enum Found {
 /// A race: a host that lives may be killed a moment later, and with no supervisor nobody notices. Where the login session is
 /// to end with the session, because the screen is locked for one, that would leave an open shell: so such a host is watched
 /// for as long as an end may take.
-pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
+pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlines) {
     let found = clean_up(runtime, deadlines).await;
-    let Ok(Some(record)) = SessionRecord::of(runtime) else { return found };
+    let Ok(Some(record)) = SessionRecord::of(runtime) else { return };
     if found != Found::Alive || !record.closes_login {
-        return found;
+        return;
     }
-    let Ok(host) = os::pidfd_open(Pid::from_raw(record.host)).and_then(os::watch) else {
-        closing::close_in_place_of_host(&record, deadlines.user_manager).await;
-        return clean_up(runtime, deadlines).await;
-    };
-    if timeout(deadlines.stop, host.readable()).await.is_err() {
-        return found;
+    // One that cannot be watched has ended meanwhile.
+    if let Ok(host) = os::pidfd_open(Pid::from_raw(record.host)).and_then(os::watch)
+        && timeout(deadlines.stop, host.readable()).await.is_err()
+    {
+        return;
     }
     // Its record may be gone already: that is removed before the login is closed.
     closing::close_in_place_of_host(&record, deadlines.user_manager).await;
-    clean_up(runtime, deadlines).await
+    clean_up(runtime, deadlines).await;
 }
 
 /// Ends what is left of a dead session: for `startxd stop` where no host answers.

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 
 use super::message::MAX_MESSAGE;
-use crate::{os, unix_socket};
+use crate::{files, os, unix_socket};
 
 /// The host's end, waiting for clients.
 pub struct Listener {
@@ -27,10 +27,7 @@ impl Listener {
     /// # Errors
     /// The path is too long (107 bytes, unix(7)), or the directory cannot be written to.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove_if_there(path)?;
         let fd = unix_socket::bound(SockType::SeqPacket, SockFlag::SOCK_NONBLOCK, &UnixAddr::new(path)?)?;
         Ok(Self { fd: os::watch(fd)? })
     }

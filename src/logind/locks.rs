@@ -62,7 +62,7 @@ impl LockRequests {
     }
 }
 
-/// The unique name of logind's connection to the bus.
+/// logind's unique name on the bus.
 async fn owner(connection: &Connection) -> Result<String, CallError> {
     dbus::body("GetNameOwner", &BUS.call(connection, "GetNameOwner", &(SERVICE,)).await?)
 }

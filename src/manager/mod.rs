@@ -186,6 +186,16 @@ impl Manager {
         Err(if matches!(manager, Ok(Ok(_))) { NoManager::NoBus(why) } else { NoManager::silent(why) })
     }
 
+    /// As [`Manager::connect`], and with an answer of the manager.
+    ///
+    /// # Errors
+    /// As there, or there is no manager on the bus, or it does not answer.
+    pub async fn connect_proven(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NoManager> {
+        let manager = Self::connect(runtime, deadline).await?;
+        Self::within(deadline, manager.version()).await?;
+        Ok(manager)
+    }
+
     /// Lets a question to the manager take no longer than `deadline`.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use super::service::{self, Failed};
 use crate::deadline::Deadlines;
 use crate::logind::{self, linger};
 use crate::manager::{Manager, Mode, NoManager};
+use crate::records::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
 /// Where systemd looks for the programs of units (systemd.exec(5), `ExecSearchPath=`).
@@ -136,7 +137,7 @@ impl EnablePlan {
         now.linger |= self.linger;
         now.target |= self.enable.iter().any(|unit| unit == TARGET);
         now.units.extend(self.enable.iter().filter(|unit| *unit != TARGET).cloned());
-        now.write(&self.path).map_err(|error| NotEnabled::State { path: self.path.clone(), error })?;
+        now.keep_or_remove(&self.path).map_err(|error| NotEnabled::State { path: self.path.clone(), error })?;
         let units: Vec<&str> = self.enable.iter().map(String::as_str).collect();
         if !units.is_empty() {
             self.manager.enable(&units).await.map_err(|error| NotEnabled::Refused(error.to_string()))?;
@@ -167,7 +168,7 @@ impl EnablePlan {
         {
             tracing::warn!("{} goes on lingering ({error}); loginctl disable-linger", self.user);
         }
-        if let Err(error) = self.before.write(&self.path) {
+        if let Err(error) = self.before.keep_or_remove(&self.path) {
             tracing::warn!("{}: {error}", self.path.display());
         }
     }
@@ -243,7 +244,7 @@ pub async fn disable(
         taken.linger = Some(off);
     }
     if !dry_run {
-        set.write(&path).map_err(|error| NotEnabled::State { path, error })?;
+        set.keep_or_remove(&path).map_err(|error| NotEnabled::State { path, error })?;
     }
     Ok(taken)
 }
@@ -259,7 +260,7 @@ fn user() -> Result<String, NotEnabled> {
 
 fn remembered() -> Result<(PathBuf, Remembered), NotEnabled> {
     let path = remembered::path().ok_or(NotEnabled::NoHome)?;
-    let before = Remembered::read(&path).map_err(|error| NotEnabled::State { path: path.clone(), error })?;
+    let before = Remembered::kept(&path).map_err(|error| NotEnabled::State { path: path.clone(), error })?;
     Ok((path, before))
 }
 
@@ -276,9 +277,7 @@ async fn set_linger(enable: bool) -> Result<(), String> {
 
 /// The user manager, proven by an answer.
 pub(super) async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled> {
-    let manager = Manager::connect(&RuntimeDir::find()?, deadlines.user_manager).await?;
-    Manager::within(deadlines.user_manager, manager.version()).await?;
-    Ok(manager)
+    Ok(Manager::connect_proven(&RuntimeDir::find()?, deadlines.user_manager).await?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! How the last session ended, `$XDG_STATE_HOME/startxd/last-session.toml`: what there was to read on a terminal that is
 //! somebody else's by now.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::deadline::STEADY;
-use crate::xdg;
+use crate::{files, xdg};
 
 /// The file's name.
 const NAME: &str = "last-session.toml";
@@ -99,8 +97,7 @@ impl LastSession {
     /// There is no home, or it is full or read-only.
     pub fn keep(&self) -> io::Result<()> {
         let path = path().ok_or(io::ErrorKind::NotFound)?;
-        let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        files::make_directory_of(&path)?;
         self.save(&path)
     }
 }

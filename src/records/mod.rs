@@ -96,6 +96,34 @@ pub trait Record: Serialize + DeserializeOwned {
         files::replace(path, self.to_toml()?, 0o600)
     }
 
+    /// Writes one that outlives the boot: on the disk when this returns, in directories that only their owner can enter. Where
+    /// there is nothing to remember, the file is removed.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written to.
+    fn keep_or_remove(&self, path: &Path) -> io::Result<()>
+    where
+        Self: Default + PartialEq,
+    {
+        if *self == Self::default() {
+            return files::remove_if_there(path);
+        }
+        files::make_directory_of(path)?;
+        files::replace_durably(path, &self.to_toml()?, 0o600)
+    }
+
+    /// Reads what [`Record::keep_or_remove`] has written; nothing to remember if there is no such file.
+    ///
+    /// # Errors
+    /// There is one that cannot be read.
+    fn kept(path: &Path) -> io::Result<Self>
+    where
+        Self: Default,
+    {
+        let bytes = small_file::read_if_there(path)?;
+        bytes.map_or_else(|| Ok(Self::default()), |bytes| Ok(Self::from_toml(&bytes)?))
+    }
+
     /// Reads it; `None` if there is no such file.
     ///
     /// # Errors

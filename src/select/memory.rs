@@ -1,8 +1,6 @@
 //! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, what `startxd start` takes.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::{files, xdg};
@@ -31,8 +29,7 @@ pub fn choice(bytes: &[u8]) -> Option<String> {
 /// # Errors
 /// The directory cannot be made or written to.
 pub fn remember(path: &Path, choice: &str) -> io::Result<()> {
-    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    files::make_directory_of(path)?;
     files::replace(path, format!("{choice}\n"), 0o600)
 }
 

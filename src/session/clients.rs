@@ -6,6 +6,7 @@
 //! with windows, a sound server that listens to the display's bell), and what is no client: a multiplexer, a download.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -21,13 +22,12 @@ use crate::x11::clients;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
-/// Where a client runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    /// In a login session, or wherever else the user manager has no say.
-    Outside,
-    /// In this unit of the user manager.
-    Unit(String),
+/// A client's process.
+struct Running {
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Its unit of the user manager; `None` in a login session, or wherever else that manager has no say.
+    unit: Option<String>,
 }
 
 /// What is known of a client's unit.
@@ -48,9 +48,8 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
     let Ok(Ok(pids)) = timeout(STATUS, connected(display, cookie)).await else { return };
     let mut bound = None;
     let mut asked = Vec::new();
-    for pid in pids {
-        let Some((place, group)) = place(pid) else { continue };
-        if let Place::Unit(unit) = &place {
+    for client in pids.into_iter().filter_map(hold) {
+        if let Some(unit) = &client.unit {
             if own.contains(unit) || *unit == names::xorg_service(display) {
                 continue;
             }
@@ -61,13 +60,15 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
             let facts = UnitFacts {
                 ends_with_session: bound.as_ref().is_some_and(|bound| bound.contains(unit)),
                 is_transient: unit.ends_with(".scope") || manager.is_transient(unit).await.unwrap_or(false),
-                is_main: manager.main_pid(unit).await.ok().flatten() == Some(pid),
+                is_main: manager.main_pid(unit).await.ok().flatten() == Some(client.pid),
             };
             if !is_to_be_asked(facts) {
                 continue;
             }
         }
-        asked.extend(ask(pid, &group, &place));
+        let place = client.unit.as_deref().unwrap_or("no unit of the user manager");
+        tracing::debug!("process {}, a client of the display in {place}, is asked to end", client.pid);
+        asked.extend(applications::terminate(client.pid, client.pidfd));
     }
     wait(asked, until).await;
 }
@@ -92,14 +93,15 @@ const fn is_to_be_asked(facts: UnitFacts) -> bool {
     !facts.ends_with_session && (facts.is_transient || !facts.is_main)
 }
 
-/// Where a process of ours runs, and its control groups; `None` if it is gone, or somebody else's.
-fn place(pid: Pid) -> Option<(Place, String)> {
+/// A process of ours; `None` if it is gone, or somebody else's. Held before it is
+/// looked at: if its pid becomes another's meanwhile, the pidfd reaches nobody.
+fn hold(pid: Pid) -> Option<Running> {
+    let pidfd = os::pidfd_open(pid).ok()?;
     let process = format!("/proc/{pid}");
     let uid = nix::unistd::geteuid().as_raw();
     std::fs::metadata(&process).ok().filter(|facts| facts.uid() == uid)?;
     let group = small_file::text(format!("{process}/cgroup").as_ref()).ok()?;
-    let place = unit_of(&group, uid).map_or(Place::Outside, Place::Unit);
-    Some((place, group))
+    Some(Running { pid, pidfd, unit: unit_of(&group, uid) })
 }
 
 /// The unit of the user manager in a text of /proc/PID/cgroup: what comes first below the manager that is no slice, as a
@@ -111,18 +113,6 @@ fn unit_of(group: &str, uid: u32) -> Option<String> {
         parts.next().map(|_| parts)
     })?;
     parts.find(|part| !part.ends_with(".slice")).map(str::to_owned)
-}
-
-/// Asks one process; `None` if it is not there any more, or not where it was: its pid may be another's by now.
-fn ask(pid: Pid, group: &str, place: &Place) -> Option<Asked> {
-    let pidfd = os::pidfd_open(pid).ok()?;
-    small_file::text(format!("/proc/{pid}/cgroup").as_ref()).ok().filter(|now| now == group)?;
-    let asked = applications::terminate(pid, pidfd)?;
-    match place {
-        Place::Outside => tracing::debug!("asked process {pid}, a client of the display, to end"),
-        Place::Unit(unit) => tracing::debug!("asked process {pid} in {unit}, a client of the display, to end"),
-    }
-    Some(asked)
 }
 
 /// None is killed: they are not the session's.

@@ -13,6 +13,7 @@ use super::record::{self, WrittenUnit, WrittenUnits, has_text};
 use super::unit::{ManagerUnit, unit};
 use crate::deadline::Deadlines;
 use crate::manager::{Manager, NoManager};
+use crate::records::Record;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 use crate::session::known::{KNOWN, known};
 use crate::session::{NoSession, Surroundings, choose_by_name, entries, offers};
@@ -148,13 +149,13 @@ impl EnablePlan {
         now.units.retain(|unit| unit.name != written.name);
         now.units.push(written.clone());
         // First written down: what is then done may be cut off.
-        now.write(record_path).map_err(|error| NotEnabled::File { path: record_path.clone(), error })?;
+        now.keep_or_remove(record_path).map_err(|error| NotEnabled::File { path: record_path.clone(), error })?;
         let done = self.set_up(&missing).await;
         if done.is_err() {
             if self.write && !before.units.iter().any(|unit| unit.name == written.name) {
                 let _ = written.remove();
             }
-            if let Err(error) = before.write(record_path) {
+            if let Err(error) = before.keep_or_remove(record_path) {
                 tracing::warn!("{}: {error}", text::path(record_path));
             }
             return done.map(|()| self);
@@ -165,7 +166,7 @@ impl EnablePlan {
                 now.hand_on(unit, &written.name);
             }
         }
-        now.write(record_path).map_err(|error| NotEnabled::File { path: record_path.clone(), error })?;
+        now.keep_or_remove(record_path).map_err(|error| NotEnabled::File { path: record_path.clone(), error })?;
         Ok(self)
     }
 
@@ -226,7 +227,7 @@ pub async fn disable(dry_run: bool, around: &Surroundings, deadlines: &Deadlines
         }
         if !dry_run && undo(&manager, &unit).await? {
             record.units.retain(|one| one.name != unit.name);
-            record.write(&path).map_err(|error| NotEnabled::File { path: path.clone(), error })?;
+            record.keep_or_remove(&path).map_err(|error| NotEnabled::File { path: path.clone(), error })?;
         }
     }
     Ok(undone)
@@ -303,7 +304,7 @@ fn missing(directory: &Path) -> Vec<PathBuf> {
 
 fn record() -> Result<(PathBuf, WrittenUnits), NotEnabled> {
     let path = record::path().ok_or(NotEnabled::NoHome)?;
-    let record = WrittenUnits::read(&path).map_err(|error| NotEnabled::File { path: path.clone(), error })?;
+    let record = WrittenUnits::kept(&path).map_err(|error| NotEnabled::File { path: path.clone(), error })?;
     Ok((path, record))
 }
 
@@ -313,9 +314,7 @@ async fn is_up(manager: &Manager, unit: &str) -> bool {
 
 /// The user manager, proven by an answer.
 async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled> {
-    let manager = Manager::connect(&RuntimeDir::find()?, deadlines.user_manager).await?;
-    Manager::within(deadlines.user_manager, manager.version()).await?;
-    Ok(manager)
+    Ok(Manager::connect_proven(&RuntimeDir::find()?, deadlines.user_manager).await?)
 }
 
 fn word(path: &Path) -> String {

@@ -1,14 +1,12 @@
 //! What `startxd enable wm` has written, `$XDG_STATE_HOME/startxd/window-managers.toml`: what `disable` may remove.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::records::Record;
-use crate::{files, small_file, xdg};
+use crate::{small_file, xdg};
 
 /// A unit that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,30 +40,6 @@ pub fn path() -> Option<PathBuf> {
 }
 
 impl WrittenUnits {
-    /// Reads it; nothing if there is no file.
-    ///
-    /// # Errors
-    /// There is one that cannot be read.
-    pub fn read(path: &Path) -> io::Result<Self> {
-        let bytes = small_file::read_if_there(path)?;
-        bytes.map_or_else(|| Ok(Self::default()), |bytes| Ok(Self::from_toml(&bytes)?))
-    }
-
-    /// Writes it for good, or removes it when there is nothing to remember.
-    ///
-    /// # Errors
-    /// The directory cannot be made or written to.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        if self.units.is_empty() {
-            return match std::fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
-        }
-        DirBuilder::new().recursive(true).mode(0o700).create(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        files::replace_durably(path, &self.to_toml()?, 0o600)
-    }
-
     /// Forgets a unit that was removed. Directories that were made for it and are in use now go with the unit `name`.
     pub fn hand_on(&mut self, removed: &WrittenUnit, name: &str) {
         self.units.retain(|unit| unit.name != removed.name);
@@ -116,6 +90,7 @@ pub fn has_text(path: &Path, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{WrittenUnit, WrittenUnits};
+    use crate::records::Record;
     use crate::test_dir::TestDir;
 
     fn written(directory: &TestDir) -> WrittenUnit {
@@ -130,14 +105,14 @@ mod tests {
     fn what_is_written_is_read_again() {
         let directory = TestDir::new();
         let path = directory.path("state/startxd/window-managers.toml");
-        assert_eq!(WrittenUnits::read(&path).unwrap(), WrittenUnits::default());
+        assert_eq!(WrittenUnits::kept(&path).unwrap(), WrittenUnits::default());
         let units = WrittenUnits { units: vec![written(&directory)] };
-        units.write(&path).unwrap();
-        assert_eq!(WrittenUnits::read(&path).unwrap(), units);
+        units.keep_or_remove(&path).unwrap();
+        assert_eq!(WrittenUnits::kept(&path).unwrap(), units);
         assert!(units.find("i3.service").is_some() && units.find("openbox.service").is_none());
         std::fs::write(&path, "version = 2").unwrap();
-        assert!(WrittenUnits::read(&path).is_err());
-        WrittenUnits::default().write(&path).unwrap();
+        assert!(WrittenUnits::kept(&path).is_err());
+        WrittenUnits::default().keep_or_remove(&path).unwrap();
         assert!(!path.exists());
     }
 

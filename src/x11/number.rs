@@ -165,10 +165,7 @@ impl LockFile {
                 break;
             }
             // A lock of ours, whose process is gone; or none any more.
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+            files::remove_if_there(&path)?;
         }
         Err(NotOurs::Taken(in_the_way))
     }

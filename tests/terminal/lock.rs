@@ -3,6 +3,10 @@
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
+/// A locker as a unit.
+const LOCKER: &str = "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i3lock --nofork\n\
+                      [Install]\nWantedBy=startxd-lock.target\n";
+
 /// What the configuration of ada's says of the lock.
 fn configure(desk: &Desk, text: &str) {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", text);
@@ -37,8 +41,8 @@ fn leaves(desk: &Desk) {
     desk.ended(0);
 }
 
-/// Whether somebody has the keyboard.
-fn keyboard_is_grabbed(desk: &Desk) -> bool {
+/// Whether a locker runs.
+fn a_locker_runs(desk: &Desk) -> bool {
     let lockers = desk.root("pgrep -u ada -x 'i3lock|slock|xsecurelock'");
     !lockers.stdout.is_empty()
 }
@@ -52,7 +56,7 @@ fn each_locker_as_a_command() {
         assert!(!is_locked(&desk));
         for _ in 0..2 {
             locks(&desk);
-            assert!(keyboard_is_grabbed(&desk), "{command}");
+            assert!(a_locker_runs(&desk), "{command}");
             // Once more: it is locked.
             desk.user("ada", "startxd lock").ok();
             desk.user("ada", "startxd unlock").ok();
@@ -65,10 +69,7 @@ fn each_locker_as_a_command() {
 #[test]
 fn a_password_opens_and_a_unit_locks() {
     let desk = Desk::at_prompt();
-    desk.writes_unit(
-        "locker.service",
-        "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i3lock --nofork\n[Install]\nWantedBy=startxd-lock.target\n",
-    );
+    desk.writes_unit("locker.service", LOCKER);
     desk.user("ada", "systemctl --user enable locker.service").ok();
     desk.starts(OPENBOX);
     locks(&desk);
@@ -282,10 +283,7 @@ fn a_locker_that_is_killed_comes_back_and_nothing_was_open_meanwhile() {
 #[test]
 fn one_that_is_killed_again_and_again_ends_the_login() {
     let mut desk = Desk::at_prompt();
-    desk.writes_unit(
-        "locker.service",
-        "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i3lock --nofork\n[Install]\nWantedBy=startxd-lock.target\n",
-    );
+    desk.writes_unit("locker.service", LOCKER);
     for unit in [false, true] {
         let command = if unit { "" } else { "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n" };
         configure(&desk, command);

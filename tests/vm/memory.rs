@@ -7,10 +7,15 @@ pub fn unit_of(machine: &Machine, program: &str) -> String {
     machine.root(&format!("sed -n 's,^0::.*/,,p' /proc/$(pgrep -u ada -x {program})/cgroup")).text()
 }
 
+/// Bounds the memory of a unit of ada's.
+fn bounds(machine: &Machine, unit: &str) {
+    machine.user("ada", &format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0")).ok();
+}
+
 /// Bounds a unit of ada's, and has a program in it that takes all the memory there is: that is killed, and no other.
 pub fn eats_in(machine: &Machine, unit: &str) {
     let show = |what: &str| machine.user("ada", &format!("systemctl --user show --value -p {what} {unit}")).text();
-    machine.user("ada", &format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0")).ok();
+    bounds(machine, unit);
     let (group, before) = (show("ControlGroup"), show("InvocationID"));
     let eater = format!(
         "echo $$ > /sys/fs/cgroup{group}/cgroup.procs && exec setpriv --reuid ada --regid ada --init-groups tail /dev/zero"
@@ -41,8 +46,7 @@ fn lives(machine: &Machine, server: &str, manager: &str) {
 fn of_one_unit_kills_what_is_greedy_and_no_more() {
     let case = Case::desktop();
     let (server, manager) = (case.server(), case.root("pgrep -x openbox").text());
-    let limit = "systemctl --user set-property --runtime openbox.service MemoryMax=100M MemorySwapMax=0";
-    case.user("ada", limit).ok();
+    bounds(&case, "openbox.service");
     // The group of the window manager is that of the terminal which it has started.
     let group = "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$(pgrep -x xterm)/cgroup)";
     assert_eq!(case.root(&format!("cat {group}/memory.max")).text(), "104857600");
@@ -81,8 +85,7 @@ fn of_a_session_that_is_no_unit_of_ones_own_kills_what_is_greedy_and_no_more() {
         let manager = case.root("pgrep -u ada -x openbox").text();
         let unit = unit_of(&case, "openbox");
         assert!(unit.starts_with("startxd-wm@"), "{kind}: {unit}");
-        let limit = format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0");
-        case.user("ada", &limit).ok();
+        bounds(&case, &unit);
         eats(&case);
         lives(&case, &server_now, &manager);
     }

@@ -41,10 +41,12 @@ impl Blow {
     }
 }
 
-/// The processes of a session, one of each.
+/// Whose processes a session has, one of each.
+const PARTS: [Blow; 4] = [Blow::Host, Blow::Supervisor, Blow::Server, Blow::WindowManager];
+
+/// Their pids, in that order.
 fn parts(machine: &Machine) -> Vec<String> {
-    let parts = [Blow::Host, Blow::Supervisor, Blow::Server, Blow::WindowManager];
-    parts.map(|part| machine.root(&format!("pgrep -u ada {} || true", part.pattern())).text()).to_vec()
+    PARTS.map(|part| machine.root(&format!("pgrep -u ada {} || true", part.pattern())).text()).to_vec()
 }
 
 /// What must not become more: logins, units, files of displays, and descriptors of ada's manager.
@@ -90,8 +92,7 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
         case.until("one of each, and the one that was killed anew", |machine| {
             let new = parts(machine);
             let is_one = |pids: &String| !pids.is_empty() && !pids.contains('\n');
-            let victims = [Blow::Host, Blow::Supervisor, Blow::Server, Blow::WindowManager];
-            let is_new = victims.iter().position(|victim| *victim == blow).is_some_and(|at| new[at] != old[at]);
+            let is_new = PARTS.iter().position(|victim| *victim == blow).is_some_and(|at| new[at] != old[at]);
             new.iter().all(is_one) && is_new
         });
         case.is_managed();

@@ -70,8 +70,7 @@ impl AttachedSnapshot {
             );
         }
         findings.display(self.display, &self.state, "start one on it");
-        let at = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
-        findings.graphical_session(&self.state, at.and_then(|at| self.targets.get(at)));
+        findings.graphical_session(&self.state, gather::graphical_session(&TARGETS, &self.targets));
         findings.environment(self.display, &self.authority, &self.environment);
         findings.into_list()
     }

@@ -110,16 +110,28 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The state of `graphical-session.target`.
+    #[must_use]
+    pub fn graphical_session(&self) -> Option<&UnitState> {
+        graphical_session(&TARGETS, &self.targets)
+    }
+
     /// Whether the session is being started, or its server again: what is not there yet is nothing wrong.
     #[must_use]
     pub fn is_starting(&self) -> bool {
         // Managed is not ready: the window manager's own word may be waited for, and then its target is on its way.
-        let graphical = TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
-        let is_reached = graphical.and_then(|at| self.targets.get(at)).is_some_and(|state| state.active == "active");
+        let is_reached = self.graphical_session().is_some_and(|state| state.active == "active");
         let is_ready = is_reached && matches!(self.display, DisplayState::Up(Some(_)));
         let server_comes = self.server_unit.1.active == "activating";
         self.host.is_some() && (server_comes || (self.is_young && !is_ready && self.server_unit.1.active != "failed"))
     }
+}
+
+/// The state of `graphical-session.target` among the `states` of `targets`.
+#[must_use]
+pub(super) fn graphical_session<'a>(targets: &[&str], states: &'a [UnitState]) -> Option<&'a UnitState> {
+    let at = targets.iter().position(|target| *target == names::GRAPHICAL_SESSION)?;
+    states.get(at)
 }
 
 /// Gathers everything; `None` if there is no session.

@@ -88,8 +88,7 @@ impl Findings {
         let again = "to start it again: startxd restart wm; for one that leaves no sign on the display: session.ready = \
                      \"started\" in startxd.toml";
         self.display(snapshot.record.display, &snapshot.display, again);
-        let at = super::gather::TARGETS.iter().position(|target| *target == names::GRAPHICAL_SESSION);
-        self.graphical_session(&snapshot.display, at.and_then(|at| snapshot.targets.get(at)));
+        self.graphical_session(&snapshot.display, snapshot.graphical_session());
     }
 
     /// That the display answers and is managed; `unmanaged` says what to do if it is not managed.

@@ -96,22 +96,12 @@ fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
     assert_eq!(world.ended(), Why::LoggedOut);
     assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
     // One that never was up leaves the shell, with the reason.
-    let mut world = World::new(login);
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
-    world.tell(Event::Served);
+    let mut world = World::serves(login);
     world.unit(WM, failed(CLD_EXITED, 1, false));
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
     assert_eq!((notes(&world), world.session.course.was_up()), (0, false));
     // A program without a window manager is up when nobody waits for one any more.
-    let mut world = World::new(setup(&[WM], Some(true)));
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
-    world.tell(Event::Served);
+    let mut world = World::serves(setup(&[WM], Some(true)));
     assert!(!world.session.course.was_up());
     world.tell(Event::Unmanaged);
     assert!(world.session.course.was_up());
@@ -119,47 +109,38 @@ fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
 
 #[test]
 fn what_ends_before_anything_managed_the_display_is_no_logout() {
-    let begun = |setup: Setup| {
-        let mut world = World::new(setup);
-        world.tell(Event::Prepared(display()));
-        world.settle();
-        world.ask_for_server(SUPERVISOR);
-        world.settle();
-        world.tell(Event::Served);
-        world
-    };
     let script = || setup(&[WM], Some(false));
     let second = seconds(1);
     // `openbox &` and nothing behind it.
-    let mut world = begun(script());
+    let mut world = World::serves(script());
     world.pass(second);
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::NeverUp { what: "i3".into(), after: second });
     assert_eq!(world.session.standing(), Standing::NeverUp);
     // A command that was given for this once, somebody's stop, and `startxd stop` were asked for.
-    let mut world = begun(Setup { asked_for: true, ..script() });
+    let mut world = World::serves(Setup { asked_for: true, ..script() });
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
-    let mut world = begun(script());
+    let mut world = World::serves(script());
     world.tell(Event::UnitJob { unit: WM.into(), is_stop: Some(true) });
     world.unit(WM, down());
     assert_eq!(world.ended(), Why::LoggedOut);
-    let mut world = begun(script());
+    let mut world = World::serves(script());
     world.tell(Event::StopAsked(ClientId(7)));
     assert_eq!(world.ended(), Why::Asked);
     // A window manager that says nothing on the display, and a program without one, when nobody waits for one any more.
     let mut started = script();
     started.policy.ready_when_started = true;
-    let mut world = begun(started);
+    let mut world = World::serves(started);
     world.unit(WM, up());
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
-    let mut world = begun(script());
+    let mut world = World::serves(script());
     world.tell(Event::Unmanaged);
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
     // A user manager that exits is why, here too.
-    let mut world = begun(script());
+    let mut world = World::serves(script());
     world.unit(WM, exited());
     world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
     world.tell(Event::ManagerStops(Ok(true)));

@@ -30,12 +30,7 @@ fn unit(active: &str, notifies: bool) -> LockerUnit {
 
 #[test]
 fn nothing_is_asked_before_a_window_manager_is_there() {
-    let mut world = World::new(setup(&[WM], Some(true)));
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
-    world.tell(Event::Served);
+    let mut world = World::serves(setup(&[WM], Some(true)));
     world.settle();
     assert_eq!(count(&world, &Action::WatchScreen), 0);
     world.tell(Event::Managed);

@@ -123,14 +123,26 @@ impl World {
         }
     }
 
-    /// A session with this own unit that is up: its server serves, and a window manager manages.
-    fn up(setup: Setup) -> Self {
+    /// A session whose server was forked, and has answered nobody yet.
+    fn launched(setup: Setup) -> Self {
         let mut world = Self::new(setup);
         world.tell(Event::Prepared(display()));
         world.settle();
         world.ask_for_server(SUPERVISOR);
         world.settle();
+        world
+    }
+
+    /// The same, and the server serves.
+    fn serves(setup: Setup) -> Self {
+        let mut world = Self::launched(setup);
         world.tell(Event::Served);
+        world
+    }
+
+    /// A session with this own unit that is up: its server serves, and a window manager manages.
+    fn up(setup: Setup) -> Self {
+        let mut world = Self::serves(setup);
         world.tell(Event::Managed);
         world.settle();
         assert!(matches!(world.session.stage, Stage::Up));

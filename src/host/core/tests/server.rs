@@ -26,11 +26,7 @@ fn a_server_that_crashes_comes_back_three_times_after_growing_pauses() {
 
 #[test]
 fn a_server_that_never_served_does_not_come_back() {
-    let mut world = World::new(setup(&[WM], Some(true)));
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
+    let mut world = World::launched(setup(&[WM], Some(true)));
     world.server_ends(Ending::Code(1), Some("no screens found"));
     let why = Why::ServerFailed { ending: Some(Ending::Code(1)), words: "no screens found".into() };
     assert_eq!(world.ended(), why);
@@ -269,12 +265,7 @@ fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_windo
     assert_eq!(world.ended(), Why::TargetStopped(names::WM_READY_TARGET));
 
     // A session that never had one has nothing to take down.
-    let mut world = World::new(setup(&[WM], Some(true)));
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
-    world.tell(Event::Served);
+    let mut world = World::serves(setup(&[WM], Some(true)));
     world.server_ends(Ending::Code(0), None);
     world.goes_on();
     assert_eq!(stops_of_ready(&world), 0);

@@ -104,11 +104,7 @@ fn a_unit_on_its_way_back_is_said_once_and_a_target_on_its_way_up_is_no_end() {
     let actions = world.tell(Event::StartedAgain("i3.service".into(), Err(disconnected())));
     assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
 
-    let mut world = World::new(setup(&[WM], Some(true)));
-    world.tell(Event::Prepared(display()));
-    world.settle();
-    world.ask_for_server(SUPERVISOR);
-    world.settle();
+    let mut world = World::launched(setup(&[WM], Some(true)));
     world.tell(Event::Managed);
     let Action::Look { number, units } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
         panic!()
@@ -265,11 +261,7 @@ fn a_window_manager_that_says_nothing_is_ready_when_it_is_started_if_that_is_con
     for (ready_when_started, count) in [(false, 0), (true, 1)] {
         let mut setup = setup(&[WM], Some(true));
         setup.policy.ready_when_started = ready_when_started;
-        let mut world = World::new(setup);
-        world.tell(Event::Prepared(display()));
-        world.settle();
-        world.ask_for_server(SUPERVISOR);
-        world.settle();
+        let mut world = World::launched(setup);
         world.unit(WM, up());
         assert_eq!(world.count(ready), count);
         world.tell(Event::Unmanaged);
