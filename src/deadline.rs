@@ -68,6 +68,13 @@ pub const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
 /// The first pause before another attempt of a system unit, which doubles with each further failure.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// A window manager that exits with an error this soon after the server answers, and has managed nothing, has not come up:
+/// an option that it does not know, a mistake in its configuration. Started again it would only say so once more.
+pub const COMES_UP: Duration = Duration::from_secs(3);
+
+/// For journalctl(1) to say what a unit that has failed said last.
+pub const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// A session that its window manager leaves within this after it came up was hardly a session: a person may do that once,
 /// and a login that begins the next one by itself must not do so for ever.
 pub const EARLY: Duration = Duration::from_secs(3);

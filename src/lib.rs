@@ -33,6 +33,7 @@
 //! | [`unit_file`] | assignments of systemd's unit files |
 //! | [`unix_socket`] | sockets that are private from birth, and connecting without waiting |
 //! | [`program`], [`subprocess`] | finding a program in `$PATH`, and running one under a deadline |
+//! | [`journal`] | what a unit's program has said |
 //! | [`text`], [`json`], [`suggest`] | text in one line or as a shell's word, JSON, the word that may have been meant |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 //!
@@ -54,6 +55,7 @@ mod files;
 #[doc(hidden)]
 pub mod for_tests;
 mod host;
+mod journal;
 mod json;
 mod launch;
 mod log;

@@ -107,6 +107,7 @@ attributes: os small_file
 logind: dbus deadline os
 select: files os small_file xdg
 subprocess: os
+journal: subprocess
 x11: deadline files os seat small_file text unix_socket
 environment: subprocess text x11 xdg
 launch: deadline environment files os unix_socket x11
@@ -124,13 +125,13 @@ window_manager: dbus deadline environment files manager records runtime_dir sess
 attach: config dbus deadline environment files manager multiplexer presence records runtime_dir session x11
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
-host: config dbus deadline environment files launch logind manager multiplexer os presence records runtime_dir
+host: config dbus deadline environment files journal launch logind manager multiplexer os presence records runtime_dir
     seat server session small_file text unix_socket x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
-cli: attach autologin config dbus deadline displays doctor environment host json launch log logind manager
-    multiplexer os records runtime_dir select session small_file subprocess supervisor text window_manager x11
+cli: attach autologin config dbus deadline displays doctor environment host journal json launch log logind manager
+    multiplexer os records runtime_dir select session small_file supervisor text window_manager x11
 ";
 
 /// One file of the program.

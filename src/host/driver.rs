@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
@@ -34,12 +35,15 @@ use super::variables::Exported;
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
+use crate::deadline::LAST_LINES;
 use crate::environment::{self, Block};
+use crate::journal;
 use crate::launch::{HostDeadlines, Reply, Request};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, names, restore};
 use crate::os;
 use crate::records::last::LastSession;
+use crate::server::lines;
 use crate::session::{self, Choice, Surroundings};
 use crate::x11::display::Display;
 
@@ -115,6 +119,8 @@ pub(super) struct Driver {
     terminal: Option<Terminal>,
     session: String,
     is_login: bool,
+    /// When it began, by the clock of the journal.
+    since: SystemTime,
     /// Those that can be answered.
     clients: HashMap<ClientId, Peer>,
     launches: HashMap<ClientId, LaunchRequest>,
@@ -164,6 +170,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         terminal,
         session,
         is_login: parts.is_login,
+        since: SystemTime::now(),
         clients: HashMap::new(),
         launches: HashMap::new(),
         server: None,
@@ -578,8 +585,7 @@ impl Driver {
                 None => self.at_once.push_back(Event::TerminalRestored),
             },
             Action::PutBack(state, last) => {
-                self.note_end(&last);
-                self.put_back(state);
+                self.put_back(state, last);
             }
             action => return Err(action),
         }
@@ -723,32 +729,48 @@ impl Driver {
         }
     }
 
-    /// Writes down how the session has ended. A home that is full keeps nobody here.
-    fn note_end(&self, last: &LastEnd) {
-        let clean = last.why.is_clean();
-        // A shell that goes on begins nothing by itself.
-        let is_brief = last.standing == Standing::Brief && (clean || self.is_login);
-        if let Err(error) = LastSession::ends_now(clean, last.why.to_string(), &self.session, is_brief).keep() {
-            tracing::debug!("how the session ended cannot be kept: {error}");
-        }
-    }
-
-    /// Undoes what the preparation did.
-    fn put_back(&mut self, state: ManagerState) {
+    /// Writes down how the session has ended, and undoes what the preparation did.
+    fn put_back(&mut self, state: ManagerState, last: LastEnd) {
         // As a rule it has ended with the server.
         self.locker.iter().for_each(Locker::kill);
         // Nobody is served from here on; who connects waits for the end of this process.
-        let Some(prepared) = self.prepared.take() else { return self.at_once.push_back(Event::PutBack) };
+        let Some(prepared) = self.prepared.take() else {
+            return self.at_once.push_back(Event::PutBack(String::new()));
+        };
         let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
         let deadline = self.config.deadlines.user_manager;
+        let (login, is_login, since) = (self.session.clone(), self.is_login, self.since);
         self.spawn(async move {
+            let last_lines = match last.why.failed_program() {
+                Some((unit, pid)) => last_lines(unit, pid, since).await,
+                None => String::new(),
+            };
+            note_end(last, last_lines.clone(), &login, is_login);
             match (state, manager) {
                 (ManagerState::There, Some(manager)) => prepared.undo(&manager, deadline).await,
                 (ManagerState::Silent, Some(_)) => prepared.leave_to_the_next(),
                 _ => prepared.undo_without_manager(),
             }
-            Event::PutBack
+            Event::PutBack(last_lines)
         });
+    }
+}
+
+/// What a unit's program has said since the session began, in lines for a terminal; empty if it has said nothing that we may
+/// read. By now it has ended, and the journal has it: the rest of the session has ended after it.
+async fn last_lines(unit: &str, pid: u32, since: SystemTime) -> String {
+    lines::abridged(&journal::last(unit, pid, lines::MANY, since, Instant::now() + LAST_LINES).await)
+}
+
+/// Writes down how the session has ended. A home that is full keeps nobody here.
+fn note_end(last: LastEnd, last_lines: String, login: &str, is_login: bool) {
+    let LastEnd { mut why, standing } = last;
+    why.add_last_lines(last_lines);
+    let clean = why.is_clean();
+    // A shell that goes on begins nothing by itself.
+    let is_brief = standing == Standing::Brief && (clean || is_login);
+    if let Err(error) = LastSession::ends_now(clean, why.to_string(), login, is_brief).keep() {
+        tracing::debug!("how the session ended cannot be kept: {error}");
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Why {
         unit: String,
         /// How its process ended.
         end: ServiceEnd,
+        /// What it said, in lines for a terminal; empty if that is not known.
+        last_lines: String,
     },
     /// The server did not come up, or crashed too often.
     ServerFailed {
@@ -80,6 +82,28 @@ pub enum Why {
 const CLOSED: &str = "another one would be unlocked, so the session and its login were ended; log in again";
 
 impl Why {
+    /// This unit has failed for good.
+    #[must_use]
+    pub fn failed(unit: &str, end: ServiceEnd) -> Self {
+        Self::SessionFailed { unit: unit.to_owned(), end, last_lines: String::new() }
+    }
+
+    /// The unit whose last lines belong to this, and the number of its process: its program ran, and failed.
+    #[must_use]
+    pub fn failed_program(&self) -> Option<(&str, u32)> {
+        match self {
+            Self::SessionFailed { unit, end, .. } if end.is_crash() => Some((unit, end.pid)),
+            _ => None,
+        }
+    }
+
+    /// Adds what that unit said last.
+    pub fn add_last_lines(&mut self, lines: String) {
+        if let Self::SessionFailed { last_lines, .. } = self {
+            *last_lines = lines;
+        }
+    }
+
     /// Whether this is how sessions should end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
@@ -106,7 +130,7 @@ impl fmt::Display for Why {
             Self::Asked => write!(f, "stopped as asked"),
             Self::Signal(signal) => write!(f, "ended by {signal}"),
             Self::TargetStopped(target) => write!(f, "{target} was stopped"),
-            Self::SessionFailed { unit, end } => {
+            Self::SessionFailed { unit, end, last_lines } => {
                 /// systemd.exec(5), "Process Exit Codes".
                 const EXIT_EXEC: i32 = 203;
                 let how = match end.code {
@@ -116,7 +140,11 @@ impl fmt::Display for Why {
                     0 => "did not run".to_owned(),
                     _ => Ending::Signal(end.status).to_string(),
                 };
-                write!(f, "{unit} failed ({}: it {how}); see: journalctl --user -b -u {unit}", end.result)
+                write!(f, "{unit} failed ({}: it {how}); ", end.result)?;
+                match last_lines.as_str() {
+                    "" => write!(f, "see: journalctl --user -b -u {unit}"),
+                    lines => write!(f, "it said:\n{lines}"),
+                }
             }
             Self::ServerFailed { words, ending } => match (words.as_str(), ending) {
                 ("", Some(ending)) => write!(f, "the X server {ending}; see: journalctl --user -b -u 'xorg@*'"),

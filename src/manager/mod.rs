@@ -90,7 +90,7 @@ impl UnitState {
     }
 }
 
-/// How the main process of a service ended last (`Result`, `ExecMainCode`, `ExecMainStatus`).
+/// How the main process of a service ended last (`Result`, `ExecMainCode`, `ExecMainStatus`, `ExecMainPID`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceEnd {
     /// "success", "exit-code", "signal", "core-dump", "start-limit-hit" and more (systemd.exec(5), `$SERVICE_RESULT`).
@@ -99,6 +99,8 @@ pub struct ServiceEnd {
     pub code: i32,
     /// The exit status or the signal's number.
     pub status: i32,
+    /// Its number; 0 if it has not run.
+    pub pid: u32,
 }
 
 impl ServiceEnd {
@@ -111,6 +113,12 @@ impl ServiceEnd {
     pub fn is_crash(&self) -> bool {
         let not_executed = self.code == nix::libc::CLD_EXITED && Self::NOT_EXECUTED.contains(&self.status);
         self.code != 0 && !self.is_clean_exit() && !not_executed
+    }
+
+    /// The main process exited by itself, with a status of its own that is an error.
+    #[must_use]
+    pub fn is_error_status(&self) -> bool {
+        self.code == nix::libc::CLD_EXITED && self.is_crash() && !self.is_out_of_memory()
     }
 
     /// The main process exited by itself with status 0, and not because the kernel had killed what it needed.
@@ -429,12 +437,13 @@ impl Manager {
     /// # Errors
     /// The unit is no service.
     pub async fn service_end(&self, unit: &str) -> Result<ServiceEnd, CallError> {
-        let (result, code, status) = tokio::try_join!(
+        let (result, code, status, pid) = tokio::try_join!(
             self.property(unit, SERVICE_INTERFACE, "Result"),
             self.property(unit, SERVICE_INTERFACE, "ExecMainCode"),
             self.property(unit, SERVICE_INTERFACE, "ExecMainStatus"),
+            self.last_main_pid(unit),
         )?;
-        Ok(ServiceEnd { result, code, status })
+        Ok(ServiceEnd { result, code, status, pid })
     }
 
     /// How a socket unit's last start went: "success", "resources" and more (systemd.socket(5)).

@@ -181,7 +181,8 @@ impl RestartFinder {
             let code = number("ExecMainCode").unwrap_or_default();
             let status = number("ExecMainStatus").unwrap_or_default();
             // It is 0 again as soon as it runs.
-            self.end = (code != 0).then(|| ServiceEnd { result: result.to_owned(), code, status });
+            let pid = properties.get("ExecMainPID").and_then(|value| u32::try_from(value).ok()).unwrap_or_default();
+            self.end = (code != 0).then(|| ServiceEnd { result: result.to_owned(), code, status, pid });
             return None;
         }
         let sub = properties.get("SubState").and_then(|value| <&str>::try_from(value).ok());
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_restart_is_found_however_soon_it_is() {
-        let end = |result: &str, code, status| Some(ServiceEnd { result: result.to_owned(), code, status });
+        let end = |result: &str, code, status| Some(ServiceEnd { result: result.to_owned(), code, status, pid: 0 });
         let mut restarts = RestartFinder::default();
         let mut told = |service: Properties, sub| {
             assert_eq!(restarts.told(SERVICE_INTERFACE, &service), None);

@@ -133,11 +133,12 @@ async fn restarts_are_told_of_the_services_that_are_watched() {
             ("Result", Variant::from("signal")),
             ("ExecMainCode", Variant::from(CLD_KILLED)),
             ("ExecMainStatus", Variant::from(9_i32)),
+            ("ExecMainPID", Variant::from(7_u32)),
         ];
         fake.tell_changed(unit, SERVICE_INTERFACE, &end).await;
         fake.tell_changed(unit, UNIT_INTERFACE, &[("SubState", Variant::from("auto-restart"))]).await;
     }
-    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9 };
+    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9, pid: 7 };
     let mut restarts = Vec::new();
     while restarts.is_empty() {
         match signals.next().await {
@@ -191,7 +192,8 @@ async fn what_a_service_is_and_how_it_ended() {
     let crashed = Unit::new("failed")
         .with("Result", "exit-code".to_owned())
         .with("ExecMainCode", CLD_EXITED)
-        .with("ExecMainStatus", 3_i32);
+        .with("ExecMainStatus", 3_i32)
+        .with("ExecMainPID", 43_u32);
     let (_fake, manager) = with(&[("a.service", running), ("b.service", crashed)]).await;
     assert_eq!(manager.main_pid("a.service").await.unwrap(), Some(Pid::from_raw(42)));
     assert_eq!(manager.last_main_pid("a.service").await.unwrap(), 42);
@@ -200,7 +202,7 @@ async fn what_a_service_is_and_how_it_ended() {
     assert!(manager.stop_leaves_children("a.service").await.unwrap());
     assert!(manager.has_control_group("a.service").await.unwrap());
     let end = manager.service_end("b.service").await.unwrap();
-    assert_eq!(end, ServiceEnd { result: "exit-code".into(), code: CLD_EXITED, status: 3 });
+    assert_eq!(end, ServiceEnd { result: "exit-code".into(), code: CLD_EXITED, status: 3, pid: 43 });
     assert!(end.is_crash() && !end.is_clean_exit());
     // One that was never there has done nothing.
     assert_eq!(manager.main_pid("none.service").await.unwrap(), None);

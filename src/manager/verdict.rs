@@ -30,7 +30,7 @@ pub fn judge(state: &UnitState, end: Option<&ServiceEnd>) -> Verdict {
         ("activating", "auto-restart" | "auto-restart-queued") if clean => Verdict::LoggedOut,
         ("activating", "auto-restart" | "auto-restart-queued") => Verdict::Restarting,
         ("failed", _) => {
-            let unknown = || ServiceEnd { result: "unknown".to_owned(), code: 0, status: 0 };
+            let unknown = || ServiceEnd { result: "unknown".to_owned(), code: 0, status: 0, pid: 0 };
             Verdict::Failed(end.cloned().unwrap_or_else(unknown))
         }
         ("inactive", _) => Verdict::LoggedOut,
@@ -49,7 +49,7 @@ mod tests {
     }
 
     fn end(code: i32, status: i32) -> ServiceEnd {
-        ServiceEnd { result: "any".into(), code, status }
+        ServiceEnd { result: "any".into(), code, status, pid: 0 }
     }
 
     #[test]

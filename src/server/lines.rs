@@ -1,8 +1,8 @@
-//! The server's output in lines, and the last of them for a person; pure.
+//! A program's output in lines, and the last of them for a person; pure.
 
 use std::collections::VecDeque;
 
-/// How many of the server's last lines are kept for a message, and how many rows of a VT they may take.
+/// How many last lines are kept for a message, and how many rows of a VT they may take.
 const TAIL: usize = 12;
 /// So many characters of each are shown: two rows of a VT.
 const SHOWN: usize = 2 * COLUMNS - 2;
@@ -10,6 +10,27 @@ const SHOWN: usize = 2 * COLUMNS - 2;
 const COLUMNS: usize = 80;
 /// A line is passed on in pieces of at most this many bytes (journald's own `LineMax=` is 48 KiB).
 pub const LINE: usize = 2048;
+
+/// So many lines are worth their first ones: what is longer is the log of something that worked for a while.
+pub const MANY: usize = 200;
+/// How many first lines stand above the last ones then.
+const HEAD: usize = 2;
+
+/// The last lines of a program's output for a person, as [`Lines::tail`] has them. If it has said more, yet less than
+/// [`MANY`] lines, its first ones are there, too: a program that is called in a wrong way says that first, and then how it is
+/// to be called.
+#[must_use]
+pub fn abridged(output: &[u8]) -> String {
+    let (mut lines, mut all) = (Lines::default(), Vec::new());
+    lines.take(output, |line| all.push(line.to_owned()));
+    lines.finish(|line| all.push(line.to_owned()));
+    if all.len() > TAIL && all.len() < MANY {
+        let rest = all.len() - (TAIL - HEAD - 1);
+        all.splice(HEAD..rest, ["…".to_owned()]);
+        lines.tail = all.into();
+    }
+    lines.tail()
+}
 
 /// Output, cut into lines.
 #[derive(Debug, Default)]
@@ -67,5 +88,27 @@ impl Lines {
         };
         let shown = lines.iter().rev().take_while(fits).count();
         lines[lines.len() - shown..].join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MANY, abridged};
+
+    #[test]
+    fn the_first_lines_are_shown_with_the_last_ones_of_a_program_that_said_little() {
+        let numbered = |count: usize| (1..=count).map(|number| format!("line {number}\n")).collect::<String>();
+        let shown = |count: usize| abridged(numbered(count).as_bytes()).lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(abridged(b""), "");
+        assert_eq!(shown(12).join("\n") + "\n", numbered(12));
+        let shown_of_40 = shown(40);
+        assert_eq!(shown_of_40[..4], ["line 1", "line 2", "…", "line 32"]);
+        assert_eq!((shown_of_40.len(), shown_of_40.last().map(String::as_str)), (12, Some("line 40")));
+        // The first ones of these are not known.
+        assert_eq!(shown(MANY)[0], format!("line {}", MANY - 11));
+        // What does not fit is left out at the top.
+        let long = "x".repeat(5000) + "\n";
+        assert!(abridged((numbered(2) + &long.repeat(20)).as_bytes()).starts_with('x'));
+        assert_eq!(abridged(b"\x1b[2Jno \xff end"), "?[2Jno \u{fffd} end");
     }
 }

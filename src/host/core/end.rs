@@ -28,7 +28,7 @@ use super::event::{Action, Event, FailureKind, LastEnd, ManagerState, Observed};
 use super::jobs::Done;
 use super::phases::{End, Phase};
 use super::{Purpose, Session, Stage};
-use crate::deadline::KILLED;
+use crate::deadline::{KILLED, LAST_LINES};
 use crate::host::why::Why;
 use crate::manager::{Mode, names};
 
@@ -139,7 +139,7 @@ impl Session {
                 self.act(Action::RestoreTerminal);
             }
             Phase::PuttingBack => {
-                end.until = Some(now + deadlines.user_manager + KILLED);
+                end.until = Some(now + LAST_LINES + deadlines.user_manager + KILLED);
                 let manager = match (gone, is_silent) {
                     (true, _) => ManagerState::Gone,
                     (false, true) => ManagerState::Silent,
@@ -303,7 +303,10 @@ impl Session {
                 self.enter(now, Phase::Multiplexers);
             }
             (Phase::Terminal, Event::TerminalRestored) => self.enter(now, Phase::PuttingBack),
-            (Phase::PuttingBack, Event::PutBack) => self.enter(now, Phase::Closing),
+            (Phase::PuttingBack, Event::PutBack(last_lines)) => {
+                self.change(|end| end.why.add_last_lines(last_lines));
+                self.enter(now, Phase::Closing);
+            }
             (Phase::Closing, Event::LoginClosed) => self.finish(),
             _ => {}
         }

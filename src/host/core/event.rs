@@ -233,8 +233,8 @@ pub enum Event {
     TakenBack,
     /// The terminal is as it was.
     TerminalRestored,
-    /// Everything that the preparation did is undone.
-    PutBack,
+    /// Everything that the preparation did is undone. With what the unit said last that has failed, if one has.
+    PutBack(String),
     /// The login session is gone, as far as this process can see that.
     LoginClosed,
 }

@@ -100,6 +100,8 @@ enum Purpose {
     Autostart,
     /// The rescue command.
     Rescue,
+    /// The stop of a window manager that never came up.
+    GivenUp,
     /// `startxd-lock.target` and its opposite.
     Lock,
     /// A step of the end.
@@ -352,7 +354,7 @@ impl Session {
             }
             Event::Looked(number, found) => self.looked(now, number, found),
             Event::Restarts { unit, end, server } => {
-                let consequence = self.units.restarts(&unit, &end, server, &self.server);
+                let consequence = self.units.restarts(now, &unit, &end, server, &self.server);
                 self.follow(now, consequence);
             }
             Event::UnitJob { unit, is_stop } => {
@@ -387,6 +389,7 @@ impl Session {
             }
             Event::Served => {
                 self.server.served();
+                self.units.served(now);
                 if !self.told {
                     // By now nothing of a start waits for a processor any more. Multiplexers that start later have the
                     // display from the user manager, or from whoever starts them.
@@ -446,7 +449,7 @@ impl Session {
             | Event::ServerGivenUp { .. }
             | Event::TakenBack
             | Event::TerminalRestored
-            | Event::PutBack
+            | Event::PutBack(_)
             | Event::LoginClosed
             | Event::LockAsked(_)
             | Event::UnlockAsked(_)
@@ -495,7 +498,7 @@ impl Session {
                 self.look();
             }
             Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Autostart | Purpose::Lock | Purpose::End => {}
+            Purpose::Autostart | Purpose::GivenUp | Purpose::Lock | Purpose::End => {}
         }
     }
 
@@ -523,7 +526,7 @@ impl Session {
             Some(Purpose::Lock) => {
                 return tracing::error!("the targets of the lock cannot be started: {}", failure.text);
             }
-            Some(Purpose::End) | None => return,
+            Some(Purpose::GivenUp | Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
     }
@@ -580,10 +583,17 @@ impl Session {
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
             // If it cannot be started the session goes on without it.
-            Purpose::Ready | Purpose::ReadyDown | Purpose::Autostart | Purpose::Lock | Purpose::End => return,
+            Purpose::Ready
+            | Purpose::ReadyDown
+            | Purpose::Autostart
+            | Purpose::GivenUp
+            | Purpose::Lock
+            | Purpose::End => {
+                return;
+            }
         };
         let why = match done.end.filter(|end| end.code != 0) {
-            Some(end) => Why::SessionFailed { unit, end },
+            Some(end) => Why::failed(&unit, end),
             None => Why::NotStarted { unit, why: format!("its start job ended with \"{}\"", done.result) },
         };
         let consequence = self.units.rescue(why);
@@ -610,6 +620,10 @@ impl Session {
     }
 
     fn follow(&mut self, now: Instant, consequences: impl IntoIterator<Item = Consequence>) {
+        if let Some(unit) = self.units.take_given_up() {
+            let order = self.jobs.ask(Purpose::GivenUp);
+            self.act(Action::Stop { order, unit });
+        }
         for consequence in consequences {
             match consequence {
                 Consequence::Ready => {

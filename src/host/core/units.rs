@@ -7,6 +7,7 @@ use super::display::{Crashes, Server};
 use super::event::{Observed, Seen, ServerSeen};
 use super::survivor::{Step, Survivor};
 use crate::config::Crash;
+use crate::deadline::COMES_UP;
 use crate::host::why::Why;
 use crate::manager::verdict::Verdict;
 use crate::manager::{ServiceEnd, UnitState, names};
@@ -80,13 +81,19 @@ pub(super) struct Units {
     held: BTreeSet<String>,
     /// Those whose crash was said already, so that it is said once.
     said: Vec<String>,
-    /// When the window manager has crashed, where it is ours to start it again.
+    /// When the window manager has crashed, where the session's limit counts.
     crashes: Crashes,
     /// What the last look has found.
     verdicts: BTreeMap<String, Verdict>,
     ready: ReadyTarget,
     /// Whether the window manager has ended with its server.
     survivor: Survivor,
+    /// When the server that runs answered first.
+    served: Option<Instant>,
+    /// Whether a window manager has managed the display.
+    managed: bool,
+    /// A unit that systemd is about to start again, and that is not worth it.
+    given_up: Option<String>,
 }
 
 impl Units {
@@ -108,6 +115,9 @@ impl Units {
             verdicts: BTreeMap::new(),
             ready: ReadyTarget::Waiting,
             survivor: Survivor::default(),
+            served: None,
+            managed: false,
+            given_up: None,
         }
     }
 
@@ -219,8 +229,14 @@ impl Units {
         was_asked
     }
 
+    /// A server answers.
+    pub(super) const fn served(&mut self, now: Instant) {
+        self.served = Some(now);
+    }
+
     /// A window manager manages the display.
     pub(super) const fn managed(&mut self) {
+        self.managed = true;
         self.survivor.is_over();
     }
 
@@ -322,12 +338,16 @@ impl Units {
             self.ignore(unit);
             return Some(Consequence::StartAgain(unit.to_owned()));
         }
-        if let Verdict::Failed(end) = &verdict
-            && self.comes_back_by_us(now, unit, end, observed)
-        {
-            self.say_restarting(unit);
-            self.ignore(unit);
-            return Some(Consequence::StartAgain(unit.to_owned()));
+        match &verdict {
+            Verdict::Restarting => return self.comes_back_by_systemd(now, unit, observed.end.as_ref()),
+            Verdict::Failed(end) => {
+                if let Some(count) = self.comes_back_by_us(now, unit, end, observed) {
+                    self.say_restarting(unit, Some(end), Some(count));
+                    self.ignore(unit);
+                    return Some(Consequence::StartAgain(unit.to_owned()));
+                }
+            }
+            Verdict::Up | Verdict::LoggedOut => {}
         }
         self.decide(unit, verdict)
     }
@@ -336,29 +356,26 @@ impl Units {
     /// a window manager again that its user has left.
     pub(super) fn restarts(
         &mut self,
+        now: Instant,
         unit: &str,
         end: &ServiceEnd,
         seen: Option<ServerSeen>,
         server: &Server,
     ) -> Option<Consequence> {
-        let verdict = if end.is_clean_exit() { Verdict::LoggedOut } else { Verdict::Restarting };
-        if !self.is_of_interest(unit) || server.lost_with(seen, verdict == Verdict::Restarting).is_some() {
+        let failed = !end.is_clean_exit();
+        if !self.is_of_interest(unit) || server.lost_with(seen, failed).is_some() {
             return None;
         }
-        self.decide(unit, verdict)
+        if failed { self.comes_back_by_systemd(now, unit, Some(end)) } else { self.decide(unit, Verdict::LoggedOut) }
     }
 
     /// What a unit's end means: the session's end if it is the window manager's, or if nobody knows which one that is and
     /// it is the last.
     fn decide(&mut self, unit: &str, verdict: Verdict) -> Option<Consequence> {
         let why = match verdict {
-            Verdict::Up => return None,
-            Verdict::Restarting => {
-                self.say_restarting(unit);
-                return None;
-            }
+            Verdict::Up | Verdict::Restarting => return None,
             Verdict::LoggedOut => Why::LoggedOut,
-            Verdict::Failed(end) => Why::SessionFailed { unit: unit.to_owned(), end },
+            Verdict::Failed(end) => Why::failed(unit, end),
         };
         let decides = match &self.window_manager {
             Some(window_manager) => window_manager == unit,
@@ -423,13 +440,47 @@ impl Units {
         }
     }
 
-    /// Whether a window manager that has crashed is ours to start again, and the session bears it once more.
-    fn comes_back_by_us(&mut self, now: Instant, unit: &str, end: &ServiceEnd, observed: &Observed) -> bool {
-        if !end.is_crash() || !self.is_window_manager(unit) || !self.is_ours_to_restart(unit, observed) {
-            return false;
+    /// Whether a window manager that has crashed is ours to start again, and the limit allows it. Returns which crash of
+    /// those that the limit counts it was.
+    fn comes_back_by_us(&mut self, now: Instant, unit: &str, end: &ServiceEnd, observed: &Observed) -> Option<u32> {
+        let is_ours = end.is_crash() && self.is_window_manager(unit) && self.is_ours_to_restart(unit, observed);
+        if !is_ours || self.never_came_up(now, unit, end) {
+            return None;
         }
-        let crash = &self.policy.crash;
-        self.crashes.add(now, crash.window) <= crash.limit
+        let count = self.crashes.add(now, self.policy.crash.window);
+        (count <= self.policy.crash.limit).then_some(count)
+    }
+
+    /// systemd starts a unit again. The session gives up one that never came up, and ends or is rescued at once; the unit is
+    /// stopped, or systemd would start it while the session ends, or beside the rescue command.
+    fn comes_back_by_systemd(&mut self, now: Instant, unit: &str, end: Option<&ServiceEnd>) -> Option<Consequence> {
+        if let Some(end) = end.filter(|end| self.never_came_up(now, unit, end)) {
+            self.given_up = Some(unit.to_owned());
+            return self.decide(unit, Verdict::Failed(end.clone()));
+        }
+        if self.said.iter().any(|said| said == unit) {
+            return None;
+        }
+        // Only of a service that startxd has made is the limit known: that of the configuration.
+        let is_ours = self.policy.transient.as_ref().is_some_and(|(name, _)| name == unit);
+        let count = is_ours.then(|| self.crashes.add(now, self.policy.crash.window));
+        // systemd enters this state once more before it refuses the start that is one too many.
+        if count.is_none_or(|count| count <= self.policy.crash.limit) {
+            self.say_restarting(unit, end, count);
+        }
+        None
+    }
+
+    /// Whether a window manager has failed in a way that it would fail again: it exited with an error status before it
+    /// managed anything, as for an unknown option or a broken configuration. One that a signal ended has crashed.
+    fn never_came_up(&self, now: Instant, unit: &str, end: &ServiceEnd) -> bool {
+        let is_early = self.served.is_none_or(|served| now.duration_since(served) <= COMES_UP);
+        !self.managed && is_early && end.is_error_status() && self.is_window_manager(unit)
+    }
+
+    /// The unit that systemd would start again although the session has given it up, once.
+    pub(super) fn take_given_up(&mut self) -> Option<String> {
+        self.given_up.take()
     }
 
     /// Whether systemd does not start a unit again that should be.
@@ -451,11 +502,18 @@ impl Units {
         &self.said
     }
 
-    /// Says that a unit is on its way back, once for each time.
-    fn say_restarting(&mut self, unit: &str) {
-        if !self.said.iter().any(|said| said == unit) {
-            tracing::warn!("{unit} crashed and is being started again");
-            self.said.push(unit.to_owned());
+    /// Says that a unit is being started again, once for each time: how it ended, and for the how-manieth time of those
+    /// that the limit allows.
+    fn say_restarting(&mut self, unit: &str, end: Option<&ServiceEnd>, count: Option<u32>) {
+        if self.said.iter().any(|said| said == unit) {
+            return;
         }
+        self.said.push(unit.to_owned());
+        let how = match end {
+            Some(end) if end.is_error_status() => format!("exited with status {}", end.status),
+            _ => "crashed".to_owned(),
+        };
+        let count = count.map(|count| format!(" ({count} of {})", self.policy.crash.limit)).unwrap_or_default();
+        tracing::warn!("{unit} {how} and is being started again{count}");
     }
 }

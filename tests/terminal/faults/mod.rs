@@ -2,7 +2,7 @@
 //!
 //! | what happens | what must hold | module |
 //! |---|---|---|
-//! | the window manager crashes (SIGSEGV, SIGKILL) | it is started again; X, the applications and their windows are alive; after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command | [`window_manager_crashes`] |
+//! | the window manager crashes (SIGSEGV, SIGKILL) | it is started again; X, the applications and their windows are alive; after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command; one that exits with an error before it managed the display is not started again, and what it said is shown | [`window_manager_crashes`] |
 //! | the window manager never manages the display | a deadline, a message that names it; the session is not torn down for a manager without EWMH (`WM_S0` or a configured `ready = "started"` count) | [`window_manager_never_manages`] |
 //! | the window manager exits 0, or is told to | logout, ordered | [`window_manager_leaves`] |
 //! | Xorg crashes or is killed | VT in text mode; server and window manager come back by a bounded policy with backoff; `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the server's last lines on the VT | [`server_crashes`] |

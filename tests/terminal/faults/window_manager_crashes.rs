@@ -19,7 +19,8 @@ fn a_killed_window_manager_comes_back_on_the_same_server() {
     assert_eq!(desk.server(), server);
     assert_eq!(desk.state("graphical-session.target"), "active");
     desk.quits_openbox();
-    desk.ended(0).says(&["startxd-wm@openbox.service crashed and is being started again"]);
+    let said = "startxd-wm@openbox.service crashed and is being started again";
+    desk.ended(0).says(&[&format!("{said} (1 of 3)"), &format!("{said} (2 of 3)")]);
 }
 
 #[test]
@@ -28,7 +29,9 @@ fn a_window_manager_that_always_crashes_ends_the_session_as_failed() {
     desk.write_as("ada", "~/badwm", "#!/bin/sh\nkill -SEGV $$\n");
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
-    desk.ended(1).says(&["startxd-wm@badwm.service failed", "journalctl --user -b -u startxd-wm@badwm.service"]);
+    let screen = desk.ended(1);
+    screen.says(&["startxd-wm@badwm.service failed", "journalctl --user -b -u startxd-wm@badwm.service"]);
+    assert!(screen.0.matches("is being started again").count() <= 3, "{screen}");
     desk.starts_again();
 }
 
@@ -38,7 +41,54 @@ fn a_window_manager_that_exits_with_an_error_does_not_come_back_for_ever() {
     desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho cannot go on >&2\nexit 7\n");
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
-    desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7"]);
+    let screen = desk.ended(1);
+    screen.says(&["startxd-wm@badwm.service failed", "exited with status 7", "it said:", "cannot go on"]);
+    // It never came up, so it would only say that again.
+    assert!(!screen.0.contains("started again"), "{screen}");
+    // Who looks later, or from elsewhere, reads the same.
+    let status = desk.user("ada", "startxd status || true").text();
+    assert!(status.contains("exited with status 7") && status.contains("cannot go on"), "{status}");
+    desk.starts_again();
+}
+
+#[test]
+fn a_usage_error_ends_the_session_at_once_with_what_the_window_manager_says() {
+    let desk = Desk::at_prompt();
+    let says = "unrecognized option '--nonsense'";
+    let unit = |restart: &str| {
+        format!(
+            "[Unit]\nRequires=xorg.target\nAfter=xorg.target\nBefore=wm.target\n[Service]\n{restart}\
+             ExecStart=i3 --nonsense\n[Install]\nWantedBy=wm.target\n"
+        )
+    };
+    for restart in [None, Some(""), Some("Restart=on-failure\n"), Some("Restart=always\nRestartSec=0\n")] {
+        if let Some(restart) = restart {
+            desk.writes_unit("mywm.service", &unit(restart));
+            desk.user("ada", "systemctl --user enable mywm").ok();
+        }
+        desk.types(if restart.is_some() { "startxd start" } else { "startxd start -- i3 --nonsense" });
+        let screen = desk.ended(1);
+        screen.says(&["exited with status 1", "it said:", says]);
+        assert!(!screen.0.contains("started again"), "{restart:?}\n{screen}");
+    }
+    desk.user("ada", "systemctl --user disable mywm").ok();
+    desk.starts_again();
+}
+
+#[test]
+fn the_rescue_command_takes_the_place_of_what_never_came_up_at_once() {
+    let desk = Desk::at_prompt();
+    let rescue = "[crash]\nrescue = [\"xterm\", \"-T\", \"rescue\", \"-e\", \"sleep\", \"600\"]\n";
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", rescue);
+    desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho started >> ~/starts\nexit 7\n");
+    desk.user("ada", "chmod +x badwm").ok();
+    desk.types("startxd start ./badwm");
+    desk.sees_window("rescue");
+    desk.runs("sleep");
+    desk.run("pkill -x sleep").ok();
+    desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7", "runs in its place"]);
+    assert_eq!(desk.user("ada", "cat starts").text(), "started");
+    desk.user("ada", "rm .config/startxd/startxd.toml").ok();
     desk.starts_again();
 }
 
@@ -91,7 +141,11 @@ fn the_rescue_command_takes_its_place_when_there_is_one() {
     let desk = Desk::at_prompt();
     let rescue = "[crash]\nlimit = 1\nrescue = [\"xterm\", \"-T\", \"rescue\", \"-e\", \"sleep\", \"600\"]\n";
     desk.write_as("ada", "~/.config/startxd/startxd.toml", rescue);
-    desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho started >> ~/starts\nexit 7\n");
+    desk.write_as(
+        "ada",
+        "~/badwm",
+        "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho started >> ~/starts\nkill -KILL $$\n",
+    );
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
     desk.sees_window("rescue");
@@ -107,7 +161,14 @@ fn the_rescue_command_takes_its_place_when_there_is_one() {
     // The window is there before the program in it.
     desk.runs("sleep");
     desk.run("pkill -x sleep").ok();
-    desk.ended(1).says(&["startxd-wm@badwm.service failed", "exited with status 7", "runs in its place"]);
+    let screen = desk.ended(1);
+    screen.says(&[
+        "startxd-wm@badwm.service failed",
+        "SIGKILL",
+        "runs in its place",
+        "is being started again (1 of 1)",
+    ]);
+    assert_eq!(screen.0.matches("being started").count(), 1, "{screen}");
     desk.user("ada", "rm .config/startxd/startxd.toml").ok();
     desk.starts_again();
 }
@@ -151,7 +212,11 @@ fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
     assert_eq!((desk.server(), desk.unit("app.service", "MainPID")), (server, app));
     assert_eq!(desk.state("graphical-session.target"), "active");
     desk.root(&format!("kill -KILL {manager}")).ok();
-    desk.ended(1).says(&["openbox.service crashed and is being started again", "openbox.service failed", "SIGKILL"]);
+    desk.ended(1).says(&[
+        "openbox.service crashed and is being started again (2 of 2)",
+        "openbox.service failed",
+        "SIGKILL",
+    ]);
     desk.user("ada", "rm .config/startxd/startxd.toml; systemctl --user disable openbox").ok();
     desk.starts_again();
 }

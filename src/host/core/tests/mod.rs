@@ -6,6 +6,7 @@ use nix::libc::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 
 use super::*;
 use crate::config::Crash;
+use crate::deadline::COMES_UP;
 use crate::launch::Ending;
 use crate::manager::{ServiceEnd, UnitState};
 
@@ -50,7 +51,7 @@ fn state(active: &str, sub: &str, job: Option<&str>) -> UnitState {
 }
 
 fn end(result: &str, code: i32, status: i32) -> ServiceEnd {
-    ServiceEnd { result: result.into(), code, status }
+    ServiceEnd { result: result.into(), code, status, pid: 0 }
 }
 
 fn up() -> Observed {
@@ -65,6 +66,13 @@ fn exited() -> Observed {
 fn failed(code: i32, status: i32, never_restarts: bool) -> Observed {
     let result = if code == CLD_EXITED { "exit-code" } else { "core-dump" };
     Observed { state: state("failed", "failed", None), end: Some(end(result, code, status)), never_restarts }
+}
+
+/// What a session that failed like this says, with the lines that the world has for it.
+fn ended_saying(unit: &str, end: ServiceEnd) -> Why {
+    let mut why = Why::failed(unit, end);
+    why.add_last_lines("so it ended".to_owned());
+    why
 }
 
 fn down() -> Observed {
@@ -230,7 +238,7 @@ impl World {
             Action::AskWhetherManagerStops => vec![Event::ManagerStops(Ok(false))],
             Action::TakeBackFromMultiplexers => vec![Event::TakenBack],
             Action::RestoreTerminal => vec![Event::TerminalRestored],
-            Action::PutBack(..) => vec![Event::PutBack],
+            Action::PutBack(..) => vec![Event::PutBack("so it ended".to_owned())],
             Action::CloseLogin => vec![Event::LoginClosed],
             Action::StartLocker => vec![Event::LockerStarted(Ok(()))],
             Action::AskForLockers => vec![Event::Lockers(Ok(self.lockers.clone()))],

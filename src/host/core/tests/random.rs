@@ -12,7 +12,7 @@ enum Op {
     /// An open call fails.
     Fail(u8, u8),
     Unit(u8, u8, bool),
-    Restarts(bool),
+    Restarts(u8),
     Target(u8),
     Served,
     Managed,
@@ -40,7 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         30 => any::<u8>().prop_map(Op::Answer),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(at, kind)| Op::Fail(at, kind)),
         6 => (any::<u8>(), any::<u8>(), any::<bool>()).prop_map(|(unit, how, lost)| Op::Unit(unit, how, lost)),
-        1 => any::<bool>().prop_map(Op::Restarts),
+        1 => any::<u8>().prop_map(Op::Restarts),
         1 => any::<u8>().prop_map(Op::Target),
         3 => Just(Op::Served),
         2 => Just(Op::Managed),
@@ -202,8 +202,12 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
                 tell(world, checks, Event::Looked(number, Ok(Seen { units, server })));
             }
         }
-        Op::Restarts(clean) => {
-            let end = if clean { end("success", CLD_EXITED, 0) } else { end("signal", CLD_KILLED, 9) };
+        Op::Restarts(how) => {
+            let end = match how % 3 {
+                0 => end("success", CLD_EXITED, 0),
+                1 => end("exit-code", CLD_EXITED, 1),
+                _ => end("signal", CLD_KILLED, 9),
+            };
             tell(world, checks, Event::Restarts { unit: units[0].to_owned(), end, server: None });
         }
         Op::Target(which) => {

@@ -71,7 +71,7 @@ fn units_that_wm_target_wants_come_with_it() {
 fn a_start_job_that_fails_ends_the_session_with_how_its_program_ended() {
     let own_end = end("exit-code", CLD_EXITED, 1);
     for (end, why) in [
-        (Some(own_end.clone()), Why::SessionFailed { unit: WM.into(), end: own_end }),
+        (Some(own_end.clone()), ended_saying(WM, own_end)),
         (None, Why::NotStarted { unit: WM.into(), why: "its start job ended with \"dependency\"".into() }),
     ] {
         // Also if the job ends before its answer is there.

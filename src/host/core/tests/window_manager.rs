@@ -16,7 +16,7 @@ fn the_window_manager_that_is_known_decides_alone() {
 #[test]
 fn what_the_end_of_a_window_manager_means() {
     let not_executed = failed(CLD_EXITED, 203, false);
-    let gone = |end: ServiceEnd| Why::SessionFailed { unit: WM.into(), end };
+    let gone = |end: ServiceEnd| ended_saying(WM, end);
     for (observed, why) in [
         (exited(), Some(Why::LoggedOut)),
         (down(), Some(Why::LoggedOut)),
@@ -224,7 +224,7 @@ fn the_rescue_command_takes_over_once_and_the_session_fails_all_the_same() {
     let mut with_rescue = setup(&[WM], Some(true));
     with_rescue.policy.crash.rescue = vec!["xterm".into()];
     let crash = failed(CLD_DUMPED, 11, false);
-    let first = Why::SessionFailed { unit: WM.into(), end: end("core-dump", CLD_DUMPED, 11) };
+    let first = ended_saying(WM, end("core-dump", CLD_DUMPED, 11));
 
     let mut world = World::up(with_rescue.clone());
     let rescued = world.unit(WM, crash.clone());
@@ -270,4 +270,80 @@ fn a_window_manager_that_says_nothing_is_ready_when_it_is_started_if_that_is_con
         assert_eq!(world.count(ready), 1, "once");
         world.goes_on();
     }
+}
+
+#[test]
+fn a_window_manager_that_never_came_up_is_not_started_again() {
+    let wrong = end("exit-code", CLD_EXITED, 1);
+    let restarts = |unit: &str, end: &ServiceEnd| Event::Restarts { unit: unit.into(), end: end.clone(), server: None };
+    let auto_restart = Observed { state: state("activating", "auto-restart", None), end: Some(wrong.clone()), ..up() };
+    let again = |world: &World| world.count(|action| matches!(action, Action::StartAgain(_)));
+    let stops = |world: &World, unit: &str| {
+        world.count(|action| matches!(action, Action::Stop { unit: stopped, .. } if stopped == unit))
+    };
+
+    // One that systemd is to start again is stopped, or it would be.
+    let mut world = World::serves(setup(&[WM], Some(true)));
+    world.tell(restarts(WM, &wrong));
+    assert_eq!(stops(&world, WM), 1);
+    assert_eq!(world.ended(), ended_saying(WM, wrong.clone()));
+    // The same if a look finds it first, and for a unit of one's own.
+    let mut world = World::serves(setup(&["i3.service"], None));
+    world.unit("i3.service", auto_restart);
+    assert_eq!(stops(&world, "i3.service"), 1);
+    assert_eq!(world.ended(), ended_saying("i3.service", wrong.clone()));
+    // One that says nothing of restarts is not started by us; also before the server has answered anybody.
+    for mut world in [World::serves(setup(&["i3.service"], None)), World::launched(setup(&["i3.service"], None))] {
+        world.unit("i3.service", failed(CLD_EXITED, 1, true));
+        assert_eq!((again(&world), stops(&world, "i3.service")), (0, 0));
+        assert_eq!(world.ended(), ended_saying("i3.service", wrong.clone()));
+    }
+
+    // A signal is a crash. So is an error of one that managed the display, or that ran for a while without.
+    for (managed, waits, observed) in [
+        (false, 0, failed(CLD_KILLED, 11, true)),
+        (true, 0, failed(CLD_EXITED, 1, true)),
+        (false, COMES_UP.as_secs() + 1, failed(CLD_EXITED, 1, true)),
+    ] {
+        let mut world = World::serves(setup(&["i3.service"], None));
+        if managed {
+            world.tell(Event::Managed);
+        }
+        world.pass(seconds(waits));
+        world.unit("i3.service", observed.clone());
+        world.goes_on();
+        assert_eq!(again(&world), 1, "{observed:?}");
+    }
+    // Of two units it is not known which is the window manager's.
+    let mut world = World::serves(setup(&["a.service", "b.service"], None));
+    world.tell(restarts("a.service", &wrong));
+    world.goes_on();
+
+    // The rescue command takes its place at once.
+    let mut with_rescue = setup(&[WM], Some(true));
+    with_rescue.policy.crash.rescue = vec!["xterm".into()];
+    let mut world = World::serves(with_rescue);
+    let actions = world.tell(restarts(WM, &wrong));
+    assert!(matches!(&actions[..], [Action::Stop { unit, .. }, Action::StartRescue(_)] if unit == WM), "{actions:?}");
+    world.goes_on();
+    world.unit(RESCUE, exited());
+    assert_eq!(world.ended(), ended_saying(WM, wrong));
+}
+
+#[test]
+fn a_restart_is_said_with_its_number_and_the_last_one_that_systemd_refuses_is_not() {
+    let crash = end("core-dump", CLD_DUMPED, 11);
+    let mut world = World::ours();
+    for count in 1..=3 {
+        world.tell(Event::Restarts { unit: WM.into(), end: crash.clone(), server: None });
+        world.unit(WM, restarting());
+        assert_eq!(world.session.units.said(), [WM], "{count}");
+        world.unit(WM, up());
+        assert_eq!(world.session.units.said(), <[&str; 0]>::default(), "{count}");
+    }
+    world.tell(Event::Restarts { unit: WM.into(), end: crash, server: None });
+    world.goes_on();
+    assert_eq!(world.session.units.said(), <[&str; 0]>::default());
+    world.unit(WM, failed(CLD_DUMPED, 11, false));
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }));
 }
