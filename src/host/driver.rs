@@ -345,6 +345,7 @@ impl Driver {
                     Request::Lock => Event::LockAsked(Some(client)),
                     Request::Unlock => Event::UnlockAsked(Some(client)),
                     Request::Failed(text) => Event::LastWords(client, text),
+                    Request::Left(text) => Event::ServerLeft(client, text),
                     Request::Ready(variables) => {
                         self.is_ready(client, variables).await;
                         return None;

@@ -18,6 +18,8 @@ pub enum Why {
         /// How long it took.
         after: Duration,
     },
+    /// The X server was told to end, and not by its unit: Ctrl+Alt+Backspace, or a signal.
+    Zapped,
     /// `startxd stop`.
     Asked,
     /// A signal to the host: the login session ends, or a person pressed Ctrl+C while it started.
@@ -107,7 +109,7 @@ impl Why {
     /// Whether this is how sessions should end.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        matches!(self, Self::LoggedOut | Self::Asked | Self::Signal(_) | Self::TargetStopped(_))
+        matches!(self, Self::LoggedOut | Self::Zapped | Self::Asked | Self::Signal(_) | Self::TargetStopped(_))
     }
 
     /// Whether this is what the end of the user manager looks like, which stops its units first.
@@ -127,6 +129,7 @@ impl fmt::Display for Why {
                  script, its last line has to be the window manager, without & behind it: exec openbox",
                 after.as_secs_f32()
             ),
+            Self::Zapped => write!(f, "the X server was told to end, by Ctrl+Alt+Backspace or a signal"),
             Self::Asked => write!(f, "stopped as asked"),
             Self::Signal(signal) => write!(f, "ended by {signal}"),
             Self::TargetStopped(target) => write!(f, "{target} was stopped"),

@@ -35,6 +35,8 @@ pub enum Request {
     Unlock,
     /// The supervisor gave its server up; the text is for the person at the VT.
     Failed(String),
+    /// The server has ended with 0, and the supervisor was not told to stop it; the text is as above.
+    Left(String),
     /// The session is ready, with these variables to export; their values have no line breaks.
     Ready(Block),
 }
@@ -135,6 +137,7 @@ impl Request {
             Self::Lock => format!("{MAGIC} lock"),
             Self::Unlock => format!("{MAGIC} unlock"),
             Self::Failed(text) => with_text("failed", text),
+            Self::Left(text) => with_text("left", text),
             Self::Ready(variables) if variables.is_empty() => format!("{MAGIC} ready"),
             Self::Ready(variables) => {
                 let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -168,6 +171,7 @@ impl Request {
             (["lock"], None) => Ok(Self::Lock),
             (["unlock"], None) => Ok(Self::Unlock),
             (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
+            (["left"], Some(text)) => Ok(Self::Left(text.to_owned())),
             (["ready"], None) => Ok(Self::Ready(Block::new())),
             (["ready"], Some(text)) => text.lines().map(variable).collect::<Result<_, _>>().map(Self::Ready),
             _ => Err(Malformed("unknown request")),
@@ -288,6 +292,7 @@ mod tests {
             Request::Unlock,
             Request::Failed("the server\nsaid ü".to_owned()),
             Request::Failed(String::new()),
+            Request::Left("the server exited".to_owned()),
             Request::Ready(Block::new()),
             Request::Ready(Block::from([("A".to_owned(), "b=c ü".to_owned()), ("I3SOCK".to_owned(), String::new())])),
         ] {

@@ -100,7 +100,9 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFa
         Outcome::Stopped => Ok(()),
         Outcome::Failed(failure) => {
             let unit = names::xorg_service(display);
-            session.report(with_last_lines(&failure.to_string(), &server.tail(), &format!("-u {unit}"))).await;
+            let text = with_last_lines(&failure.to_string(), &server.tail(), &format!("-u {unit}"));
+            let was_told = matches!(failure, ServeFailure::Crashed(Ending::Code(0)));
+            session.report(if was_told { Request::Left(text) } else { Request::Failed(text) }).await;
             Err(failure)
         }
         Outcome::WithoutHost(manager) => {
@@ -368,7 +370,7 @@ impl ServedSession {
     }
 
     /// Tells the host, and so the person at the VT, what happened, with the server's last lines.
-    async fn report(&self, text: String) {
-        let _ = timeout(self.deadlines.launch, self.host.send(&Request::Failed(text).encode(), &[])).await;
+    async fn report(&self, words: Request) {
+        let _ = timeout(self.deadlines.launch, self.host.send(&words.encode(), &[])).await;
     }
 }

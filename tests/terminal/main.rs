@@ -42,3 +42,4 @@ mod targets;
 mod user_names;
 mod window_manager;
 mod xinit;
+mod zap;

@@ -86,6 +86,8 @@ pub(super) struct Server {
     not_before: Option<Instant>,
     /// The supervisor's last words about a server that it gave up.
     last_words: Option<String>,
+    /// Whether the server ended with 0 although its supervisor was not told to stop it.
+    has_left: bool,
     /// Why they are waited for, and until when.
     awaited: Option<(Because, Instant)>,
     /// Whether any server of this session ever served.
@@ -160,7 +162,7 @@ impl Server {
         (self.runs, self.is_being_forked) = (true, false);
         self.supervisor = Some(supervisor);
         self.launched += 1;
-        self.last_words = None;
+        (self.last_words, self.has_left) = (None, false);
     }
 
     /// The program could not be executed. The refused supervisor's unit fails; this is what a person is told of it.
@@ -206,8 +208,14 @@ impl Server {
         let Because::Ended(ending) = because else {
             return Some(Fate::Over(Why::ServerFailed { ending: None, words: self.take_words() }));
         };
-        // It exits with 0 when it was told to: somebody restarts its unit. Its supervisor has nothing to say of that, as
-        // opposed to a server that it gave up and told to end.
+        // Ctrl+Alt+Backspace, or a SIGTERM that did not come from its supervisor: below startx, too, that is the end of the
+        // session. The server does not tell the two apart, and exits with 0.
+        if self.has_left && self.has_served && ending == Ending::Code(0) {
+            self.supervisor_failed = true;
+            return Some(Fate::Over(Why::Zapped));
+        }
+        // It exits with 0 when its supervisor told it to: somebody restarts its unit. The supervisor has nothing to say of
+        // that, as opposed to a server that it gave up.
         let told = ending == Ending::Code(0) && self.last_words.is_none();
         self.supervisor_failed |= !told;
         if !self.has_served || !(told || self.comes_back(now, ending, policy)) {
@@ -255,6 +263,11 @@ impl Server {
             self.last_words = Some(text);
         }
         own
+    }
+
+    /// A supervisor says that its server has ended although nobody wanted to stop the unit.
+    pub(super) fn left(&mut self, client: ClientId) {
+        self.has_left |= self.supervisor == Some(client);
     }
 
     /// A client has gone. Returns whether the server is to be told to end: without its supervisor it belongs to nobody, and

@@ -189,7 +189,7 @@ impl Session {
             }
             // The client waits with the rest, for the connection's end.
             Event::StopAsked(client) => self.act(Action::Reply(client, crate::launch::Reply::Stopping)),
-            Event::LastWords(client, text) => self.last_words(client, text),
+            Event::LastWords(client, text) | Event::ServerLeft(client, text) => self.last_words(client, text),
             Event::ClientGone(client) => self.client_gone(client),
             Event::ManagerGone(why) => {
                 self.manager_gone = Some(why);

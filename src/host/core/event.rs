@@ -188,6 +188,8 @@ pub enum Event {
     ServerEnded(Ending),
     /// A supervisor's last words about its server.
     LastWords(ClientId, String),
+    /// Its server has ended with 0 and nobody has told the supervisor to stop it; with its last words.
+    ServerLeft(ClientId, String),
     /// A client asks for the end of the session.
     StopAsked(ClientId),
     /// A client has gone.

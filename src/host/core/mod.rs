@@ -50,7 +50,7 @@ pub use units::UnitPolicy;
 
 use super::why::Why;
 use crate::deadline::{Deadlines, OUTLIVES_SERVER};
-use crate::launch::Reply;
+use crate::launch::{Ending, Reply};
 use crate::manager::{Mode, names};
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
@@ -254,6 +254,7 @@ impl Session {
         let heard_at_once = matches!(
             event,
             Event::LastWords(..)
+                | Event::ServerLeft(..)
                 | Event::ClientGone(_)
                 | Event::StopAsked(_)
                 | Event::Interrupt(_)
@@ -423,6 +424,11 @@ impl Session {
             }
             Event::LastWords(client, text) => {
                 self.last_words(client, text);
+                self.decide_fate(now);
+            }
+            Event::ServerLeft(client, text) => {
+                self.last_words(client, text);
+                self.server.left(client);
                 self.decide_fate(now);
             }
             Event::ClientGone(client) => {
@@ -778,7 +784,7 @@ impl Session {
     }
 
     /// The server's supervisor learns of its end, in every stage.
-    fn server_ended(&mut self, ending: crate::launch::Ending) {
+    fn server_ended(&mut self, ending: Ending) {
         if let Some(supervisor) = self.server.supervisor() {
             self.act(Action::Reply(supervisor, Reply::Exited(ending)));
         }
@@ -801,6 +807,10 @@ impl Session {
     fn decide_fate(&mut self, now: Instant) {
         match self.server.fate(now, &self.setup.policy.crash) {
             None | Some(Fate::Undecided) => {}
+            // Whoever zaps the server of a locked screen does not get the shell below.
+            Some(Fate::Over(Why::Zapped)) if self.screen_lock.is_locked() => {
+                self.end(now, Why::Closed(Some(Ending::Code(0))));
+            }
             Some(Fate::Over(why)) => self.end(now, why),
             Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
             Some(Fate::ComesBack(_)) => {

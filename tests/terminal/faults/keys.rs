@@ -62,7 +62,7 @@ fn at_every_moment_of_a_restart_of_the_server() {
     desk.starts(OPENBOX);
     for _ in 0..3 {
         let server = desk.server();
-        desk.root("pkill -TERM -x Xorg").ok();
+        desk.user("ada", "systemctl --user --no-block restart xorg@0.service").ok();
         wait_until("the next server, while somebody types", SOON, || {
             types(&desk);
             // None in between, and pgrep says so by its status.
@@ -131,7 +131,7 @@ fn after_a_signal_to_the_host_and_after_a_stop() {
         let flags = desk.root("stty -a -F /dev/tty1").stdout;
         if flags.contains("-echo ") && flags.contains("-isig") { Ok(()) } else { Err(flags) }
     });
-    desk.root("pkill -TERM -x Xorg").ok();
+    desk.user("ada", "systemctl --user --no-block restart xorg@0.service").ok();
     another(&desk, "Xorg", &server.pid);
     types(&desk);
     manages(&desk);

@@ -53,7 +53,9 @@ fn one_that_is_told_to_end_comes_back_whatever_the_session_makes_of_that() {
     for script in ["exec openbox --sm-disable\n", "openbox --sm-disable\nexit 0\n"] {
         desk.write_as("ada", "~/.xinitrc", script);
         desk.starts("");
-        for how in ["startxd restart xorg", "pkill -TERM -x Xorg", "systemctl --user restart xorg@0.service"] {
+        for how in
+            ["startxd restart xorg", "systemctl --user restart xorg@0.service", "systemctl --user stop xorg@0.service"]
+        {
             let (server, openbox) = (desk.server().pid, desk.root("pgrep -u ada -x openbox").text());
             desk.user("ada", how).ok();
             another(&desk, "Xorg", &server);

@@ -19,6 +19,14 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
         let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
         assert_eq!(world.count(repair), 0);
     }
+    // Somebody presses Ctrl+Alt+Backspace.
+    let mut world = World::ours();
+    world.tell(Event::LockedHint(true));
+    world.server = false;
+    world.tell(Event::ServerEnded(Ending::Code(0)));
+    world.tell(Event::ServerLeft(SUPERVISOR, "it left".into()));
+    assert_eq!(world.ended(), Why::Closed(Some(Ending::Code(0))));
+    assert_eq!((forks(&world), closes(&world)), (1, 1));
     // Its devices are lost: the server would be replaced.
     let mut world = World::ours();
     world.tell(Event::LockedHint(true));

@@ -21,6 +21,7 @@ enum Op {
     Supervisor,
     Hostile(u8),
     LastWords,
+    ServerLeft,
     SupervisorGone,
     ServerEnds(u8),
     Control(u8),
@@ -49,6 +50,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => Just(Op::Supervisor),
         1 => any::<u8>().prop_map(Op::Hostile),
         2 => Just(Op::LastWords),
+        1 => Just(Op::ServerLeft),
         2 => Just(Op::SupervisorGone),
         4 => any::<u8>().prop_map(Op::ServerEnds),
         2 => any::<u8>().prop_map(Op::Control),
@@ -232,6 +234,7 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
             tell(world, checks, event);
         }
         Op::LastWords => tell(world, checks, Event::LastWords(ClientId(world.supervisors), "so it ended".into())),
+        Op::ServerLeft => tell(world, checks, Event::ServerLeft(ClientId(world.supervisors), "it left".into())),
         Op::SupervisorGone => tell(world, checks, Event::ClientGone(ClientId(world.supervisors))),
         Op::ServerEnds(how) if world.server => {
             world.server = false;

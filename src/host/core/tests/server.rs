@@ -54,6 +54,44 @@ fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
 }
 
 #[test]
+fn a_server_that_is_told_to_end_by_others_than_its_unit_ends_the_session() {
+    let mut world = World::ours();
+    // The window manager exits with its server, and is heard of first.
+    world.server = false;
+    world.tell(Event::ServerEnded(Ending::Code(0)));
+    assert_eq!(world.tell(Event::Changed(WM.into())), []);
+    world.tell(Event::ServerLeft(SUPERVISOR, "the X server exited with status 0".into()));
+    assert_eq!(world.ended(), Why::Zapped);
+    // Its supervisor has failed, so systemd has started the repair, which is waited for.
+    let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
+    assert_ne!(world.count(repair), 0);
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_) | Action::Fork(_))), 1);
+
+    // Not before it has served, not for another status, and not because anybody says so.
+    let mut world = World::launched(setup(&[WM], Some(true)));
+    world.server = false;
+    world.tell(Event::ServerEnded(Ending::Code(0)));
+    world.tell(Event::ServerLeft(SUPERVISOR, "it left".into()));
+    assert!(matches!(world.ended(), Why::ServerFailed { .. }));
+    for (ending, client) in [(Ending::Code(1), SUPERVISOR), (Ending::Code(0), ClientId(9))] {
+        let mut world = World::ours();
+        world.server = false;
+        world.tell(Event::ServerEnded(ending));
+        world.tell(Event::ServerLeft(client, "it left".into()));
+        world.tell(Event::ClientGone(SUPERVISOR));
+        world.goes_on();
+    }
+    // The next server is judged by its own end.
+    let mut world = World::ours();
+    world.server_ends(Ending::Signal(11), None);
+    world.tell(Event::ServerLeft(SUPERVISOR, "late".into()));
+    world.goes_on();
+    world.next_server();
+    world.server_ends(Ending::Code(0), None);
+    world.goes_on();
+}
+
+#[test]
 fn the_supervisors_last_words_are_waited_for_and_not_for_ever() {
     let mut world = World::ours();
     for _ in 0..4 {
@@ -179,6 +217,7 @@ fn requests_that_are_none_of_ours_are_refused_with_the_reason() {
         (ask(":1", None), "this session's display is :0, not :1"),
         (ask(":0", Some("a socket does not listen")), "its server runs already"),
         (Event::LastWords(other, "boo".into()), "only the supervisor of the server can tell of its end"),
+        (Event::ServerLeft(other, "boo".into()), "only the supervisor of the server can tell of its end"),
     ] {
         assert_eq!(world.tell(event), [Action::Refuse(other, reason.to_owned())]);
     }
