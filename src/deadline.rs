@@ -99,6 +99,12 @@ pub const EXECUTES_ANEW: Duration = Duration::from_secs(5);
 /// For a screen locker whose window is gone to end, which tells whether it has let somebody in. One that lives on has.
 pub const LOCKER_ENDS: Duration = Duration::from_secs(1);
 
+/// How long logind waits before a sleep by default (`InhibitDelayMaxSec=`, logind.conf(5)), if it does not say.
+pub const DELAYS_SLEEP: Duration = Duration::from_secs(5);
+
+/// For the machine to hear that nobody delays its sleep any more, before logind's own deadline is over.
+pub const BEFORE_SLEEP: Duration = Duration::from_millis(500);
+
 /// For a window that covers the whole display to get the keyboard, if it is a screen locker's.
 pub const GRABBED: Duration = Duration::from_secs(10);
 

@@ -79,6 +79,21 @@ fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     })
 }
 
+/// What a key takes that says whether something locks the screen.
+const LOCK_OR_NO: &str = "\"lock\" or \"no\"";
+
+fn lock_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    match string(value)? {
+        "lock" => Ok(true),
+        "no" => Ok(false),
+        word => Err(format!("write {LOCK_OR_NO} instead of {word:?}")),
+    }
+}
+
+fn as_lock_or_no(locks: bool) -> toml::Value {
+    text(Some(if locks { "lock" } else { "no" }.to_owned()))
+}
+
 /// Who lets a thing crash more often in a while than this has another problem.
 const MAX_CRASHES: u32 = 100;
 
@@ -310,6 +325,18 @@ const PLAIN: &[ConfigKey] = &[
         },
     },
     ConfigKey {
+        name: "lock.sleep",
+        doc: "Whether the screen is locked before the machine sleeps, by lock.command or the units of startxd-lock.target.",
+        takes: LOCK_OR_NO,
+        access: Access::Plain {
+            set: |config, value| {
+                config.lock.sleeps_open = !lock_or_no(value)?;
+                Ok(())
+            },
+            show: |config| as_lock_or_no(!config.lock.sleeps_open),
+        },
+    },
+    ConfigKey {
         name: "displays.server",
         doc: "The server of displays without a screen.",
         takes: ServerName::TAKES,
@@ -410,6 +437,7 @@ mod tests {
         config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
         config.lock.command = vec!["i3lock".into(), "--nofork".into()];
+        config.lock.sleeps_open = true;
         config.displays =
             Displays { server: ServerName::Path("/opt/Xvfb".into()), size: "800x600".parse().unwrap(), depth: 16 };
         config.deadlines.stop = std::time::Duration::from_millis(2500);
@@ -464,6 +492,8 @@ mod tests {
             ("crash.rescue", "[\"a\\u0000\"]", "NUL"),
             ("lock.command", "\"i3lock\"", "a list"),
             ("lock.command", "[\"a\\u0000\"]", "NUL"),
+            ("lock.sleep", "\"yes\"", "\"lock\" or \"no\" instead of \"yes\""),
+            ("lock.sleep", "true", "in quotation marks instead of true"),
             ("environment.never", "[\"A-B\"]", "not the name of a variable"),
             ("environment.never", "[\"\"]", "not the name of a variable"),
             ("environment.never", "[\"A**\"]", "not the name of a variable"),

@@ -184,6 +184,8 @@ impl Default for Crash {
 pub struct LockConfig {
     /// The screen locker: the program and its arguments; empty for none.
     pub command: Vec<String>,
+    /// Whether the machine may sleep with an open screen.
+    pub sleeps_open: bool,
 }
 
 /// The environment that travels.

@@ -121,6 +121,10 @@ kinds! {
         "the screen cannot be locked, by no key, lid or command";
     LOCK_TWO: "lock.two", Warning,
         "each of them is started for every request, and the screen is open only when all of them have been unlocked";
+    LOCK_NO_DELAY: "lock.no-delay", Note,
+        "the machine may be asleep before the screen is locked, and show the desktop for a moment when it wakes";
+    LOCK_SLEEP: "lock.sleep", Note,
+        "whoever wakes the machine finds the desktop";
 
     PORTALS_NO_BACKEND: "portals.no-backend", Warning,
         "file choosers and screen sharing of sandboxed programs fail, or wait until a deadline";

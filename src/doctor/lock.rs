@@ -1,8 +1,9 @@
-//! The screen locker: one that is not there, and two at once.
+//! The screen locker: one that is not there, two at once, and the machine's sleep.
 
 use super::Finding;
-use super::catalogue::{LOCK_MISSING, LOCK_TWO};
+use super::catalogue::{LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO};
 use super::machine::Machine;
+use crate::logind::sleep;
 use crate::manager::names;
 use crate::session::Surroundings;
 
@@ -13,6 +14,9 @@ struct LockFacts {
     command: Option<(String, bool)>,
     /// The services that are enabled for `startxd-lock.target`.
     units: Vec<String>,
+    /// Whether the screen has to be locked before a sleep, and logind waits for that; `None` if the machine cannot sleep,
+    /// or need not be locked.
+    is_delayed: Option<bool>,
 }
 
 /// Looks at what is to lock the screen.
@@ -22,7 +26,15 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let mut facts = LockFacts {
         command: program.map(|program| (program.clone(), around.find(program).is_some())),
         units: Vec::new(),
+        is_delayed: None,
     };
+    if let Some(system) = machine.system.as_ref().filter(|_| !machine.is_root() && !machine.config.lock.sleeps_open)
+        && machine.ask(sleep::is_possible(system)).await == Some(true)
+    {
+        // What it returns is closed at once, so nothing waits.
+        facts.is_delayed =
+            Some(machine.ask(sleep::delay(system, "startxd doctor asks whether it may")).await.is_some());
+    }
     if let Some(manager) = &machine.manager {
         let wanted = machine.ask(manager.wanted_by(names::LOCK_TARGET)).await.unwrap_or_default();
         for unit in wanted.into_iter().filter(|unit| unit.ends_with(".service")) {
@@ -51,6 +63,17 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
             format!("systemctl --user disable {last}"),
         ));
     }
+    match facts.is_delayed {
+        Some(_) if lockers.is_empty() => findings.push(LOCK_SLEEP.found(
+            "startxd has nothing to lock the screen with before the machine sleeps, unless a program of yours does, as xss-lock",
+            "set lock.command in startxd.toml; see: man startxd-lock",
+        )),
+        Some(false) => findings.push(LOCK_NO_DELAY.found(
+            "systemd-logind does not let your programs delay a sleep, most likely since there is no polkit",
+            "sudo apt install polkitd",
+        )),
+        Some(true) | None => {}
+    }
     findings
 }
 
@@ -62,16 +85,20 @@ mod tests {
     fn each_fault_is_found() {
         let command = |found| Some(("i3lock".to_owned(), found));
         let unit = || vec!["slock.service".to_owned()];
-        let cases: [(_, _, &[&str]); 6] = [
-            (None, Vec::new(), &[]),
-            (command(true), Vec::new(), &[]),
-            (None, unit(), &[]),
-            (command(false), Vec::new(), &["lock.missing"]),
-            (command(true), unit(), &["lock.two"]),
-            (command(false), unit(), &["lock.missing", "lock.two"]),
+        let cases: [(_, _, _, &[&str]); 10] = [
+            (None, Vec::new(), None, &[]),
+            (None, Vec::new(), Some(true), &["lock.sleep"]),
+            (None, Vec::new(), Some(false), &["lock.sleep"]),
+            (command(true), Vec::new(), None, &[]),
+            (command(true), Vec::new(), Some(true), &[]),
+            (command(true), Vec::new(), Some(false), &["lock.no-delay"]),
+            (None, unit(), Some(true), &[]),
+            (command(false), Vec::new(), None, &["lock.missing"]),
+            (command(true), unit(), Some(true), &["lock.two"]),
+            (command(false), unit(), Some(false), &["lock.missing", "lock.two", "lock.no-delay"]),
         ];
-        for (command, units, expected) in cases {
-            let facts = LockFacts { command, units };
+        for (command, units, is_delayed, expected) in cases {
+            let facts = LockFacts { command, units, is_delayed };
             let found: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
             assert_eq!(found, expected, "{facts:?}");
         }

@@ -22,6 +22,7 @@ use super::core::{
 use super::failure::Failure;
 use super::interrupts::Interrupts;
 use super::locker::{Locker, LockerEvent};
+use super::logind_requests::Wish;
 use super::logind_watch::LogindWatch;
 use super::manager_link::{ManagerEvent, ManagerLink};
 use super::multiplexers::Telling;
@@ -224,6 +225,7 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
         asked_for: false,
         is_login: false,
         has_lock_command: !config.lock.command.is_empty(),
+        locks_for_sleep: !config.lock.sleeps_open,
     }
 }
 
@@ -549,7 +551,7 @@ impl Driver {
                 });
             }
             Action::WatchScreen => {
-                self.logind.listen_for_locks();
+                self.logind.listen_for_requests();
                 if let Some(prepared) = &self.prepared {
                     self.screen = Some(Screen::watch(prepared.display, prepared.cookie, self.events.clone()));
                 }
@@ -566,7 +568,8 @@ impl Driver {
             Action::Cover => self.screen.iter().for_each(Screen::cover),
             Action::Uncover => self.screen.iter().for_each(Screen::uncover),
             Action::AskForScreenSaver => self.screen.iter().for_each(Screen::show_screen_saver),
-            Action::SetLockedHint(locked) => self.logind.tell_lock(locked),
+            Action::SetLockedHint(locked) => self.logind.tell(Wish::LockedHint(locked)),
+            Action::LetSleep => self.logind.tell(Wish::LetSleep),
             Action::TellMultiplexers => self.tell_multiplexers(),
             Action::TakeBackFromMultiplexers => match self.telling.take() {
                 Some(telling) => self.spawn(async move {

@@ -7,7 +7,8 @@
 //! answer until it is restarted as well. The server notices neither. It would show a picture that nobody can type into,
 //! while the keys go to the shell behind it; so it is started again, which is what makes a controller.
 //!
-//! And the watch on the lock of the screen, which lockers tell logind of.
+//! And the watch on the lock of the screen, which lockers tell logind of. What logind asks a session for is heard in
+//! [`super::logind_requests`].
 
 use std::time::Duration;
 
@@ -16,15 +17,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::core::{Control, Event};
+use super::logind_requests::{Wish, serve};
 use crate::deadline::TRY_AGAIN;
-use crate::logind::locks::{LockRequest, LockRequests, set_hint};
 use crate::logind::{self, LockChanges, LoginSession, Restarts};
 
 /// The watch on the system bus and logind.
 pub struct LogindWatch {
     session: String,
     deadline: Duration,
-    hints: Option<mpsc::UnboundedSender<bool>>,
+    wishes: Option<mpsc::UnboundedSender<Wish>>,
     events: mpsc::UnboundedReceiver<Event>,
     sender: mpsc::UnboundedSender<Event>,
 }
@@ -38,7 +39,7 @@ impl LogindWatch {
     pub fn watch(system_bus: Connection, session: &LoginSession, deadline: Duration) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         tokio::spawn(watch(system_bus, session.clone(), deadline, sender.clone()));
-        Self { session: session.id.clone(), deadline, hints: None, events, sender }
+        Self { session: session.id.clone(), deadline, wishes: None, events, sender }
     }
 
     /// The next thing that happens. May be dropped while it waits.
@@ -50,20 +51,19 @@ impl LogindWatch {
         }
     }
 
-    /// Listens for requests to lock the screen from now on, in a task of its own.
-    pub fn listen_for_locks(&mut self) {
-        if self.hints.is_some() {
-            return;
+    /// Listens from now on for what logind asks a session for, in a task of its own.
+    pub fn listen_for_requests(&mut self) {
+        if self.wishes.is_none() {
+            let (wishes, queue) = mpsc::unbounded_channel();
+            self.wishes = Some(wishes);
+            tokio::spawn(serve(self.session.clone(), self.deadline, self.sender.clone(), queue));
         }
-        let (hints, told) = mpsc::unbounded_channel();
-        self.hints = Some(hints);
-        tokio::spawn(serve_locks(self.session.clone(), self.deadline, self.sender.clone(), told));
     }
 
-    /// Tells logind whether the screen is locked. Calls keep their order.
-    pub fn tell_lock(&self, locked: bool) {
-        if let Some(hints) = &self.hints {
-            let _ = hints.send(locked);
+    /// Tells logind something. Calls keep their order.
+    pub fn tell(&self, wish: Wish) {
+        if let Some(wishes) = &self.wishes {
+            let _ = wishes.send(wish);
         }
     }
 
@@ -82,58 +82,6 @@ impl LogindWatch {
             };
             let _ = sender.send(Event::Control(control));
         });
-    }
-}
-
-/// Passes on logind's requests to lock, and tells it what has become of them. Ends when the bus does not come back.
-async fn serve_locks(
-    session: String,
-    deadline: Duration,
-    sender: mpsc::UnboundedSender<Event>,
-    mut hints: mpsc::UnboundedReceiver<bool>,
-) {
-    let mut end = Instant::now() + deadline;
-    while Instant::now() < end {
-        let attempt = async {
-            let connection = logind::connect().await.ok()?;
-            let path = logind::session_by_id(&connection, &session).await.ok()?.path;
-            let requests = LockRequests::listen(&connection, &path).await.ok()?;
-            Some((connection, path, requests))
-        };
-        if let Ok(Some((connection, path, requests))) = timeout_at(end, attempt).await {
-            if pass_on(&connection, &path, requests, &sender, &mut hints).await.is_none() {
-                return;
-            }
-            end = Instant::now() + deadline;
-        }
-        sleep(TRY_AGAIN).await;
-    }
-    tracing::debug!("systemd-logind is not listened to for requests to lock any more");
-}
-
-/// As long as the connection lives. Returns `None` if nobody hears it any more.
-async fn pass_on(
-    connection: &Connection,
-    path: &OwnedObjectPath,
-    mut requests: LockRequests,
-    sender: &mpsc::UnboundedSender<Event>,
-    hints: &mut mpsc::UnboundedReceiver<bool>,
-) -> Option<()> {
-    loop {
-        let event = tokio::select! {
-            request = requests.next() => match request {
-                Some(LockRequest::Lock) => Event::LockAsked(None),
-                Some(LockRequest::Unlock) => Event::UnlockAsked(None),
-                None => return Some(()),
-            },
-            hint = hints.recv() => {
-                if let Err(error) = set_hint(connection, path, hint?).await {
-                    tracing::warn!("systemd-logind does not hear whether the screen is locked: {error}");
-                }
-                continue;
-            }
-        };
-        sender.send(event).ok()?;
     }
 }
 

@@ -74,6 +74,7 @@ mod failure;
 pub mod grace;
 mod interrupts;
 mod locker;
+mod logind_requests;
 mod logind_watch;
 mod manager_link;
 mod multiplexers;

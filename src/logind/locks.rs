@@ -2,8 +2,8 @@
 
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
 
-use super::{SERVICE, SESSION};
-use crate::dbus::{self, BUS, CallError, Target};
+use super::{SERVICE, SESSION, is_from_logind};
+use crate::dbus::{self, CallError, Target};
 
 /// What logind asks a session for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +52,12 @@ impl LockRequests {
             };
             let is_of_ours = header.path().is_some_and(|path| path.as_str() == self.path)
                 && header.interface().is_some_and(|interface| interface.as_str() == SESSION);
-            let sender = header.sender().map(|sender| sender.as_str().to_owned());
-            let owner = owner(&self.connection).await.ok();
-            if is_of_ours && sender.is_some() && sender == owner {
+            if is_of_ours && is_from_logind(&self.connection, &message).await {
                 return Some(request);
             }
             tracing::warn!("a request to lock or unlock the screen is ignored: it is not from systemd-logind");
         }
     }
-}
-
-/// logind's unique name on the bus.
-async fn owner(connection: &Connection) -> Result<String, CallError> {
-    dbus::body("GetNameOwner", &BUS.call(connection, "GetNameOwner", &(SERVICE,)).await?)
 }
 
 /// Tells logind whether the session at `path` is locked. Everybody may do so for sessions of their own.

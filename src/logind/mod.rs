@@ -2,6 +2,7 @@
 
 pub mod linger;
 pub mod locks;
+pub mod sleep;
 mod survey;
 
 use std::collections::HashMap;
@@ -29,6 +30,14 @@ pub const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
 /// There is none, or it does not answer.
 pub async fn connect() -> zbus::Result<Connection> {
     connection::Builder::system().method_timeout(deadline::CALL).build().await
+}
+
+/// Whether logind has sent this: the bus tells its unique name.
+async fn is_from_logind(connection: &Connection, message: &zbus::Message) -> bool {
+    let header = message.header();
+    let Some(sender) = header.sender() else { return false };
+    let Ok(reply) = dbus::BUS.call(connection, "GetNameOwner", &(SERVICE,)).await else { return false };
+    dbus::body::<String>("GetNameOwner", &reply).is_ok_and(|owner| owner == sender.as_str())
 }
 
 /// The restarts of logind.

@@ -23,6 +23,8 @@ pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
 pub const LOCK_TARGET: &str = "startxd-lock.target";
 /// `startxd-unlock.target`: the screen is open again.
 pub const UNLOCK_TARGET: &str = "startxd-unlock.target";
+/// `startxd-sleep.target`: the machine goes to sleep.
+pub const SLEEP_TARGET: &str = "startxd-sleep.target";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.

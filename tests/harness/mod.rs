@@ -25,6 +25,7 @@ mod inside;
 mod login;
 mod logind;
 mod manager;
+mod polkit;
 mod process;
 mod report;
 mod seat;

@@ -8,16 +8,16 @@ const LOCKER: &str = "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i
                       [Install]\nWantedBy=startxd-lock.target\n";
 
 /// What the configuration of ada's says of the lock.
-fn configure(desk: &Desk, text: &str) {
+pub fn configure(desk: &Desk, text: &str) {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", text);
 }
 
 /// logind's `LockedHint` of her session.
-fn is_locked(desk: &Desk) -> bool {
+pub fn is_locked(desk: &Desk) -> bool {
     desk.root(&format!("loginctl show-session {} -p LockedHint --value", desk.login.session)).text().trim() == "yes"
 }
 
-fn becomes(desk: &Desk, locked: bool) {
+pub fn becomes(desk: &Desk, locked: bool) {
     wait_until(&format!("LockedHint to be {locked}"), SOON, || {
         if is_locked(desk) == locked { Ok(()) } else { Err(desk.root("pgrep -a -u ada").stdout) }
     });
@@ -29,14 +29,14 @@ fn locks(desk: &Desk) {
 }
 
 /// Ada types her password, which is empty, until it is taken: a locker may still be busy with the grab of the keyboard.
-fn opens(desk: &Desk) {
+pub fn opens(desk: &Desk) {
     wait_until("the screen to be open", SOON, || {
         desk.with_display("timeout 5 xdotool key Return");
         if is_locked(desk) { Err(desk.root("pgrep -a -u ada").stdout) } else { Ok(()) }
     });
 }
 
-fn leaves(desk: &Desk) {
+pub fn leaves(desk: &Desk) {
     desk.quits_openbox();
     desk.ended(0);
 }
@@ -148,6 +148,17 @@ fn without_a_locker_that_is_said() {
     desk.starts(OPENBOX);
     lock(&desk, "nothing has answered the X server's screen saver request");
     desk.user("ada", "startxd unlock").ok();
+    leaves(&desk);
+    // A hook locks nothing.
+    desk.writes_unit(
+        "quiet.service",
+        "[Service]\nType=oneshot\nExecStart=touch %h/hook\n[Install]\nWantedBy=startxd-lock.target\n",
+    );
+    desk.user("ada", "systemctl --user enable quiet.service").ok();
+    desk.starts(OPENBOX);
+    lock(&desk, "nothing has answered the X server's screen saver request");
+    assert!(desk.outside("/home/ada/hook").exists());
+    desk.user("ada", "systemctl --user disable quiet.service").ok();
     leaves(&desk);
     for (command, words) in [
         ("nothing", "there is no program nothing"),

@@ -36,6 +36,7 @@ mod select;
 mod session;
 mod settings;
 mod shells;
+mod sleep;
 mod smoke;
 mod system_unit;
 mod targets;

@@ -1,8 +1,10 @@
 //! The machine is suspended to memory and woken up.
 
+use std::cell::Cell;
+
 use serde_json::json;
 
-use crate::machine::{Case, DESK, SOON};
+use crate::machine::{Case, DESK, DESKTOP, Options, SOON};
 
 /// To sleep and back.
 fn sleeps(case: &Case) {
@@ -47,4 +49,63 @@ fn with_another_terminal_in_front() {
     case.press("ctrl-alt-f1");
     case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
     assert_eq!(case.server(), server);
+}
+
+/// The locker's colour.
+const LOCKED: [u8; 3] = [0x7a, 0x1f, 0x1f];
+
+/// ada's locker; and logind, which asks polkit for her, is answered by a stand-in: the disk has none.
+const LOCKER: &str = r##"
+cat > /etc/dbus-1/system.d/polkit.conf << 'POLICY'
+<busconfig><policy user="root"><allow own="org.freedesktop.PolicyKit1"/></policy>
+<policy context="default"><allow send_destination="org.freedesktop.PolicyKit1"/></policy></busconfig>
+POLICY
+cat > /etc/systemd/system/polkit-stand-in.service << 'UNIT'
+[Unit]
+After=dbus.service
+[Service]
+ExecStart=python3 /etc/startxd-vm/polkit.py
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl --quiet enable polkit-stand-in.service
+mkdir -p /home/ada/.config/startxd
+cat > /home/ada/.config/startxd/startxd.toml << 'TOML'
+[lock]
+command = ["i3lock", "--nofork", "--no-unlock-indicator", "--color", "7a1f1f"]
+TOML
+chown -R ada: /home/ada/.config
+"##;
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it() {
+    let polkit = include_str!("../harness/polkit.py");
+    let setup = format!("{DESKTOP}{LOCKER}cat > /etc/startxd-vm/polkit.py << 'POLKIT'\n{polkit}POLKIT\n");
+    let case = Case::exclusive(&Options { setup, ..Options::default() });
+    case.is_at_login();
+    case.has_terminal();
+    case.until_root("logind to wait for us", "systemd-inhibit --list --no-pager | grep -q startxd.*sleep.*delay");
+    let server = case.server();
+    for _ in 0..3 {
+        case.tell("systemctl suspend");
+        case.wait_event("SUSPEND", SOON);
+        case.order("system_wakeup", json!({}));
+        case.wait_event("WAKEUP", SOON);
+        // Every frame from the first on, until the machine answers.
+        let frames = Cell::new(0);
+        case.until("the locker", |m| {
+            let frame = m.screen();
+            frames.set(frames.get() + 1);
+            assert!(!frame.shows(DESK), "frame {} after the wake-up shows the desktop", frames.get());
+            frame.shows(LOCKED)
+        });
+        case.until_root("the locker's process", "pgrep -x i3lock");
+        let before = "journalctl -b -o cat -t startxd | grep -q 'goes to sleep with an open screen'";
+        assert_ne!(case.root(before).code(), 0);
+        case.until_root("the next delay", "systemd-inhibit --list --no-pager | grep -q startxd.*sleep.*delay");
+        case.press("ret");
+        case.until("the desktop", |m| m.screen().shows(DESK));
+    }
+    assert_eq!((case.active_vt(), case.server()), (1, server));
 }

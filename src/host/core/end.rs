@@ -51,6 +51,7 @@ impl Session {
             self.taking_back = true;
         }
         self.cover_for_end();
+        self.sleep_without_us();
         self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop, closes));
         self.enter(now, Phase::Applications);
     }

@@ -4,6 +4,8 @@
 //! answers is found out by tasks of the driver before the core hears of it. An [`Action`] is one thing for the driver to do;
 //! actions are begun in their order, and what comes of one comes back as an event.
 
+use std::time::Duration;
+
 use super::standing::Standing;
 use crate::host::why::Why;
 use crate::launch::{Ending, Reply};
@@ -212,6 +214,10 @@ pub enum Event {
     LockerEnded(Ending),
     /// The units that `startxd-lock.target` brings.
     Lockers(Result<Vec<LockerUnit>, CallFailure>),
+    /// The machine is about to sleep, and logind waits for so long; `None` if it does not wait for us.
+    Sleeps(Option<Duration>),
+    /// It was woken up.
+    Woke,
     /// What the server is like, in answer to the question with this number; `None` if there is none.
     ServerLooked(u32, Option<ServerSeen>),
     /// A signal that ends the session, by its name.
@@ -351,6 +357,8 @@ pub enum Action {
     AskForScreenSaver,
     /// Tell logind whether the screen is locked.
     SetLockedHint(bool),
+    /// Have logind wait for us no longer: the machine may sleep.
+    LetSleep,
 }
 
 /// How a session has ended, for `startxd status` and the next start.

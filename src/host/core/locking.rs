@@ -131,6 +131,16 @@ impl Session {
         Ok(())
     }
 
+    /// Whether it is seen that the screen is locked.
+    pub(super) fn is_seen_locked(&self) -> bool {
+        self.locking.is_seen()
+    }
+
+    /// Whether a request to lock is on its way.
+    pub(super) const fn is_lock_awaited(&self) -> bool {
+        self.locking.locks.is_some()
+    }
+
     /// Watches the display for lockers, once for each server, when nothing of a start waits for it any more.
     pub(super) fn watch_screen(&mut self) {
         if self.server.runs() && !std::mem::replace(&mut self.locking.watched, true) {
@@ -144,7 +154,7 @@ impl Session {
         }
     }
 
-    fn lock_asked(&mut self, now: Instant, client: Option<ClientId>) {
+    pub(super) fn lock_asked(&mut self, now: Instant, client: Option<ClientId>) {
         let refusal = match &self.stage {
             Stage::Up if self.server.has_display() => None,
             Stage::Up => Some("the display is not there"),
@@ -193,7 +203,7 @@ impl Session {
         }
     }
 
-    fn ask_for_lockers(&mut self) {
+    pub(super) fn ask_for_lockers(&mut self) {
         let locking = &mut self.locking;
         if std::mem::replace(&mut locking.asking, true) {
             locking.again = true;
@@ -289,6 +299,7 @@ impl Session {
         if std::mem::take(&mut self.locking.again) {
             self.ask_for_lockers();
         }
+        self.lockers_known_for_sleep(now, !self.locking.units.is_empty());
         let locking = &mut self.locking;
         let nobody = !self.setup.has_lock_command && locking.units.is_empty();
         if locking.locks.is_some() && nobody && !std::mem::replace(&mut locking.saver, true) {
@@ -323,6 +334,7 @@ impl Session {
         for client in request.clients {
             self.act(Action::Refuse(client, why.to_owned()));
         }
+        self.lock_is_settled();
     }
 
     /// Something that locks has come or gone.
@@ -344,6 +356,7 @@ impl Session {
         if locked {
             let request = self.locking.locks.take();
             self.answer(request, &Reply::Locked);
+            self.lock_is_settled();
         } else if self.locking.locks.is_none() {
             self.stop_lock_target();
             let request = self.locking.unlocks.take();

@@ -12,6 +12,7 @@
 //! | `survivor.rs` | a window manager that outlives its server |
 //! | `standing.rs` | how far a session came: what its end by itself means |
 //! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
+//! | `sleep.rs` | what is done before the machine sleeps |
 //! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `jobs.rs` | jobs and looks that are on their way |
@@ -32,6 +33,7 @@ mod jobs;
 mod locking;
 mod phases;
 mod screen_lock;
+mod sleep;
 mod standing;
 mod survivor;
 #[cfg(test)]
@@ -58,6 +60,7 @@ use jobs::{Done, Jobs, Looks};
 use locking::Locking;
 use phases::End;
 use screen_lock::ScreenLock;
+use sleep::Sleep;
 use standing::Course;
 use survivor::Step;
 use units::{Consequence, Units};
@@ -79,6 +82,8 @@ pub struct Setup {
     pub is_login: bool,
     /// Whether a screen locker's command is configured (`lock.command`).
     pub has_lock_command: bool,
+    /// Whether the screen is locked before the machine sleeps (`lock.sleep`).
+    pub locks_for_sleep: bool,
 }
 
 /// What a job is for.
@@ -104,6 +109,10 @@ enum Purpose {
     GivenUp,
     /// `startxd-lock.target` and its opposite.
     Lock,
+    /// `startxd-sleep.target`.
+    Sleep,
+    /// Its end.
+    Awake,
     /// A step of the end.
     End,
 }
@@ -148,6 +157,7 @@ pub struct Session {
     looks: Looks,
     screen_lock: ScreenLock,
     locking: Locking,
+    sleep: Sleep,
     course: Course,
     /// How far it came; told at its end.
     standing: Standing,
@@ -181,6 +191,7 @@ impl Session {
             looks: Looks::default(),
             screen_lock: ScreenLock::default(),
             locking: Locking::default(),
+            sleep: Sleep::default(),
             course: Course::default(),
             standing: Standing::NeverUp,
             noted_closing: false,
@@ -213,7 +224,14 @@ impl Session {
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
-            Stage::Up => self.server.due(now).into_iter().chain(self.units.due()).chain(self.locking.due()).min(),
+            Stage::Up => self
+                .server
+                .due(now)
+                .into_iter()
+                .chain(self.units.due())
+                .chain(self.locking.due())
+                .chain(self.sleep.due())
+                .min(),
             Stage::Ending(end) => end.due(),
             Stage::Preparing | Stage::Over(_) => None,
         }
@@ -266,6 +284,8 @@ impl Session {
                 | Event::LockerLocks
                 | Event::LockerEnded(_)
                 | Event::ServerLooked(..)
+                | Event::Sleeps(_)
+                | Event::Woke
                 | Event::ManagerGone(_)
                 | Event::ServerEnded(_)
                 | Event::Due
@@ -274,6 +294,10 @@ impl Session {
     }
 
     fn handle(&mut self, now: Instant, event: Event) {
+        let event = match self.about_sleep(now, event) {
+            Ok(()) => return,
+            Err(event) => event,
+        };
         match &self.stage {
             Stage::Preparing => self.while_preparing(now, event),
             Stage::Up => self.while_up(now, event),
@@ -445,6 +469,7 @@ impl Session {
                 self.fork_if_due(now);
                 self.end_survivor(now);
                 self.lock_overdue(now);
+                self.sleep_overdue(now);
             }
             Event::ServerReplaced(Ok(()))
             | Event::Prepared(_)
@@ -463,7 +488,9 @@ impl Session {
             | Event::LockerStarted(_)
             | Event::LockerLocks
             | Event::LockerEnded(_)
-            | Event::Lockers(_) => {}
+            | Event::Lockers(_)
+            | Event::Sleeps(_)
+            | Event::Woke => {}
         }
     }
 
@@ -504,7 +531,7 @@ impl Session {
                 self.look();
             }
             Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Autostart | Purpose::GivenUp | Purpose::Lock | Purpose::End => {}
+            Purpose::Autostart | Purpose::GivenUp | Purpose::Lock | Purpose::Sleep | Purpose::Awake | Purpose::End => {}
         }
     }
 
@@ -532,7 +559,11 @@ impl Session {
             Some(Purpose::Lock) => {
                 return tracing::error!("the targets of the lock cannot be started: {}", failure.text);
             }
-            Some(Purpose::GivenUp | Purpose::End) | None => return,
+            Some(Purpose::Sleep) => {
+                tracing::error!("{} cannot be started: {}", names::SLEEP_TARGET, failure.text);
+                return self.sleep_target_reached();
+            }
+            Some(Purpose::Awake | Purpose::GivenUp | Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
     }
@@ -574,6 +605,9 @@ impl Session {
         if purpose == Purpose::Lock {
             return self.lock_target_reached();
         }
+        if purpose == Purpose::Sleep {
+            return self.sleep_target_reached();
+        }
         if done.result == "done" {
             return;
         }
@@ -594,9 +628,9 @@ impl Session {
             | Purpose::Autostart
             | Purpose::GivenUp
             | Purpose::Lock
-            | Purpose::End => {
-                return;
-            }
+            | Purpose::Sleep
+            | Purpose::Awake
+            | Purpose::End => return,
         };
         let why = match done.end.filter(|end| end.code != 0) {
             Some(end) => Why::failed(&unit, end),

@@ -75,19 +75,6 @@ impl Ada {
         let script = format!("exec 3> >(ssh -tt localhost '{command}' 2>&1; echo \"status $?\"); sleep infinity");
         self.shell_as("ada", &script).env("TERM", "xterm").spawn()
     }
-
-    /// A polkit that lets users linger.
-    pub fn has_polkit(&self) -> Background {
-        let policy = "<busconfig><policy user=\"root\"><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\
-            <policy context=\"default\"><allow send_destination=\"org.freedesktop.PolicyKit1\"/></policy></busconfig>\n";
-        self.write("/etc/dbus-1/system.d/polkit.conf", policy);
-        self.write("/run/polkit.py", include_str!("polkit.py"));
-        let bus = "org.freedesktop.DBus";
-        self.root(&format!("busctl call {bus} /org/freedesktop/DBus {bus} ReloadConfig")).ok();
-        let polkit = self.shell("exec python3 /run/polkit.py").spawn();
-        wait_until("polkit", SOON, || if polkit.stdout().contains("ready") { Ok(()) } else { Err(polkit.stderr()) });
-        polkit
-    }
 }
 
 impl Deref for Ada {

@@ -34,7 +34,7 @@ use qmp::Qmp;
 use crate::harness::{Run, secs, start_bound, wait_until};
 
 pub use case::Case;
-pub use options::Options;
+pub use options::{DESKTOP, Options};
 pub use screen::{DESK, Picture};
 
 /// The deadline of most waits. The machine is emulated, ten times slower than the one it is on, and not alone there:

@@ -15,6 +15,7 @@ mod ends;
 mod locking;
 mod random;
 mod server;
+mod sleep;
 mod starts;
 mod window_manager;
 
@@ -110,6 +111,7 @@ fn setup(units: &[&str], transient: Option<bool>) -> Setup {
         asked_for: false,
         is_login: false,
         has_lock_command: false,
+        locks_for_sleep: true,
     }
 }
 

@@ -28,6 +28,7 @@ enum Op {
     Locked(bool),
     Covered(bool),
     Lock(u8),
+    Sleep(u8),
     Reconnected,
     ManagerGone,
     Job(u8),
@@ -57,6 +58,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Locked),
         1 => any::<bool>().prop_map(Op::Covered),
         1 => any::<u8>().prop_map(Op::Lock),
+        1 => any::<u8>().prop_map(Op::Sleep),
         1 => Just(Op::Reconnected),
         1 => Just(Op::ManagerGone),
         2 => any::<u8>().prop_map(Op::Job),
@@ -79,6 +81,8 @@ struct Checks {
     /// The last question after the locker has said that it does not.
     unlocking: Option<u32>,
     servers: u32,
+    /// Since when logind waits for us.
+    waits: Option<Instant>,
 }
 
 impl Checks {
@@ -94,6 +98,7 @@ impl Checks {
                     self.answered.push(*client);
                 }
                 Action::Refuse(client, _) => self.answered.push(*client),
+                Action::LetSleep => self.waits = None,
                 Action::LookAtServer(question) => self.unlocking = Some(*question),
                 Action::ReplaceServer => assert!(!self.locked, "a locked session's server is replaced"),
                 Action::StartTransient(_) | Action::StartRescue(_) | Action::StartAgain(_) | Action::StartAnew(_) => {
@@ -101,6 +106,9 @@ impl Checks {
                 }
                 _ => {}
             }
+        }
+        if let Some(since) = self.waits {
+            assert!(world.now.duration_since(since) < seconds(5), "logind waits in vain");
         }
         self.ending |= !matches!(world.session.stage, Stage::Up | Stage::Preparing);
     }
@@ -120,6 +128,8 @@ fn tell(world: &mut World, checks: &mut Checks, event: Event) {
         Event::Covered(true) if matches!(world.session.stage, Stage::Up) => {
             (checks.locked, checks.unlocking) = (true, None);
         }
+        Event::Sleeps(longest) if !world.session.over() => checks.waits = longest.map(|_| world.now),
+        Event::Woke => checks.waits = None,
         Event::ServerLooked(question, Some(_)) if checks.unlocking == Some(*question) => checks.locked = false,
         _ => {}
     }
@@ -258,6 +268,14 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
             };
             tell(world, checks, event);
         }
+        Op::Sleep(how) => {
+            let event = match how % 3 {
+                0 => Event::Sleeps(Some(seconds(5))),
+                1 => Event::Sleeps(None),
+                _ => Event::Woke,
+            };
+            tell(world, checks, event);
+        }
         Op::Reconnected => tell(world, checks, Event::Reconnected),
         Op::ManagerGone => tell(world, checks, Event::ManagerGone("its process has ended".into())),
         Op::Job(how) => {
@@ -300,6 +318,7 @@ proptest! {
             locked: false,
             unlocking: None,
             servers: 0,
+            waits: None,
         };
         tell(&mut world, &mut checks, Event::Prepared(display()));
         for op in ops {
@@ -343,7 +362,7 @@ proptest! {
         prop_assert_eq!(world.count(|action| matches!(action, Action::PutBack(..))), 1);
         // A login whose screen is locked ends at last, and after that clients are answered at most.
         if let Some(at) = world.all.iter().position(|action| *action == Action::CloseLogin) {
-            let talk = |action: &Action| matches!(action, Action::Reply(..) | Action::Refuse(..));
+            let talk = |action: &Action| matches!(action, Action::Reply(..) | Action::Refuse(..) | Action::LetSleep);
             prop_assert!(world.all[at + 1..].iter().all(talk), "{:?}", &world.all[at..]);
         } else {
             prop_assert!(!checks.locked, "the login of a locked session is left open");

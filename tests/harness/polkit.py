@@ -1,4 +1,4 @@
-# A polkit as far as logind asks it, with one rule: what its standard policy allows everybody, set-self-linger.
+# A polkit as far as logind asks it, with two rules: what its standard policy allows everybody.
 import os, socket, struct
 
 
@@ -66,7 +66,7 @@ while True:
     if kind == 2 and serial and body == struct.pack("<I", 1):
         print("ready", flush=True)
     if kind == 1 and fields.get(3) == b"CheckAuthorization":
-        allowed = b"org.freedesktop.login1.set-self-linger" in body
+        allowed = any(b"org.freedesktop.login1." + action in body for action in (b"set-self-linger", b"inhibit-delay-sleep"))
         answer = struct.pack("<IIII", allowed, 0, 0, 0)
         reply_to = bytes([5, 1]) + b"u\0" + struct.pack("<I", serial)
         send(2, [reply_to, field(6, b"s", fields[7]), field(8, b"g", b"(bba{ss})")], answer)

@@ -1,0 +1,79 @@
+//! The machine's sleep: who is told before it, and who may delay it (org.freedesktop.login1(5), systemd-inhibit(1)).
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use zbus::{Connection, MatchRule, MessageStream, OwnedFd as BusFd};
+
+use super::{MANAGER, SERVICE, is_from_logind};
+use crate::dbus::{self, CallError};
+
+/// The signals around a sleep.
+pub struct SleepSignals {
+    connection: Connection,
+    signals: MessageStream,
+}
+
+impl SleepSignals {
+    /// Begins to listen on the system bus of `connection`.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn listen(connection: &Connection) -> zbus::Result<Self> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SERVICE)
+            .path(MANAGER.path)
+            .interface(MANAGER.interface)
+            .member("PrepareForSleep")
+            .build()?;
+        let signals = MessageStream::for_match_rule(rule, connection, None).await?;
+        Ok(Self { connection: connection.clone(), signals })
+    }
+
+    /// Whether the machine is about to sleep (`true`), or was woken up; `None` if the bus has closed the connection.
+    ///
+    /// Every user of the machine can send such a signal to our own name on the bus: so it counts only if logind has sent it.
+    pub async fn next(&mut self) -> Option<bool> {
+        loop {
+            let message = dbus::next(&mut self.signals).await?;
+            let header = message.header();
+            let is_the_signal = header.member().is_some_and(|member| member.as_str() == "PrepareForSleep")
+                && header.path().is_some_and(|path| path.as_str() == MANAGER.path)
+                && header.interface().is_some_and(|interface| interface.as_str() == MANAGER.interface);
+            if is_the_signal
+                && is_from_logind(&self.connection, &message).await
+                && let Ok(sleeps) = message.body().deserialize()
+            {
+                return Some(sleeps);
+            }
+        }
+    }
+}
+
+/// Has logind wait before each sleep until what this returns is closed (`Inhibit`, mode "delay").
+///
+/// # Errors
+/// The policy forbids it (`org.freedesktop.login1.inhibit-delay-sleep`), or there is no polkit to ask for it; or the machine
+/// is about to sleep.
+pub async fn delay(connection: &Connection, why: &str) -> Result<OwnedFd, CallError> {
+    let reply = MANAGER.call(connection, "Inhibit", &("sleep", "startxd", why, "delay")).await?;
+    dbus::body::<BusFd>("Inhibit", &reply).map(OwnedFd::from)
+}
+
+/// Whether the machine can sleep at all (`CanSuspend`): whoever may have it sleep.
+///
+/// # Errors
+/// logind does not answer.
+pub async fn is_possible(connection: &Connection) -> Result<bool, CallError> {
+    let answer: String = dbus::body("CanSuspend", &MANAGER.call(connection, "CanSuspend", &()).await?)?;
+    Ok(answer != "na")
+}
+
+/// For how long logind waits at most (`InhibitDelayMaxSec=`, logind.conf(5)).
+///
+/// # Errors
+/// logind does not answer.
+pub async fn longest_delay(connection: &Connection) -> Result<Duration, CallError> {
+    dbus::property::<u64>(connection, MANAGER, "InhibitDelayMaxUSec").await.map(Duration::from_micros)
+}
