@@ -65,7 +65,7 @@ kinds! {
     MANAGER_FAILED: "manager.failed", Warning,
         "this unit belongs to a session; what failed once fails again until its cause is gone";
     MANAGER_FAILED_OTHER: "manager.failed-other", Note,
-        "it does not belong to startxd, but you may miss it in the session";
+        "they do not belong to startxd, but you may miss them in the session";
 
     TERMINAL_DISPLAY_MANAGER: "terminal.display-manager", Warning,
         "it takes a virtual terminal and the screen for its greeter, and starts again what you end";
@@ -135,6 +135,8 @@ kinds! {
 
     UNITS_MISSING_TARGET: "units.missing-target", Warning,
         "nothing ever reaches a target that the user manager does not have, so the unit never starts by it";
+    UNITS_LEFTOVER: "units.leftover", Note,
+        "packages have enabled them for programs that are not installed; they never start, and nothing depends on them";
     UNITS_DANGLING: "units.dangling", Warning,
         "the unit that is to be started is not there";
     UNITS_TOO_EARLY: "units.too-early", Warning,

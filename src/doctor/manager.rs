@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::Finding;
 use super::catalogue::{
-    FindingKind, MANAGER_BUS, MANAGER_FAILED, MANAGER_FAILED_OTHER, MANAGER_OTHER_BUS, MANAGER_RUNTIME_DIR,
-    MANAGER_SILENT, MANAGER_UNITS,
+    MANAGER_BUS, MANAGER_FAILED, MANAGER_FAILED_OTHER, MANAGER_OTHER_BUS, MANAGER_RUNTIME_DIR, MANAGER_SILENT,
+    MANAGER_UNITS,
 };
 use crate::environment::Block;
 use crate::manager::{Manager, names};
@@ -113,7 +113,7 @@ impl ManagerFacts {
                 format!("see what is wrong with it: systemctl status user@{}", self.uid),
             ));
         }
-        findings.extend(self.loads.iter().filter_map(unit));
+        findings.extend(of_startxd(&self.loads));
         findings.extend(self.failed());
         findings
     }
@@ -159,38 +159,59 @@ impl ManagerFacts {
     }
 
     fn failed(&self) -> Vec<Finding> {
-        let finding = |unit: &String| {
-            let ours = ["xorg@", "startxd-"].iter().any(|prefix| unit.starts_with(prefix));
-            let kind: &'static FindingKind =
-                if ours || self.wanted.contains(unit) { &MANAGER_FAILED } else { &MANAGER_FAILED_OTHER };
-            kind.found(
+        let ours = |unit: &&String| {
+            ["xorg@", "startxd-"].iter().any(|prefix| unit.starts_with(prefix)) || self.wanted.contains(unit)
+        };
+        let (of_session, others): (Vec<&String>, Vec<&String>) = self.failed.iter().partition(ours);
+        let one = |unit: &String| {
+            MANAGER_FAILED.found(
                 format!("the user unit {unit} has failed"),
                 format!("see why: journalctl --user -b -u {unit}; then: systemctl --user reset-failed {unit}"),
             )
         };
-        let mut findings: Vec<Finding> = self.failed.iter().map(finding).collect();
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.kind.severity));
-        if let Some(more) = self.failed.len().checked_sub(MOST_FAILED).filter(|more| *more > 0) {
-            findings.truncate(MOST_FAILED);
-            let what = format!("{more} more user units have failed");
-            findings.push(MANAGER_FAILED_OTHER.found(what, "see all: systemctl --user --failed"));
-        }
+        let mut findings: Vec<Finding> = of_session.into_iter().map(one).collect();
+        findings.extend(failed_others(&others));
         findings
     }
 }
 
-/// What is wrong with a unit of startxd.
-fn unit((unit, load): &(&'static str, String)) -> Option<Finding> {
-    let (what, remedy) = match load.as_str() {
-        "loaded" => return None,
-        "not-found" => (
-            format!("the user unit {unit} is missing"),
-            "systemctl --user daemon-reload; if it is still missing, install startxd again".to_owned(),
-        ),
-        "masked" => (format!("the user unit {unit} is masked"), format!("systemctl --user unmask {unit}")),
-        load => (format!("the user unit {unit} cannot be used ({load})"), format!("systemctl --user cat {unit}")),
+/// Units that have failed and are not of a session: one finding for all of them.
+fn failed_others(units: &[&String]) -> Option<Finding> {
+    let named: Vec<&str> = units.iter().take(MOST_FAILED).map(|unit| unit.as_str()).collect();
+    let more = match units.len().saturating_sub(MOST_FAILED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    Some(MANAGER_UNITS.found(what, remedy))
+    let (what, remedy) = match named.as_slice() {
+        [] => return None,
+        [unit] => (format!("the user unit {unit} has failed"), format!("see why: journalctl --user -b -u {unit}")),
+        units => {
+            (format!("user units have failed: {}{more}", units.join(" ")), "see: systemctl --user --failed".into())
+        }
+    };
+    Some(MANAGER_FAILED_OTHER.found(what, format!("{remedy}; to forget it: systemctl --user reset-failed")))
+}
+
+/// What is wrong with the units of startxd: a finding for each thing that can be wrong with them.
+fn of_startxd(loads: &[(&'static str, String)]) -> Vec<Finding> {
+    let with = |wanted: fn(&str) -> bool| {
+        let units = loads.iter().filter(|(_, load)| wanted(load)).map(|(unit, _)| *unit).collect::<Vec<_>>();
+        (!units.is_empty()).then(|| units.join(" "))
+    };
+    let missing = with(|load| load == "not-found").map(|units| {
+        (
+            format!("user units of startxd are missing: {units}"),
+            "systemctl --user daemon-reload; if they are still missing, install startxd again".to_owned(),
+        )
+    });
+    let masked = with(|load| load == "masked").map(|units| {
+        (format!("user units of startxd are masked: {units}"), format!("systemctl --user unmask {units}"))
+    });
+    let broken = with(|load| !matches!(load, "loaded" | "not-found" | "masked")).map(|units| {
+        (format!("user units of startxd cannot be used: {units}"), format!("systemctl --user status {units}"))
+    });
+    let found = [missing, masked, broken].into_iter().flatten();
+    found.map(|(what, remedy)| MANAGER_UNITS.found(what, remedy)).collect()
 }
 
 #[cfg(test)]
@@ -240,12 +261,23 @@ mod tests {
     }
 
     #[test]
-    fn of_many_failed_units_those_of_a_session_are_told_first() {
+    fn one_cause_is_one_finding() {
         let mut facts = healthy();
         facts.failed = (0..20).map(|n| format!("a{n}.service")).chain(["xorg@1.socket".to_owned()]).collect();
-        let findings = facts.judge();
-        assert_eq!(findings.len(), 9);
-        assert!(findings[0].what.contains("xorg@1.socket"));
-        assert!(findings[8].what.starts_with("13 more"), "{:?}", findings[8]);
+        facts.loads = ["wm.target", "xorg.target", "xorg@0.socket"].map(|unit| (unit, "not-found".to_owned())).to_vec();
+        let said: Vec<(&str, String)> = facts.judge().into_iter().map(|f| (f.kind.id, f.what)).collect();
+        assert_eq!(
+            said,
+            [
+                ("manager.units", "user units of startxd are missing: wm.target xorg.target xorg@0.socket".to_owned()),
+                ("manager.failed", "the user unit xorg@1.socket has failed".to_owned()),
+                (
+                    "manager.failed-other",
+                    "user units have failed: a0.service a1.service a2.service a3.service a4.service a5.service a6.service \
+                     a7.service and 12 more"
+                        .to_owned()
+                ),
+            ]
+        );
     }
 }

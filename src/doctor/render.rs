@@ -13,7 +13,11 @@ const FORMAT: f64 = 1.0;
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
-    for finding in findings {
+    let notes = findings.iter().position(|finding| finding.kind.severity == Severity::Note);
+    for (index, finding) in findings.iter().enumerate() {
+        if notes == Some(index) && index > 0 {
+            let _ = writeln!(text, "Nothing has to be done about the rest; it is worth knowing:\n");
+        }
         let _ =
             writeln!(text, "{:>7}  {}  [{}]", finding.kind.severity.word(), one_line(&finding.what), finding.kind.id);
         let _ = writeln!(text, "{:>7}  {}", "why", finding.kind.why);
@@ -68,8 +72,15 @@ mod tests {
             text.starts_with("  error  no \\u{1b}[1mserver  [server.missing]\n    why  without an X server"),
             "{text}"
         );
-        assert!(text.contains("\n remedy  install one\n\n   note  a  [login.type]\n"), "{text}");
+        let notes = "\n remedy  install one\n\nNothing has to be done about the rest; it is worth knowing:\n\n   note  a  [login.type]\n";
+        assert!(text.contains(notes), "{text}");
         assert!(text.ends_with("\n1 error, 1 note\n"), "{text}");
+    }
+
+    #[test]
+    fn notes_alone_need_no_line_above_them() {
+        assert!(text(&[LOGIN_TYPE.found("a", "b")]).starts_with("   note  a"));
+        assert!(!text(&[SERVER_MISSING.found("a", "b")]).contains("the rest"));
     }
 
     #[test]

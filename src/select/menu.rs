@@ -41,7 +41,8 @@ pub struct MenuLine {
     pub is_at: bool,
 }
 
-/// Above and below the items: the question and a blank line, a blank line, the keys, and the time that is left.
+/// Above and below the items: the question, how many more items there are above, how many below, the keys, and the time
+/// that is left.
 const AROUND: usize = 5;
 /// The widest that names may make the first column.
 const NAME_WIDTH: usize = 30;
@@ -97,13 +98,18 @@ impl Menu {
         let room = rows.saturating_sub(AROUND).clamp(1, self.items.len().max(1));
         let first = (self.at + 1).saturating_sub(room).max((self.at).saturating_sub(room / 2));
         let first = first.min(self.items.len().saturating_sub(room));
+        let end = (first + room).min(self.items.len());
         let plain = |text: &str| MenuLine { text: cut(text, columns), is_at: false };
-        let mut lines = vec![plain("Which session?"), plain("")];
-        lines.extend((first..(first + room).min(self.items.len())).map(|index| {
+        let more = |count: usize, side: &str| match count {
+            0 => plain(""),
+            count => plain(&format!("       … {count} more {side}")),
+        };
+        let mut lines = vec![plain("Which session?"), more(first, "above")];
+        lines.extend((first..end).map(|index| {
             let is_at = index == self.at;
             MenuLine { text: cut(&self.item(index, if is_at { '>' } else { ' ' }), columns), is_at }
         }));
-        lines.push(plain(""));
+        lines.push(more(self.items.len() - end, "below"));
         lines.push(plain("Arrows or its number, Enter to start, q to leave."));
         lines.push(plain(&left.map(|left| self.countdown(left)).unwrap_or_default()));
         lines
@@ -235,10 +241,10 @@ mod tests {
                         Arrows or its number, Enter\nOpénbox starts in 3 s. Any \n";
         assert_eq!(text(Some(2001), (28, 25)), expected);
         assert!(text(None, (80, 25)).ends_with("q to leave.\n\n"));
-        // Of what does not fit, that is shown which the menu stands on.
-        assert!(
-            text(None, (80, 6)).starts_with("Which session?\n\n>  2  Op") && text(None, (80, 6)).lines().count() == 6
-        );
+        // Of what does not fit, that is shown which the menu stands on, and how much there is above and below.
+        let small = text(None, (80, 6));
+        assert!(small.starts_with("Which session?\n       … 1 more above\n>  2  Op"), "{small}");
+        assert!(small.contains("\n       … 1 more below\nArrows") && small.lines().count() == 6, "{small}");
         let numbered = menu.numbered(None);
         assert!(
             numbered.contains("\n*  2  Opénbox  a long comment") && numbered.ends_with("leave [2]: "),
@@ -264,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_always_fits_and_shows_where_it_is(count in 1_usize..40, at in 0_usize..40, columns in 0_usize..100, rows in 0_usize..60) {
+        fn it_always_fits_and_shows_sideit_is(count in 1_usize..40, at in 0_usize..40, columns in 0_usize..100, rows in 0_usize..60) {
             let lines = menu(count, at).lines(Some(Duration::from_secs(1)), (columns, rows));
             prop_assert!(lines.len() <= rows.max(AROUND + 1));
             prop_assert_eq!(lines.iter().filter(|line| line.is_at).count(), 1);

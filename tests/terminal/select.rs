@@ -174,3 +174,20 @@ fn what_cannot_be_started_here_is_not_asked_for() {
     desk.types("startxd select --timeout soon");
     desk.ended(2).says(&["--timeout: select.timeout: write a number"]);
 }
+
+#[test]
+fn a_menu_that_does_not_fit_says_how_many_more_there_are() {
+    let desk = at_prompt();
+    for number in 1..=40 {
+        let entry = format!("[Desktop Entry]\nType=XSession\nName=Desktop {number:02}\nExec=openbox\n");
+        desk.write_as("ada", &format!("~/.local/share/xsessions/d{number:02}.desktop"), &entry);
+    }
+    desk.types("startxd select");
+    let screen = desk.vt().wait_text("more below", SOON);
+    assert!(screen.contains("Which session?") && !screen.contains("more above"), "{screen}");
+    desk.vt().type_text(UP);
+    let screen = desk.vt().wait_text("more above", SOON);
+    assert!(screen.contains("Which session?") && !screen.contains("more below"), "{screen}");
+    desk.vt().type_text("q");
+    desk.ended(25);
+}

@@ -29,6 +29,11 @@ pub fn render(found: &Multiplexers) -> String {
     if !units.is_empty() {
         line("mux units", &units);
     }
+    let ended: Vec<&str> =
+        found.units.iter().filter(|(_, state)| state.is_down()).map(|(unit, _)| unit.as_str()).collect();
+    if !ended.is_empty() {
+        line("remedy", &format!("to start again what is not up: systemctl --user start {}", ended.join(" ")));
+    }
     for silent in &found.silent {
         line("problem", silent);
     }
@@ -84,6 +89,14 @@ mod tests {
             mux units  tmux.service active, tmux@work.service active\n  problem  the tmux server on /tmp/x does not \
             answer (timed out)\n";
         assert_eq!(render(&found), expected);
+        // One that is not up is told with the command that starts it.
+        let mut ended = Multiplexers { units: found.units.clone(), ..Multiplexers::default() };
+        (ended.units[1].1.active, ended.units[1].1.sub) = ("inactive".into(), "dead".into());
+        assert_eq!(
+            render(&ended),
+            "mux units  tmux.service active, tmux@work.service inactive\n   remedy  to start again what is not up: systemctl \
+             --user start tmux@work.service\n"
+        );
         let text = json(&found).to_string();
         for part in [
             r#"{"kind":"tmux","name":"work","attached":2,"pid":7,"unit":"tmux.service"}"#,

@@ -8,13 +8,13 @@ mod tree;
 use std::path::Path;
 
 use super::Finding;
-use super::catalogue::{UNITS_DANGLING, UNITS_MISSING_TARGET, UNITS_OOM, UNITS_TOO_EARLY};
+use super::catalogue::{UNITS_DANGLING, UNITS_LEFTOVER, UNITS_MISSING_TARGET, UNITS_OOM, UNITS_TOO_EARLY};
 use super::machine::Machine;
 use crate::manager::names;
 use crate::text::shell_word;
 use crate::xdg;
 use file::UnitFile;
-use tree::{Tree, UnitLink};
+use tree::{MadeBy, Tree, UnitLink};
 
 /// Targets that are reached when there is a display, or on the way there.
 const OF_A_DISPLAY: [&str; 5] = [
@@ -65,51 +65,80 @@ fn judge(tree: &Tree) -> Vec<Finding> {
         let wanted = UnitFile::parse(&text).wanted_by();
         let missing = wanted.into_iter().filter(|target| tree.lacks(target));
         let missing = missing.filter(|target| !links.iter().any(|link| link.unit == name && link.of == *target));
-        findings.extend(missing.map(|target| missing_target(&name, &target, true)));
+        findings.extend(missing.map(|target| missing_target(&name, &target)));
     }
+    findings.extend(leftovers(tree, &links));
     findings
 }
 
+/// What is wrong with a link that can start its unit, or that the user has made.
 fn judge_link(tree: &Tree, link: &UnitLink) -> Option<Finding> {
-    let UnitLink { of, unit, own, path } = link;
-    if tree.lacks(of) {
-        return Some(missing_target(unit, of, *own));
-    }
-    if tree.lacks(unit) {
+    let UnitLink { of, unit, by, path } = link;
+    if tree.lacks(of) || tree.lacks(unit) {
+        // Others: see `leftovers`.
+        if *by != MadeBy::User {
+            return None;
+        }
+        if tree.lacks(of) {
+            return Some(missing_target(unit, of));
+        }
         let what = format!("{unit} is enabled for {of} and does not exist");
-        let path = shell_word(&path.to_string_lossy());
-        return Some(UNITS_DANGLING.found(what, format!("{}rm {path}", if *own { "" } else { "sudo " })));
+        return Some(UNITS_DANGLING.found(what, format!("rm {}", shell_word(&path.to_string_lossy()))));
     }
     if of == "default.target" {
         let why = UnitFile::parse(&tree.text(unit)?).wants_display(&OF_A_DISPLAY)?;
-        return Some(UNITS_TOO_EARLY.found(
-            format!("{unit} is enabled for default.target, and has {why}"),
-            enable_for(unit, "graphical-session.target", *own),
-        ));
+        let better = names::GRAPHICAL_SESSION;
+        let remedy = match by {
+            MadeBy::User => enable_for(unit, better),
+            // Its file is not the user's. A link of the user's own takes it where it belongs.
+            MadeBy::Administrator => {
+                format!("sudo systemctl --global disable {unit}; systemctl --user add-wants {better} {unit}")
+            }
+            MadeBy::Package => {
+                let mask = shell_word(&format!("/etc/systemd/user/{of}.wants/{unit}"));
+                format!("sudo ln -sf /dev/null {mask}; systemctl --user add-wants {better} {unit}")
+            }
+        };
+        return Some(UNITS_TOO_EARLY.found(format!("{unit} is enabled for {of}, and has {why}"), remedy));
     }
     None
 }
 
-fn missing_target(unit: &str, target: &str, own: bool) -> Finding {
+/// What packages have enabled, or have left enabled, for what is not installed: one finding for all of it.
+fn leftovers(tree: &Tree, links: &[UnitLink]) -> Option<Finding> {
+    // A link that a package has itself is for another package, which may come or not.
+    let links = links.iter().filter(|link| link.by == MadeBy::Administrator);
+    let left: Vec<&UnitLink> = links.filter(|link| tree.lacks(&link.of) || tree.lacks(&link.unit)).collect();
+    if left.is_empty() {
+        return None;
+    }
+    let what: Vec<String> = left.iter().map(|link| format!("{} (for {})", link.unit, link.of)).collect();
+    let paths: Vec<String> = left.iter().map(|link| shell_word(&link.path.to_string_lossy())).collect();
+    Some(UNITS_LEFTOVER.found(
+        format!("units are enabled for everybody that cannot start: {}", what.join(", ")),
+        format!("nothing has to be done; to remove the links: sudo rm {}", paths.join(" ")),
+    ))
+}
+
+fn missing_target(unit: &str, target: &str) -> Finding {
     let what = match target {
         "graphical.target" | "multi-user.target" => format!("{unit} has WantedBy={target}, which only the system has"),
         _ => format!("{unit} has WantedBy={target}, which your user manager does not have"),
     };
-    let better = if target == "graphical.target" { "graphical-session.target" } else { "default.target" };
-    UNITS_MISSING_TARGET.found(what, enable_for(unit, better, own))
+    let better = if target == "graphical.target" { names::GRAPHICAL_SESSION } else { "default.target" };
+    UNITS_MISSING_TARGET.found(what, enable_for(unit, better))
 }
 
-/// How a unit is enabled for another target.
-fn enable_for(unit: &str, target: &str, own: bool) -> String {
+/// How a unit of the user's is enabled for another target.
+fn enable_for(unit: &str, target: &str) -> String {
     // An instance has its template's file.
     let file = unit.split_once('@').map_or_else(
         || unit.to_owned(),
         |(name, rest)| format!("{name}@.{}", rest.rsplit_once('.').map_or("service", |(_, kind)| kind)),
     );
-    let (manager, sudo) = if own { ("--user", "") } else { ("--global", "sudo ") };
     format!(
-        "{sudo}systemctl {manager} disable {unit}; write WantedBy={target} into its [Install] ({sudo}systemctl {manager} \
-         edit --full {file}); {sudo}systemctl {manager} enable {unit}"
+        "systemctl --user disable {unit}; write WantedBy={target} into its [Install] (systemctl --user edit --full {file}); \
+         systemctl --user enable {unit}"
     )
 }
 
@@ -145,21 +174,35 @@ mod tests {
         link("own/default.target.wants/template@a.service", "/x");
         link("own/wm.target.wants/masked.service", "/x");
         link("own/masked.service", "/dev/null");
-        let tree = Tree::new(vec![own.clone(), system.clone()], 1);
+        let tree = Tree::new(vec![own.clone(), dir.path("etc"), system.clone()], 1);
         assert_eq!(judge(&tree), []);
 
         write("own/early.service", "[Unit]\nAfter=a.target \\\n graphical-session.target\n");
         link("own/default.target.wants/early.service", "../early.service");
         link("own/default.target.wants/gone.service", "/nowhere");
         write("own/late.service", "[Install]\nWantedBy=graphical.target\n");
-        link("system/multi-user.target.requires/fine.service", "../fine.service");
+        // A package has this for another one, which is not here.
+        link("system/gnome-session.target.wants/fine.service", "../fine.service");
+        link("etc/multi-user.target.requires/fine.service", "/system/fine.service");
+        link("etc/default.target.wants/left.service", "/system/left.service");
+        write("system/vendor.service", "[Unit]\nPartOf=graphical-session.target\n");
+        link("etc/default.target.wants/vendor.service", "/system/vendor.service");
         let said: Vec<(&str, String)> =
             judge(&tree).into_iter().map(|f| (f.kind.id, f.what + "|" + &f.remedy)).collect();
         let expected = [
             ("units.too-early", "has After=graphical-session.target"),
             ("units.dangling", "gone.service is enabled for default.target and does not exist|rm "),
-            ("units.missing-target", "which only the system has|sudo systemctl --global disable fine.service"),
+            // The file of a package is not to be edited.
+            (
+                "units.too-early",
+                "PartOf=graphical-session.target|sudo systemctl --global disable vendor.service; systemctl --user add-wants \
+                 graphical-session.target vendor.service",
+            ),
             ("units.missing-target", "late.service has WantedBy=graphical.target"),
+            (
+                "units.leftover",
+                "left.service (for default.target), fine.service (for multi-user.target)|nothing has to be",
+            ),
         ];
         assert_eq!(said.len(), expected.len(), "{said:#?}");
         for ((id, text), (expected, words)) in said.iter().zip(expected) {

@@ -28,10 +28,21 @@ pub struct UnitLink {
     pub of: String,
     /// The unit that is to be started.
     pub unit: String,
-    /// Whether it is in a directory of the user's own.
-    pub own: bool,
+    /// Who has made it.
+    pub by: MadeBy,
     /// The link itself.
     pub path: PathBuf,
+}
+
+/// Who has made a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// The user.
+    User,
+    /// The machine's administrator, or a package that was installed, by `systemctl --global enable`.
+    Administrator,
+    /// A package has the link itself: it is nobody's to change here.
+    Package,
 }
 
 /// The directories, the one that counts most first.
@@ -75,13 +86,21 @@ impl Tree {
                     // A link to /dev/null takes those of later directories back.
                     if links.iter().all(|link| link.unit != unit || link.of != name) && is_unit(unit) {
                         let (of, unit) = (name.to_owned(), unit.to_owned());
-                        links.push(UnitLink { of, unit, own: index < self.own, path });
+                        links.push(UnitLink { of, unit, by: self.made_by(index), path });
                     }
                 }
             }
         }
         links.retain(|link| !is_mask(&link.path));
         links
+    }
+
+    fn made_by(&self, directory: usize) -> MadeBy {
+        if directory < self.own {
+            return MadeBy::User;
+        }
+        let is_configuration = self.directories[directory].components().any(|part| part.as_os_str() == "etc");
+        if is_configuration { MadeBy::Administrator } else { MadeBy::Package }
     }
 
     /// The units that the user has written, by name, and their texts.

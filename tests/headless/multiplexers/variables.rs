@@ -186,4 +186,13 @@ fn status_shows_them() {
     ada.does("systemctl --user stop tmux screen@work").ok();
     let told = ada.does("startxd status");
     assert!(!told.stdout.contains("tmux"), "{told}");
+    // One that is enabled and has ended is told with the command that starts it, as printed.
+    ada.does("systemctl --user enable tmux@work").ok();
+    let told = ada.does("startxd status").stdout;
+    let remedy =
+        told.lines().find_map(|line| line.trim_start().strip_prefix("remedy  to start again what is not up: "));
+    ada.does(remedy.unwrap_or_else(|| panic!("no remedy:\n{told}"))).ok();
+    let told = ada.does("startxd status").stdout;
+    assert!(told.contains("tmux@work.service active") && !told.contains("remedy"), "{told}");
+    ada.does("systemctl --user disable --now tmux@work; systemctl --user stop tmux").ok();
 }

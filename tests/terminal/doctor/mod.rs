@@ -127,10 +127,28 @@ fn faults_of_the_machine() {
             .made("mkdir -p /etc/X11/xinit/xinitrc.d; touch /etc/X11/xinit/xinitrc.d/50-systemd-user.sh")
             .mended("rm -r /etc/X11/xinit/xinitrc.d")
             .says(&["50-systemd-user.sh is installed"]),
-        Fault::root("units.missing-target", "warning")
-            .made("mkdir /etc/systemd/user/graphical.target.wants; ln -s /x /etc/systemd/user/graphical.target.wants/dbus.service")
-            .mended("rm -r /etc/systemd/user/graphical.target.wants")
-            .says(&["dbus.service has WantedBy=graphical.target", "sudo systemctl --global disable dbus.service"]),
+        // What packages leave is one note for all of it, and no file of theirs is to be edited.
+        Fault::root("units.leftover", "note")
+            .made(
+                "cd /etc/systemd/user; mkdir graphical.target.wants gone.target.wants; ln -s /x graphical.target.wants/dbus.service; \
+                 ln -s /x gone.target.wants/gone.service",
+            )
+            .mended("rm -r /etc/systemd/user/graphical.target.wants /etc/systemd/user/gone.target.wants")
+            .says(&[
+                "dbus.service (for graphical.target)",
+                "gone.service (for gone.target)",
+                "nothing has to be done; to remove the links: sudo rm /etc/systemd/user/gone.target.wants/gone.service",
+            ]),
+        Fault::root("units.too-early", "warning")
+            .made(
+                "printf '[Unit]\\nAfter=graphical-session.target\\n[Service]\\nExecStart=true\\n[Install]\\nWantedBy=default.target\\n' > \
+                 /usr/lib/systemd/user/vendor.service; systemctl --global enable vendor.service",
+            )
+            .mended("systemctl --global disable vendor.service; rm /usr/lib/systemd/user/vendor.service")
+            .says(&[
+                "vendor.service is enabled for default.target",
+                "sudo systemctl --global disable vendor.service; systemctl --user add-wants graphical-session.target vendor.service",
+            ]),
     ];
     check(&guest, &faults);
 }
@@ -152,7 +170,7 @@ fn faults_of_the_user() {
         Fault::ada("manager.units", "error")
             .made(&format!("systemctl --user mask --runtime wm.target; {RELOAD}"))
             .mended(&format!("systemctl --user unmask --runtime wm.target; {RELOAD}"))
-            .says(&["wm.target is masked", "systemctl --user unmask wm.target"]),
+            .says(&["startxd are masked: wm.target", "systemctl --user unmask wm.target"]),
         Fault::ada("manager.failed", "warning")
             .made("systemd-run --user --quiet --wait --unit=startxd-wm@x.service false")
             .mended("systemctl --user reset-failed startxd-wm@x.service")
