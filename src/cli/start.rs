@@ -83,11 +83,9 @@ pub async fn run(start: Start) -> Exit {
 fn with_server_that_runs(loaded: Loaded) -> Config {
     let mut config = loaded.config;
     let Some(path) = &config.server.binary else { return config };
-    if let (Err(wrong), Some(Origin::File(file))) = (server::find(Some(path)), loaded.origins.get("server.binary")) {
-        tracing::warn!(
-            "{}: server.binary: {wrong}; until then the server of the distribution is used",
-            text::path(file)
-        );
+    let found = server::find(Some(path));
+    if let (Err(wrong), Some(Origin::File(file, line))) = (found, loaded.origins.get("server.binary")) {
+        tracing::warn!("{}:{line}: {wrong}; the default server is used instead", text::path(file));
         config.server.binary = None;
     }
     config

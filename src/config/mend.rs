@@ -32,12 +32,12 @@ pub(super) type Mistake = (Option<usize>, String);
 /// mostly follow from it.
 type Faults = BTreeMap<usize, (usize, String)>;
 
-/// Takes a file's bytes and puts what can be used into the configuration. Returns the keys that it set, and what it
-/// could not use, line by line.
-pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeSet<&'static str>, Vec<Mistake>) {
+/// Takes a file's bytes and puts what can be used into the configuration. Returns the keys that it set, each with
+/// its line, and what it could not use, line by line.
+pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeMap<&'static str, usize>, Vec<Mistake>) {
     let text = String::from_utf8_lossy(bytes);
     let not_utf8 = not_utf8(bytes);
-    let mut file = File { config, set: BTreeSet::new(), wrong: Vec::new() };
+    let mut file = File { config, set: BTreeMap::new(), wrong: Vec::new() };
     let mut headers = BTreeSet::new();
     for (first_line, piece) in pieces(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         let header = piece.trim_start().split_inclusive(']').next().filter(|start| start.starts_with('['));
@@ -71,7 +71,8 @@ fn shortened(mut wrong: Vec<(usize, String)>) -> Vec<Mistake> {
 /// What comes of a file.
 struct File<'a> {
     config: &'a mut Config,
-    set: BTreeSet<&'static str>,
+    /// What was set, and by which line.
+    set: BTreeMap<&'static str, usize>,
     /// What cannot be used, by line.
     wrong: Vec<(usize, String)>,
 }
@@ -103,10 +104,10 @@ impl File<'_> {
 
     fn set(&mut self, leaf: &Leaf<'_>) {
         let why = match keys().find(|key| key.name == leaf.name) {
-            Some(key) if self.set.contains(key.name) => AGAIN.to_owned(),
+            Some(key) if self.set.contains_key(key.name) => AGAIN.to_owned(),
             Some(key) => match key.set(self.config, leaf.value) {
                 Ok(()) => {
-                    self.set.insert(key.name);
+                    self.set.insert(key.name, *leaf.lines.start());
                     return;
                 }
                 Err(why) => why,

@@ -218,8 +218,8 @@ impl Default for Displays {
 pub enum Origin {
     /// It is built in.
     Default,
-    /// It stands in this file.
-    File(PathBuf),
+    /// It stands in this file, in this line.
+    File(PathBuf, usize),
     /// It was given on the command line.
     CommandLine,
 }
@@ -228,7 +228,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
-            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::File(path, _) => write!(f, "{}", path.display()),
             Origin::CommandLine => f.write_str("command line"),
         }
     }
@@ -275,8 +275,7 @@ impl Loaded {
     /// Takes a file's name and what is in it, and puts it over what the files before it say.
     pub fn read(&mut self, path: &Path, bytes: &[u8]) {
         let (set, findings) = mend::apply(bytes, &mut self.config);
-        let from = Origin::File(path.to_path_buf());
-        self.origins.extend(set.into_iter().map(|key| (key, from.clone())));
+        self.origins.extend(set.into_iter().map(|(key, line)| (key, Origin::File(path.to_path_buf(), line))));
         let complaint = |(line, text)| Complaint { file: path.to_path_buf(), line, text };
         self.complaints.extend(findings.into_iter().map(complaint));
     }

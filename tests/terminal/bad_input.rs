@@ -165,10 +165,14 @@ fn a_server_that_cannot_be_run_is_named_with_its_remedy() {
         at(&login, &format!("startxd start --server {binary} -- true")).says(22, &words).in_journal(&guest);
         guest.assert_clean();
     }
-    // In a file it locks nobody out: the server of the distribution comes, and the file is named.
+    // In a file it locks nobody out: the default server comes, and file and line are named.
     configure(&guest, "server.binary = \"/etc/passwd\"\n");
-    let words = ["/home/ada/.config/startxd/startxd.toml: server.binary: ", "/etc/passwd is not a program"];
+    let words = ["/home/ada/.config/startxd/startxd.toml:1: ", "/etc/passwd is not a program"];
     at(&login, "startxd start -- true").says(0, &words).in_journal(&guest);
+    guest.assert_clean();
+    // Nor does it hide what else is wrong.
+    let words = ["startxd.toml:1: ", "no session entry awesom", "did you mean awesome?"];
+    at(&login, "startxd start awesom").says(23, &words).in_journal(&guest);
     guest.assert_clean();
     guest.user("ada", "printf '\\177ELF of another machine' > elf; chmod 755 elf").ok();
     configure(&guest, "server.binary = \"/home/ada/elf\"\n");

@@ -183,11 +183,18 @@ fn a_menu_that_does_not_fit_says_how_many_more_there_are() {
         desk.write_as("ada", &format!("~/.local/share/xsessions/d{number:02}.desktop"), &entry);
     }
     desk.types("startxd select");
-    let screen = desk.vt().wait_text("more below", SOON);
-    assert!(screen.contains("Which session?") && !screen.contains("more above"), "{screen}");
+    // The screen may be read while the menu is being drawn.
+    let shows = |what: &str, not: &str| {
+        wait_until(&format!("the question, and {what:?}"), SOON, || match desk.vt().screen() {
+            screen if ["Which session?", what, "q to leave"].iter().all(|one| screen.contains(one)) => Ok(screen),
+            screen => Err(screen),
+        });
+        let screen = desk.vt().screen();
+        assert!(!screen.contains(not), "{screen}");
+    };
+    shows("more below", "more above");
     desk.vt().type_text(UP);
-    let screen = desk.vt().wait_text("more above", SOON);
-    assert!(screen.contains("Which session?") && !screen.contains("more below"), "{screen}");
+    shows("more above", "more below");
     desk.vt().type_text("q");
     desk.ended(25);
 }
