@@ -3,7 +3,7 @@
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-const PAGE: &str = include_str!("../../docs/recipes/coming-from-startx.md");
+const PAGE: &str = include_str!("../../docs/recipes/units-for-a-desktop.md");
 
 /// A unit of the page.
 fn unit(name: &str) -> &'static str {
