@@ -1,4 +1,4 @@
-//! The units that README and docs print: systemd understands each.
+//! The units that README, docs and the manual pages print: systemd understands each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,11 +27,35 @@ fn units() -> Vec<(String, String)> {
     }
     units.sort();
     units.dedup();
+    units.extend(of_manuals(root));
+    units
+}
+
+/// The same of the manual pages, whose displays do not say how a file is called.
+fn of_manuals(root: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(root.join("man")).expect("man").map(|entry| entry.expect("an entry").path());
+    let mut units = Vec::new();
+    for path in entries {
+        let text = fs::read_to_string(&path).expect("a page");
+        let page = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Its units are the system's, and all of them drop-ins.
+        let manager = if page == "startxd-login.7" { "system" } else { "user" };
+        let displays = text.split("\n.Bd -literal").skip(1).filter_map(|rest| rest.split_once('\n'));
+        let displays = displays.filter_map(|(_, rest)| rest.split_once("\n.Ed").map(|(display, _)| display));
+        let displays = displays.filter(|display| display.starts_with("[Unit]\n") || display.starts_with("[Service]\n"));
+        for (index, display) in displays.enumerate() {
+            let mut unit = format!("{display}\n");
+            if !unit.contains("ExecStart=") {
+                unit = unit.replace("[Service]\n", "[Service]\nExecStart=/usr/bin/true\n");
+            }
+            units.push((format!("man/{page}/systemd/{manager}/of-{}-{index}.service", page.replace('.', "-")), unit));
+        }
+    }
     units
 }
 
 /// The programs of the units that the guests do not have: of these, systemd reads the unit, and no test runs it.
-const ONLY_READ: [&str; 12] = [
+const ONLY_READ: [&str; 14] = [
     "/usr/bin/autorandr",
     "/usr/bin/chromium",
     "/usr/bin/dunst",
@@ -44,6 +68,8 @@ const ONLY_READ: [&str; 12] = [
     "/usr/bin/tint2",
     "/usr/bin/xautolock",
     "/usr/bin/xmobar",
+    "dunstctl",
+    "playerctl",
 ];
 
 /// The unit with a program that is there in place of one that is not, which is added to `missing`: systemd looks for it.
@@ -63,7 +89,8 @@ fn with_programs(case: &Case, text: &str, missing: &mut BTreeSet<String>) -> Str
 fn systemd_understands_every_unit() {
     let case = Guest::headless();
     let units = units();
-    assert!(units.len() > 5, "what is looked for is not found where it is");
+    let of_manuals = units.iter().filter(|(file, _)| file.starts_with("man/")).count();
+    assert!(units.len() > 20 && of_manuals > 7, "what is looked for is not found where it is: {of_manuals}");
     // Its runtime directory has what systemd-analyze needs.
     case.start_manager("ada");
     case.user("ada", "mkdir units").ok();
