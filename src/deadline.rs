@@ -105,6 +105,9 @@ pub const DELAYS_SLEEP: Duration = Duration::from_secs(5);
 /// For the machine to hear that nobody delays its sleep any more, before logind's own deadline is over.
 pub const BEFORE_SLEEP: Duration = Duration::from_millis(500);
 
+/// For the server's screen saver to be shown after its timeout, unless a client has suspended it.
+pub const SAVER_LATE: Duration = Duration::from_secs(1);
+
 /// For a window that covers the whole display to get the keyboard, if it is a screen locker's.
 pub const GRABBED: Duration = Duration::from_secs(10);
 

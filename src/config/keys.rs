@@ -12,6 +12,7 @@ use super::{Autostart, Config, Ready, ServerName, server_args};
 use crate::deadline::{Deadlines, Field};
 use crate::environment::policy;
 use crate::x11::display::Display;
+use crate::x11::idle::ScreenOff;
 
 /// A key of `startxd.toml`.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,12 @@ fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
         false => Ok(()),
     })
 }
+
+/// Who wants more than a day wants never.
+const LONGEST_IDLE: u32 = 86_400;
+
+/// What a key takes that says how long nobody is at the screen.
+const LONG_IDLE: &str = "whole seconds, at most 86400, or 0";
 
 /// What a key takes that says whether something locks the screen.
 const LOCK_OR_NO: &str = "\"lock\" or \"no\"";
@@ -337,6 +344,65 @@ const PLAIN: &[ConfigKey] = &[
         },
     },
     ConfigKey {
+        name: "lock.vt_switch",
+        doc: "Whether the screen is locked when another virtual terminal comes to the front.",
+        takes: LOCK_OR_NO,
+        access: Access::Plain {
+            set: |config, value| {
+                config.lock.vt_switch = lock_or_no(value)?;
+                Ok(())
+            },
+            show: |config| as_lock_or_no(config.lock.vt_switch),
+        },
+    },
+    ConfigKey {
+        name: "idle.after",
+        doc: "After how long without a key or a movement of the pointer startxd-idle.target is started and logind is told. \
+              0: never.",
+        takes: LONG_IDLE,
+        access: Access::Plain {
+            set: |config, value| {
+                config.idle.after = number(value, LONGEST_IDLE)?;
+                Ok(())
+            },
+            show: |config| integer(config.idle.after),
+        },
+    },
+    ConfigKey {
+        name: "idle.lock",
+        doc: "After how long without input the screen is locked. 0: never.",
+        takes: LONG_IDLE,
+        access: Access::Plain {
+            set: |config, value| {
+                config.idle.lock = number(value, LONGEST_IDLE)?;
+                Ok(())
+            },
+            show: |config| integer(config.idle.lock),
+        },
+    },
+    ConfigKey {
+        name: "idle.screen_off",
+        doc: "After how long without input the screen goes dark. 0: as the X server has it.",
+        takes: "seconds, at most 32767, 0, or \"never\"",
+        access: Access::Plain {
+            set: |config, value| {
+                config.idle.screen_off = match value.as_str() {
+                    Some("never") => Some(ScreenOff::Never),
+                    Some(word) => return Err(format!("write seconds, or \"never\", instead of {word:?}")),
+                    None => number(value, i16::MAX as u32)?
+                        .and_then(|seconds| u16::try_from(seconds).ok())
+                        .map(ScreenOff::After),
+                };
+                Ok(())
+            },
+            show: |config| match config.idle.screen_off {
+                Some(ScreenOff::Never) => text(Some("never".to_owned())),
+                Some(ScreenOff::After(seconds)) => integer(Some(seconds.into())),
+                None => integer(None),
+            },
+        },
+    },
+    ConfigKey {
         name: "displays.server",
         doc: "The server of displays without a screen.",
         takes: ServerName::TAKES,
@@ -437,7 +503,8 @@ mod tests {
         config.crash.rescue = vec!["xterm".into(), "-ls".into()];
         config.environment.never = vec!["SECRET_*".into()];
         config.lock.command = vec!["i3lock".into(), "--nofork".into()];
-        config.lock.sleeps_open = true;
+        (config.lock.sleeps_open, config.lock.vt_switch) = (true, true);
+        (config.idle.after, config.idle.lock, config.idle.screen_off) = (Some(300), Some(600), Some(ScreenOff::Never));
         config.displays =
             Displays { server: ServerName::Path("/opt/Xvfb".into()), size: "800x600".parse().unwrap(), depth: 16 };
         config.deadlines.stop = std::time::Duration::from_millis(2500);
@@ -493,6 +560,13 @@ mod tests {
             ("lock.command", "\"i3lock\"", "a list"),
             ("lock.command", "[\"a\\u0000\"]", "NUL"),
             ("lock.sleep", "\"yes\"", "\"lock\" or \"no\" instead of \"yes\""),
+            ("lock.vt_switch", "\"\"", "\"lock\" or \"no\""),
+            ("idle.after", "86401", "from 0 to 86400"),
+            ("idle.after", "\"never\"", "a whole number instead of a string"),
+            ("idle.lock", "-1", "from 0 to 86400"),
+            ("idle.lock", "1.5", "a whole number instead of a number with a fraction"),
+            ("idle.screen_off", "32768", "from 0 to 32767"),
+            ("idle.screen_off", "\"off\"", "\"never\", instead of \"off\""),
             ("lock.sleep", "true", "in quotation marks instead of true"),
             ("environment.never", "[\"A-B\"]", "not the name of a variable"),
             ("environment.never", "[\"\"]", "not the name of a variable"),

@@ -26,6 +26,7 @@ use crate::small_file;
 use crate::suggest::nearest;
 use crate::text::one_line;
 use crate::x11::display::Display;
+use crate::x11::idle::ScreenOff;
 use crate::xdg;
 
 pub use keys::{ConfigKey, keys};
@@ -48,6 +49,8 @@ pub struct Config {
     pub crash: Crash,
     /// The lock of the screen.
     pub lock: LockConfig,
+    /// What happens when nobody is at the screen.
+    pub idle: IdleConfig,
     /// Displays without a screen.
     pub displays: Displays,
     /// The menu.
@@ -186,6 +189,19 @@ pub struct LockConfig {
     pub command: Vec<String>,
     /// Whether the machine may sleep with an open screen.
     pub sleeps_open: bool,
+    /// Whether the screen is locked when another terminal comes to the front.
+    pub vt_switch: bool,
+}
+
+/// What happens when nobody is at the screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdleConfig {
+    /// After how many seconds without input the session is idle.
+    pub after: Option<u32>,
+    /// After how many seconds the screen is locked.
+    pub lock: Option<u32>,
+    /// When the screen goes dark; `None` as the server has it.
+    pub screen_off: Option<ScreenOff>,
 }
 
 /// The environment that travels.

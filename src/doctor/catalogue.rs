@@ -121,6 +121,8 @@ kinds! {
         "the screen cannot be locked, by no key, lid or command";
     LOCK_TWO: "lock.two", Warning,
         "each of them is started for every request, and the screen is open only when all of them have been unlocked";
+    LOCK_IDLE_ACTION: "lock.idle-action", Warning,
+        "logind ignores what startxd tells it of such a session, and goes by what is typed on its terminal: nothing below X";
     LOCK_NO_DELAY: "lock.no-delay", Note,
         "the machine may be asleep before the screen is locked, and show the desktop for a moment when it wakes";
     LOCK_SLEEP: "lock.sleep", Note,

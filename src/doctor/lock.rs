@@ -1,11 +1,14 @@
 //! The screen locker: one that is not there, two at once, and the machine's sleep.
 
 use super::Finding;
-use super::catalogue::{LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO};
+use super::catalogue::{LOCK_IDLE_ACTION, LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO};
 use super::machine::Machine;
-use crate::logind::sleep;
+use crate::logind::{self, sleep};
 use crate::manager::names;
 use crate::session::Surroundings;
+
+/// The types of sessions that logind takes a hint from (`SESSION_TYPE_IS_GRAPHICAL`, logind-session.h).
+const GRAPHICAL: [&str; 3] = ["x11", "wayland", "mir"];
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -17,6 +20,8 @@ struct LockFacts {
     /// Whether the screen has to be locked before a sleep, and logind waits for that; `None` if the machine cannot sleep,
     /// or need not be locked.
     is_delayed: Option<bool>,
+    /// What logind does when all is idle, and the type of the session, if it takes no hint from that.
+    idle_action: Option<(String, String)>,
 }
 
 /// Looks at what is to lock the screen.
@@ -27,7 +32,14 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
         command: program.map(|program| (program.clone(), around.find(program).is_some())),
         units: Vec::new(),
         is_delayed: None,
+        idle_action: None,
     };
+    if let (Some(system), Some(session)) = (&machine.system, &machine.session)
+        && !GRAPHICAL.contains(&session.kind.as_str())
+    {
+        let action = machine.ask(logind::idle_action(system)).await.filter(|action| action != "ignore");
+        facts.idle_action = action.map(|action| (action, session.kind.clone()));
+    }
     if let Some(system) = machine.system.as_ref().filter(|_| !machine.is_root() && !machine.config.lock.sleeps_open)
         && machine.ask(sleep::is_possible(system)).await == Some(true)
     {
@@ -61,6 +73,12 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
         findings.push(LOCK_TWO.found(
             format!("the screen has {} lockers: {}", lockers.len(), lockers.join(", ")),
             format!("systemctl --user disable {last}"),
+        ));
+    }
+    if let Some((action, kind)) = &facts.idle_action {
+        findings.push(LOCK_IDLE_ACTION.found(
+            format!("IdleAction={action} of logind.conf acts on this session of type {kind:?} while you type below X"),
+            "set IdleAction=ignore in /etc/systemd/logind.conf, and idle.lock in startxd.toml; or mend the type, see login.type",
         ));
     }
     match facts.is_delayed {
@@ -98,9 +116,12 @@ mod tests {
             (command(false), unit(), Some(false), &["lock.missing", "lock.two", "lock.no-delay"]),
         ];
         for (command, units, is_delayed, expected) in cases {
-            let facts = LockFacts { command, units, is_delayed };
+            let facts = LockFacts { command, units, is_delayed, idle_action: None };
             let found: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
             assert_eq!(found, expected, "{facts:?}");
         }
+        let idle_action = Some(("lock".to_owned(), "tty".to_owned()));
+        let found = judge(&LockFacts { idle_action, ..LockFacts::default() });
+        assert_eq!(found.iter().map(|finding| finding.kind.id).collect::<Vec<_>>(), ["lock.idle-action"]);
     }
 }

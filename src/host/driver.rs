@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
@@ -20,9 +20,10 @@ use super::core::{
     Action, CallFailure, ClientId, Event, JobId, LastEnd, ManagerState, Session, Setup, Standing, UnitPolicy,
 };
 use super::failure::Failure;
+use super::idle;
 use super::interrupts::Interrupts;
 use super::locker::{Locker, LockerEvent};
-use super::logind_requests::Wish;
+use super::logind_requests::{Wanted, Wish};
 use super::logind_watch::LogindWatch;
 use super::manager_link::{ManagerEvent, ManagerLink};
 use super::multiplexers::Telling;
@@ -135,6 +136,10 @@ pub(super) struct Driver {
     telling: Option<Telling>,
     /// The eye on screen lockers.
     screen: Option<Screen>,
+    /// The eye on whether somebody is there,
+    idle: Option<idle::Task>,
+    /// and the ear for who is in the way of that.
+    inhibitors: Option<idle::Task>,
     /// The screen locker's command.
     locker: Option<Locker>,
     /// What is to be asked of a manager that is being connected again.
@@ -181,6 +186,8 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         rescue: None,
         telling: None,
         screen: None,
+        idle: None,
+        inhibitors: None,
         locker: None,
         backlog: Vec::new(),
         at_once: VecDeque::new(),
@@ -226,6 +233,9 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
         is_login: false,
         has_lock_command: !config.lock.command.is_empty(),
         locks_for_sleep: !config.lock.sleeps_open,
+        locks_in_background: config.lock.vt_switch,
+        idle_after: config.idle.after.map(|seconds| Duration::from_secs(seconds.into())),
+        idle_lock: config.idle.lock.map(|seconds| Duration::from_secs(seconds.into())),
     }
 }
 
@@ -315,7 +325,7 @@ impl Driver {
     /// The server was reaped.
     fn server_ended(&mut self) {
         self.sights = None;
-        self.screen = None;
+        (self.screen, self.idle) = (None, None);
         self.server = None;
         self.hold_terminal();
     }
@@ -551,8 +561,16 @@ impl Driver {
                 });
             }
             Action::WatchScreen => {
-                self.logind.listen_for_requests();
+                let config = &self.config;
+                let inhibitors = idle::matters(&config.idle);
+                self.logind.listen_for_requests(Wanted { inhibitors, foreground: config.lock.vt_switch });
                 if let Some(prepared) = &self.prepared {
+                    let (display, cookie) = (prepared.display, prepared.cookie);
+                    self.idle = idle::watch(display, cookie, &config.idle, self.events.clone());
+                    if inhibitors && self.inhibitors.is_none() {
+                        let (runtime, deadline) = (prepared.runtime().clone(), config.deadlines.user_manager);
+                        self.inhibitors = Some(idle::offer(runtime, deadline, self.events.clone()));
+                    }
                     self.screen = Some(Screen::watch(prepared.display, prepared.cookie, self.events.clone()));
                 }
             }
@@ -569,6 +587,7 @@ impl Driver {
             Action::Uncover => self.screen.iter().for_each(Screen::uncover),
             Action::AskForScreenSaver => self.screen.iter().for_each(Screen::show_screen_saver),
             Action::SetLockedHint(locked) => self.logind.tell(Wish::LockedHint(locked)),
+            Action::SetIdleHint(idle) => self.logind.tell(Wish::IdleHint(idle)),
             Action::LetSleep => self.logind.tell(Wish::LetSleep),
             Action::TellMultiplexers => self.tell_multiplexers(),
             Action::TakeBackFromMultiplexers => match self.telling.take() {

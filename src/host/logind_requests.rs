@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
-use zbus::{Connection, OwnedObjectPath};
+use zbus::{Connection, Message, OwnedObjectPath};
 
-use super::core::Event;
+use super::core::{Event, Inhibitors};
 use crate::deadline::{DELAYS_SLEEP, TRY_AGAIN};
-use crate::logind;
-use crate::logind::locks::{LockRequest, LockRequests, set_hint};
+use crate::logind::locks::{Hint, LockRequest, LockRequests, set_hint};
 use crate::logind::sleep::{SleepSignals, delay, longest_delay};
+use crate::logind::{self, Changes};
 
 /// What logind is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// Whether the screen is locked.
     LockedHint(bool),
+    /// Whether nobody is at it.
+    IdleHint(bool),
     /// The machine may sleep, as far as we are concerned.
     LetSleep,
 }
@@ -31,21 +33,55 @@ struct Requests {
     path: OwnedObjectPath,
     locks: LockRequests,
     sleeps: SleepSignals,
+    /// What logind's inhibitors block, if that matters.
+    blocks: Option<Changes>,
+    /// Whether the session is in the foreground, if that matters.
+    foreground: Option<Changes>,
+}
+
+/// What is listened to beside the requests that every session hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whether something may be in the way of idleness.
+    pub inhibitors: bool,
+    /// Whether the session leaves the foreground.
+    pub foreground: bool,
 }
 
 impl Requests {
-    async fn listen(session: &str) -> Option<Self> {
+    async fn listen(session: &str, wanted: Wanted) -> Option<Self> {
         let connection = logind::connect().await.ok()?;
         let path = logind::session_by_id(&connection, session).await.ok()?.path;
         let locks = LockRequests::listen(&connection, &path).await.ok()?;
         let sleeps = SleepSignals::listen(&connection).await.ok()?;
-        Some(Self { connection, path, locks, sleeps })
+        let blocks = match wanted.inhibitors {
+            true => Some(logind::idle_inhibitors(&connection).await.ok()?),
+            false => None,
+        };
+        let foreground = match wanted.foreground {
+            true => Some(logind::in_foreground(&connection, &path).await.ok()?),
+            false => None,
+        };
+        Some(Self { connection, path, locks, sleeps, blocks, foreground })
+    }
+
+    async fn tell(&self, hint: Hint, is_so: bool) {
+        if let Err(error) = set_hint(&self.connection, &self.path, hint, is_so).await {
+            match hint {
+                Hint::Locked => tracing::warn!("systemd-logind does not hear whether the screen is locked: {error}"),
+                // It does not take it of the sessions of most terminals, which doctor tells.
+                Hint::Idle => {
+                    tracing::debug!("systemd-logind does not hear whether somebody is at the screen: {error}")
+                }
+            }
+        }
     }
 }
 
 /// Passes on what logind asks for, and tells it what it is to know. Ends when the bus does not come back.
 pub(super) async fn serve(
     session: String,
+    wanted: Wanted,
     deadline: Duration,
     events: mpsc::UnboundedSender<Event>,
     mut wishes: mpsc::UnboundedReceiver<Wish>,
@@ -54,7 +90,7 @@ pub(super) async fn serve(
     let mut inhibitor = None;
     let mut end = Instant::now() + deadline;
     while Instant::now() < end {
-        if let Ok(Some(requests)) = timeout_at(end, Requests::listen(&session)).await {
+        if let Ok(Some(requests)) = timeout_at(end, Requests::listen(&session, wanted)).await {
             if pass_on(requests, &events, &mut wishes, &mut inhibitor).await.is_none() {
                 return;
             }
@@ -73,37 +109,80 @@ async fn pass_on(
     inhibitor: &mut Option<OwnedFd>,
 ) -> Option<()> {
     hold(&requests.connection, inhibitor).await;
+    if let Some(event) = requests.blocked().await {
+        events.send(event).ok()?;
+    }
     loop {
-        let event = tokio::select! {
-            request = requests.locks.next() => match request {
-                Some(LockRequest::Lock) => Event::LockAsked(None),
-                Some(LockRequest::Unlock) => Event::UnlockAsked(None),
-                None => return Some(()),
-            },
-            sleeps = requests.sleeps.next() => match sleeps {
-                Some(true) if inhibitor.is_some() => {
-                    Event::Sleeps(Some(longest_delay(&requests.connection).await.unwrap_or(DELAYS_SLEEP)))
+        // Nothing that is chosen here is lost: what a signal means is asked afterwards.
+        let heard = tokio::select! {
+            signal = requests.locks.next() => signal.map(Heard::Lock),
+            signal = requests.sleeps.next() => signal.map(Heard::Sleep),
+            changed = next(&mut requests.blocks) => changed.map(|()| Heard::Blocks),
+            changed = next(&mut requests.foreground) => changed.map(|()| Heard::Foreground),
+            wish = wishes.recv() => Some(Heard::Wish(wish?)),
+        };
+        let Some(heard) = heard else { return Some(()) };
+        if let Some(event) = requests.meaning(heard, inhibitor).await {
+            events.send(event).ok()?;
+        }
+    }
+}
+
+/// What is heard, before it is known what it means.
+enum Heard {
+    Lock(Message),
+    Sleep(Message),
+    Blocks,
+    Foreground,
+    Wish(Wish),
+}
+
+impl Requests {
+    /// What something means for the session, if it does; what is wished is done.
+    async fn meaning(&self, heard: Heard, inhibitor: &mut Option<OwnedFd>) -> Option<Event> {
+        match heard {
+            Heard::Lock(signal) => self.locks.read(&signal).await.map(|request| match request {
+                LockRequest::Lock => Event::LockAsked(None),
+                LockRequest::Unlock => Event::UnlockAsked(None),
+            }),
+            Heard::Sleep(signal) => match self.sleeps.read(&signal).await? {
+                true if inhibitor.is_some() => {
+                    Some(Event::Sleeps(Some(longest_delay(&self.connection).await.unwrap_or(DELAYS_SLEEP))))
                 }
-                Some(true) => Event::Sleeps(None),
-                Some(false) => {
-                    hold(&requests.connection, inhibitor).await;
-                    Event::Woke
+                true => Some(Event::Sleeps(None)),
+                false => {
+                    hold(&self.connection, inhibitor).await;
+                    Some(Event::Woke)
                 }
-                None => return Some(()),
             },
-            wish = wishes.recv() => {
-                match wish? {
-                    Wish::LockedHint(locked) => {
-                        if let Err(error) = set_hint(&requests.connection, &requests.path, locked).await {
-                            tracing::warn!("systemd-logind does not hear whether the screen is locked: {error}");
-                        }
-                    }
+            Heard::Blocks => self.blocked().await,
+            Heard::Foreground => match self.foreground.as_ref()?.current().await {
+                Ok(false) => Some(Event::LeftForeground),
+                Ok(true) | Err(_) => None,
+            },
+            Heard::Wish(wish) => {
+                match wish {
+                    Wish::LockedHint(locked) => self.tell(Hint::Locked, locked).await,
+                    Wish::IdleHint(idle) => self.tell(Hint::Idle, idle).await,
                     Wish::LetSleep => *inhibitor = None,
                 }
-                continue;
+                None
             }
-        };
-        events.send(event).ok()?;
+        }
+    }
+
+    /// Whether an inhibitor of logind's is in the way of idleness (systemd-inhibit(1)).
+    async fn blocked(&self) -> Option<Event> {
+        let blocked = self.blocks.as_ref()?.current::<String>().await.ok()?;
+        Some(Event::IdleInhibited(Inhibitors::Logind, blocked.split(':').any(|what| what == "idle")))
+    }
+}
+
+/// The next change of a property; never, if it does not matter.
+async fn next(changes: &mut Option<Changes>) -> Option<()> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::core::{Control, Event};
-use super::logind_requests::{Wish, serve};
+use super::logind_requests::{Wanted, Wish, serve};
 use crate::deadline::TRY_AGAIN;
 use crate::logind::{self, LockChanges, LoginSession, Restarts};
 
@@ -52,11 +52,11 @@ impl LogindWatch {
     }
 
     /// Listens from now on for what logind asks a session for, in a task of its own.
-    pub fn listen_for_requests(&mut self) {
+    pub fn listen_for_requests(&mut self, wanted: Wanted) {
         if self.wishes.is_none() {
             let (wishes, queue) = mpsc::unbounded_channel();
             self.wishes = Some(wishes);
-            tokio::spawn(serve(self.session.clone(), self.deadline, self.sender.clone(), queue));
+            tokio::spawn(serve(self.session.clone(), wanted, self.deadline, self.sender.clone(), queue));
         }
     }
 

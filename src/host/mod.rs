@@ -72,6 +72,7 @@ pub mod core;
 mod driver;
 mod failure;
 pub mod grace;
+mod idle;
 mod interrupts;
 mod locker;
 mod logind_requests;

@@ -1,6 +1,6 @@
 //! The lock of a session: who wants it locked or open, and the hint that says whether it is (org.freedesktop.login1(5)).
 
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
 use super::{SERVICE, SESSION, is_from_logind};
 use crate::dbus::{self, CallError, Target};
@@ -37,34 +37,55 @@ impl LockRequests {
         Ok(Self { connection: connection.clone(), path: path.as_str().to_owned(), signals })
     }
 
-    /// The next request; `None` if the bus has closed the connection.
+    /// The next signal; `None` if the bus has closed the connection. May be dropped while it waits.
+    pub async fn next(&mut self) -> Option<Message> {
+        dbus::next(&mut self.signals).await
+    }
+
+    /// The request that this signal is.
     ///
     /// Every user of the machine can send such a signal to our own name on the bus, whatever we have asked the bus for: so it
     /// counts only if logind has sent it.
-    pub async fn next(&mut self) -> Option<LockRequest> {
-        loop {
-            let message = dbus::next(&mut self.signals).await?;
-            let header = message.header();
-            let request = match header.member().map(|member| member.as_str()) {
-                Some("Lock") => LockRequest::Lock,
-                Some("Unlock") => LockRequest::Unlock,
-                _ => continue,
-            };
-            let is_of_ours = header.path().is_some_and(|path| path.as_str() == self.path)
-                && header.interface().is_some_and(|interface| interface.as_str() == SESSION);
-            if is_of_ours && is_from_logind(&self.connection, &message).await {
-                return Some(request);
-            }
-            tracing::warn!("a request to lock or unlock the screen is ignored: it is not from systemd-logind");
+    pub async fn read(&self, message: &Message) -> Option<LockRequest> {
+        let header = message.header();
+        let request = match header.member().map(|member| member.as_str()) {
+            Some("Lock") => LockRequest::Lock,
+            Some("Unlock") => LockRequest::Unlock,
+            _ => return None,
+        };
+        let is_of_ours = header.path().is_some_and(|path| path.as_str() == self.path)
+            && header.interface().is_some_and(|interface| interface.as_str() == SESSION);
+        if is_of_ours && is_from_logind(&self.connection, message).await {
+            return Some(request);
         }
+        tracing::warn!("a request to lock or unlock the screen is ignored: it is not from systemd-logind");
+        None
     }
 }
 
-/// Tells logind whether the session at `path` is locked. Everybody may do so for sessions of their own.
+/// What logind is told of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// Whether its screen is locked.
+    Locked,
+    /// Whether nobody is at it. logind refuses it for a session whose type is not graphical.
+    Idle,
+}
+
+/// Tells logind something of the session at `path`. Everybody may do so for sessions of their own.
 ///
 /// # Errors
-/// The session has ended, or logind does not answer.
-pub async fn set_hint(connection: &Connection, path: &OwnedObjectPath, locked: bool) -> Result<(), CallError> {
+/// The session has ended, or logind does not answer, or refuses it.
+pub async fn set_hint(
+    connection: &Connection,
+    path: &OwnedObjectPath,
+    hint: Hint,
+    is_so: bool,
+) -> Result<(), CallError> {
     let target = Target { destination: SERVICE, path: path.as_str(), interface: SESSION };
-    target.call(connection, "SetLockedHint", &(locked,)).await.map(drop)
+    let method = match hint {
+        Hint::Locked => "SetLockedHint",
+        Hint::Idle => "SetIdleHint",
+    };
+    target.call(connection, method, &(is_so,)).await.map(drop)
 }

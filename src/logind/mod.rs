@@ -1,19 +1,20 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
+mod changes;
 pub mod linger;
 pub mod locks;
 pub mod sleep;
 mod survey;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Type, connection};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, Type, connection};
 
 use crate::dbus::{self, CallError, Target};
 use crate::deadline;
 
+pub use changes::{Changes, LockChanges, idle_inhibitors, in_foreground};
 pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
 const SERVICE: &str = "org.freedesktop.login1";
@@ -175,6 +176,14 @@ pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<L
     })
 }
 
+/// What logind does with a machine whose sessions are all idle (`IdleAction=`, logind.conf(5)), "ignore" if nothing.
+///
+/// # Errors
+/// logind does not answer.
+pub async fn idle_action(connection: &Connection) -> Result<String, CallError> {
+    dbus::property(connection, MANAGER, "IdleAction").await
+}
+
 /// Ends a session, as `loginctl terminate-session` does: what is in it gets SIGTERM and SIGHUP, and in the end SIGKILL.
 /// Everybody may do that to sessions of their own.
 ///
@@ -182,66 +191,6 @@ pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<L
 /// There is none of that id.
 pub async fn terminate(connection: &Connection, id: &str) -> Result<(), CallError> {
     MANAGER.call(connection, "TerminateSession", &(id,)).await.map(drop)
-}
-
-/// What changes `LockedHint` of a session.
-pub struct LockChanges {
-    connection: Connection,
-    path: OwnedObjectPath,
-    changes: MessageStream,
-}
-
-impl LockChanges {
-    /// Begins to listen, on the bus of `connection`, for changes of the session at `path`.
-    ///
-    /// # Errors
-    /// The connection is gone.
-    pub async fn listen(connection: &Connection, path: &OwnedObjectPath) -> zbus::Result<Self> {
-        let changes = MessageStream::for_match_rule(properties_of(path)?, connection, None).await?;
-        Ok(Self { connection: connection.clone(), path: path.clone(), changes })
-    }
-
-    /// Whether a locker locks, as it is now.
-    ///
-    /// # Errors
-    /// The session has ended, or logind does not answer.
-    pub async fn current(&self) -> Result<bool, CallError> {
-        let target = Target { destination: SERVICE, path: self.path.as_str(), interface: SESSION };
-        dbus::property(&self.connection, target, "LockedHint").await
-    }
-
-    /// Says that no locker locks. Everybody may do so for sessions of their own.
-    ///
-    /// # Errors
-    /// The session has ended, or logind does not answer.
-    pub async fn clear(&self) -> Result<(), CallError> {
-        locks::set_hint(&self.connection, &self.path, false).await
-    }
-
-    /// Waits for the next change, and returns what it is since. What logind does not tell any more stays as it was.
-    /// Returns `None` if the bus has closed the connection.
-    ///
-    /// Every user of the machine can send such a signal, so what counts is what logind says when it is asked.
-    pub async fn next(&mut self) -> Option<bool> {
-        loop {
-            let change = dbus::next(&mut self.changes).await?;
-            if names_the_lock(&change)
-                && let Ok(locked) = self.current().await
-            {
-                return Some(locked);
-            }
-        }
-    }
-}
-
-/// Whether a `PropertiesChanged` (D-Bus Specification) is about the lock.
-fn names_the_lock(change: &zbus::Message) -> bool {
-    let body = change.body();
-    let parsed: zbus::Result<(String, HashMap<String, OwnedVariant>, Vec<String>)> = body.deserialize();
-    parsed.is_ok_and(|(interface, changed, invalidated)| {
-        let name = "LockedHint";
-        interface == SESSION && (changed.contains_key(name) || invalidated.iter().any(|other| other == name))
-    })
 }
 
 /// The rule for changes of the properties of an object of logind.

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use zbus::{Connection, MatchRule, MessageStream, OwnedFd as BusFd};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedFd as BusFd};
 
 use super::{MANAGER, SERVICE, is_from_logind};
 use crate::dbus::{self, CallError};
@@ -31,23 +31,23 @@ impl SleepSignals {
         Ok(Self { connection: connection.clone(), signals })
     }
 
-    /// Whether the machine is about to sleep (`true`), or was woken up; `None` if the bus has closed the connection.
+    /// The next signal; `None` if the bus has closed the connection. May be dropped while it waits.
+    pub async fn next(&mut self) -> Option<Message> {
+        dbus::next(&mut self.signals).await
+    }
+
+    /// Whether the machine is about to sleep (`true`), or was woken up, as this signal says.
     ///
     /// Every user of the machine can send such a signal to our own name on the bus: so it counts only if logind has sent it.
-    pub async fn next(&mut self) -> Option<bool> {
-        loop {
-            let message = dbus::next(&mut self.signals).await?;
-            let header = message.header();
-            let is_the_signal = header.member().is_some_and(|member| member.as_str() == "PrepareForSleep")
-                && header.path().is_some_and(|path| path.as_str() == MANAGER.path)
-                && header.interface().is_some_and(|interface| interface.as_str() == MANAGER.interface);
-            if is_the_signal
-                && is_from_logind(&self.connection, &message).await
-                && let Ok(sleeps) = message.body().deserialize()
-            {
-                return Some(sleeps);
-            }
+    pub async fn read(&self, message: &Message) -> Option<bool> {
+        let header = message.header();
+        let is_the_signal = header.member().is_some_and(|member| member.as_str() == "PrepareForSleep")
+            && header.path().is_some_and(|path| path.as_str() == MANAGER.path)
+            && header.interface().is_some_and(|interface| interface.as_str() == MANAGER.interface);
+        if is_the_signal && is_from_logind(&self.connection, message).await {
+            return message.body().deserialize().ok();
         }
+        None
     }
 }
 

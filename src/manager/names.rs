@@ -25,6 +25,8 @@ pub const LOCK_TARGET: &str = "startxd-lock.target";
 pub const UNLOCK_TARGET: &str = "startxd-unlock.target";
 /// `startxd-sleep.target`: the machine goes to sleep.
 pub const SLEEP_TARGET: &str = "startxd-sleep.target";
+/// `startxd-idle.target`: nobody is at the screen.
+pub const IDLE_TARGET: &str = "startxd-idle.target";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
 /// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.

@@ -136,9 +136,17 @@ impl Client {
     /// # Errors
     /// The connection broke.
     pub async fn extension(&mut self, name: &str) -> Result<Option<u8>, ClientError> {
+        Ok(self.numbers_of(name).await?.map(|extension| extension.major_opcode))
+    }
+
+    /// The numbers of an extension, those of its events included; `None` if the server does not have it.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn numbers_of(&mut self, name: &str) -> Result<Option<QueryExtensionReply>, ClientError> {
         let request = QueryExtensionRequest { name: name.as_bytes().into() }.serialize();
         let extension = self.request::<QueryExtensionReply, _>(request).await?;
-        Ok(extension.filter(|extension| extension.present).map(|extension| extension.major_opcode))
+        Ok(extension.filter(|extension| extension.present))
     }
 
     /// A number for something that this client makes.

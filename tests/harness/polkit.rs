@@ -9,7 +9,7 @@ impl Guest {
         let policy = "<busconfig><policy user=\"root\"><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\
             <policy context=\"default\"><allow send_destination=\"org.freedesktop.PolicyKit1\"/></policy></busconfig>\n";
         self.write("/etc/dbus-1/system.d/polkit.conf", policy);
-        self.write("/run/polkit.py", include_str!("polkit.py"));
+        self.write("/run/polkit.py", concat!(include_str!("dbus.py"), include_str!("polkit.py")));
         let bus = "org.freedesktop.DBus";
         self.root(&format!("busctl call {bus} /org/freedesktop/DBus {bus} ReloadConfig")).ok();
         let polkit = self.shell("exec python3 /run/polkit.py").spawn();

@@ -24,6 +24,7 @@ mod environment;
 mod faults;
 mod greeter;
 mod home;
+mod idle;
 mod launch_socket;
 mod lock;
 mod multiplexer;

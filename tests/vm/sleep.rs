@@ -73,6 +73,8 @@ mkdir -p /home/ada/.config/startxd
 cat > /home/ada/.config/startxd/startxd.toml << 'TOML'
 [lock]
 command = ["i3lock", "--nofork", "--no-unlock-indicator", "--color", "7a1f1f"]
+[idle]
+screen_off = 7000
 TOML
 chown -R ada: /home/ada/.config
 "##;
@@ -80,12 +82,13 @@ chown -R ada: /home/ada/.config
 #[test]
 #[ignore = "make vm-check runs it"]
 fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it() {
-    let polkit = include_str!("../harness/polkit.py");
+    let polkit = concat!(include_str!("../harness/dbus.py"), include_str!("../harness/polkit.py"));
     let setup = format!("{DESKTOP}{LOCKER}cat > /etc/startxd-vm/polkit.py << 'POLKIT'\n{polkit}POLKIT\n");
     let case = Case::exclusive(&Options { setup, ..Options::default() });
     case.is_at_login();
     case.has_terminal();
     case.until_root("logind to wait for us", "systemd-inhibit --list --no-pager | grep -q startxd.*sleep.*delay");
+    case.until_ada("DPMS to be set", "xset q | grep -q 'Off: 7000' && xset q | grep -q 'DPMS is Enabled'");
     let server = case.server();
     for _ in 0..3 {
         case.tell("systemctl suspend");

@@ -52,6 +52,7 @@ impl Session {
         }
         self.cover_for_end();
         self.sleep_without_us();
+        self.idle_ends();
         self.stage = Stage::Ending(End::begin(why, now, now + self.setup.deadlines.stop, closes));
         self.enter(now, Phase::Applications);
     }

@@ -116,6 +116,24 @@ impl LockerUnit {
     }
 }
 
+/// A time without input after which something follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleLimit {
+    /// `idle.after`.
+    After,
+    /// `idle.lock`.
+    Lock,
+}
+
+/// Who may be in the way of idleness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inhibitors {
+    /// Those that logind has (systemd-inhibit(1)).
+    Logind,
+    /// Programs on the user's message bus (`org.freedesktop.ScreenSaver`).
+    Bus,
+}
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -218,6 +236,12 @@ pub enum Event {
     Sleeps(Option<Duration>),
     /// It was woken up.
     Woke,
+    /// Whether there was no input for so long.
+    Idle(IdleLimit, bool),
+    /// Whether something is in the way of idleness.
+    IdleInhibited(Inhibitors, bool),
+    /// The login session has left the foreground of its seat.
+    LeftForeground,
     /// What the server is like, in answer to the question with this number; `None` if there is none.
     ServerLooked(u32, Option<ServerSeen>),
     /// A signal that ends the session, by its name.
@@ -357,6 +381,8 @@ pub enum Action {
     AskForScreenSaver,
     /// Tell logind whether the screen is locked.
     SetLockedHint(bool),
+    /// Tell logind whether nobody is at the screen.
+    SetIdleHint(bool),
     /// Have logind wait for us no longer: the machine may sleep.
     LetSleep,
 }

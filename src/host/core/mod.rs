@@ -12,6 +12,7 @@
 //! | `survivor.rs` | a window manager that outlives its server |
 //! | `standing.rs` | how far a session came: what its end by itself means |
 //! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
+//! | `idle.rs` | what follows when nobody is at the screen |
 //! | `sleep.rs` | what is done before the machine sleeps |
 //! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
@@ -29,6 +30,7 @@
 mod display;
 mod end;
 mod event;
+mod idle;
 mod jobs;
 mod locking;
 mod phases;
@@ -41,11 +43,11 @@ mod tests;
 mod units;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use event::{
-    Action, CallFailure, ClientId, Control, Event, FailureKind, JobId, LastEnd, LockerUnit, ManagerState, Observed,
-    Order, Seen, ServerSeen,
+    Action, CallFailure, ClientId, Control, Event, FailureKind, IdleLimit, Inhibitors, JobId, LastEnd, LockerUnit,
+    ManagerState, Observed, Order, Seen, ServerSeen,
 };
 pub use standing::Standing;
 pub use units::UnitPolicy;
@@ -56,6 +58,7 @@ use crate::launch::{Ending, Reply};
 use crate::manager::{Mode, names};
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
+use idle::Idle;
 use jobs::{Done, Jobs, Looks};
 use locking::Locking;
 use phases::End;
@@ -84,6 +87,12 @@ pub struct Setup {
     pub has_lock_command: bool,
     /// Whether the screen is locked before the machine sleeps (`lock.sleep`).
     pub locks_for_sleep: bool,
+    /// Whether it is locked when another terminal comes to the front (`lock.vt_switch`).
+    pub locks_in_background: bool,
+    /// After how long without input the session is idle (`idle.after`),
+    pub idle_after: Option<Duration>,
+    /// and the screen is locked (`idle.lock`).
+    pub idle_lock: Option<Duration>,
 }
 
 /// What a job is for.
@@ -113,6 +122,8 @@ enum Purpose {
     Sleep,
     /// Its end.
     Awake,
+    /// `startxd-idle.target`, and its end.
+    Idle,
     /// A step of the end.
     End,
 }
@@ -158,6 +169,7 @@ pub struct Session {
     screen_lock: ScreenLock,
     locking: Locking,
     sleep: Sleep,
+    idle: Idle,
     course: Course,
     /// How far it came; told at its end.
     standing: Standing,
@@ -192,6 +204,7 @@ impl Session {
             screen_lock: ScreenLock::default(),
             locking: Locking::default(),
             sleep: Sleep::default(),
+            idle: Idle::default(),
             course: Course::default(),
             standing: Standing::NeverUp,
             noted_closing: false,
@@ -231,6 +244,7 @@ impl Session {
                 .chain(self.units.due())
                 .chain(self.locking.due())
                 .chain(self.sleep.due())
+                .chain(self.idle.due())
                 .min(),
             Stage::Ending(end) => end.due(),
             Stage::Preparing | Stage::Over(_) => None,
@@ -286,6 +300,9 @@ impl Session {
                 | Event::ServerLooked(..)
                 | Event::Sleeps(_)
                 | Event::Woke
+                | Event::Idle(..)
+                | Event::IdleInhibited(..)
+                | Event::LeftForeground
                 | Event::ManagerGone(_)
                 | Event::ServerEnded(_)
                 | Event::Due
@@ -294,7 +311,7 @@ impl Session {
     }
 
     fn handle(&mut self, now: Instant, event: Event) {
-        let event = match self.about_sleep(now, event) {
+        let event = match self.about_sleep(now, event).or_else(|event| self.about_idle(now, event)) {
             Ok(()) => return,
             Err(event) => event,
         };
@@ -406,6 +423,7 @@ impl Session {
             Event::Control(control) => {
                 if control == Control::Possible {
                     self.tell_logind_of_lock();
+                    self.tell_logind_of_idleness();
                 }
                 if self.server.control(&control) {
                     self.act(Action::ReplaceServer);
@@ -436,6 +454,8 @@ impl Session {
             Event::Autostart(Ok(())) => self.start(Purpose::Autostart, names::WM_AUTOSTART_TARGET, Mode::Replace),
             Event::Autostart(Err(why)) => tracing::info!("the autostart programs are left to the session: {why}"),
             Event::LockedHint(locked) => self.locked_hint(now, locked),
+            Event::LeftForeground if self.setup.locks_in_background => self.lock_asked(now, None),
+            Event::LeftForeground => {}
             Event::ServerLooked(question, server) => self.server_looked(question, server),
             Event::WindowManagerUnit(unit) => self.units.found_window_manager(unit),
             Event::LaunchAsked { client, display, problem } => self.launch_asked(now, client, display, problem),
@@ -443,6 +463,7 @@ impl Session {
             Event::ServerEnded(ending) => {
                 self.server_ended(ending);
                 self.locking.server_ended();
+                self.idle_server_ended();
                 self.server.ended(now, ending, self.setup.deadlines.launch);
                 self.decide_fate(now);
             }
@@ -470,6 +491,7 @@ impl Session {
                 self.end_survivor(now);
                 self.lock_overdue(now);
                 self.sleep_overdue(now);
+                self.idle_overdue(now);
             }
             Event::ServerReplaced(Ok(()))
             | Event::Prepared(_)
@@ -490,7 +512,9 @@ impl Session {
             | Event::LockerEnded(_)
             | Event::Lockers(_)
             | Event::Sleeps(_)
-            | Event::Woke => {}
+            | Event::Woke
+            | Event::Idle(..)
+            | Event::IdleInhibited(..) => {}
         }
     }
 
@@ -531,7 +555,13 @@ impl Session {
                 self.look();
             }
             Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Autostart | Purpose::GivenUp | Purpose::Lock | Purpose::Sleep | Purpose::Awake | Purpose::End => {}
+            Purpose::Autostart
+            | Purpose::GivenUp
+            | Purpose::Lock
+            | Purpose::Sleep
+            | Purpose::Awake
+            | Purpose::Idle
+            | Purpose::End => {}
         }
     }
 
@@ -563,6 +593,7 @@ impl Session {
                 tracing::error!("{} cannot be started: {}", names::SLEEP_TARGET, failure.text);
                 return self.sleep_target_reached();
             }
+            Some(Purpose::Idle) => return tracing::error!("{}: {}", names::IDLE_TARGET, failure.text),
             Some(Purpose::Awake | Purpose::GivenUp | Purpose::End) | None => return,
         };
         self.end(now, Why::NotStarted { unit, why: failure.text });
@@ -630,6 +661,7 @@ impl Session {
             | Purpose::Lock
             | Purpose::Sleep
             | Purpose::Awake
+            | Purpose::Idle
             | Purpose::End => return,
         };
         let why = match done.end.filter(|end| end.code != 0) {

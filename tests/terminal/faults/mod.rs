@@ -57,7 +57,7 @@ fn another(desk: &Desk, name: &str, before: &str) -> String {
 
 /// Waits until a window manager manages the display: what one that is gone has left on the root window names a window that
 /// is no more.
-fn manages(desk: &Desk) {
+pub fn manages(desk: &Desk) {
     wait_until("a window manager on the display", SOON, || {
         let window = "$(xprop -root _NET_SUPPORTING_WM_CHECK | sed 's/.* //')";
         let run = desk.with_display(&format!("xprop -id {window} _NET_SUPPORTING_WM_CHECK"));

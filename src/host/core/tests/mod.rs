@@ -12,6 +12,7 @@ use crate::manager::{ServiceEnd, UnitState};
 
 mod closing;
 mod ends;
+mod idle;
 mod locking;
 mod random;
 mod server;
@@ -112,6 +113,9 @@ fn setup(units: &[&str], transient: Option<bool>) -> Setup {
         is_login: false,
         has_lock_command: false,
         locks_for_sleep: true,
+        locks_in_background: false,
+        idle_after: Some(seconds(300)),
+        idle_lock: Some(seconds(600)),
     }
 }
 

@@ -29,6 +29,7 @@ enum Op {
     Covered(bool),
     Lock(u8),
     Sleep(u8),
+    Idle(u8, bool),
     Reconnected,
     ManagerGone,
     Job(u8),
@@ -59,6 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::Covered),
         1 => any::<u8>().prop_map(Op::Lock),
         1 => any::<u8>().prop_map(Op::Sleep),
+        2 => (any::<u8>(), any::<bool>()).prop_map(|(what, on)| Op::Idle(what, on)),
         1 => Just(Op::Reconnected),
         1 => Just(Op::ManagerGone),
         2 => any::<u8>().prop_map(Op::Job),
@@ -83,6 +85,8 @@ struct Checks {
     servers: u32,
     /// Since when logind waits for us.
     waits: Option<Instant>,
+    /// What logind was told.
+    idle: bool,
 }
 
 impl Checks {
@@ -99,6 +103,7 @@ impl Checks {
                 }
                 Action::Refuse(client, _) => self.answered.push(*client),
                 Action::LetSleep => self.waits = None,
+                Action::SetIdleHint(idle) => self.idle = *idle,
                 Action::LookAtServer(question) => self.unlocking = Some(*question),
                 Action::ReplaceServer => assert!(!self.locked, "a locked session's server is replaced"),
                 Action::StartTransient(_) | Action::StartRescue(_) | Action::StartAgain(_) | Action::StartAnew(_) => {
@@ -276,6 +281,16 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
             };
             tell(world, checks, event);
         }
+        Op::Idle(what, on) => {
+            let event = match what % 5 {
+                0 => Event::Idle(IdleLimit::After, on),
+                1 => Event::Idle(IdleLimit::Lock, on),
+                2 => Event::IdleInhibited(Inhibitors::Logind, on),
+                3 => Event::IdleInhibited(Inhibitors::Bus, on),
+                _ => Event::LeftForeground,
+            };
+            tell(world, checks, event);
+        }
         Op::Reconnected => tell(world, checks, Event::Reconnected),
         Op::ManagerGone => tell(world, checks, Event::ManagerGone("its process has ended".into())),
         Op::Job(how) => {
@@ -319,6 +334,7 @@ proptest! {
             unlocking: None,
             servers: 0,
             waits: None,
+            idle: false,
         };
         tell(&mut world, &mut checks, Event::Prepared(display()));
         for op in ops {
@@ -367,6 +383,7 @@ proptest! {
         } else {
             prop_assert!(!checks.locked, "the login of a locked session is left open");
         }
+        prop_assert!(!checks.idle, "the login is left idle");
         // No server is left behind that the kernel lets go.
         let asked_to_end = world.count(|action| matches!(action, Action::KillServer | Action::TerminateServer));
         prop_assert!(!world.server || asked_to_end > 0);

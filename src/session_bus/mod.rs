@@ -1,4 +1,6 @@
-//! The user's message bus: only its activation environment (D-Bus Specification, "Message Bus Messages").
+//! The user's message bus: its activation environment (D-Bus Specification, "Message Bus Messages"), and a service on it.
+
+pub mod screen_saver;
 
 use zbus::{Connection, connection};
 
