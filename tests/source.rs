@@ -115,7 +115,7 @@ runtime_dir: x11
 config: deadline environment small_file suggest text x11 xdg
 records: deadline environment files runtime_dir seat small_file x11 xdg
 server: deadline environment log os x11
-session_bus: dbus deadline environment runtime_dir
+session_bus: dbus deadline environment runtime_dir text
 manager: attributes dbus deadline environment runtime_dir session_bus small_file x11
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment logind manager os program records runtime_dir small_file
@@ -126,7 +126,7 @@ attach: config dbus deadline environment files manager multiplexer presence reco
 displays: attributes config dbus deadline environment files launch log manager os program records runtime_dir server
     session small_file text unix_socket x11
 host: config dbus deadline environment files journal launch logind manager multiplexer os presence records runtime_dir
-    seat server session small_file text unix_socket x11 xdg
+    seat server session session_bus small_file text unix_socket x11 xdg
 doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
