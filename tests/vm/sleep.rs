@@ -88,7 +88,10 @@ fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it()
     case.is_at_login();
     case.has_terminal();
     case.until_root("logind to wait for us", "systemd-inhibit --list --no-pager | grep -q startxd.*sleep.*delay");
-    case.until_ada("DPMS to be set", "xset q | grep -q 'Off: 7000' && xset q | grep -q 'DPMS is Enabled'");
+    case.until_ada(
+        "DPMS to be set",
+        "xset q > ~/set; cat ~/set; grep -q 'Off: 7000' ~/set && grep -q 'DPMS is Enabled' ~/set",
+    );
     let server = case.server();
     for _ in 0..3 {
         case.tell("systemctl suspend");
