@@ -196,7 +196,7 @@ deadlines! {
     next_attempt: 60,
 }
 
-/// Why a number is no deadline.
+/// Why a number is not a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum BadDeadline {
     /// Zero, less, not a number, or too small to be a duration.

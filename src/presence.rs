@@ -26,7 +26,7 @@ pub fn refuse_root() -> Result<(), IsRoot> {
 pub enum AlreadyUp {
     #[error("a session of startxd is up already, on {place}, display {display}; end it first: startxd stop")]
     Ours { place: String, display: Display },
-    #[error("display {display} is attached to your user manager; log out of it, or let go of it: startxd detach")]
+    #[error("display {display} is attached to your user manager; log out of it, or detach it: startxd detach")]
     Attached { display: Display },
     #[error(
         "a graphical session of yours is up already ({unit} is {state}); log out of it, or end it: systemctl --user stop \

@@ -122,7 +122,7 @@ impl RuntimeDir {
     /// The directory at this path; nothing is made yet.
     ///
     /// # Errors
-    /// It is no directory, or not ours.
+    /// It is not a directory, or not ours.
     pub fn of(runtime: PathBuf) -> Result<Self, NoRuntimeDir> {
         let metadata = std::fs::metadata(&runtime).map_err(|_| NoRuntimeDir::NotOurs(runtime.clone()))?;
         if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {

@@ -53,7 +53,7 @@ pub fn assignments(text: &str) -> Vec<Assignment> {
         }
         let line = line.trim_ascii();
         if line.contains(char::REPLACEMENT_CHARACTER) {
-            // It was no text.
+            // It was not text.
         } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name.to_owned();
         } else if let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.trim_ascii().is_empty()) {

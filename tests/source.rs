@@ -378,7 +378,7 @@ fn the_core_of_a_session_knows_no_connection_file_process_or_clock() {
 }
 
 /// Idioms of other languages, and words that a reader in a hurry reads twice, with what to write.
-const IDIOMS: [(&str, &str); 18] = [
+const IDIOMS: [(&str, &str); 26] = [
     ("leave away", "omit"),
     ("leaves away", "omits"),
     ("left away", "omitted"),
@@ -397,6 +397,14 @@ const IDIOMS: [(&str, &str); 18] = [
     ("which is none", "which does not exist"),
     ("there is: none", "nothing was found"),
     ("begun, too", "begun as well"),
+    ("leave it away", "omit it"),
+    ("for want of", "for lack of"),
+    ("let go of it: startxd", "detach it: startxd"),
+    ("go astray", "use the wrong one"),
+    ("stood in line", "is set in line"),
+    ("opened and not closed", "not closed"),
+    ("begins no other", "does not start another"),
+    ("is one of yours already", "you already have"),
 ];
 
 /// The texts of the tree: sources, manual pages, documents, units.

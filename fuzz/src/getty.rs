@@ -72,7 +72,7 @@ fn logs_in(before: &[String], after: &[String]) {
     assert_eq!(has.flags, had.flags, "{before:?} {after:?}");
 }
 
-/// Options of agetty as getopt_long(3) reads them; `None` if one is no letter or digit.
+/// Options of agetty as getopt_long(3) reads them; `None` if one is not a letter or digit.
 #[derive(Default)]
 struct Options {
     with_value: Vec<(String, String)>,

@@ -47,7 +47,7 @@ pub enum NotAttached {
     #[error("DISPLAY is not set: startxd attach is for the inside of an X session, such as ~/.xinitrc")]
     NotInside,
     #[error(
-        "DISPLAY is {given:?}, which is no display of this machine; startxd attach is for X sessions that run here"
+        "DISPLAY is {given:?}, which is not a display of this machine; startxd attach is for X sessions that run here"
     )]
     NotHere { given: String },
     #[error("display {display} cannot be used: {why}; see whether xdpyinfo can, and what XAUTHORITY is")]

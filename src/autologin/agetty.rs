@@ -29,7 +29,7 @@ const LONG: [&str; 13] = [
 const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 
 /// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else in it stays as the
-/// distribution has it. `None` if it runs something else than agetty, or is no command line for systemd.
+/// distribution has it. `None` if it runs something else than agetty, or is not a command line for systemd.
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     let mut words = words(exec_start)?;
@@ -60,7 +60,7 @@ fn without_contradiction(options: Vec<GettyWord>) -> Vec<String> {
     while let Some(word) = options.next() {
         let Some(option) = option(&word.meant) else {
             kept.push(word.written);
-            // Behind two dashes are no options any more.
+            // Behind two dashes there are no more options.
             if word.meant == "--" {
                 kept.extend(options.by_ref().map(|word| word.written));
             }
@@ -96,7 +96,7 @@ fn option(word: &str) -> Option<Valued> {
         return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
     }
     let flags = plain.strip_prefix('-')?;
-    // What is behind -L is its value, too, but never the next word; and what has other characters is no option.
+    // What is behind -L is its value, too, but never the next word; and what has other characters is not an option.
     let is_last = |flag: char| flag == 'L' || SHORT.contains(flag) || !flag.is_ascii_alphanumeric();
     let (at, flag) = flags.char_indices().find(|(_, flag)| is_last(*flag))?;
     SHORT.contains(flag).then(|| Valued {

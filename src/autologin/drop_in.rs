@@ -58,7 +58,7 @@ impl DropIn {
     /// Reads what [`DropIn::text`] wrote; `None` if startxd did not write it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // What is no line for systemd was not written by us.
+        // What is not a line for systemd was not written by us.
         let marked = |mark: &'static str| {
             let rest = text.lines().filter_map(move |line| line.strip_prefix(mark));
             rest.filter(|rest| !rest.contains(char::is_control))

@@ -37,7 +37,7 @@ pub fn remove_made(paths: &[PathBuf]) {
 /// The text of a profile; empty if there is none. Follows links, as dotfiles are often kept elsewhere.
 ///
 /// # Errors
-/// It cannot be read, is no file, or no UTF-8.
+/// It cannot be read, is not a file, or not UTF-8.
 pub fn read_profile(path: &Path) -> io::Result<String> {
     match small_file::read_if_there(path)? {
         Some(bytes) => String::from_utf8(bytes).map_err(|_| io::Error::other("it is not a text file")),

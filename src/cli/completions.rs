@@ -53,7 +53,7 @@ _startxd_window_managers() {
 "#;
 /// What clap has zsh complete the words of SESSION with.
 const ZSH_WORDS: &str = ":_cmdambivalent'";
-/// What clap has zsh complete the NAME of a window manager with: a hint that nothing else has, for want of one that fits.
+/// What clap has zsh complete the NAME of a window manager with: a hint that nothing else has, for lack of one that fits.
 const ZSH_NAMES: &str = ":_hosts'";
 const SESSIONS_IN_FISH: &str = r#"
 complete -c startxd -n "__fish_startxd_using_subcommand start" -a "(startxd completions sessions 2>/dev/null)" -d Session

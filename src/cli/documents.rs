@@ -60,7 +60,7 @@ fn commands_exist() {
     let mut found = 0;
     for (path, text) in texts() {
         let shown = blocks(&text, "sh").into_iter().flat_map(str::lines).map(|line| (true, line));
-        // What stands in a line of text, if it is no pattern, may be the name of a command without its arguments.
+        // What stands in a line of text, if it is not a pattern, may be the name of a command without its arguments.
         let named = text.split('`').skip(1).step_by(2).filter(|code| !code.contains(['[', '|', '…']));
         let lines = shown.chain(named.map(|line| (false, line)));
         let all = lines.flat_map(|(is_whole, line)| commands(line).into_iter().map(move |words| (is_whole, words)));

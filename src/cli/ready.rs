@@ -26,7 +26,7 @@ pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
     match timeout(patience, ask(&host, &Request::Ready(variables), |reply| *reply == Reply::Heard)).await {
         Ok(Ok(())) => Exit::Success,
         Ok(Err(reason)) => {
-            tracing::error!("the host of the session did not take it: {reason}");
+            tracing::error!("the host of the session refused it: {reason}");
             Exit::SessionFailed
         }
         Err(_) => {
@@ -41,7 +41,7 @@ pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
 fn read(words: &[String]) -> Result<Block, String> {
     let variable = |word: &String| {
         let (name, value) = word.split_once('=').filter(|(name, _)| policy::is_name(name)).ok_or_else(|| {
-            format!("{word:?} is no variable: write NAME=VALUE, as in: startxd ready I3SOCK=\"$I3SOCK\"")
+            format!("{word:?} is not a variable: write NAME=VALUE, as in: startxd ready I3SOCK=\"$I3SOCK\"")
         })?;
         if !policy::is_value(value) || value.contains('\n') {
             return Err(format!("the value of {name} has control characters"));
@@ -62,7 +62,8 @@ mod tests {
         assert_eq!(read(&[]), Ok(Block::new()));
         let both = Block::from([("A".to_owned(), String::new()), ("I3SOCK".to_owned(), "/run/a=b".to_owned())]);
         assert_eq!(read(&["I3SOCK=/run/a=b", "A="]), Ok(both));
-        for (word, why) in [("I3SOCK", "is no variable"), ("1A=x", "is no variable"), ("A=x\ny", "control characters")]
+        for (word, why) in
+            [("I3SOCK", "is not a variable"), ("1A=x", "is not a variable"), ("A=x\ny", "control characters")]
         {
             assert!(read(&[word]).is_err_and(|error| error.contains(why)), "{word}");
         }

@@ -130,8 +130,8 @@ fn enough(options: &Options) -> Option<String> {
         tracing::debug!("the brief sessions cannot be forgotten: {error}");
     }
     Some(format!(
-        "the last sessions were over as soon as they were up, one login after the other ({why}), so this login begins no \
-         other one; to begin one all the same: startxd start"
+        "the last sessions ended as soon as they were up, one login after the other ({why}), so this login does \
+         not start another; to start one anyway: startxd start"
     ))
 }
 

@@ -31,7 +31,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         Ok(Ok(())) => {}
         Ok(Err(reason)) => {
             tracing::error!(
-                "the host of the session did not take the request ({reason}); try again, or see: startxd status"
+                "the host of the session refused the request ({reason}); try again, or see: startxd status"
             );
             return Exit::SessionFailed;
         }

@@ -102,7 +102,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Call, NoCall> {
             b'l' => call.ignored.push(format!("--listen-tcp: {NO_TCP}")),
             b'n' => {
                 let text = argument.to_string_lossy().into_owned();
-                let parsed = text.parse().map_err(|_| NoCall::BadOption(format!("{text:?} is no server number")))?;
+                let parsed = text.parse().map_err(|_| NoCall::BadOption(format!("{text:?} is not a server number")))?;
                 number = Some(parsed);
             }
             b'p' if !matches!(argument.as_bytes(), b"." | b"MIT-MAGIC-COOKIE-1" | b"") => {
@@ -298,7 +298,7 @@ mod tests {
             (&["-s"], "-s requires an argument"),
             (&["--wait"], "--wait requires an argument"),
             (&["--help=1"], "--help does not take an argument"),
-            (&["-n", "many", "x"], "no server number"),
+            (&["-n", "many", "x"], "not a server number"),
             (&[], "need a command"),
             (&["-a", "--"], "need a command"),
         ] {

@@ -583,7 +583,7 @@ mod tests {
             let key = keys().find(|key| key.name == name).unwrap();
             let mut config = Config { display: Display::new(9), ..Config::default() };
             let before = config.clone();
-            // Recovering, because some of these are no TOML at all.
+            // Recovering, because some of these are not TOML at all.
             let text = format!("a = {written}");
             let (table, _) = toml::de::DeTable::parse_recoverable(&text);
             let value = table.get_ref().values().next().unwrap().get_ref();

@@ -16,14 +16,14 @@ use super::keys::keys;
 use super::lines::{TomlLines, pieces};
 use crate::suggest::nearest;
 
-/// How often a piece is parsed, and how many findings a file gets. What is that broken is no text of ours.
+/// How often a piece is parsed, and how many findings a file gets. Text that is so broken is not a configuration.
 const ENOUGH: usize = 32;
 
 /// What is put for a broken header, so that the keys below it do not count for the table above it. A list of tables,
 /// because it may be begun as often as there are broken headers.
 const NOWHERE: &str = "[[_]]";
 
-const AGAIN: &str = "the key stands here a second time: the first one counts";
+const AGAIN: &str = "the key is set twice: its first value is used";
 
 /// What cannot be used: the line, or `None` for the whole file, and why.
 pub(super) type Mistake = (Option<usize>, String);
@@ -42,7 +42,7 @@ pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeMap<&'static str
     for (first_line, piece) in pieces(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         let header = piece.trim_start().split_inclusive(']').next().filter(|start| start.starts_with('['));
         if header.is_some_and(|header| !headers.insert(header)) {
-            let why = "the table begins a second time here: put all its keys in one place";
+            let why = "the table appears twice: put all its keys in one place";
             file.wrong.push((first_line, why.to_owned()));
         }
         file.apply_piece(piece, first_line, &not_utf8);
@@ -86,7 +86,7 @@ impl File<'_> {
             text = edited;
             rounds += 1;
             if rounds > ENOUGH {
-                let why = "too much is wrong from here to the next table: nothing of it counts".to_owned();
+                let why = "too much is wrong from here to the next table: all of it is ignored".to_owned();
                 self.wrong.push((first_line, why));
                 return;
             }
@@ -139,7 +139,7 @@ fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<St
             (Some(leaf), _) => (*leaf.lines.start(), format!("{}: {}", leaf.name, error.message())),
             (None, header) if header.starts_with('[') => {
                 edits.extend((header != NOWHERE).then_some((line, NOWHERE)));
-                (line, format!("{}: the keys below do not count", error.message()))
+                (line, format!("{}: the keys below are ignored", error.message()))
             }
             (None, stray) => {
                 edits.extend((!stray.is_empty()).then_some((line, "")));

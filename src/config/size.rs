@@ -21,7 +21,7 @@ const MOST: u16 = i16::MAX as u16;
 /// The depths that X servers know.
 const DEPTHS: [u8; 8] = [1, 4, 8, 15, 16, 24, 30, 32];
 
-/// Why a text is no size.
+/// Why a text is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadSize {
     /// It is not two numbers.
@@ -32,7 +32,7 @@ pub enum BadSize {
     Range(String),
 }
 
-/// Why a number is no depth.
+/// Why a number is not a depth.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("no X server has the depth {}: write 24, or one of 1, 4, 8, 15, 16, 30 and 32 bits", one_line(.0))]
 pub struct BadDepth(String);

@@ -79,7 +79,7 @@ fn one_fault_leaves_the_rest_alone() {
         ("1: display: \"host:0\" names a host", "display = \"host:0\"\n"),
         ("1: key with no value", "display\n"),
         ("1: key with no value", "what is this\n"),
-        ("2: the key stands here a second time", "display = \":1\"\ndisplay = \":2\"\n"),
+        ("2: the key is set twice", "display = \":1\"\ndisplay = \":2\"\n"),
         ("1: there is no key dispaly: did you mean display?", "dispaly = \":1\"\n"),
         ("2: there is no key server.colour", "[server]\ncolour = 1\n"),
         ("2: there is no key server.ready: did you mean session.ready?", "[server]\nready = 1\n"),
@@ -108,7 +108,7 @@ fn one_fault_leaves_the_rest_alone() {
 fn a_table_in_two_places_counts_with_both() {
     let (config, complaints) = load_text("[server]\nbinary = \"/x\"\n[session]\n[server]\nargs = [\"-s\"]\n");
     assert_eq!((config.server.binary, config.server.args), (Some("/x".into()), vec!["-s".to_owned()]));
-    assert_eq!(complaints, ["4: the table begins a second time here: put all its keys in one place"]);
+    assert_eq!(complaints, ["4: the table appears twice: put all its keys in one place"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ struct ExecWord {
 /// its arguments.
 ///
 /// # Errors
-/// Why this is no command line: without a line number, which the caller knows.
+/// Why this is not a command line: without a line number, which the caller knows.
 pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
     let (mut files, mut length) = (false, 0);
@@ -93,7 +93,7 @@ fn shell_words(value: &str) -> Result<Vec<String>, String> {
                     match characters.next() {
                         Some('\'') => break,
                         Some(other) => word.push(other),
-                        None => return Err("a quote is opened and not closed".to_owned()),
+                        None => return Err("a quote is not closed".to_owned()),
                     }
                 }
             }
@@ -107,7 +107,7 @@ fn shell_words(value: &str) -> Result<Vec<String>, String> {
                             _ => word.push('\\'),
                         },
                         Some(other) => word.push(other),
-                        None => return Err("a quote is opened and not closed".to_owned()),
+                        None => return Err("a quote is not closed".to_owned()),
                     }
                 }
             }
@@ -195,7 +195,7 @@ fn quoted(text: &str) -> Result<(ExecWord, &str), String> {
             other => word.push(other),
         }
     }
-    Err("a quote is opened and not closed".to_owned())
+    Err("a quote is not closed".to_owned())
 }
 
 /// Expands the field codes of a word and appends what comes of it.

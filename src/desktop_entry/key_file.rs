@@ -37,7 +37,7 @@ impl<'a> KeyFile<'a> {
     /// Takes a file's bytes and returns its groups.
     ///
     /// Looks closely only at groups that `matters` says yes to: what is wrong in another program's own group, or in a
-    /// translation that nobody asks for, is no fault of the session.
+    /// translation that nobody asks for, is not a fault of the session.
     ///
     /// # Errors
     /// [`BrokenEntry`] with the line.
@@ -57,13 +57,13 @@ impl<'a> KeyFile<'a> {
                 if matters(name)
                     && let Some(first) = begun.insert(name, line)
                 {
-                    return Err(BrokenEntry::at(line, format!("[{name}] began in line {first} already")));
+                    return Err(BrokenEntry::at(line, format!("[{name}] already begins in line {first}")));
                 }
                 groups.push(EntryGroup { name, line, keys: Vec::new() });
                 continue;
             }
             let Some(group) = groups.last_mut() else {
-                return Err(BrokenEntry::at(line, "only comments may stand before [Desktop Entry]"));
+                return Err(BrokenEntry::at(line, "only comments may precede [Desktop Entry]"));
             };
             if !matters(group.name) {
                 continue;
@@ -109,7 +109,7 @@ impl<'a> EntryGroup<'a> {
         let mut found = self.keys.iter().filter(|key| key.name == name && key.locale == locale);
         let Some(key) = found.next() else { return Ok(None) };
         if let Some(again) = found.next() {
-            return Err(BrokenEntry::at(again.line, format!("{name} stood in line {} already", key.line)));
+            return Err(BrokenEntry::at(again.line, format!("{name} is already set in line {}", key.line)));
         }
         let Ok(text) = std::str::from_utf8(key.value) else {
             return Err(BrokenEntry::at(key.line, format!("the value of {name} is not UTF-8")));

@@ -226,7 +226,7 @@ impl Reader<'_> {
         let names: Vec<String> = names.collect();
         match names.iter().find(|name| name.chars().any(char::is_control)) {
             Some(name) => {
-                Err(BrokenEntry::at(value.line, format!("{} is no desktop's name", BrokenEntry::quote(name))))
+                Err(BrokenEntry::at(value.line, format!("{} is not the name of a desktop", BrokenEntry::quote(name))))
             }
             None => Ok(names),
         }

@@ -193,7 +193,7 @@ fn broken_files() {
         ("[]\n", "line 1: the group's header"),
         ("[a[b]\n", "line 1: the group's header"),
         ("[é]\n", "line 1: the group's header"),
-        ("[Desktop Entry]\n[Desktop Entry]\n", "line 2: [Desktop Entry] began in line 1"),
+        ("[Desktop Entry]\n[Desktop Entry]\n", "line 2: [Desktop Entry] already begins in line 1"),
         ("[Desktop Entry]\nType\n", "line 2: this is neither KEY=VALUE"),
         ("[Desktop Entry]\nExec=wm\nName=A\n", "there is no Type in [Desktop Entry]"),
         ("[Desktop Entry]\nType=Application\nExec=wm\n", "there is no Name in [Desktop Entry]"),
@@ -209,8 +209,8 @@ fn broken_files() {
     let lines: [(&[u8], &str); 15] = [
         (b"", "there is no Exec in"),
         (b"exec=wm", "there is no Exec in"),
-        (b"Exec=wm\nExec=wm2", "line 5: Exec stood in line 4"),
-        (b"Exec=wm\nName=B", "line 5: Name stood in line 3"),
+        (b"Exec=wm\nExec=wm2", "line 5: Exec is already set in line 4"),
+        (b"Exec=wm\nName=B", "line 5: Name is already set in line 3"),
         (b"Exec=wm\nHidden=yes", "line 5: \"yes\" is neither true nor false"),
         (b"Exec=wm\nNoDisplay=True", "line 5: \"True\" is neither"),
         (b"Exec=wm\nNoDisplay=", "line 5: \"\" is neither"),
@@ -219,9 +219,9 @@ fn broken_files() {
         (b"Exec=wm\nName[de]=\xe9", "line 5: the value of Name is not UTF-8"),
         (b"Exec=wm\nName[de]=\\x", "line 5: there is no escape \\x"),
         (b"Exec=wm\nPath=bin", "line 5: Path is \"bin\""),
-        (b"Exec=wm\nDesktopNames=a\\nb", "line 5: \"a\\nb\" is no desktop's name"),
+        (b"Exec=wm\nDesktopNames=a\\nb", "line 5: \"a\\nb\" is not the name of a desktop"),
         (b"Exec=wm\nActions=a\\b", "line 5: there is no escape \\b"),
-        (b"Exec=wm\n[Desktop Action a]\n[Desktop Action a]", "line 6: [Desktop Action a] began in line 5"),
+        (b"Exec=wm\n[Desktop Action a]\n[Desktop Action a]", "line 6: [Desktop Action a] already begins in line 5"),
     ];
     for (text, expected) in lines {
         let error = read([file("").trim_end().as_bytes(), b"\n", text].concat()).unwrap_err().to_string();

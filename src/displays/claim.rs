@@ -67,7 +67,10 @@ impl ClaimSettings {
     pub fn parse(bytes: &[u8], display: Display) -> Result<Self, Unreadable> {
         let settings = Self::from_toml(bytes)?;
         if settings.display != display {
-            return Err(Unreadable::Form { what: Self::WHAT, why: format!("it is of display {}", settings.display) });
+            return Err(Unreadable::Form {
+                what: Self::WHAT,
+                why: format!("it belongs to display {}", settings.display),
+            });
         }
         Ok(settings)
     }

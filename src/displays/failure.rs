@@ -37,9 +37,7 @@ pub enum Failure {
     NoHostDisplay,
     #[error("display {display} is taken: {taken}; omit the number to get a free one")]
     Taken { display: Display, taken: Taken },
-    #[error(
-        "display {0} is one of yours already; see: startxd display list, and end it with: startxd display stop {0}"
-    )]
+    #[error("you already have display {0}; see: startxd display list, and end it with: startxd display stop {0}")]
     Yours(Display),
     #[error("no display number is free: {0}")]
     NoNumber(io::Error),
@@ -53,7 +51,7 @@ pub enum Failure {
     Write(#[from] NotWritten),
     #[error("{0}")]
     NoManager(#[from] NoManager),
-    #[error("the user manager did not take the order: {0}")]
+    #[error("the user manager refused the job: {0}")]
     Call(#[from] CallError),
     #[error("{0}")]
     ServerFailed(String),

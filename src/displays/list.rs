@@ -21,7 +21,7 @@ pub struct ListedDisplay {
 /// # Errors
 /// The user manager does not answer.
 pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<ListedDisplay>, CallError> {
-    // What cannot be read is no display of this version's; the next start cleans it up if it is dead.
+    // What cannot be read is not a display of this version; the next start cleans it up if it is dead.
     let settings: Vec<ClaimSettings> = claim::all(runtime)
         .into_iter()
         .filter_map(|display| claim::settings(runtime, display).ok().flatten())

@@ -164,7 +164,9 @@ impl<'a> PrivateDisplay<'a> {
                 claim.remove_files(runtime);
             }
         };
-        os::janitor(work).inspect_err(|error| tracing::warn!("no process can be made that cleans up: {error}")).ok()
+        os::janitor(work)
+            .inspect_err(|error| tracing::warn!("the process that cleans up cannot be started: {error}"))
+            .ok()
     }
 
     /// Everything between the server's start and its end. Returns the command's exit status.

@@ -194,7 +194,7 @@ impl Waiting {
 fn forward(pid: Pid, came: ReceivedSignal) {
     let is_in_our_group = || getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
     if !(came.from_terminal || came.to_group && is_in_our_group()) {
-        // Not waited for yet, so the pid is still its own; that it has ended is no error.
+        // Not waited for yet, so the pid is still its own; that it has ended is not an error.
         let _ = kill(pid, came.signal);
     }
 }

@@ -93,7 +93,7 @@ fn problem(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Err(_) => Some("does not exist"),
         Ok(metadata) if !metadata.is_file() || metadata.mode() & 0o111 == 0 => Some("is not a program"),
-        // The kernel would empty what it is handed of meaning: another user's server is no server of ours.
+        // The kernel would make what it is handed useless: another user's server is not ours.
         Ok(metadata) if metadata.mode() & 0o6000 != 0 => Some("is setuid or setgid, which startxd never runs"),
         Ok(_) => None,
     }

@@ -234,7 +234,7 @@ impl Life<'_> {
             Ok(manager) => manager,
             Err(why) => {
                 // Then this unit's end is all that tells the manager; what is bound to it ends with it.
-                tracing::error!("the user manager does not take the order to stop {unit}: {why}");
+                tracing::error!("the user manager refused to stop {unit}: {why}");
                 return;
             }
         };
@@ -243,7 +243,7 @@ impl Life<'_> {
                 return;
             }
             let session = names::display_session(self.settings.display);
-            // What has ended meanwhile is no error.
+            // What has ended meanwhile is not an error.
             let _ = manager.kill(&session, nix::sys::signal::Signal::SIGKILL).await;
         }
         let _ = timeout(self.deadlines.stop, self.stop.recv()).await;

@@ -144,7 +144,7 @@ kinds! {
     UNITS_TOO_EARLY: "units.too-early", Warning,
         "default.target is reached at login, when there is no display yet: the unit fails, or has no DISPLAY";
     UNITS_OOM: "units.oom", Warning,
-        "when the kernel kills one program of it for want of memory, systemd stops all of it, and the session ends";
+        "when the kernel runs out of memory and kills one program of it, systemd stops all of it, and the session ends";
 
     MULTIPLEXERS_NO_LINGER: "multiplexers.no-linger", Warning,
         "your user manager, and with it the multiplexers, ends with your last login";

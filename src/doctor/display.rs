@@ -94,7 +94,7 @@ fn judge(facts: &DisplayFacts) -> Option<Finding> {
             // or the supervisor has the lock.
             let holder = facts.holder.as_deref().filter(|name| !name.starts_with('X') && *name != "startxd")?;
             Some(DISPLAY_ODD_LOCK.found(
-                format!("{lock} names process {pid}, which is no X server but {holder:?}"),
+                format!("{lock} names process {pid}, which is not an X server but {holder:?}"),
                 format!("sudo rm {lock}"),
             ))
         }

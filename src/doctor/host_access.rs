@@ -101,7 +101,7 @@ fn judge(facts: &HostAccessFacts) -> Vec<Finding> {
                 let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
                 let remedy = match kind.chars().chain(name.chars()).all(plain) {
                     true => format!("xhost -si:{kind}:{name}"),
-                    false => "see the list, and take it from there: xhost".to_owned(),
+                    false => "see the list, and remove it: xhost".to_owned(),
                 };
                 match kind.as_str() {
                     "localuser" if facts.user.as_deref() == Some(name) => {
@@ -112,9 +112,7 @@ fn judge(facts: &HostAccessFacts) -> Vec<Finding> {
                     _ => (format!("{kind} {name}"), remedy),
                 }
             }
-            AccessEntry::Address(what) => {
-                ((*what).to_owned(), "see the list, and take it from there: xhost".to_owned())
-            }
+            AccessEntry::Address(what) => ((*what).to_owned(), "see the list, and remove it: xhost".to_owned()),
         };
         DISPLAY_HOST_ACCESS.found(format!("display {display} lets in without its cookie: {who}"), remedy)
     };

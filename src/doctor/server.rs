@@ -160,7 +160,7 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
         let path = path.display();
         SERVER_SETUID.found(format!("the X server {path} is setuid or setgid"), format!("sudo chmod ug-s {path}"))
     }));
-    // Without a server, or with one that is no Xorg, there is nothing for drivers to be missing in.
+    // Without a server, or with one that is not an Xorg, there is nothing for drivers to be missing in.
     let xorg = matches!(&facts.server, Some(Ok(path)) if files::name(path) == "Xorg");
     if xorg && !facts.input {
         findings.push(SERVER_NO_INPUT_DRIVER.found(

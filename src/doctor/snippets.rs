@@ -160,7 +160,7 @@ fn judge_word(words: &[&str], at: usize, shell: bool) -> Option<&'static Finding
     let mut arguments = arguments.take(if word.ends_with(';') { 0 } else { usize::MAX });
     let command = word.trim_start_matches(['(', '{', '"', '$', '`']).trim_end_matches([';', ')', '"', '`']);
     let command = command.rsplit('/').next().unwrap_or(command);
-    // What a variable, an option or a test is given is no command.
+    // What a variable, an option or a test is given is not a command.
     if at > 0 && matches!(words[at - 1], "-x" | "-f" | "-e" | "-v" | "which" | "echo" | "alias") {
         return None;
     }

@@ -218,7 +218,7 @@ fn substitution<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
 
 /// Reads the simple commands of a file, up to a here-document. `None` if its quotes do not match.
 ///
-/// This is no parser of a shell: it knows quotes, comments, operators and loops, and says where it does not know.
+/// This is not a parser of a shell: it knows quotes, comments, operators and loops, and says where it does not know.
 fn read(text: &str, fish: bool) -> Option<Vec<SimpleCommand<'_>>> {
     // fish has escapes in single quotes (fish-doc(1), "Quotes").
     if fish && text.contains("\\'") {
@@ -275,7 +275,7 @@ fn read(text: &str, fish: bool) -> Option<Vec<SimpleCommand<'_>>> {
                 }
             }
             b'(' | b')' | b'`' => {
-                // A subshell is no substitution, but what opens it may be a function or a pattern: none is told apart.
+                // A subshell is not a substitution, but what opens it may be a function or a pattern: none is told apart.
                 let end = if bytes[at] == b')' { CommandEnd::Plain } else { CommandEnd::Nested };
                 commands.push(start, at, line, line_start, nested > 0 || joined, end);
                 start = at + 1;

@@ -75,7 +75,7 @@ fn judge(facts: &VersionFacts) -> Vec<Finding> {
     }
     if !facts.unified {
         findings.push(VERSIONS_CGROUP.found(
-            "the control groups are not in the unified hierarchy (/sys/fs/cgroup is no cgroup2)",
+            "the control groups are not in the unified hierarchy (/sys/fs/cgroup is not cgroup2)",
             "take systemd.unified_cgroup_hierarchy=0 out of the kernel's command line, and start the machine again",
         ));
     }

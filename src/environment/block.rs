@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Names and values. The manager takes only UTF-8, so this is no loss.
+/// Names and values. The manager takes only UTF-8, so this is not a loss.
 pub type Block = BTreeMap<String, String>;
 
 /// Takes the manager's `Environment` property (org.freedesktop.systemd1(5)), one `NAME=value` each, and returns the

@@ -112,7 +112,7 @@ pub const GROUPS: &[VariableGroup] = &[
         ],
     },
     VariableGroup {
-        why: "the user manager has its own, which counts",
+        why: "the user manager has its own, which is used",
         tags: &[],
         names: &["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_*"],
     },

@@ -55,7 +55,7 @@ pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Dur
             }
         }
         if hangs == MOST_HANGS && !rest.is_empty() {
-            problems.push(format!("{} not read, since {MOST_HANGS} before did not come back", listed(rest)));
+            problems.push(format!("{} not read, since {MOST_HANGS} before did not finish", listed(rest)));
             break;
         }
     }
@@ -121,7 +121,7 @@ fn describe(file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String 
             (None, signal) => format!("ends the shell by signal {}", signal.unwrap_or_default()),
         },
     };
-    format!("the environment file {file} {what}, so it does not count; try it: sh -x {}", text::shell_word(&file))
+    format!("the environment file {file} {what}, so it is ignored; try it: sh -x {}", text::shell_word(&file))
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
     fn what_files_do_to_an_environment() {
         let minute = 60.0;
         assert_eq!(sourced(&[], minute), ("T_A=a".into(), None));
-        // Exported, changed, unset, with lines and quotes; a status other than 0 is no failure.
+        // Exported, changed, unset, with lines and quotes; a status other than 0 is not a failure.
         let texts =
             ["export T_B=\"$T_A b\nc'\\\"\" T_C=1; T_D=2; false", "unset T_A; export T_C=$T_C$T_D; [ -f /nowhere ]"];
         assert_eq!(sourced(&texts, minute), ("T_B=a b\nc'\" T_C=12".into(), None));
@@ -182,8 +182,8 @@ mod tests {
     fn a_file_that_ends_the_shell_costs_only_itself() {
         let good = "export T_B=1";
         for (bad, part) in [
-            ("export T_C=1; exit 3", "1 ends the shell with status 3, so it does not count; try it: sh -x "),
-            ("exit", "1 ends the shell, so it does not count"),
+            ("export T_C=1; exit 3", "1 ends the shell with status 3, so it is ignored; try it: sh -x "),
+            ("exit", "1 ends the shell, so it is ignored"),
             ("if", "1 ends the shell with status 2"),
             (": ${T_NONE:?}", "1 ends the shell with status"),
             ("set -e; false", "1 ends the shell with status 1"),
@@ -212,7 +212,7 @@ mod tests {
         let hang = "sleep 600";
         let (found, problems) = sourced(&[hang, "export T_B=1", hang, "export T_C=1", hang], 0.3);
         assert_eq!(found, "T_A=a T_B=1");
-        assert!(problems.unwrap().ends_with("files 3, 4 are not read, since 2 before did not come back"));
+        assert!(problems.unwrap().ends_with("files 3, 4 are not read, since 2 before did not finish"));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 

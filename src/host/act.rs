@@ -187,7 +187,7 @@ async fn find_lockers(manager: &Manager) -> Result<Vec<LockerUnit>, CallError> {
     let states = manager.states(&services).await?;
     let mut lockers = Vec::new();
     for (unit, state) in services.into_iter().zip(states).filter(|(_, state)| state.load == "loaded") {
-        // One that is over when its program has ended is no locker, but a hook.
+        // One that is over when its program has ended is not a locker, but a hook.
         if manager.is_oneshot(unit).await.unwrap_or(false) {
             continue;
         }

@@ -25,7 +25,7 @@ const NAME: &str = "failed.toml";
 #[derive(Debug, Error)]
 #[error(
     "--backoff is for a system unit with RuntimeDirectory= and RuntimeDirectoryPreserve=restart, and this is not \
-     (RUNTIME_DIRECTORY is not set); leave it away here"
+     (RUNTIME_DIRECTORY is not set); omit it here"
 )]
 pub struct NoDirectory;
 
@@ -167,7 +167,7 @@ impl Backoff {
     pub fn give_up(&self) {
         let times = times(self.streak.failed);
         tracing::error!(
-            "the session failed {times} ({}), so there is no next attempt; start the unit again when that is mended",
+            "the session failed {times} ({}), and is not tried again; mend that, then start the unit again",
             self.streak.why()
         );
         self.forget();

@@ -275,7 +275,7 @@ fn home() -> Result<(), Refusal> {
     let uid = nix::unistd::geteuid().as_raw();
     match std::env::var_os("HOME").map(std::path::PathBuf::from) {
         None => Err(Refusal::NoHome("is not set", uid)),
-        Some(home) if !home.is_absolute() || !home.is_dir() => Err(Refusal::NoHome("is no directory", uid)),
+        Some(home) if !home.is_absolute() || !home.is_dir() => Err(Refusal::NoHome("is not a directory", uid)),
         // What the user manager takes is text, so the session would look for its files elsewhere.
         Some(home) if home.to_str().is_none() => Err(Refusal::NoHome("is not text in UTF-8", uid)),
         Some(_) => Ok(()),

@@ -100,7 +100,7 @@ impl Locker {
         }
     }
 
-    /// Kills it: its display is gone, and what it runs is no locker.
+    /// Kills it: its display is gone, and what it runs is not a locker.
     pub fn kill(&self) {
         self.process.signal(Signal::SIGKILL);
     }

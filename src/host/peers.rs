@@ -95,7 +95,7 @@ async fn accept(listener: Listener, queue: mpsc::Sender<PeerEvent>, patience: Du
                 let reason = format!("more than {MAX_CLIENTS} clients at a time");
                 Peer::new(connection, &mut number).refuse(reason);
                 if !std::mem::replace(&mut crowded, true) {
-                    tracing::warn!("more than {MAX_CLIENTS} clients on the launch socket; they are turned away");
+                    tracing::warn!("more than {MAX_CLIENTS} clients on the launch socket; further ones are refused");
                 }
             }
             Err(error) => {

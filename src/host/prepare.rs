@@ -37,7 +37,7 @@ use crate::x11::xauthority;
 pub enum NotPrepared {
     #[error("{0}")]
     NotLocked(#[from] NotLocked),
-    #[error("display {display} is taken: {taken}; leave --display away to get the next free one")]
+    #[error("display {display} is taken: {taken}; omit --display to get the next free one")]
     DisplayTaken { display: Display, taken: Taken },
     #[error("no display number is free: {0}")]
     NoDisplay(io::Error),
@@ -47,7 +47,7 @@ pub enum NotPrepared {
     SocketDir(#[from] SocketDirProblem),
     #[error("{0}")]
     Write(#[from] NotWritten),
-    #[error("the user manager does not tell its environment ({0}); see journalctl --user -b")]
+    #[error("the user manager did not return its environment ({0}); see journalctl --user -b")]
     Environment(#[from] CallError),
 }
 

@@ -39,7 +39,7 @@ impl Plan {
     pub fn problem_with(&self, listeners: &[OwnedFd]) -> Option<&'static str> {
         for listener in listeners {
             let Ok(address) = getsockname::<UnixAddr>(std::os::fd::AsRawFd::as_raw_fd(listener)) else {
-                return Some("a descriptor is no Unix socket");
+                return Some("a descriptor is not a Unix socket");
             };
             if address.path() != Some(self.display.socket_path().as_path()) {
                 return Some("a socket has another display's address");

@@ -149,7 +149,7 @@ impl Terminal {
         // Twice: with what is typed between the two the shell would begin its line.
         for _ in 0..2 {
             if let Err(error) = tcflush(file, FlushArg::TCIFLUSH) {
-                tracing::debug!("what was typed cannot be thrown away: {error}");
+                tracing::debug!("what was typed cannot be discarded: {error}");
             }
             // Not after the output is written: after Ctrl+S it never is.
             set(file, settings);

@@ -169,7 +169,7 @@ impl fmt::Display for Why {
                  nobody finds it open; log in again"
             ),
             Self::NotExported(why) => {
-                write!(f, "the user manager did not take the session's environment ({why}); see: journalctl --user -b")
+                write!(f, "the user manager refused the session's environment ({why}); see: journalctl --user -b")
             }
             Self::ManagerLost(why) => {
                 write!(f, "the user manager is gone ({why}) and the session with it; log out and in again")

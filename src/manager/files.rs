@@ -62,7 +62,7 @@ impl Manager {
     /// The main process that a service has, or had last; 0 if it had none (`ExecMainPID`).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn last_main_pid(&self, unit: &str) -> Result<u32, CallError> {
         self.property(unit, SERVICE_INTERFACE, "ExecMainPID").await
     }

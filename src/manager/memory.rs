@@ -6,7 +6,7 @@ use super::{Manager, SERVICE_INTERFACE};
 use crate::small_file;
 
 impl Manager {
-    /// How many processes of a service, and of what is below it, the kernel has killed for want of memory since it was
+    /// How many processes of a service, and of what is below it, the kernel has killed for lack of memory since it was
     /// started. `None` where that is not told: without the memory controller in the unified hierarchy.
     pub async fn killed_for_memory(&self, service: &str) -> Option<u64> {
         let group: String = self.property(service, SERVICE_INTERFACE, "ControlGroup").await.ok()?;

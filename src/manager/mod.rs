@@ -127,7 +127,7 @@ impl ServiceEnd {
         self.code == nix::libc::CLD_EXITED && self.status == 0 && !self.is_out_of_memory()
     }
 
-    /// The kernel has killed a process of the service for want of memory, and the service's policy has ended it for that
+    /// The kernel has killed a process of the service for lack of memory, and the service's policy has ended it for that
     /// (`OOMPolicy=`, systemd.service(5)). The main process may still have exited with 0.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
@@ -435,7 +435,7 @@ impl Manager {
     /// How a service's main process ended last.
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn service_end(&self, unit: &str) -> Result<ServiceEnd, CallError> {
         let (result, code, status, pid) = tokio::try_join!(
             self.property(unit, SERVICE_INTERFACE, "Result"),
@@ -449,7 +449,7 @@ impl Manager {
     /// How a socket unit's last start went: "success", "resources" and more (systemd.socket(5)).
     ///
     /// # Errors
-    /// The unit is no socket.
+    /// The unit is not a socket.
     pub async fn socket_result(&self, unit: &str) -> Result<String, CallError> {
         self.property(unit, "org.freedesktop.systemd1.Socket", "Result").await
     }
@@ -457,7 +457,7 @@ impl Manager {
     /// The main process of a service, if one runs.
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn main_pid(&self, unit: &str) -> Result<Option<Pid>, CallError> {
         let pid: u32 = self.property(unit, SERVICE_INTERFACE, "MainPID").await?;
         Ok(i32::try_from(pid).ok().filter(|&pid| pid > 0).map(Pid::from_raw))
@@ -466,7 +466,7 @@ impl Manager {
     /// Whether a service is never started again by systemd, however it ends (`Restart=no`, systemd.service(5)).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn never_restarts(&self, unit: &str) -> Result<bool, CallError> {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Restart").await? == "no")
     }
@@ -474,7 +474,7 @@ impl Manager {
     /// Whether a service says itself when it is ready (`Type=notify`, systemd.service(5)).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn says_when_ready(&self, unit: &str) -> Result<bool, CallError> {
         let kind: String = self.property(unit, SERVICE_INTERFACE, "Type").await?;
         Ok(matches!(kind.as_str(), "notify" | "notify-reload"))
@@ -483,16 +483,16 @@ impl Manager {
     /// Whether a service is over as soon as its program has ended (`Type=oneshot`, systemd.service(5)).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn is_oneshot(&self, unit: &str) -> Result<bool, CallError> {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Type").await? == "oneshot")
     }
 
-    /// What systemd does with a service of which the kernel has killed a process for want of memory (`OOMPolicy=`,
+    /// What systemd does with a service of which the kernel has killed a process for lack of memory (`OOMPolicy=`,
     /// systemd.service(5)).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn oom_policy(&self, unit: &str) -> Result<String, CallError> {
         self.property(unit, SERVICE_INTERFACE, "OOMPolicy").await
     }
@@ -508,7 +508,7 @@ impl Manager {
     /// Whether a stop of a service leaves what its main process has started (`KillMode=`, systemd.kill(5)).
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn stop_leaves_children(&self, unit: &str) -> Result<bool, CallError> {
         let mode: String = self.property(unit, SERVICE_INTERFACE, "KillMode").await?;
         Ok(matches!(mode.as_str(), "process" | "none"))
@@ -517,7 +517,7 @@ impl Manager {
     /// Whether a service has a control group, which it keeps after its end for as long as a process is in it.
     ///
     /// # Errors
-    /// The unit is no service.
+    /// The unit is not a service.
     pub async fn has_control_group(&self, service: &str) -> Result<bool, CallError> {
         Ok(!self.property::<String>(service, SERVICE_INTERFACE, "ControlGroup").await?.is_empty())
     }

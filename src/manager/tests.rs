@@ -210,7 +210,7 @@ async fn what_a_service_is_and_how_it_ended() {
     assert!(!manager.stop_leaves_children("none.service").await.unwrap());
     assert!(!manager.has_control_group("none.service").await.unwrap());
     assert!(!manager.service_end("none.service").await.unwrap().is_crash());
-    assert!(manager.service_end("xorg.target").await.is_err(), "a target is no service");
+    assert!(manager.service_end("xorg.target").await.is_err(), "a target is not a service");
 }
 
 #[tokio::test]

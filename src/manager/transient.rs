@@ -100,7 +100,7 @@ impl Service {
             // A transient unit is forgotten as soon as it is inactive, and with it how it ended. Like this it stays
             // "active (exited)" after a clean exit and "failed" after a crash, until the end of the session.
             ("RemainAfterExit", value(true)),
-            // Of a whole session only what the kernel has killed for want of memory is gone, and not all of it.
+            // Of a whole session only what the kernel has killed for lack of memory is gone, and not all of it.
             ("OOMPolicy", value("continue".to_owned())),
             // Nor does systemd-oomd, which kills whole units, choose the one that is the desktop (systemd.resource-control(5)).
             ("ManagedOOMPreference", value("avoid".to_owned())),
@@ -152,7 +152,7 @@ pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> 
         ("Slice", value(slice.to_owned())),
         ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
         ("CollectMode", value("inactive-or-failed".to_owned())),
-        // As of services: what is not killed for want of memory goes on.
+        // As of services: what is not killed for lack of memory goes on.
         ("OOMPolicy", value("continue".to_owned())),
     ]
 }

@@ -21,7 +21,7 @@ pub enum NotInMultiplexer {
     NotUsable(#[from] NotEnabled),
     #[error("this shell is inside of {0} already; leave it first (detach), or make another session in it")]
     Inside(Kind),
-    #[error("this is no terminal, which a multiplexer needs; run this in a login shell")]
+    #[error("this is not a terminal, which a multiplexer needs; run this in a login shell")]
     NoTerminal,
     #[error("{unit} could not be started ({why}); see: journalctl --user -b -u {unit}")]
     NotStarted { unit: String, why: String },

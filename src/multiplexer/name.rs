@@ -95,7 +95,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why a text is no name of a session.
+/// Why a text cannot be the name of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum BadName {

@@ -97,7 +97,7 @@ mod tests {
         // it, too, between its fork and its exec.
         let _bound = UnixDatagram::bind(ours.join("d")).unwrap();
         assert!(!is_listening(&ours.join("d")) && listener(&ours.join("d")).await.is_err());
-        // Anybody can have a name in the list that is no text.
+        // Anybody can have a name in the list that is not text.
         let odd = std::os::unix::net::SocketAddr::from_abstract_name(b"startxd-\xff").unwrap();
         let _odd = UnixListener::bind_addr(&odd);
         assert!(is_listening(&ours.join("b c")));

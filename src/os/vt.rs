@@ -51,7 +51,7 @@ pub enum VtMode {
 /// The display mode and the switching mode of the terminal.
 ///
 /// # Errors
-/// `EIO` after a hang-up, `ENOTTY` if it is no virtual terminal.
+/// `EIO` after a hang-up, `ENOTTY` if it is not a virtual terminal.
 pub fn display_mode(terminal: &impl AsFd) -> io::Result<(DisplayMode, VtMode)> {
     let fd = terminal.as_fd().as_raw_fd();
     let mut mode: c_int = 0;
@@ -68,7 +68,7 @@ pub fn display_mode(terminal: &impl AsFd) -> io::Result<(DisplayMode, VtMode)> {
 /// server is asked first. `terminal` is our controlling terminal, which the kernel takes as the right to switch.
 ///
 /// # Errors
-/// `EPERM` if it is not, `ENOTTY` if it is no virtual terminal, `ENXIO` if there is no terminal of that number.
+/// `EPERM` if it is not, `ENOTTY` if it is not a virtual terminal, `ENXIO` if there is no terminal of that number.
 pub fn activate(terminal: &impl AsFd, number: u32) -> io::Result<()> {
     let number = c_int::try_from(number).map_err(io::Error::other)?;
     // SAFETY: the argument is a number, no memory is shared with the kernel.

@@ -10,7 +10,7 @@ nix::ioctl_read_bad!(tiocgwinsz, libc::TIOCGWINSZ, libc::winsize);
 /// Columns and rows.
 ///
 /// # Errors
-/// It is no terminal, or hung up.
+/// It is not a terminal, or hung up.
 pub fn window_size(terminal: &impl AsFd) -> io::Result<(u16, u16)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCGWINSZ writes one struct winsize to where we point, which is one.

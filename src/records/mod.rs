@@ -66,7 +66,7 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The text of the file.
     ///
     /// # Errors
-    /// A path in it is no text.
+    /// A path in it is not text.
     fn to_toml(&self) -> io::Result<String> {
         let fields = toml::to_string(self).map_err(io::Error::other)?;
         Ok(Self::VERSION.map_or_else(String::new, |version| format!("version = {version}\n")) + &fields)

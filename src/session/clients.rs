@@ -3,7 +3,7 @@
 //! without that they lose what was not saved.
 //!
 //! Left alone are the main processes of units that the person has written and that do not end with the session (a daemon
-//! with windows, a sound server that listens to the display's bell), and what is no client: a multiplexer, a download.
+//! with windows, a sound server that listens to the display's bell), and what is not a client: a multiplexer, a download.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -104,7 +104,7 @@ fn hold(pid: Pid) -> Option<Running> {
     Some(Running { pid, pidfd, unit: unit_of(&group, uid) })
 }
 
-/// The unit of the user manager in a text of /proc/PID/cgroup: what comes first below the manager that is no slice, as a
+/// The unit of the user manager in a text of /proc/PID/cgroup: what comes first below the manager that is not a slice, as a
 /// unit may have groups of its own below.
 fn unit_of(group: &str, uid: u32) -> Option<String> {
     let manager = format!("user@{uid}.service");

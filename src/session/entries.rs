@@ -127,7 +127,7 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
             let known = || entry.actions.iter().map(|action| action.id.as_str()).collect::<Vec<_>>().join(", ");
             match entry.actions.iter().find(|action| action.id == id) {
                 Some(action) => action.what.as_ref().map_err(ToString::to_string)?.command.clone(),
-                None if entry.actions.is_empty() => return Err(format!("it has no actions, so none is {id}")),
+                None if entry.actions.is_empty() => return Err(format!("it has no actions, so there is no {id}")),
                 None => return Err(format!("it has no action {id}, only {}", known())),
             }
         }
@@ -135,7 +135,7 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
     let name = arguments.first().map(String::as_str).unwrap_or_default();
     if arguments == [DEFAULT] && around.find(name).is_none() {
         let program = super::services::default_program(around).ok_or(
-            "it is what this system starts by default, and that is nothing: /etc/X11/Xsession finds no ~/.xsession, no \
+            "the default of this system starts nothing: /etc/X11/Xsession finds no ~/.xsession, no \
              session manager and no window manager",
         )?;
         return Ok(Runnable { arguments: vec![program.to_string_lossy().into_owned()], program });
@@ -148,7 +148,7 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
     Ok(Runnable { program, arguments })
 }
 
-/// Takes a name that is no entry's id and no command, and returns the one entry that it means, without regard to case,
+/// Takes a name that is neither an entry's id nor a command, and returns the one entry that it means, without regard to case,
 /// by its id or by its `Name`.
 ///
 /// # Errors

@@ -95,7 +95,7 @@ pub enum NoSession {
     )]
     NotInstalled(&'static str),
     /// A unit of startxd was masked.
-    #[error("{0} is masked, and no session can do without it; systemctl --user unmask {0}")]
+    #[error("{0} is masked, and every session needs it; systemctl --user unmask {0}")]
     Masked(&'static str),
     /// A unit of startxd does not load.
     #[error("{unit} cannot be used ({load}); see: systemctl --user status {unit}")]
@@ -111,15 +111,15 @@ pub enum NoSession {
 }
 
 impl NoSession {
-    /// Why a word is no command.
+    /// Why a word is not a command.
     pub(super) fn no_command(name: &str) -> Self {
         if name.is_empty() {
             return Self::Path("the session's name is empty; give a command or a unit, or omit it".to_owned());
         }
         if name.starts_with('-') {
             return Self::Path(format!(
-                "{name} is no command: arguments for the X server stand in startxd.toml, [server], args = [\"{name}\"], or \
-                 are given before the session: --server-arg={name}"
+                "{name} is not a command: arguments for the X server belong in startxd.toml, [server], args = \
+                 [\"{name}\"], or are given before the session: --server-arg={name}"
             ));
         }
         if !name.contains('/') {

@@ -13,11 +13,11 @@ use crate::text::one_line;
 
 /// Debian's script (Xsession(5)). It runs `/etc/X11/Xsession.d`, and then `~/.xsession` or the session manager or window
 /// manager of the alternatives system. Other distributions have in this place an xinitrc that shows how to write one's
-/// own, which is no session.
+/// own, which is not a session.
 const XSESSION: &str = "/etc/X11/Xsession";
 /// What it starts, below the home directory.
 const PERSONS: [&str; 2] = [".xsession", ".Xsession"];
-/// What it starts otherwise; it would also start a terminal with no window manager, which is no session either.
+/// What it starts otherwise; it would also start a terminal with no window manager, which is not a session either.
 const DISTRIBUTIONS: [&str; 2] = ["/usr/bin/x-session-manager", "/usr/bin/x-window-manager"];
 
 /// What startup files are called, with a dot before or without, in small letters: the file of xinit(1), and those that

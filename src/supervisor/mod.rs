@@ -55,7 +55,7 @@ pub enum ServeFailure {
     HostGone,
     #[error("the X server {0}")]
     NotReady(#[from] NotReady),
-    #[error("the user manager did not take the order: {0}")]
+    #[error("the user manager refused the job: {0}")]
     NotOrdered(#[from] CallError),
     #[error("the X server {0}")]
     Crashed(Ending),

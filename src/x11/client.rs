@@ -73,7 +73,7 @@ impl Client {
         let mut first = true;
         loop {
             let count = read(&stream, connect.buffer()).await?;
-            // Failed, success or authenticate (X Window System Protocol, section 8). Anything else is no X server, and the
+            // Failed, success or authenticate (X Window System Protocol, section 8). Anything else is not an X server, and the
             // length that it seems to announce would be waited for in vain.
             if first && !matches!(connect.buffer()[0], 0..=2) {
                 return Err(ClientError::Protocol("no X server sends its first byte".to_owned()));

@@ -132,7 +132,7 @@ impl Paths {
     /// Takes a display and returns what is in its way.
     ///
     /// # Errors
-    /// What reading the kernel's list, the socket's or the lock's facts says; that a file is missing is no error.
+    /// What reading the kernel's list, the socket's or the lock's facts says; that a file is missing is not an error.
     pub fn look(&self, display: Display) -> io::Result<Taken> {
         self.look_beside(&self.bound()?, display)
     }

@@ -186,7 +186,7 @@ pub fn log_obstacle(directory: &Path) -> Option<String> {
         return Some(format!("{}: no space is left", crate::text::path(there)));
     }
     (space.files() > 0 && space.files_available() == 0)
-        .then(|| format!("{}: there is room for no more files", crate::text::path(there)))
+        .then(|| format!("{}: there is no room for more files", crate::text::path(there)))
 }
 
 #[cfg(test)]

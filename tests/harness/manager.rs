@@ -148,7 +148,7 @@ impl Manager<'_> {
         });
     }
 
-    /// The loaded units that fit one of `patterns` and are in one of `states`; an empty list is no condition.
+    /// The loaded units that fit one of `patterns` and are in one of `states`; an empty list is not a condition.
     ///
     /// # Panics
     /// When there is no manager.
@@ -297,7 +297,7 @@ fn plain(name: &str, value: &OwnedVariant) -> Option<String> {
     })
 }
 
-/// The object of a unit: every byte that is no letter and no digit is `_` and two hexadecimal digits, a first digit too
+/// The object of a unit: every byte that is neither a letter nor a digit is `_` and two hexadecimal digits, a first digit too
 /// (`bus_label_escape`).
 fn object_path(unit: &str) -> String {
     let escaped = unit.bytes().enumerate().map(|(at, byte)| match byte {

@@ -93,7 +93,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
         Some(session) => Err(format!("{session:?}")),
     });
     let told = case.root("journalctl -b -t startxd -o cat").stdout;
-    assert!(!told.contains("next attempt"), "a logout is no failure: {told}");
+    assert!(!told.contains("next attempt"), "a logout is not a failure: {told}");
     let by_hand: Told = case.user("ada", "startxd start --backoff 3").into();
     by_hand.says(2, &["--backoff is for a system unit", "RUNTIME_DIRECTORY is not set"]).in_one_message();
     drop(case);

@@ -132,7 +132,7 @@ fn what_a_person_wrote_is_never_touched() {
         &["openbox.service is enabled", "systemctl --user disable openbox.service"],
     );
     ada.is_refused("startxd disable wm", 31, &["for openbox.service: systemctl --user disable openbox.service"]);
-    // What is no window manager may stay beside it.
+    // What is not a window manager may stay beside it.
     ada.does("cd .config/systemd/user; systemctl --user disable openbox; mv openbox.service compositor.service").ok();
     ada.does("systemctl --user enable compositor && startxd enable wm i3 && startxd disable wm").ok();
     ada.does("systemctl --user disable compositor; rm -r .config/systemd; systemctl --user daemon-reload").ok();

@@ -152,7 +152,7 @@ fn arguments_of_the_server_in_xserverrc_count() {
     desk.quits_openbox();
     assert!(!desk.ended(0).has("xserverrc"));
     desk.types("startxd start -- -ardelay 250");
-    desk.ended(23).says(&["-ardelay is no command", "--server-arg=-ardelay"]);
+    desk.ended(23).says(&["-ardelay is not a command", "--server-arg=-ardelay"]);
 }
 
 #[test]

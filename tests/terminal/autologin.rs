@@ -139,7 +139,7 @@ fn what_ends_as_soon_as_it_is_up_is_begun_three_times_and_leaves_a_prompt() {
         case.write_as("ada", "~/.xinitrc", BRIEF);
         case.write_profile("ada", line);
         let first = case.login(&Autologin::default());
-        shows(&first.vt, "so this login begins no other one", secs(40));
+        shows(&first.vt, "so this login does not start another", secs(40));
         first.vt.wait_prompt(SOON);
         assert_eq!(case.read("/home/ada/attempts").lines().count(), 3);
         // A person gets one.

@@ -127,7 +127,7 @@ fn clients_elsewhere_are_asked_to_end_while_they_have_their_display() {
     for client in ["scope", "made", "outside"] {
         assert_eq!(desk.user("ada", &format!("cat {client}.end")).text(), "143", "{client}");
     }
-    // A daemon of one's own is one's own business, and what is no client has nothing to do with the session.
+    // A daemon of one's own is one's own business, and what is not a client has nothing to do with the session.
     assert_eq!(desk.unit("daemon.service", "ExecMainStatus"), "1");
     assert_eq!(desk.user("ada", "cat panel.end").text(), "TERM");
     assert_eq!(desk.user("ada", "pgrep -f 'sleep 100[12]' | wc -l").text(), "1", "the graphical slice ends with it");

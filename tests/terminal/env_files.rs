@@ -62,8 +62,8 @@ fn a_file_that_fails_or_hangs_is_named_and_keeps_nobody_out() {
     writes(&case, "env", "export GOOD=1\n");
     let desk = Desk::at_prompt_in(case);
     for (bad, words) in [
-        ("export BAD=1; exit 7", ["env.d/1 ends the shell with status 7", "it does not count", "sh -x"]),
-        ("if true; then export BAD=1", ["env.d/1 ends the shell with status 2", "it does not count", "sh -x"]),
+        ("export BAD=1; exit 7", ["env.d/1 ends the shell with status 7", "it is ignored", "sh -x"]),
+        ("if true; then export BAD=1", ["env.d/1 ends the shell with status 2", "it is ignored", "sh -x"]),
         ("export BAD=1; sleep 1000", ["env.d/1 is not done after 1 s", "deadlines.environment_files", "sh -x"]),
     ] {
         writes(&desk, "env.d/1", bad);

@@ -1,4 +1,4 @@
-//! A read-only or full home, and one whose name is no text.
+//! A read-only or full home, and one whose name is not text.
 
 use crate::harness::{Guest, SOON};
 use crate::hostile::{at, prompt, start, stop, type_at};

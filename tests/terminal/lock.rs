@@ -172,7 +172,7 @@ fn without_a_locker_that_is_said() {
     }
 }
 
-/// What covers the screen and lets people type is no locker.
+/// What covers the screen and lets people type is not a locker.
 #[test]
 fn others_can_neither_lock_nor_open() {
     let desk = Desk::at_prompt();

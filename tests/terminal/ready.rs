@@ -72,8 +72,8 @@ fn a_configuration_says_that_it_is_ready_and_exports_something() {
     });
     assert_eq!(desk.state("graphical-session.target"), "inactive");
     for (words, why) in [
-        ("'1X=2'", "is no variable"),
-        ("NAME", "is no variable"),
+        ("'1X=2'", "is not a variable"),
+        ("NAME", "is not a variable"),
         ("$'A=\\n'", "control characters"),
         ("DISPLAY=:7", "DISPLAY is the session's own"),
     ] {

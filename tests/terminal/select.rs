@@ -112,7 +112,7 @@ fn when_the_time_is_up_it_takes_the_choice_of_last_time() {
     desk.vt().type_text("q");
     desk.ended(25);
 
-    // What is not there any more is no choice.
+    // What is not there any more is not a choice.
     desk.write_as("ada", REMEMBERED, "gone\n");
     desk.types("startxd select --timeout 0.1");
     let screen = desk.vt().wait_text("q to leave", SOON);

@@ -62,7 +62,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
     logs_out_of_openbox(&case, "ada", &login.session);
     let next = desktop(&case, 7, &login.session);
     let told = case.root("journalctl -b -t startxd -o cat").stdout;
-    assert!(!told.contains("next attempt"), "a logout is no failure: {told}");
+    assert!(!told.contains("next attempt"), "a logout is not a failure: {told}");
     stops(&case, &next);
     drop(case);
     std::fs::remove_dir_all(&upper).expect("the guest no longer uses its directory");
@@ -153,7 +153,7 @@ fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_logi
         ("2 times in a row", "the next attempt is in 2 s"),
         ("3 times in a row", "the next attempt is in 4 s"),
         ("4 times in a row", "the next attempt is in 8 s"),
-        ("5 times in a row", "so there is no next attempt"),
+        ("5 times in a row", "and is not tried again"),
     ] {
         let line = told.lines().find(|line| line.contains(&format!("the session failed {times} (")));
         let line = line.unwrap_or_else(|| panic!("{times}: {told}"));

@@ -115,7 +115,7 @@ fn what_is_no_display_of_this_machine_is_not_attached() {
     let desk = desk();
     for (command, status, words) in [
         ("env -u DISPLAY startxd attach", 24, "DISPLAY is not set"),
-        ("DISPLAY=localhost:10.0 startxd attach", 24, "no display of this machine"),
+        ("DISPLAY=localhost:10.0 startxd attach", 24, "not a display of this machine"),
         ("DISPLAY=:7 startxd attach", 24, "display :7 cannot be used"),
         ("env -u XDG_RUNTIME_DIR DISPLAY=:7 startxd attach", 11, "XDG_RUNTIME_DIR is not set"),
     ] {

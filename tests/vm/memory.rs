@@ -39,7 +39,7 @@ fn lives(machine: &Machine, server: &str, manager: &str) {
     assert_eq!(machine.server(), server, "the server lives");
     assert_eq!(machine.root("pgrep -x openbox").text(), manager, "the window manager lives");
     let status = machine.user("ada", "startxd status").text();
-    assert!(status.contains("by the kernel, for want of memory"), "{status}");
+    assert!(status.contains("by the kernel, for lack of memory"), "{status}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Crashes and kills for want of memory, one after the other in one boot, and what they leave.
+//! Crashes and kills for lack of memory, one after the other in one boot, and what they leave.
 //!
 //! `make soak` has crashes at every moment; its guests have no memory controller.
 
@@ -86,7 +86,7 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
             assert_eq!(parts(&case), old, "only what was greedy is gone");
             continue;
         }
-        // As if each session lasted: after three that were over as soon as they were up a login begins no other one.
+        // As if each session lasted: after three that were over as soon as they were up a login does not start another.
         case.user("ada", "rm -f ~/.local/state/startxd/last-session.toml").ok();
         case.root(&format!("pkill -KILL -u ada {}", blow.pattern())).ok();
         case.until("one of each, and the one that was killed anew", |machine| {
@@ -102,5 +102,5 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
         counts(machine).iter().zip(&before).all(|(now, before)| *now <= before + 2)
     });
     let status = case.user("ada", "startxd status").text();
-    assert!(status.contains("nothing is wrong") || status.contains("for want of memory"), "{status}");
+    assert!(status.contains("nothing is wrong") || status.contains("for lack of memory"), "{status}");
 }

@@ -66,7 +66,7 @@ impl AttachedSnapshot {
             let (unit, active, display) = (names::ATTACHED, &self.watch.active, self.display);
             findings.problem(
                 format!("{unit} is {active}, so nobody sees the end of display {display}"),
-                format!("see: systemctl --user status {unit}, and let go of it: startxd detach"),
+                format!("see: systemctl --user status {unit}, and detach it: startxd detach"),
             );
         }
         findings.display(self.display, &self.state, "start one on it");

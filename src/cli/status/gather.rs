@@ -95,7 +95,7 @@ pub struct Snapshot {
     pub targets: Vec<UnitState>,
     /// The session's own units and their states.
     pub units: Vec<(String, UnitState)>,
-    /// Those of which the kernel has killed programs for want of memory, and how many.
+    /// Those of which the kernel has killed programs for lack of memory, and how many.
     pub killed: Vec<(String, u64)>,
     /// What else of the graphical session has failed.
     pub failed: Vec<FailedUnit>,

@@ -122,7 +122,7 @@ impl Findings {
             let what = match environment.get(name) {
                 Some(found) if *found == value => continue,
                 Some(found) => format!(
-                    "the user manager has {name}={found}, but this session's is {value}: new programs go astray"
+                    "the user manager has {name}={found}, but this session's is {value}: new programs use the wrong one"
                 ),
                 None => format!("the user manager has lost {name}"),
             };

@@ -35,7 +35,7 @@ pub fn rows(snapshot: &Snapshot) -> Rows {
 /// What the kernel has killed, and where to read which programs that were.
 fn killed(units: &[(String, u64)]) -> String {
     let line = |(unit, programs): &(String, u64)| {
-        format!("{programs} in {unit} by the kernel, for want of memory: journalctl -k | grep -i 'killed process'")
+        format!("{programs} in {unit} by the kernel, for lack of memory: journalctl -k | grep -i 'killed process'")
     };
     units.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -355,7 +355,7 @@ pub mod tests {
         assert!(!render("", rows(&snapshot), &[]).contains("killed"));
         snapshot.killed = vec![("a.service".into(), 2)];
         let text = render("", rows(&snapshot), &[]);
-        assert!(text.contains("   killed  2 in a.service by the kernel, for want of memory: journalctl"), "{text}");
+        assert!(text.contains("   killed  2 in a.service by the kernel, for lack of memory: journalctl"), "{text}");
     }
 
     #[test]

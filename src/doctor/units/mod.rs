@@ -45,7 +45,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// A window manager of one's own that goes with the first program that is killed for want of memory.
+/// A window manager of one's own that goes with the first program that is killed for lack of memory.
 fn stops_all(unit: &str, policy: &str, configuration: &Path) -> Finding {
     let directory = shell_word(&configuration.join(format!("systemd/user/{unit}.d")).to_string_lossy());
     UNITS_OOM.found(

@@ -92,7 +92,7 @@ impl Locking {
         requests.chain(self.lost.iter().map(|(until, _)| *until)).chain(self.vanished).min()
     }
 
-    /// The server has ended, and every locker's window with it. That is no unlocking.
+    /// The server has ended, and every locker's window with it. That is not an unlocking.
     pub(super) fn server_ended(&mut self) {
         (self.watched, self.covered, self.cover) = (false, false, false);
     }

@@ -14,7 +14,7 @@ use super::facts_of;
 #[derive(Debug, Error)]
 pub enum SocketDirProblem {
     /// It is not there.
-    #[error("{} is missing, and made by anybody but root it would not be safe: run {REMEDY}", path.display())]
+    #[error("{} is missing, and only root can create it safely: run {REMEDY}", path.display())]
     Missing {
         /// The directory.
         path: PathBuf,

@@ -114,7 +114,7 @@ fn faults_of_the_machine() {
         Fault::root("display.odd-lock", "warning")
             .made("printf '%10d\\n' 1 > /tmp/.X7-lock")
             .mended("rm /tmp/.X7-lock")
-            .says(&["process 1, which is no X server but", "systemd"]),
+            .says(&["process 1, which is not an X server but", "systemd"]),
         Fault::root("terminal.display-manager-enabled", "note")
             .made("ln -s /usr/lib/systemd/system/greetd.service /etc/systemd/system/display-manager.service")
             .mended("rm /etc/systemd/system/display-manager.service; systemctl daemon-reload")
@@ -426,7 +426,7 @@ fn versions_below_what_is_supported() {
     let hidden = "unshare --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec setpriv --reuid ada --regid ada \
         --init-groups env XDG_RUNTIME_DIR=/run/user/1000 HOME=/home/ada startxd doctor'";
     let report = Report::of(guest.root(hidden));
-    report.finds("error", "versions.cgroup", "/sys/fs/cgroup is no cgroup2");
+    report.finds("error", "versions.cgroup", "/sys/fs/cgroup is not cgroup2");
     let server = report::program(&guest, "int main(void){fputs(\"X.Org X Server 1.19.6\\n\", stderr);return 0;}");
     configure(&guest, &format!("server.binary = \"{server}\"\n"));
     doctor(&guest).finds("warning", "versions.server", "X.Org X Server 1.19.6");

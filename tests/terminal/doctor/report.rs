@@ -93,7 +93,7 @@ impl Report {
         self.findings.iter().any(|finding| finding.id.split('.').next() == Some(area))
     }
 
-    /// The ids of the findings that are no notes.
+    /// The ids of the findings that are not notes.
     pub fn above_notes(&self) -> Vec<&str> {
         self.findings.iter().filter(|finding| finding.severity != "note").map(|finding| finding.id.as_str()).collect()
     }

@@ -87,7 +87,7 @@ fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
 }
 
 /// Waits until another server than `before` runs, or until a login is told that it has no user manager, no directory of
-/// one or is no session, and what to do.
+/// one or is not a session, and what to do.
 fn has_a_session(desk: &Desk, before: &str) -> bool {
     wait_until("another session, or a reason why not", SOON, || {
         if desk.named("ada", "Xorg").iter().any(|server| server.pid.to_string() != before) {

@@ -46,7 +46,7 @@ fn a_home_must_be_there() {
     refuses(&guest, 26, &["HOME is not set", "getent passwd 1000"], |command| {
         at(&login, &format!("env -u HOME {command}"))
     });
-    refuses(&guest, 26, &["HOME is no directory"], |command| at(&login, &format!("HOME=/nonexistent {command}")));
+    refuses(&guest, 26, &["HOME is not a directory"], |command| at(&login, &format!("HOME=/nonexistent {command}")));
     guest.assert_clean();
 }
 

@@ -120,7 +120,7 @@ fn a_display_that_somebody_else_has_is_stepped_around() {
     wait_output(&listener, "here");
     guest.set_baseline();
 
-    let taken = ["leave --display away", "display :"];
+    let taken = ["omit --display", "display :"];
     for (number, words) in [
         (0, "holds its lock"),
         (1, "user 1001 left a lock file that only they or root can remove"),

@@ -65,7 +65,7 @@ impl Agent {
         loop {
             if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                // The end of what was begun before a snapshot was loaded is no answer.
+                // The end of what was begun before a snapshot was loaded is not an answer.
                 match serde_json::from_slice(&line) {
                     Ok(answer) => return Ok(answer),
                     Err(_) => continue,
