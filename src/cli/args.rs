@@ -22,17 +22,17 @@ pub enum Command {
     Stop,
     /// Lock the screen; returns when it is locked
     Lock,
-    /// Open the screen again, as a person's password would; returns when it is open
+    /// Unlock the screen, as the password would; returns when it is unlocked
     Unlock,
-    /// Run a command in the session, from ssh, cron or root; with the exit status of the command
+    /// Run a command in the session, from ssh, cron or root; exits with the command's status
     Run(RunInSession),
     /// Print the session's variables as lines for a shell: eval "$(startxd env)"
     Env {
-        /// Give the user manager and D-Bus activation the session's display again, if another program has taken it away
+        /// Restore the session's display in the user manager and in D-Bus activation, if another program replaced it
         #[arg(long)]
         repair: bool,
     },
-    /// Say, from within the session, that it is ready, and export variables until its end
+    /// Tell startxd, from within the session, that the session is ready; export variables until its end
     Ready {
         /// Variables for what starts from now on
         #[arg(value_name = "NAME=VALUE")]
@@ -61,7 +61,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Look at the configuration
+    /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Check whether a session may start here
@@ -70,16 +70,16 @@ pub enum Command {
     /// Print the completions for a shell, for installations
     #[command(hide = true)]
     Completions {
-        /// Which
+        /// The shell, or what is completed
         #[arg(value_enum)]
         what: Completions,
     },
     /// End what a dead session has left, as startxd-repair.service
     #[command(hide = true)]
     Repair,
-    /// Give the display of this X session, which something else has started, to the user manager
+    /// Hand the display of this X session, which another program started, to the user manager
     Attach,
-    /// Take that display away from the user manager again
+    /// Undo attach
     Detach,
     /// Watch an attached display, for startxd-attached.service
     #[command(hide = true)]
@@ -138,7 +138,7 @@ pub enum MultiplexerStep {
 /// A multiplexer, and a session of it.
 #[derive(Debug, clap::Args)]
 pub struct MultiplexerName {
-    /// Which
+    /// The multiplexer
     #[arg(value_enum)]
     pub kind: Kind,
     /// The name of the session; "main" if not given
@@ -167,21 +167,21 @@ pub struct Start {
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
-    /// For a system unit: wait before the next session after one that failed, longer each time, and give up after so many
-    /// in a row (exit status 7); 0 for never
+    /// For a system unit: after a session that failed, wait before the next one, longer each time, and give up after so
+    /// many failures in a row (exit status 7); 0: never give up
     #[arg(long, value_name = "TIMES", conflicts_with = "multiplexer")]
     pub backoff: Option<u32>,
-    /// For the profile of a login shell: this login is for the session alone. The exit status is 0 once the session was
-    /// up, however it ended, so that the line closes the shell after it; how it ended: startxd status
+    /// For the profile of a login shell: this login is for the session alone. Once the session was up, the exit status is
+    /// 0, however it ended, so that the line closes the shell; startxd status shows how it ended
     #[arg(long, conflicts_with_all = ["multiplexer", "backoff"])]
     pub login: bool,
-    /// No X: show a session of this multiplexer on this terminal; SESSION is its name then, "main" if not given
+    /// Without X: attach to a session of this multiplexer on this terminal; SESSION is its name, "main" by default
     #[arg(long, value_enum, value_name = "MULTIPLEXER")]
     pub multiplexer: Option<Kind>,
     #[command(flatten)]
     pub settings: Settings,
     /// An entry of the xsessions directories (NAME, NAME:ACTION), a user unit (NAME.service), or a command with its
-    /// arguments, which it is for certain after --; if not given: the units enabled for wm.target, else ~/.xinitrc, else
+    /// arguments (after -- it is always a command). Default: the units enabled for wm.target, else ~/.xinitrc, else
     /// session.default of startxd.toml, else /etc/X11/Xsession, where the system has one
     #[arg(value_name = "SESSION", trailing_var_arg = true)]
     pub session: Vec<String>,
@@ -190,7 +190,7 @@ pub struct Start {
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 pub struct RunInSession {
-    /// For root: whose session
+    /// For root: the user whose session it is
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// The command with its arguments, after -- or without it
@@ -204,7 +204,7 @@ pub struct Select {
     /// Print what was chosen, as start takes it, instead of starting it
     #[arg(long)]
     pub print: bool,
-    /// After how many seconds the choice of last time is taken; 0 for never
+    /// Take the choice of last time after this many seconds; 0 for never
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     pub timeout: Option<String>,
     #[command(flatten)]
@@ -220,22 +220,22 @@ pub struct Settings {
     /// The X server to run, by its whole path
     #[arg(long, value_name = "PATH")]
     pub server: Option<String>,
-    /// An argument for the X server; may be repeated; in place of server.args of startxd.toml
+    /// An argument for the X server; may be repeated; replaces server.args of startxd.toml
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub server_arg: Vec<String>,
-    /// The resolution that the X server tells
+    /// The resolution that the X server reports, in dots per inch
     #[arg(long, value_name = "DOTS", allow_hyphen_values = true)]
     pub dpi: Option<String>,
-    /// For how long a key is held before it repeats, in milliseconds
+    /// How long a key is held before it repeats, in milliseconds
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     pub ardelay: Option<String>,
-    /// How long it is between two repeats of a key, in milliseconds
+    /// The time between two repeats of a key, in milliseconds
     #[arg(long, value_name = "MS", allow_hyphen_values = true)]
     pub arinterval: Option<String>,
-    /// When the session is up: when the display is managed, or when the window manager is started
+    /// When the session counts as up: when a window manager manages the display, or when it was started
     #[arg(long, value_name = "managed|started")]
     pub ready: Option<String>,
-    /// A variable of the login that stays behind; may be repeated; in place of environment.never of startxd.toml
+    /// A variable of the login that the session does not get; may be repeated; replaces environment.never
     #[arg(long, value_name = "NAME")]
     pub never: Vec<String>,
     /// One of the deadlines of startxd.toml, in seconds; may be repeated
@@ -246,7 +246,7 @@ pub struct Settings {
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Show the value of each key that counts, and where it comes from; options as those of start
+    /// Show the value of each key and where it comes from; takes the options of start
     Show {
         /// As JSON
         #[arg(long)]
@@ -259,22 +259,22 @@ pub enum ConfigCommand {
 /// What to do with displays without a screen.
 #[derive(Debug, Subcommand)]
 pub enum DisplayCommand {
-    /// Start one; returns, and prints its number, when it is ready
+    /// Start a display; prints its number when it is ready
     Start(DisplayStart),
-    /// Run a command on one, or on one of its own, which ends with it; with the exit status of the command
+    /// Run a command on a display, by default on one of its own that ends with it; exits with the command's status
     Run(DisplayRun),
-    /// List those that there are
+    /// List the displays
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// End one, in order; returns when it is gone
+    /// End a display, in order; returns when it is gone
     Stop {
-        /// Which, as :7
+        /// The display, as :7
         #[arg(value_name = ":N", allow_hyphen_values = true, required_unless_present = "all")]
         display: Option<String>,
-        /// All that there are
+        /// All displays
         #[arg(long, conflicts_with = "display")]
         all: bool,
     },
@@ -298,7 +298,7 @@ pub struct DisplayStart {
 pub struct DisplayRun {
     #[command(flatten)]
     pub settings: DisplaySettings,
-    /// The display, as :7, or one of its own if not given; and the command with its arguments, after -- or without it
+    /// The display, as :7 (default: a new one), then the command with its arguments, after -- or without it
     #[arg(value_name = ":N] [--] [COMMAND", trailing_var_arg = true, required = true)]
     pub words: Vec<std::ffi::OsString>,
 }
@@ -374,7 +374,7 @@ pub enum Enable {
     },
     /// Log a user in on a virtual terminal at boot, without a password
     Autologin {
-        /// Who is logged in
+        /// The user to log in
         #[arg(value_name = "USER")]
         user: String,
         /// The number of the virtual terminal
@@ -387,9 +387,9 @@ pub enum Enable {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Have a session of a terminal multiplexer from the boot on, whoever is logged in; run this as its user
+    /// Keep a session of a terminal multiplexer running from boot on, whoever is logged in; run this as its user
     Multiplexer {
-        /// Which
+        /// The multiplexer
         #[arg(value_enum)]
         kind: Kind,
         /// The name of the session; "main" if not given
@@ -415,7 +415,7 @@ pub enum Disable {
         /// Only those of this user
         #[arg(value_name = "USER")]
         user: Option<String>,
-        /// Only that of this virtual terminal
+        /// Only the one on this virtual terminal
         #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(VTS))]
         vt: Option<u8>,
         /// Show what would be undone, and change nothing
@@ -424,7 +424,7 @@ pub enum Disable {
     },
     /// Undo multiplexers that enable has set up; all of them if nothing is given
     Multiplexer {
-        /// Only those of this one
+        /// Only those of this multiplexer
         #[arg(value_enum)]
         kind: Option<Kind>,
         /// Only the session of this name

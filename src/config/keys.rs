@@ -151,7 +151,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.dpi",
-        doc: "The resolution that the X server tells, as its argument -dpi. 0: what it finds out itself.",
+        doc: "The resolution that the X server reports, as its argument -dpi. 0: what it finds out itself.",
         takes: "dots per inch, at most 1000",
         access: Access::Plain {
             set: |config, value| {
@@ -163,7 +163,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.ardelay",
-        doc: "For how long a key is held before it repeats, as the server's argument -ardelay. 0: as the server has it.",
+        doc: "How long a key is held before it repeats, as the server's argument -ardelay. 0: as the server has it.",
         takes: "milliseconds, at most 10000",
         access: Access::Plain {
             set: |config, value| {
@@ -175,7 +175,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.arinterval",
-        doc: "How long it is between two repeats, as the server's argument -arinterval. 0: as the server has it.",
+        doc: "The time between two repeats, as the server's argument -arinterval. 0: as the server has it.",
         takes: "milliseconds, at most 10000",
         access: Access::Plain {
             set: |config, value| {
@@ -288,7 +288,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "crash.window",
-        doc: "How long a crash counts.",
+        doc: "How long a crash is remembered.",
         takes: "seconds, above 0 and at most 3600",
         access: Access::Plain {
             set: |config, value| seconds(value).map(|window| config.crash.window = window),

@@ -138,7 +138,7 @@ fn a_session_that_does_not_run_ends_with_a_reason() {
     let login = prompt(&mut guest);
     guest.user("ada", "echo garbage > garbage; chmod 755 garbage").ok();
     for (what, words) in [
-        ("./garbage", ["startxd-wm@garbage.service", "failed", "journalctl --user -b -u"]),
+        ("./garbage", ["startxd-wm@garbage.service", "it exited with status 127); it said:", "garbage: not found"]),
         ("false", ["startxd-wm@false.service", "exited with status 1", "journalctl --user -b -u"]),
         ("sh -c 'kill -SEGV $$'", ["startxd-wm@sh.service", "SIGSEGV", "journalctl --user -b -u"]),
     ] {
