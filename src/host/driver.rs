@@ -765,8 +765,8 @@ impl Driver {
         let (login, is_login, since) = (self.session.clone(), self.is_login, self.since);
         self.spawn(async move {
             let last_lines = match last.why.failed_program() {
-                Some((unit, pid)) => last_lines(unit, pid, since).await,
-                None => String::new(),
+                Some((unit, pid)) if !last.is_locked => last_lines(unit, pid, since).await,
+                _ => String::new(),
             };
             note_end(last, last_lines.clone(), &login, is_login);
             match (state, manager) {
@@ -787,7 +787,7 @@ async fn last_lines(unit: &str, pid: u32, since: SystemTime) -> String {
 
 /// Writes down how the session has ended. A home that is full keeps nobody here.
 fn note_end(last: LastEnd, last_lines: String, login: &str, is_login: bool) {
-    let LastEnd { mut why, standing } = last;
+    let LastEnd { mut why, standing, .. } = last;
     why.add_last_lines(last_lines);
     let clean = why.is_clean();
     // A shell that goes on begins nothing by itself.

@@ -147,7 +147,7 @@ impl Session {
                     (false, true) => ManagerState::Silent,
                     (false, false) => ManagerState::There,
                 };
-                let last = LastEnd { why: end.why.clone(), standing: self.standing };
+                let last = LastEnd { why: end.why.clone(), standing: self.standing, is_locked: closes };
                 self.act(Action::PutBack(manager, last));
             }
             Phase::Closing if !end.closes => self.finish(),

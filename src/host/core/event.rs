@@ -394,6 +394,8 @@ pub struct LastEnd {
     pub why: Why,
     /// How far it came.
     pub standing: Standing,
+    /// Whether the screen was locked when it ended. Then what programs said is shown to nobody.
+    pub is_locked: bool,
 }
 
 /// What is left of the manager for the last step.

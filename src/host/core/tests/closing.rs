@@ -169,3 +169,18 @@ fn a_logout_within_seconds_is_one_and_is_told_apart() {
         assert_eq!(told, Some(standing));
     }
 }
+
+#[test]
+fn what_a_program_said_is_not_shown_below_a_locked_screen() {
+    for locked in [false, true] {
+        let mut world = World::ours();
+        world.tell(Event::LockedHint(locked));
+        world.unit(WM, failed(CLD_EXITED, 1, false));
+        assert!(matches!(world.ended(), Why::SessionFailed { .. }));
+        let last = world.all.iter().find_map(|action| match action {
+            Action::PutBack(_, last) => Some(last.is_locked),
+            _ => None,
+        });
+        assert_eq!(last, Some(locked));
+    }
+}
