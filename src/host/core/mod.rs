@@ -426,7 +426,7 @@ impl Session {
                     self.tell_logind_of_idleness();
                 }
                 if self.server.control(&control) {
-                    self.act(Action::ReplaceServer);
+                    self.replace_server(now);
                 }
                 self.fork_if_due(now);
             }
@@ -440,7 +440,7 @@ impl Session {
                     self.act(Action::TellMultiplexers);
                 }
                 if self.server.take_replacement() {
-                    self.act(Action::ReplaceServer);
+                    self.replace_server(now);
                 }
             }
             Event::Managed => {
@@ -888,6 +888,16 @@ impl Session {
                 self.look();
             }
         }
+    }
+
+    /// Has the server replaced that has lost its devices.
+    ///
+    /// A race: the screen may have been locked between the loss and the moment in which another server gets the devices.
+    fn replace_server(&mut self, now: Instant) {
+        if self.screen_lock.is_locked() {
+            return self.end(now, Why::Closed(None));
+        }
+        self.act(Action::ReplaceServer);
     }
 
     /// Ends a window manager that has not ended with its server, if its time has come.

@@ -184,3 +184,18 @@ fn what_a_program_said_is_not_shown_below_a_locked_screen() {
         assert_eq!(last, Some(locked));
     }
 }
+
+#[test]
+fn a_server_that_lost_its_devices_before_the_screen_was_locked_is_not_replaced_after() {
+    // The devices may come back before the server has answered anybody, and after.
+    for served_first in [false, true] {
+        let mut world = World::launched(setup(&[WM], Some(true)));
+        world.tell(Event::Control(Control::Lost("logind was restarted")));
+        world.tell(Event::LockedHint(true));
+        let (first, second) = (Event::Served, Event::Control(Control::Possible));
+        let events = if served_first { [first, second] } else { [second, first] };
+        events.into_iter().for_each(|event| drop(world.tell(event)));
+        assert_eq!(world.ended(), Why::Closed(None), "{served_first}");
+        assert_eq!(world.count(|action| *action == Action::ReplaceServer), 0);
+    }
+}
