@@ -65,6 +65,14 @@ fn covering(monitors: &[Area], windows: &BTreeMap<u32, Area>) -> Vec<u32> {
     covering.map(|(window, _)| *window).collect()
 }
 
+/// What is left of the windows that locked when one of them has gone, and with it the grabs: those of others. A locker that
+/// lets go for a moment keeps all of its own.
+fn left_behind(lockers: &[u32], covering: &[u32]) -> Vec<u32> {
+    let is_left = |window: &&u32| covering.contains(window);
+    let left: Vec<u32> = lockers.iter().filter(is_left).copied().collect();
+    if left.len() < lockers.len() { left } else { Vec::new() }
+}
+
 /// An event of the server, or the time to look again.
 pub struct Happened(Option<Vec<u8>>);
 
@@ -85,6 +93,8 @@ pub struct LockerWatch {
     covering: Vec<u32>,
     /// and lock.
     lockers: Vec<u32>,
+    /// Those that were there when the last locker went, and let people type: they are none, and our cover is above them.
+    bystanders: Vec<u32>,
     cover: Option<Cover>,
 }
 
@@ -133,6 +143,7 @@ impl LockerWatch {
             grabbed_by: None,
             covering: Vec::new(),
             lockers: Vec::new(),
+            bystanders: Vec::new(),
             cover: None,
         };
         // After the events were selected, so that none is missed.
@@ -258,20 +269,33 @@ impl LockerWatch {
         if fresh {
             self.monitors = self.find_monitors().await?;
         }
-        let covering = covering(&self.monitors, &self.windows);
-        self.covering.clone_from(&covering);
+        self.find_covering();
         // It cannot have what we have.
         self.release().await?;
-        if covering.is_empty() {
+        if self.covering.is_empty() {
             (self.lockers, self.grabbed_by) = (Vec::new(), None);
         } else if self.is_grabbed().await? {
-            (self.lockers, self.grabbed_by) = (covering, None);
+            (self.lockers, self.grabbed_by) = (self.covering.clone(), None);
         } else {
+            let left = left_behind(&self.lockers, &self.covering);
+            if self.cover.is_some() && !left.is_empty() {
+                self.bystanders.extend(left);
+                self.find_covering();
+            }
             let now = Instant::now();
             let until = if fresh { now + GRABBED } else { self.grabbed_by.unwrap_or(now) };
-            (self.lockers, self.grabbed_by) = (Vec::new(), Some(until).filter(|until| *until > now));
+            let is_one = !self.covering.is_empty();
+            (self.lockers, self.grabbed_by) = (Vec::new(), Some(until).filter(|until| is_one && *until > now));
         }
         Ok(())
+    }
+
+    /// Finds the windows that may be a locker's.
+    fn find_covering(&mut self) {
+        self.bystanders.retain(|window| self.windows.contains_key(window));
+        let may_be = |window: &u32| !self.bystanders.contains(window);
+        let windows = self.windows.iter().filter(|(window, _)| may_be(window));
+        self.covering = covering(&self.monitors, &windows.map(|(window, area)| (*window, *area)).collect());
     }
 
     async fn find_monitors(&mut self) -> Result<Vec<Area>, ClientError> {
@@ -353,6 +377,7 @@ impl LockerWatch {
     /// # Errors
     /// The connection broke.
     pub async fn uncover(&mut self) -> Result<(), ClientError> {
+        self.bystanders.clear();
         let Some(cover) = self.cover.take() else { return Ok(()) };
         if cover.stands_in {
             self.ungrab().await?;
@@ -474,10 +499,26 @@ async fn configure(client: &mut Client, window: u32, values: ConfigureWindowAux)
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Area, covering};
+    use super::{Area, covering, left_behind};
 
     const fn area(x: i32, y: i32, width: i32, height: i32) -> Area {
         Area { x, y, width, height }
+    }
+
+    #[test]
+    fn windows_of_others_are_left_when_a_locker_goes() {
+        let cases: [(&[u32], &[u32], &[u32]); 6] = [
+            (&[], &[1], &[]),
+            (&[1], &[1], &[]),
+            (&[1, 2], &[1, 2], &[]),
+            (&[1, 2], &[1], &[1]),
+            // The next locker is there already.
+            (&[1, 2], &[1, 3], &[1]),
+            (&[2], &[3], &[]),
+        ];
+        for (lockers, covering, left) in cases {
+            assert_eq!(left_behind(lockers, covering), left, "{lockers:?} {covering:?}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod home;
 mod idle;
 mod launch_socket;
 mod lock;
+mod lock_hostile;
 mod multiplexer;
 mod names;
 mod ready;
