@@ -168,7 +168,8 @@ deadlines! {
     user_manager: 10,
     /// For an earlier session of the same user to finish ending; above its own `stop`.
     going_down: 100,
-    /// For the environment files to be done; what has not come of them by then does not count.
+    /// For the environment files, and each of ~/.Xresources, ~/.xprofile and the like, to be read; what has not been read by
+    /// then is ignored.
     environment_files: 5,
     /// For the X server's setup reply, from the moment that it was started.
     server_ready: 30,

@@ -131,7 +131,8 @@ doctor: config environment host json logind manager os records runtime_dir seat 
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
 cli: attach autologin config dbus deadline displays doctor environment host journal json launch log logind manager
-    multiplexer os records runtime_dir select session small_file supervisor text window_manager x11
+    multiplexer os program records runtime_dir select session small_file subprocess supervisor text window_manager
+    x11
 ";
 
 /// One file of the program.

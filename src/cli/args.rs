@@ -77,6 +77,9 @@ pub enum Command {
     /// End what a dead session has left, as startxd-repair.service
     #[command(hide = true)]
     Repair,
+    /// Read ~/.Xresources, ~/.xprofile and the like, as startxd-dotfiles.service
+    #[command(hide = true)]
+    Dotfiles,
     /// Hand the display of this X session, which another program started, to the user manager
     Attach,
     /// Undo attach

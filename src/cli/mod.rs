@@ -9,6 +9,7 @@ mod completions;
 mod config_show;
 mod display;
 mod doctor;
+mod dotfiles;
 pub mod exit;
 mod help;
 mod in_session;
@@ -67,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Serve { .. }
             | Command::Attached { .. }
             | Command::ServeDisplay { .. }
+            | Command::Dotfiles
             | Command::RepairDisplay { .. }
             | Command::Multiplexer(_)
     ));
@@ -94,6 +96,7 @@ pub fn run() -> ExitCode {
             Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
             Command::Completions { what } => completions::run(what).await,
             Command::Repair => with_runtime(repair::run).await,
+            Command::Dotfiles => with_runtime(dotfiles::run).await,
             Command::Check(CheckCommand::MayStart { activate, verbose }) => check::may_start(activate, verbose).await,
             Command::Attach => attach::attach().await,
             Command::Detach => attach::detach().await,

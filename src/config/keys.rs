@@ -269,6 +269,19 @@ const PLAIN: &[ConfigKey] = &[
         },
     },
     ConfigKey {
+        name: "session.dotfiles",
+        doc: "Whether ~/.Xresources, ~/.Xmodmap, ~/.xprofile and ~/.xsessionrc, and those of the system, are read before \
+              the window manager starts.",
+        takes: "true or false",
+        access: Access::Plain {
+            set: |config, value| {
+                config.session.ignores_dotfiles = !boolean(value)?;
+                Ok(())
+            },
+            show: |config| toml::Value::Boolean(!config.session.ignores_dotfiles),
+        },
+    },
+    ConfigKey {
         name: "crash.limit",
         doc: "How often the X server, or the window manager, may crash and come back within crash.window seconds; past \
               that the session ends.",
@@ -497,6 +510,7 @@ mod tests {
         config.select.timeout = Duration::from_millis(1500);
         config.session.default = Some("é\n".into());
         config.session.ready = Ready::Started;
+        config.session.ignores_dotfiles = true;
         config.crash.limit = 0;
         config.crash.window = std::time::Duration::from_secs(5);
         config.crash.pause = std::time::Duration::from_millis(10);
@@ -531,6 +545,7 @@ mod tests {
             ("server.args", "[\"-dpi\", 96]", "instead of an integer"),
             ("server.args", "[\"-dpi\", \"-ac\"]", "not possible here"),
             ("server.dpi", "1001", "from 0 to 1000"),
+            ("session.dotfiles", "\"no\"", "true or false"),
             ("server.dpi", "-96", "from 0 to 1000"),
             ("server.ardelay", "2.5", "instead of a number with a fraction"),
             ("server.arinterval", "\"25\"", "instead of a string"),

@@ -108,6 +108,8 @@ pub struct SessionConfig {
     pub ready: Ready,
     /// Who starts the autostart programs.
     pub autostart: Autostart,
+    /// Whether `~/.Xresources`, `~/.Xmodmap`, `~/.xprofile` and `~/.xsessionrc` are left alone.
+    pub ignores_dotfiles: bool,
 }
 
 /// The menu of `startxd select`.

@@ -37,7 +37,9 @@ const MOST_HANGS: usize = 2;
 /// Takes the files and the environment to begin with, and returns what the files make of it.
 ///
 /// What the files write goes to our standard error; there is nothing to read for them.
-pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Duration) -> Sourced {
+///
+/// `what` is what messages call such a file.
+pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Duration, what: &str) -> Sourced {
     let (mut problems, mut hangs, mut rest) = (Vec::new(), 0, files);
     while !rest.is_empty() {
         match run(shell(rest, &environment), Streams::Output, Instant::now() + deadline).await {
@@ -45,17 +47,17 @@ pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Dur
                 let (read, last) = last_whole(&said);
                 environment = last.unwrap_or(environment);
                 let Some(broken) = rest.get(read) else { break };
-                problems.push(describe(broken, end, deadline));
+                problems.push(describe(what, broken, end, deadline));
                 hangs += usize::from(end.is_none());
                 rest = &rest[read + 1..];
             }
             Err(error) => {
-                problems.push(format!("{} not read: /bin/sh cannot be run: {error}", listed(rest)));
+                problems.push(format!("{} not read: /bin/sh cannot be run: {error}", listed(what, rest)));
                 break;
             }
         }
         if hangs == MOST_HANGS && !rest.is_empty() {
-            problems.push(format!("{} not read, since {MOST_HANGS} before did not finish", listed(rest)));
+            problems.push(format!("{} not read, since {MOST_HANGS} before did not finish", listed(what, rest)));
             break;
         }
     }
@@ -63,11 +65,11 @@ pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Dur
 }
 
 /// Files as the beginning of a sentence.
-fn listed(files: &[PathBuf]) -> String {
+fn listed(what: &str, files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|file| text::path(file)).collect();
     match names.as_slice() {
-        [one] => format!("the environment file {one} is"),
-        all => format!("the environment files {} are", all.join(", ")),
+        [one] => format!("the {what} {one} is"),
+        all => format!("the {what}s {} are", all.join(", ")),
     }
 }
 
@@ -111,7 +113,7 @@ pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
     (count, last)
 }
 
-fn describe(file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String {
+fn describe(noun: &str, file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String {
     let file = text::path(file);
     let what = match end {
         None => format!("is not done after {} s (deadlines.environment_files)", deadline.as_secs_f32()),
@@ -121,7 +123,7 @@ fn describe(file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String 
             (None, signal) => format!("ends the shell by signal {}", signal.unwrap_or_default()),
         },
     };
-    format!("the environment file {file} {what}, so it is ignored; try it: sh -x {}", text::shell_word(&file))
+    format!("the {noun} {file} {what}, so it is ignored; try it: sh -x {}", text::shell_word(&file))
 }
 
 #[cfg(test)]
@@ -141,7 +143,8 @@ mod tests {
         let files: Vec<PathBuf> = (0..texts.len()).map(path).collect();
         let environment = vec![("T_A".into(), "a".into()), ("PATH".into(), "/usr/bin:/bin".into())];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let sourced = runtime.block_on(source(&files, environment, Duration::from_secs_f64(seconds)));
+        let sourced =
+            runtime.block_on(source(&files, environment, Duration::from_secs_f64(seconds), "environment file"));
         let ours = |name: &OsString| name.as_bytes().starts_with(b"T_");
         let mut found: Vec<String> = sourced
             .environment

@@ -19,7 +19,7 @@ use crate::config::Autostart;
 use crate::dbus::CallError;
 use crate::deadline::STATUS;
 use crate::launch::Ending;
-use crate::manager::transient::Service;
+use crate::manager::transient::{Service, UnitProperties};
 use crate::manager::verdict::{Verdict, judge};
 use crate::manager::{Manager, Mode, ServiceEnd, UnitState, names};
 use crate::server::Server;
@@ -124,6 +124,28 @@ pub(super) fn stop(manager: Manager, order: Order, unit: String) -> Call {
 /// Makes a service and starts it.
 pub(super) fn start_transient(manager: Manager, order: Order, service: Service) -> Call {
     Box::pin(async move { queued(order, manager.start_transient(&service).await) })
+}
+
+/// Starts what reads `~/.Xresources` and the like. If it has run for a server before, its unit is there still, unless it has
+/// failed, and is restarted. What is tried first must be right as a rule: the start of a window manager that is asked for after
+/// this must not overtake it.
+pub(super) fn read_dotfiles(manager: Manager, order: Order, again: bool, properties: UnitProperties) -> Call {
+    Box::pin(async move {
+        let unit = names::DOTFILES_SERVICE;
+        let is_refused = |error: &CallError| failure(error).kind == FailureKind::Refused;
+        let job = if again {
+            match manager.restart(unit).await {
+                Err(error) if is_refused(&error) => manager.start_transient_unit(unit, properties).await,
+                job => job,
+            }
+        } else {
+            match manager.start_transient_unit(unit, properties).await {
+                Err(error) if is_refused(&error) => manager.restart(unit).await,
+                job => job,
+            }
+        };
+        queued(order, job)
+    })
 }
 
 /// Starts a unit again. Both calls are sent at once: a start that was sent later could come behind the end of the session.

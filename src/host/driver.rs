@@ -19,6 +19,7 @@ use super::closing;
 use super::core::{
     Action, CallFailure, ClientId, Event, JobId, LastEnd, ManagerState, Session, Setup, Standing, UnitPolicy,
 };
+use super::dotfiles;
 use super::failure::Failure;
 use super::idle;
 use super::interrupts::Interrupts;
@@ -33,7 +34,7 @@ use super::readiness::Readiness;
 use super::screen::Screen;
 use super::server::Plan;
 use super::terminal::{Terminal, Typed};
-use super::variables::Exported;
+use super::variables::{self, Exported};
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
@@ -47,6 +48,7 @@ use crate::os;
 use crate::records::last::LastSession;
 use crate::server::lines;
 use crate::session::{self, Choice, Surroundings};
+use crate::text;
 use crate::x11::display::Display;
 
 /// What the preparation brings.
@@ -231,6 +233,7 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
         description: choice.describe(),
         asked_for: false,
         is_login: false,
+        dotfiles: dotfiles::time(choice, config),
         has_lock_command: !config.lock.command.is_empty(),
         locks_for_sleep: !config.lock.sleeps_open,
         locks_in_background: config.lock.vt_switch,
@@ -359,7 +362,19 @@ impl Driver {
                     Request::Failed(text) => Event::LastWords(client, text),
                     Request::Left(text) => Event::ServerLeft(client, text),
                     Request::Ready(variables) => {
-                        self.is_ready(client, variables).await;
+                        self.exports(client, variables, true).await;
+                        return None;
+                    }
+                    Request::Sourced(variables) => {
+                        let variables = dotfiles::exported(variables, &self.config);
+                        self.exports(client, variables, false).await;
+                        return None;
+                    }
+                    Request::Complaint(text) => {
+                        tracing::warn!("{}", text::one_line(&text));
+                        if let Some(peer) = self.clients.get(&client) {
+                            peer.reply(&Reply::Heard, &[]);
+                        }
                         return None;
                     }
                 }
@@ -372,9 +387,9 @@ impl Driver {
         })
     }
 
-    /// A program of the session says that it is ready, and what to export with that. What is exported is on record first,
-    /// so that whoever ends the session puts it back.
-    async fn is_ready(&mut self, client: ClientId, variables: Block) {
+    /// A program of the session says what to export, and perhaps that it is ready. What is exported is on record first, so
+    /// that whoever ends the session puts it back.
+    async fn exports(&mut self, client: ClientId, variables: Block, is_ready: bool) {
         let Some(peer) = self.clients.get(&client).cloned() else { return };
         // A race: what is exported after the end has put everything back stays.
         let manager = self.connected().filter(|_| self.core.is_going_on());
@@ -399,7 +414,9 @@ impl Driver {
             let outcome = if variables.is_empty() { Ok(()) } else { restore::export(&manager, &variables, &[]).await };
             match outcome {
                 Ok(()) => {
-                    said.send_replace(());
+                    if is_ready {
+                        said.send_replace(());
+                    }
                     peer.reply(&Reply::Heard, &[]);
                 }
                 Err(error) => peer.refuse(error.to_string()),
@@ -628,6 +645,10 @@ impl Driver {
             Action::Start { order, unit, mode } => act::start(manager, order, unit, mode),
             Action::Stop { order, unit } => act::stop(manager, order, unit),
             Action::StartTransient(order) => act::start_transient(manager, order, self.choice.service()?.clone()),
+            Action::ReadDotfiles { order, again } => {
+                let of_login = variables::of_login(&self.session, &self.plan.as_ref()?.seat);
+                act::read_dotfiles(manager, order, again, dotfiles::service(&self.choice, &self.config, &of_login))
+            }
             Action::StartRescue(order) => match self.make_rescue() {
                 Ok(service) => act::start_transient(manager, order, service),
                 Err(failure) => Box::pin(std::future::ready(Some(Event::Queued(order, Err(failure))))),

@@ -69,6 +69,7 @@ pub mod backoff;
 pub mod checks;
 pub mod closing;
 pub mod core;
+mod dotfiles;
 mod driver;
 mod failure;
 pub mod grace;

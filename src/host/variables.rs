@@ -73,7 +73,7 @@ pub async fn exported(
     given.extend(os(&desktop));
     given.insert("XDG_SESSION_TYPE".into(), "x11".into());
     let deadline = config.deadlines.environment_files;
-    let sourced = sourced::source(&found.files, given.into_iter().collect(), deadline).await;
+    let sourced = sourced::source(&found.files, given.into_iter().collect(), deadline, "environment file").await;
     for problem in &sourced.problems {
         tracing::warn!("{problem}");
     }

@@ -37,6 +37,10 @@ pub enum Request {
     Failed(String),
     /// The server has ended with 0, and the supervisor was not told to stop it; the text is as above.
     Left(String),
+    /// Variables that `~/.xprofile` and the like export, as of [`Request::Ready`].
+    Sourced(Block),
+    /// What is wrong with such a file, for the person at the VT.
+    Complaint(String),
     /// The session is ready, with these variables to export; their values have no line breaks.
     Ready(Block),
 }
@@ -138,11 +142,9 @@ impl Request {
             Self::Unlock => format!("{MAGIC} unlock"),
             Self::Failed(text) => with_text("failed", text),
             Self::Left(text) => with_text("left", text),
-            Self::Ready(variables) if variables.is_empty() => format!("{MAGIC} ready"),
-            Self::Ready(variables) => {
-                let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                format!("{MAGIC} ready\n{}", lines.join("\n"))
-            }
+            Self::Complaint(text) => with_text("complaint", text),
+            Self::Ready(variables) => with_variables("ready", variables),
+            Self::Sourced(variables) => with_variables("sourced", variables),
         }
         .into_bytes()
     }
@@ -172,8 +174,9 @@ impl Request {
             (["unlock"], None) => Ok(Self::Unlock),
             (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
             (["left"], Some(text)) => Ok(Self::Left(text.to_owned())),
-            (["ready"], None) => Ok(Self::Ready(Block::new())),
-            (["ready"], Some(text)) => text.lines().map(variable).collect::<Result<_, _>>().map(Self::Ready),
+            (["complaint"], Some(text)) => Ok(Self::Complaint(text.to_owned())),
+            (["ready"], text) => variables(text).map(Self::Ready),
+            (["sourced"], text) => variables(text).map(Self::Sourced),
             _ => Err(Malformed("unknown request")),
         }
     }
@@ -232,6 +235,17 @@ impl Reply {
             _ => Err(Malformed("unknown reply")),
         }
     }
+}
+
+/// A message with variables, one a line.
+fn with_variables(verb: &str, variables: &Block) -> String {
+    let lines = variables.iter().map(|(name, value)| format!("\n{name}={value}"));
+    format!("{MAGIC} {verb}{}", lines.collect::<String>())
+}
+
+/// The variables below the first line.
+fn variables(text: Option<&str>) -> Result<Block, Malformed> {
+    text.map_or_else(|| Ok(Block::new()), |text| text.lines().map(variable).collect())
 }
 
 /// A message whose text is cut, at a character, to what fits.
@@ -293,6 +307,8 @@ mod tests {
             Request::Failed("the server\nsaid ü".to_owned()),
             Request::Failed(String::new()),
             Request::Left("the server exited".to_owned()),
+            Request::Complaint("~/.xprofile ends the shell".to_owned()),
+            Request::Sourced(Block::from([("EDITOR".to_owned(), "vi".to_owned())])),
             Request::Ready(Block::new()),
             Request::Ready(Block::from([("A".to_owned(), "b=c ü".to_owned()), ("I3SOCK".to_owned(), String::new())])),
         ] {

@@ -128,6 +128,9 @@ pub fn display_command(display: crate::x11::display::Display, pid: nix::unistd::
     format!("startxd-display-run-{}-{pid}.scope", display.number())
 }
 
+/// What reads `~/.Xresources`, `~/.xprofile` and the like, a transient service.
+pub const DOTFILES_SERVICE: &str = "startxd-dotfiles.service";
+
 /// Before the name of the program in [`session_service`].
 const SESSION_SERVICE: &str = "startxd-wm@";
 

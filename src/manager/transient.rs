@@ -1,7 +1,7 @@
 //! Units that are made for one session or command and forgotten with it (org.freedesktop.systemd1(5),
 //! `StartTransientUnit`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::Pid;
@@ -143,6 +143,34 @@ impl Service {
     }
 }
 
+/// The properties of the service that reads `~/.Xresources` and the like, before these units of the session start, with
+/// these variables of its own, and at most for so long.
+///
+/// What the files start in the background is in it until the end of the session, or of its server, with which it is
+/// restarted. Systemd orders starts of other units after it also then.
+#[must_use]
+pub fn dotfiles(program: &Path, before: &[String], variables: &Block, deadline: Duration) -> UnitProperties {
+    let program = program.to_string_lossy().into_owned();
+    let mut properties = vec![
+        ("Description", value("Resources, keymap and profile of the X session".to_owned())),
+        ("Type", value("oneshot".to_owned())),
+        ("RemainAfterExit", value(true)),
+        ("ExecStart", value(vec![(program.clone(), vec![program, "dotfiles".to_owned()], false)])),
+        ("Slice", value("session.slice".to_owned())),
+        ("Requires", units(&["xorg.target"])),
+        ("After", units(&["xorg.target", "graphical-session-pre.target"])),
+        ("Before", value(before.to_vec())),
+        ("OOMPolicy", value("continue".to_owned())),
+        ("CollectMode", value("inactive-or-failed".to_owned())),
+        ("TimeoutStartUSec", value(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX))),
+        ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
+        ("UnsetEnvironment", units(&policy::tagged(Tag::Unit).collect::<Vec<_>>())),
+    ];
+    properties.extend((!variables.is_empty()).then(|| assignments(variables)));
+    properties.extend(attributes(&Attributes::of_this_process()));
+    properties
+}
+
 /// The properties of a scope around processes of ours.
 #[must_use]
 pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> UnitProperties {
@@ -233,6 +261,9 @@ mod tests {
         let variables = Block::from([("DISPLAY".into(), ":100".into()), ("XAUTHORITY".into(), "/run/a".into())]);
         let on = service.properties_on("startxd-display@100.service", &variables);
         golden("transient/service-on-display", &readable(&on));
+        let read = super::dotfiles("/usr/bin/startxd".as_ref(), &["i3.service".to_owned()], &variables, restart.window);
+        let read = readable(&read.into_iter().take(14).collect());
+        golden("transient/dotfiles", &read);
         let mut command = scope("xterm, on display :100".into(), &[Pid::from_raw(42)], "app.slice", restart.window);
         command.extend(bound_to("startxd-display@100.service", &["startxd-display-session@100.service"]));
         golden("transient/scope", &readable(&command));

@@ -5,6 +5,7 @@ pub mod applications;
 pub mod autostart;
 pub mod beforehand;
 pub mod clients;
+pub mod dotfiles;
 pub mod entries;
 mod error;
 pub mod known;

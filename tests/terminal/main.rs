@@ -18,6 +18,7 @@ mod bad_input;
 mod choice;
 mod display;
 mod doctor;
+mod dotfiles;
 mod ending;
 mod env_files;
 mod environment;

@@ -289,6 +289,13 @@ pub enum Action {
         /// How its job relates to others.
         mode: Mode,
     },
+    /// Read `~/.Xresources` and the like, once for each server.
+    ReadDotfiles {
+        /// The request.
+        order: Order,
+        /// Whether they were read for a server before.
+        again: bool,
+    },
     /// Make the service that is the session and start it.
     StartTransient(Order),
     /// Start the rescue command in the window manager's place.

@@ -10,6 +10,7 @@
 //! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
 //! | `survivor.rs` | a window manager that outlives its server |
+//! | `dotfiles.rs` | when `~/.Xresources` and the like are read |
 //! | `standing.rs` | how far a session came: what its end by itself means |
 //! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
 //! | `idle.rs` | what follows when nobody is at the screen |
@@ -28,6 +29,7 @@
 //! 4. *Over*.
 
 mod display;
+mod dotfiles;
 mod end;
 mod event;
 mod idle;
@@ -56,6 +58,7 @@ use super::why::Why;
 use crate::deadline::{Deadlines, OUTLIVES_SERVER};
 use crate::launch::{Ending, Reply};
 use crate::manager::{Mode, names};
+use crate::session::dotfiles::DotfilesTime;
 use crate::x11::display::Display;
 use display::{Fate, Gate, Server};
 use idle::Idle;
@@ -83,6 +86,8 @@ pub struct Setup {
     pub asked_for: bool,
     /// Whether the login session is for this session alone and ends with it (`startxd start --login`).
     pub is_login: bool,
+    /// When `~/.Xresources` and the like are read.
+    pub dotfiles: DotfilesTime,
     /// Whether a screen locker's command is configured (`lock.command`).
     pub has_lock_command: bool,
     /// Whether the screen is locked before the machine sleeps (`lock.sleep`).
@@ -114,6 +119,8 @@ enum Purpose {
     Autostart,
     /// The rescue command.
     Rescue,
+    /// What reads `~/.Xresources` and the like.
+    Dotfiles,
     /// The stop of a window manager that never came up.
     GivenUp,
     /// `startxd-lock.target` and its opposite.
@@ -179,6 +186,8 @@ pub struct Session {
     told: bool,
     /// Whether that is being taken back.
     taking_back: bool,
+    /// The number of the server for which `~/.Xresources` and the like were read last.
+    dotfiles_of: u32,
     /// Whether `wm-ready.target` is started as soon as its stop was answered.
     ready_waits: bool,
     /// Why the manager is gone, if it is.
@@ -210,6 +219,7 @@ impl Session {
             noted_closing: false,
             told: false,
             taking_back: false,
+            dotfiles_of: 0,
             ready_waits: false,
             manager_gone: None,
             deferred: VecDeque::new(),
@@ -446,6 +456,7 @@ impl Session {
             Event::Managed => {
                 self.units.managed();
                 self.ready(now);
+                self.read_dotfiles(DotfilesTime::Later, self.server.last());
             }
             Event::Unmanaged => {
                 self.say_unmanaged();
@@ -555,7 +566,8 @@ impl Session {
                 self.look();
             }
             Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Autostart
+            Purpose::Dotfiles
+            | Purpose::Autostart
             | Purpose::GivenUp
             | Purpose::Lock
             | Purpose::Sleep
@@ -585,6 +597,7 @@ impl Session {
             Some(Purpose::Autostart) => {
                 return tracing::error!("{} cannot be started: {}", names::WM_AUTOSTART_TARGET, failure.text);
             }
+            Some(Purpose::Dotfiles) => return dotfiles::are_not_read(&failure.text),
             Some(Purpose::ReadyDown) => return self.is_ready_down(),
             Some(Purpose::Lock) => {
                 return tracing::error!("the targets of the lock cannot be started: {}", failure.text);
@@ -616,6 +629,8 @@ impl Session {
         if !starting.display || !starting.forked || std::mem::replace(&mut starting.asked, true) {
             return;
         }
+        // The start of the window manager is ordered after this one.
+        self.read_dotfiles(DotfilesTime::First, self.server.last());
         // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached without
         // them.
         let mode = if self.setup.own.is_some() { Mode::IgnoreDependencies } else { Mode::Replace };
@@ -653,6 +668,7 @@ impl Session {
             Purpose::Own(unit) => unit,
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
+            Purpose::Dotfiles => return dotfiles::are_not_read(&done.result),
             // If it cannot be started the session goes on without it.
             Purpose::Ready
             | Purpose::ReadyDown
@@ -702,7 +718,13 @@ impl Session {
                     self.start_ready();
                     self.is_up(now);
                 }
-                Consequence::StartAgain(unit) => self.act(Action::StartAgain(unit)),
+                Consequence::StartAgain(unit) => {
+                    // A server that is told to end drops its clients first, so its end may be heard of after theirs.
+                    if let Some(server) = self.units.was_lost_with(&unit) {
+                        self.read_dotfiles(DotfilesTime::First, server + 1);
+                    }
+                    self.act(Action::StartAgain(unit));
+                }
                 Consequence::Rescue => {
                     let order = self.jobs.ask(Purpose::Rescue);
                     self.act(Action::StartRescue(order));
@@ -881,6 +903,8 @@ impl Session {
             Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
             Some(Fate::ComesBack(_)) => {
                 self.act(Action::AskForDevices);
+                // At once: a window manager that systemd starts again must find it queued.
+                self.read_dotfiles(DotfilesTime::First, self.server.last() + 1);
                 if self.units.server_lost(now, self.server.last()) {
                     let order = self.jobs.ask(Purpose::ReadyDown);
                     self.act(Action::Stop { order, unit: names::WM_READY_TARGET.to_owned() });

@@ -131,6 +131,11 @@ impl Units {
         self.counted.insert(unit.to_owned());
     }
 
+    /// The number of the last server that took this unit with it.
+    pub(super) fn was_lost_with(&self, unit: &str) -> Option<u32> {
+        self.revived.get(unit).copied()
+    }
+
     /// For as long as a request is on its way, what this unit does does not count.
     fn ignore(&mut self, unit: &str) {
         self.counted.remove(unit);

@@ -51,7 +51,7 @@ use crate::scenario::Desk;
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
 
 /// Waits until a process of ada's of that name other than `before` runs, and returns its pid.
-fn another(desk: &Desk, name: &str, before: &str) -> String {
+pub fn another(desk: &Desk, name: &str, before: &str) -> String {
     desk.another("ada", name, before)
 }
 

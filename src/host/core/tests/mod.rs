@@ -111,6 +111,7 @@ fn setup(units: &[&str], transient: Option<bool>) -> Setup {
         description: "i3".to_owned(),
         asked_for: false,
         is_login: false,
+        dotfiles: DotfilesTime::Never,
         has_lock_command: false,
         locks_for_sleep: true,
         locks_in_background: false,
@@ -219,7 +220,9 @@ impl World {
         match action {
             Action::Export => vec![Event::Exported(Ok(()))],
             Action::Start { order, .. } | Action::Stop { order, .. } => self.job(*order),
-            Action::StartTransient(order) | Action::StartRescue(order) => self.job(*order),
+            Action::StartTransient(order) | Action::StartRescue(order) | Action::ReadDotfiles { order, .. } => {
+                self.job(*order)
+            }
             Action::StartAgain(unit) | Action::StartAnew(unit) => vec![Event::StartedAgain(unit.clone(), Ok(()))],
             Action::ReplaceServer => vec![Event::ServerReplaced(Ok(()))],
             Action::Look { number, units } => {

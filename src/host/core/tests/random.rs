@@ -170,6 +170,7 @@ fn failure_of(action: &Action, kind: u8) -> Option<Event> {
         Action::Start { order, .. }
         | Action::Stop { order, .. }
         | Action::StartTransient(order)
+        | Action::ReadDotfiles { order, .. }
         | Action::StartRescue(order) => Event::Queued(*order, Err(failure)),
         Action::StartAgain(unit) | Action::StartAnew(unit) => Event::StartedAgain(unit.clone(), Err(failure)),
         Action::ReplaceServer => Event::ServerReplaced(Err(failure)),
@@ -320,6 +321,7 @@ proptest! {
             setup.policy.crash.rescue = vec!["xterm".into()];
         }
         setup.has_lock_command = kind == 0;
+        setup.dotfiles = [DotfilesTime::First, DotfilesTime::Later, DotfilesTime::Never][usize::from(kind)];
         let (limit, window) = (setup.policy.crash.limit as usize, setup.policy.crash.window);
         let deadlines = setup.deadlines;
         let mut world = World::new(setup);

@@ -48,6 +48,64 @@ fn a_window_manager_is_queued_after_the_fork_and_once() {
 }
 
 #[test]
+fn dotfiles_are_read_once_for_each_server_and_before_the_window_manager() {
+    let is_read = |action: &Action| matches!(action, Action::ReadDotfiles { .. });
+    for (units, transient) in [(&[WM][..], Some(true)), (&["i3.service"], None), (&["a.service", "b.service"], None)] {
+        let mut world = World::up(Setup { dotfiles: DotfilesTime::First, ..setup(units, transient) });
+        let at = |which: &dyn Fn(&Action) -> bool| world.all.iter().position(which);
+        let is_session = |action: &Action| {
+            matches!(action, Action::StartTransient(_))
+                || matches!(action, Action::Start { unit, .. } if unit == "wm.target" || unit == "i3.service")
+        };
+        assert!(at(&is_read) < at(&is_session) && at(&is_read) > at(&|action| matches!(action, Action::Fork(_))));
+        assert_eq!(world.count(is_read), 1);
+        // The next server's, before there is one: whoever comes back waits for them.
+        world.server_ends(Ending::Signal(11), None);
+        assert_eq!(world.count(is_read), 2);
+        assert!(world.all.iter().any(|action| matches!(action, Action::ReadDotfiles { again: true, .. })));
+        world.next_server();
+        world.tell(Event::Managed);
+        assert_eq!(world.count(is_read), 2);
+    }
+    // The window manager is gone before its server is.
+    let mut world = World::up(Setup { dotfiles: DotfilesTime::First, ..setup(&[WM], Some(true)) });
+    let ending = Some(ServerSeen { number: 1, is_ending: true });
+    let actions = world.unit_with(WM, failed(CLD_EXITED, 1, false), ending);
+    assert!(
+        matches!(actions[..], [Action::ReadDotfiles { again: true, .. }, Action::StartAgain(_), ..]),
+        "{actions:?}"
+    );
+    world.server_ends(Ending::Code(0), None);
+    world.next_server();
+    world.tell(Event::Managed);
+    world.settle();
+    assert_eq!(world.count(is_read), 2);
+    // One that crashes by itself comes back to the server that has them.
+    world.unit_with("i3.service", failed(CLD_KILLED, 9, true), Some(ServerSeen { number: 2, is_ending: false }));
+    assert_eq!(world.count(is_read), 2);
+    let mut world = World::serves(Setup { dotfiles: DotfilesTime::Later, ..setup(&[WM], Some(true)) });
+    assert_eq!(world.count(is_read), 0);
+    for round in 1..3 {
+        world.tell(Event::Managed);
+        world.tell(Event::Managed);
+        world.settle();
+        assert_eq!(world.count(is_read), round);
+        world.server_ends(Ending::Code(0), None);
+        world.next_server();
+    }
+    // None, or none that can be read, is no reason to end.
+    let mut world = World::new(Setup { dotfiles: DotfilesTime::First, ..setup(&[WM], Some(true)) });
+    world.tell(Event::Prepared(display()));
+    world.ask_for_server(SUPERVISOR);
+    let Action::ReadDotfiles { order, again: false } = world.settle_until(is_read) else { unreachable!() };
+    world.tell(Event::Queued(order, Err(refused("no"))));
+    world.settle();
+    world.tell(Event::Served);
+    world.goes_on();
+    assert_eq!(World::ours().count(is_read), 0);
+}
+
+#[test]
 fn units_that_wm_target_wants_come_with_it() {
     let mut world = World::up(setup(&["a.service", "b.service"], None));
     let own = |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "a.service");

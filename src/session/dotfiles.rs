@@ -1,0 +1,164 @@
+//! `~/.Xresources`, `~/.Xmodmap`, `~/.xprofile` and `~/.xsessionrc`, and those of the system: what display managers and the
+//! startup files of distributions read before the window manager starts, for sessions that run neither.
+//!
+//! Names and order are those of Debian's Xsession(5), of lightdm's script and of xinit's own xinitrc.
+
+use std::path::{Path, PathBuf};
+
+use super::Choice;
+use crate::config::SessionConfig;
+
+/// A program that reads all of them itself.
+const XSESSION: &str = "Xsession";
+
+/// When they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DotfilesTime {
+    /// Not at all: there are none, or the session reads them itself.
+    #[default]
+    Never,
+    /// Before the window manager starts, which waits for them.
+    First,
+    /// When the window manager is there. The resources that distributions ship are worth no delay of a start.
+    Later,
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dotfiles {
+    /// Resources of the system.
+    pub system_resources: Vec<PathBuf>,
+    /// The person's resources.
+    pub own_resources: Vec<PathBuf>,
+    /// Keymaps of xmodmap(1).
+    pub keymaps: Vec<PathBuf>,
+    /// Files for the shell, which set variables and may do anything.
+    pub profiles: Vec<PathBuf>,
+}
+
+impl Dotfiles {
+    /// Looks below `root`, which is `/`, and in the home directory.
+    #[must_use]
+    pub fn find(root: &Path, home: Option<&Path>) -> Self {
+        let there = |paths: &[PathBuf]| paths.iter().filter(|path| path.is_file()).cloned().collect::<Vec<_>>();
+        let own = |names: &[&str]| names.iter().filter_map(|name| Some(home?.join(name))).collect::<Vec<_>>();
+        let system = |names: &[&str]| names.iter().map(|name| root.join(name)).collect::<Vec<_>>();
+        let mut system_resources = dropped_in(&root.join("etc/X11/Xresources"));
+        system_resources.extend(there(&system(&["etc/X11/Xresources", "etc/X11/xinit/.Xresources"])));
+        let keymaps = [system(&["etc/X11/Xmodmap", "etc/X11/xinit/.Xmodmap"]), own(&[".Xmodmap"])].concat();
+        let profiles = [system(&["etc/xprofile"]), own(&[".xprofile", ".xsessionrc"])].concat();
+        Self {
+            system_resources,
+            own_resources: there(&own(&[".Xresources"])),
+            keymaps: there(&keymaps),
+            profiles: there(&profiles),
+        }
+    }
+
+    /// When they are read for this session. A startup file says itself what it reads.
+    #[must_use]
+    pub fn time(&self, choice: &Choice, config: &SessionConfig) -> DotfilesTime {
+        let program = choice.service().and_then(|service| service.program.file_name());
+        let reads_itself =
+            matches!(choice, Choice::StartupFile { .. }) || program.is_some_and(|program| program == XSESSION);
+        if config.ignores_dotfiles || reads_itself {
+            DotfilesTime::Never
+        } else if self.own_resources.len() + self.keymaps.len() + self.profiles.len() > 0 {
+            DotfilesTime::First
+        } else if self.system_resources.is_empty() {
+            DotfilesTime::Never
+        } else {
+            DotfilesTime::Later
+        }
+    }
+}
+
+/// The files of a directory, by the names that run-parts(8) accepts, as Xsession does.
+fn dropped_in(directory: &Path) -> Vec<PathBuf> {
+    let accepted = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(accepted));
+    let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    paths.sort();
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Dotfiles, DotfilesTime};
+    use crate::config::SessionConfig;
+    use crate::session::services::{service, startup_file};
+    use crate::session::{Choice, Desktop};
+    use crate::test_dir::TestDir;
+
+    fn write(directory: &TestDir, names: &[&str]) {
+        for name in names {
+            let path = directory.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_found_and_in_which_order() {
+        let directory = TestDir::new();
+        write(
+            &directory,
+            &[
+                "etc/X11/Xresources/b",
+                "etc/X11/Xresources/a-1",
+                "etc/X11/Xresources/a.dpkg-old",
+                "etc/X11/Xresources/c/d",
+                "etc/X11/xinit/.Xresources",
+                "etc/X11/Xmodmap",
+                "etc/xprofile",
+                "home/.Xresources",
+                "home/.Xmodmap",
+                "home/.xsessionrc",
+                "home/.xprofile",
+            ],
+        );
+        let home = directory.path("home");
+        let found = Dotfiles::find(&directory.path(""), Some(&home));
+        let path = |name: &&str| directory.path(name);
+        let paths = |names: &[&str]| names.iter().map(path).collect::<Vec<_>>();
+        let system = ["etc/X11/Xresources/a-1", "etc/X11/Xresources/b", "etc/X11/xinit/.Xresources"];
+        assert_eq!(found.system_resources, paths(&system));
+        assert_eq!(found.own_resources, paths(&["home/.Xresources"]));
+        assert_eq!(found.keymaps, paths(&["etc/X11/Xmodmap", "home/.Xmodmap"]));
+        assert_eq!(found.profiles, paths(&["etc/xprofile", "home/.xprofile", "home/.xsessionrc"]));
+        // Other distributions have a file in that place.
+        let other = TestDir::new();
+        write(&other, &["etc/X11/Xresources"]);
+        let found = Dotfiles::find(&other.path(""), None);
+        assert_eq!(found.system_resources, [other.path("etc/X11/Xresources")]);
+    }
+
+    #[test]
+    fn when_they_are_read() {
+        let desktop = || Desktop { names: vec!["N".into()], session: "n".into(), decides: false };
+        let command = |program: &str| Choice::Command {
+            service: service("wm", "", program.into(), vec![program.into()]),
+            desktop: desktop(),
+        };
+        let system = || Dotfiles { system_resources: vec!["/etc/a".into()], ..Dotfiles::default() };
+        let own = || Dotfiles { profiles: vec!["/home/a/.xprofile".into()], ..system() };
+        let unit = || Choice::Unit("i3.service".into());
+        let xinitrc = startup_file(Path::new("/home/a/.xinitrc"), &[]);
+        for (files, choice, expected) in [
+            (Dotfiles::default(), unit(), DotfilesTime::Never),
+            (system(), unit(), DotfilesTime::Later),
+            (own(), unit(), DotfilesTime::First),
+            (own(), command("/usr/bin/i3"), DotfilesTime::First),
+            (own(), command("/etc/X11/Xsession"), DotfilesTime::Never),
+            (own(), xinitrc, DotfilesTime::Never),
+        ] {
+            let on = SessionConfig::default();
+            assert_eq!(files.time(&choice, &on), expected, "{files:?} {choice:?}");
+            let off = SessionConfig { ignores_dotfiles: true, ..on };
+            assert_eq!(files.time(&choice, &off), DotfilesTime::Never);
+        }
+    }
+}
