@@ -116,7 +116,7 @@ config: deadline environment small_file suggest text x11 xdg
 records: deadline environment files runtime_dir seat small_file x11 xdg
 server: deadline environment log os x11
 session_bus: dbus deadline environment runtime_dir text
-manager: attributes dbus deadline environment runtime_dir session_bus small_file x11
+manager: attributes dbus deadline environment runtime_dir session_bus small_file unix_socket x11
 presence: records runtime_dir x11
 multiplexer: dbus deadline environment logind manager os program records runtime_dir small_file
     subprocess text unix_socket xdg

@@ -34,11 +34,11 @@ async fn gather(machine: &Machine) -> TerminalFacts {
     let mut facts = TerminalFacts { enabled, ..TerminalFacts::default() };
     let Some(manager) = machine.system_manager() else { return facts };
     facts.display_manager = machine.ask(manager.state(DISPLAY_MANAGER)).await.map(|state| state.active);
-    if let Some(session) = &machine.session
+    if let (Some(session), Some(bus)) = (&machine.session, &machine.system)
         && let Some(vt) = session.vt
     {
         let unit = format!("getty@tty{vt}.service");
-        let leader = machine.ask(logind::leader(manager.bus(), &session.path)).await.flatten();
+        let leader = machine.ask(logind::leader(bus, &session.path)).await.flatten();
         let getty = machine.ask(manager.main_pid(&unit)).await.flatten();
         facts.getty = leader.zip(getty).map(|(leader, getty)| (vt, leader, getty));
     }

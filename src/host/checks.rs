@@ -285,7 +285,11 @@ fn home() -> Result<(), Refusal> {
 /// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
 async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Vec<UnitState>), Refusal> {
     let manager = Manager::connect(runtime, deadline).await?;
-    let states = Manager::within(deadline, manager.states(&UNITS.each_ref().map(|unit| unit.name))).await?;
+    let names: Vec<&str> = UNITS.iter().map(|unit| unit.name).chain(names::BUS).collect();
+    let mut states = Manager::within(deadline, manager.states(&names)).await?;
+    if let [service, socket] = states.split_off(UNITS.len()).as_slice() {
+        manager.prove_bus(service, socket, deadline).await?;
+    }
     Ok((manager, states))
 }
 

@@ -22,7 +22,7 @@ pub struct ManagerProcess {
 }
 
 impl ManagerProcess {
-    /// Finds it by its connection to the bus.
+    /// Finds it by its connection.
     pub async fn find(manager: &Manager) -> Self {
         let pidfd = match manager.pid().await {
             Ok(pid) => os::pidfd_open(pid).and_then(os::watch).map_err(|error| error.to_string()),
@@ -124,7 +124,7 @@ impl ManagerLink {
         }
     }
 
-    /// Connects again: the bus was restarted, or the manager re-executed, or it is gone. [`ManagerLink::next`] tells which.
+    /// Connects again: the manager was executed anew, or it is gone. [`ManagerLink::next`] tells which.
     pub(super) fn reconnect(&mut self) {
         if self.manager.is_some() && self.connecting.is_none() {
             let (runtime, deadline, watched) = (self.runtime.clone(), self.deadline, self.watched.clone());
@@ -182,8 +182,8 @@ async fn connect(runtime: &RuntimeDir, deadline: Duration, watched: &[String]) -
             Ok(Err(error)) => error,
             Err(_) => "no answer".to_owned(),
         };
-        // Without its socket there is no bus to come back.
-        if Instant::now() >= end || !runtime.bus_socket().exists() {
+        // Without its socket there is nobody to come back.
+        if Instant::now() >= end || !(runtime.manager_socket().exists() || runtime.bus_socket().exists()) {
             return Err(error);
         }
         // A manager that is being re-executed has nothing to wait on.

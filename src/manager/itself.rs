@@ -5,34 +5,44 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{MANAGER, Manager, SERVICE};
+use super::{MANAGER, Manager, NoManager, SERVICE, Way};
 use crate::dbus::{self, CallError};
 use crate::deadline::TRY_AGAIN;
 use crate::environment::block::{self, Block};
 
 impl Manager {
-    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again.
+    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again. Returns a
+    /// connection to it.
     ///
     /// # Errors
     /// It does not, within `deadline`.
-    pub async fn reexecute(&self, deadline: Duration) -> Result<(), CallError> {
+    pub async fn reexecute(&self, deadline: Duration) -> Result<Self, NoManager> {
         let end = Instant::now() + deadline;
         // There is no answer to this one: the connection that it would come over is not kept.
         let _ = timeout(TRY_AGAIN, MANAGER.call(&self.connection, "Reexecute", &())).await;
+        let answers = async || {
+            let again = self.again().await.ok_or_else(NoManager::lost)?;
+            again.version().await.map_err(NoManager::silent)?;
+            Ok(again)
+        };
         loop {
-            match timeout_at(end, self.version()).await {
+            match timeout_at(end, answers()).await {
                 Ok(Err(_)) if Instant::now() < end => sleep(TRY_AGAIN).await,
-                Ok(answer) => return answer.map(|_| ()),
-                Err(_) => return Err(CallError::TimedOut { method: "Reexecute" }),
+                Ok(answer) => return answer,
+                Err(_) => return Err(NoManager::silent("it executes itself anew and does not come back")),
             }
         }
     }
 
-    /// The manager's own process (`GetConnectionUnixProcessID` of the bus).
+    /// The manager's own process, as the kernel tells of its socket or the bus of its connection
+    /// (`GetConnectionUnixProcessID`).
     ///
     /// # Errors
     /// There is no manager on the bus.
     pub async fn pid(&self) -> Result<Pid, CallError> {
+        if let Way::Own { manager: Some(manager), .. } = self.way {
+            return Ok(manager);
+        }
         let reply = dbus::BUS.call(&self.connection, "GetConnectionUnixProcessID", &(SERVICE,)).await?;
         let pid: u32 = dbus::body("GetConnectionUnixProcessID", &reply)?;
         Ok(Pid::from_raw(pid.cast_signed()))

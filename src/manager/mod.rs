@@ -1,31 +1,35 @@
 //! The user's service manager, `systemd --user` (org.freedesktop.systemd1(5)).
 //!
-//! We talk to it over the user's message bus. Its private socket, `$XDG_RUNTIME_DIR/systemd/private`, would save a hop
-//! and is what systemctl(1) uses, but the manager signs what it sends there with a well-known name (dbus.c,
-//! `bus_on_connection`), which the specification does not allow as a sender and zbus refuses to read.
+//! We talk to it over its own socket ([`private`]), and where that is missing over the user's message bus. The bus has one
+//! thing that the manager has not, the environment of what D-Bus activates ([`restore`]).
 
 mod files;
+mod inbox;
 mod itself;
 mod jobs;
 mod memory;
 pub mod names;
+mod private;
 pub mod restore;
 pub mod signals;
 pub mod transient;
 pub mod verdict;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use crate::dbus::{self, CallError, Target};
-use crate::deadline::{EXECUTES_ANEW, TRY_AGAIN};
+use crate::deadline::{self, EXECUTES_ANEW, TRY_AGAIN};
 use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
+
+use inbox::Wanted;
+use private::Private;
 
 pub use files::ListedUnit;
 pub use signals::{Signal, Signals, Watcher};
@@ -166,6 +170,11 @@ impl NoManager {
     }
 }
 
+/// Whether a bus, by the states of its service and its socket, is not up and starts with its first client.
+fn waits_for_client(service: &UnitState, socket: &UnitState) -> bool {
+    service.is_down() && service.load == "loaded" && socket.active == "active"
+}
+
 fn no_answer(deadline: Duration) -> String {
     format!("no answer within {} s", deadline.as_secs_f32())
 }
@@ -174,24 +183,46 @@ fn no_answer(deadline: Duration) -> String {
 #[derive(Clone)]
 pub struct Manager {
     connection: Connection,
+    way: Way,
+}
+
+/// What a connection goes over.
+#[derive(Clone)]
+enum Way {
+    /// A message bus, which others are on, too.
+    Bus,
+    /// The manager's own socket.
+    Own {
+        runtime: Box<RuntimeDir>,
+        /// The manager's process.
+        manager: Option<Pid>,
+        wanted: Arc<Wanted>,
+        /// A connection to the bus that was made already.
+        bus: Arc<Mutex<Option<Connection>>>,
+    },
 }
 
 impl Manager {
-    /// Connects over the user's bus, for no longer than `deadline`; whether there is a manager on it,
-    /// [`Manager::version`] tells.
+    /// Connects, for no longer than `deadline`; whether the manager answers, [`Manager::version`] tells.
     ///
     /// # Errors
-    /// There is no bus, or it does not answer.
+    /// Neither the manager nor a bus that it could be on listens.
     pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NoManager> {
-        // Hello is part of the connecting, so a connection is an answer.
-        let why = match timeout(deadline, session_bus::connect(runtime)).await {
-            Ok(Ok(connection)) => return Ok(Self::new(connection)),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => no_answer(deadline),
-        };
-        // Without a manager there is no bus; that is then the smaller trouble.
-        let manager = timeout(deadline, UnixStream::connect(runtime.manager_socket())).await;
-        Err(if matches!(manager, Ok(Ok(_))) { NoManager::NoBus(why) } else { NoManager::silent(why) })
+        let socket = runtime.manager_socket();
+        let own = private::connect(&socket, deadline::CALL);
+        match timeout(deadline, own).await {
+            Ok(Ok(Private { connection, manager, wanted })) => {
+                let way = Way::Own { runtime: Box::new(runtime.clone()), manager, wanted, bus: Arc::default() };
+                return Ok(Self { connection, way });
+            }
+            Ok(Err(error)) => tracing::debug!("the user manager's own socket: {error}"),
+            Err(_) => return Err(NoManager::silent(no_answer(deadline))),
+        }
+        match timeout(deadline, session_bus::connect(runtime)).await {
+            Ok(Ok(connection)) => Ok(Self::new(connection)),
+            Ok(Err(error)) => Err(NoManager::silent(error)),
+            Err(_) => Err(NoManager::silent(no_answer(deadline))),
+        }
     }
 
     /// As [`Manager::connect`], and with an answer of the manager.
@@ -216,15 +247,73 @@ impl Manager {
         answer.map_err(NoManager::silent)
     }
 
-    /// The manager at the other end of a connection.
+    /// The manager on a bus.
     #[must_use]
-    pub fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub const fn new(bus: Connection) -> Self {
+        Self { connection: bus, way: Way::Bus }
     }
 
-    /// The bus that the manager is on.
-    pub fn bus(&self) -> &Connection {
-        &self.connection
+    /// A connection to the bus that the manager is on.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer.
+    pub async fn bus(&self) -> zbus::Result<Connection> {
+        match &self.way {
+            Way::Bus => Ok(self.connection.clone()),
+            Way::Own { runtime, bus, .. } => {
+                // Used once, as it may have been restarted when it is needed again.
+                let connected = bus.lock().unwrap_or_else(PoisonError::into_inner).take();
+                match connected {
+                    Some(connected) => Ok(connected),
+                    None => session_bus::connect(runtime).await,
+                }
+            }
+        }
+    }
+
+    /// Connects to the bus that the manager is on, if its service is up with this state; proves that it answers.
+    ///
+    /// One that is not up is left alone, since it starts with the environment that the manager has then. That costs
+    /// the first login of a boot nothing.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer within `deadline`.
+    pub async fn prove_bus(
+        &self,
+        service: &UnitState,
+        socket: &UnitState,
+        deadline: Duration,
+    ) -> Result<(), NoManager> {
+        let Way::Own { runtime, bus, .. } = &self.way else { return Ok(()) };
+        if waits_for_client(service, socket) {
+            return Ok(());
+        }
+        let connected = match timeout(deadline, session_bus::connect(runtime)).await {
+            Ok(connected) => connected.map_err(|error| NoManager::NoBus(error.to_string()))?,
+            Err(_) => return Err(NoManager::NoBus(no_answer(deadline))),
+        };
+        *bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected);
+        Ok(())
+    }
+
+    /// Whether the bus is not up and starts with its first client.
+    pub async fn bus_waits_for_client(&self) -> bool {
+        match (&self.way, self.states(&names::BUS).await.as_deref()) {
+            (Way::Own { .. }, Ok([service, socket])) => waits_for_client(service, socket),
+            _ => false,
+        }
+    }
+
+    /// Connects anew to the manager, if it goes on in the same process.
+    async fn again(&self) -> Option<Self> {
+        match &self.way {
+            Way::Bus => Some(self.clone()),
+            Way::Own { runtime, manager, .. } => {
+                // Executing itself anew it closes its sockets, and has new ones soon.
+                manager.filter(|manager| nix::sys::signal::kill(*manager, None).is_ok())?;
+                Self::connect(runtime, EXECUTES_ANEW).await.ok()
+            }
+        }
     }
 
     /// The manager's signals from now on (`Subscribe`).
@@ -232,13 +321,28 @@ impl Manager {
     /// # Errors
     /// The connection is gone.
     pub async fn signals(&self) -> Result<Signals, CallError> {
+        let listen = async {
+            let signals = Signals::listen(&self.connection).await;
+            signals.map_err(|error| CallError::new("AddMatch", error))
+        };
+        if let Way::Own { wanted, .. } = &self.way {
+            // Who is connected to the manager itself is told everything.
+            wanted.listen();
+            return listen.await;
+        }
         // All three at once: nobody starts a job before all have been answered.
-        let (signals, subscribed) =
-            tokio::join!(Signals::listen(&self.connection), MANAGER.call(&self.connection, "Subscribe", &()));
+        let (signals, subscribed) = tokio::join!(listen, MANAGER.call(&self.connection, "Subscribe", &()));
         match subscribed {
             // Once for each client is enough, and twice is an error.
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
-            _ => signals.map_err(|error| CallError::new("AddMatch", error)),
+            _ => signals,
+        }
+    }
+
+    /// Lets in what the manager tells of this unit.
+    fn want(&self, unit: &str) {
+        if let Way::Own { wanted, .. } = &self.way {
+            wanted.watch(&names::object_path(unit));
         }
     }
 
@@ -247,6 +351,7 @@ impl Manager {
     /// # Errors
     /// The connection is gone.
     pub async fn watch_jobs(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
+        self.want(unit);
         let failed = |error| CallError::Local { method: "AddMatch", error };
         jobs::watch(watcher, &self.connection, unit).await.map_err(failed)
     }
@@ -256,6 +361,7 @@ impl Manager {
     /// # Errors
     /// The connection is gone.
     pub async fn watch_restarts(&self, watcher: &Watcher, unit: &str) -> Result<(), CallError> {
+        self.want(unit);
         let failed = |error| CallError::new("AddMatch", error);
         watcher.watch(&self.connection, unit).await.map_err(failed)
     }
@@ -296,11 +402,23 @@ impl Manager {
     /// and is away for some hundredths of a second. To ask twice for the same job does no harm.
     async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
         let end = Instant::now() + EXECUTES_ANEW;
+        let mut manager = self.clone();
         loop {
-            match MANAGER.call(&self.connection, method, &(unit, mode.as_str())).await {
-                Err(error) if error.is_away() && Instant::now() < end => sleep(TRY_AGAIN).await,
+            match MANAGER.call(&manager.connection, method, &(unit, mode.as_str())).await {
+                Err(error) if manager.is_away(&error) && Instant::now() < end => {
+                    sleep(TRY_AGAIN).await;
+                    manager = manager.again().await.ok_or(error)?;
+                }
                 answer => return dbus::body(method, &answer?),
             }
+        }
+    }
+
+    /// Whether a call failed as it does when the manager executes itself anew.
+    fn is_away(&self, error: &CallError) -> bool {
+        match self.way {
+            Way::Bus => error.is_away(),
+            Way::Own { .. } => error.is_disconnect(),
         }
     }
 

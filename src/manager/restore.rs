@@ -20,8 +20,10 @@ use crate::session_bus::update_activation_environment;
 /// # Errors
 /// The manager refused. A bus that does not take them is logged: sessions work without.
 pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> Result<(), CallError> {
-    let to_bus = update_activation_environment(manager.bus(), variables);
-    let (set, told) = tokio::join!(manager.change_environment(unset, variables), to_bus);
+    // Asked after the variables were sent, so a bus that is not up then starts with them.
+    let to_bus =
+        async { if manager.bus_waits_for_client().await { Ok(()) } else { tell_bus(manager, variables).await } };
+    let (set, told) = tokio::join!(biased; manager.change_environment(unset, variables), to_bus);
     if let Err(error) = told {
         tracing::warn!("services started by D-Bus will not know the display: {error}");
     }
@@ -53,7 +55,7 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
                 manager.change_environment(&unset, &Block::new()).await?;
             }
         }
-        match update_activation_environment(manager.bus(), &values).await {
+        match tell_bus(manager, &values).await {
             Ok(()) => await_forwarded(manager, &values).await?,
             Err(error) => tracing::warn!("services started by D-Bus keep the variables of this session: {error}"),
         }
@@ -64,6 +66,12 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
     }
     let unset: Vec<String> = changes.unset.into_iter().collect();
     manager.change_environment(&unset, &changes.set).await
+}
+
+/// Sets variables for what the bus starts from now on.
+async fn tell_bus(manager: &Manager, variables: &Block) -> Result<(), CallError> {
+    let bus = manager.bus().await.map_err(|error| CallError::new("Hello", error))?;
+    update_activation_environment(&bus, variables).await
 }
 
 fn has_all(has: &Block, values: &Block) -> bool {

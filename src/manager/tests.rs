@@ -8,10 +8,12 @@ use nix::unistd::Pid;
 use tokio::time::timeout;
 use zbus::Variant;
 
-use super::{Manager, Mode, SERVICE_INTERFACE, ServiceEnd, Signal, UNIT_INTERFACE, UnitState};
+use super::{Manager, Mode, NoManager, SERVICE_INTERFACE, ServiceEnd, Signal, UNIT_INTERFACE, UnitState, restore};
 use crate::dbus::CallError;
 use crate::deadline;
 use crate::manager::transient::{RestartPolicy, Service};
+use crate::runtime_dir::RuntimeDir;
+use crate::test_dir::TestDir;
 use crate::testing::manager::NO_SUCH_UNIT;
 use crate::testing::{FakeManager, Job, Unit};
 
@@ -286,9 +288,113 @@ async fn a_manager_that_executes_itself_anew_is_waited_for() {
     fake.refuse_first("Version", "org.freedesktop.DBus.Error.ServiceUnknown", 3);
     manager.reexecute(Duration::from_secs(1)).await.unwrap();
     fake.hang_at("Version");
-    let late = manager.reexecute(Duration::from_secs(1)).await.unwrap_err();
-    assert!(matches!(late, CallError::TimedOut { method: "Reexecute" }), "{late}");
-    assert!(!late.is_disconnect());
+    let late = manager.reexecute(Duration::from_secs(1)).await.err().unwrap();
+    assert_eq!(late.why(), "it executes itself anew and does not come back");
+}
+
+/// A manager with a socket of its own and a bus, in a runtime directory, and a connection to it.
+async fn itself(units: &[(&str, Unit)]) -> (TestDir, FakeManager, Manager) {
+    let (directory, fake) = (TestDir::new(), FakeManager::new());
+    for (name, unit) in units {
+        fake.unit(name, unit.clone());
+    }
+    let runtime = RuntimeDir::of(directory.path("")).unwrap();
+    fake.listen_itself(&runtime);
+    fake.listen(&runtime.bus_socket());
+    let manager = Manager::connect(&runtime, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(manager.way, super::Way::Own { .. }));
+    (directory, fake, manager)
+}
+
+#[tokio::test]
+async fn the_manager_itself_is_asked_and_tells_what_was_asked_for() {
+    let (_directory, fake, manager) =
+        itself(&[("a.service", Unit::new("inactive")), ("b.service", Unit::new("active"))]).await;
+    assert_eq!(manager.pid().await.unwrap(), nix::unistd::getpid());
+    assert_eq!(manager.version().await.unwrap(), "257.9");
+    let mut signals = manager.signals().await.unwrap();
+    manager.watch_restarts(&signals.watcher(), "b.service").await.unwrap();
+    fake.tell_changed("a.service", SERVICE_INTERFACE, &[("ExecMainCode", Variant::from(0))]).await;
+    let job = manager.start("a.service", Mode::Replace).await.unwrap();
+    assert_eq!(signals.job_done(&job).await.as_deref(), Some("done"));
+    let end = [
+        ("Result", Variant::from("signal")),
+        ("ExecMainCode", Variant::from(CLD_KILLED)),
+        ("ExecMainStatus", Variant::from(9_i32)),
+    ];
+    fake.tell_changed("b.service", SERVICE_INTERFACE, &end).await;
+    fake.tell_changed("b.service", UNIT_INTERFACE, &[("SubState", Variant::from("auto-restart"))]).await;
+    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9 };
+    loop {
+        match signals.next().await {
+            Signal::Restarts { unit, end: told } => {
+                assert_eq!((unit.as_str(), told), ("b.service", end));
+                break;
+            }
+            Signal::UnitChanged(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_manager_that_executes_itself_anew_has_a_new_socket() {
+    let (_directory, fake, manager) = itself(&[("a.service", Unit::new("active"))]).await;
+    fake.break_first("StopUnit", 2);
+    manager.stop("a.service", Mode::Replace).await.unwrap();
+    assert_eq!(fake.active("a.service"), Some("inactive"));
+    fake.break_first("Reexecute", 1);
+    let manager = manager.reexecute(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(manager.state("a.service").await.unwrap().active, "inactive");
+}
+
+#[tokio::test]
+async fn a_bus_that_is_not_up_is_not_started_for_the_environment() {
+    let socket = ("dbus.socket", Unit::new("active"));
+    let variables = crate::testing::manager::environment(&[("DISPLAY", ":0")]);
+    for (state, told) in [("inactive", false), ("active", true), ("activating", true), ("failed", false)] {
+        let (_directory, fake, manager) = itself(&[socket.clone(), ("dbus.service", Unit::new(state))]).await;
+        restore::export(&manager, &variables, &[]).await.unwrap();
+        assert_eq!(fake.environment(), variables, "{state}");
+        assert_eq!(!fake.activation().is_empty(), told, "{state}");
+    }
+    // It is nobody's: a bus that something else has started.
+    let (_directory, fake, manager) = itself(&[socket]).await;
+    restore::export(&manager, &variables, &[]).await.unwrap();
+    assert_eq!(fake.activation(), variables);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_is_up_is_proven() {
+    let (directory, _fake, manager) = itself(&[]).await;
+    let state =
+        |active: &str| UnitState { load: "loaded".into(), active: active.into(), sub: String::new(), job: None };
+    let prove = async |service: &str, socket: &str| {
+        manager.prove_bus(&state(service), &state(socket), Duration::from_millis(50)).await
+    };
+    assert_eq!(prove("active", "active").await, Ok(()));
+    let runtime = RuntimeDir::of(directory.path("")).unwrap();
+    std::fs::remove_file(runtime.bus_socket()).unwrap();
+    assert_eq!(prove("inactive", "active").await, Ok(()));
+    for (service, socket) in [("active", "active"), ("inactive", "inactive"), ("inactive", "failed")] {
+        assert!(matches!(prove(service, socket).await, Err(NoManager::NoBus(_))), "{service} {socket}");
+    }
+    // One that accepts nobody.
+    let _hangs = std::os::unix::net::UnixListener::bind(runtime.bus_socket()).unwrap();
+    let late = prove("active", "active").await;
+    assert_eq!(late, Err(NoManager::NoBus("no answer within 0.05 s".to_owned())));
+}
+
+#[tokio::test]
+async fn without_its_own_socket_the_manager_is_found_on_the_bus() {
+    let (directory, fake) = (TestDir::new(), FakeManager::new());
+    let runtime = RuntimeDir::of(directory.path("")).unwrap();
+    let nobody = Manager::connect(&runtime, Duration::from_secs(5)).await.err().unwrap();
+    assert!(matches!(nobody, NoManager::Silent { .. }), "{nobody}");
+    fake.listen(&runtime.bus_socket());
+    let manager = Manager::connect(&runtime, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(manager.version().await.unwrap(), "257.9");
+    assert!(!manager.bus_waits_for_client().await);
 }
 
 #[tokio::test(start_paused = true)]

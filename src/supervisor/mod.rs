@@ -181,15 +181,15 @@ async fn launch(
 /// either, the server stays where it is, and a person has a session: we end it by its pidfd, whatever cgroup it is in.
 async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Duration) {
     let unit = names::xorg_service(display);
-    let attach = async || {
+    let attach = async |manager: &Manager| {
         let attached = timeout(deadline, manager.attach(&unit, server)).await;
         attached.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())
     };
-    let Err(first) = attach().await else { return };
+    let Err(first) = attach(manager).await else { return };
     tracing::info!("{first}; executing the user manager anew, which has lost its connection to the system's");
     let again = async {
-        manager.reexecute(deadline).await.map_err(|error| error.to_string())?;
-        attach().await
+        let manager = manager.reexecute(deadline).await.map_err(|error| error.to_string())?;
+        attach(&manager).await
     };
     if let Err(error) = again.await {
         tracing::warn!(

@@ -20,6 +20,7 @@ use crate::dbus::{self, BUS, PROPERTIES};
 use crate::deadline;
 use crate::environment::block::{self, Block};
 use crate::manager::{Manager, names};
+use crate::runtime_dir::RuntimeDir;
 
 const MANAGER_OBJECT: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -131,6 +132,8 @@ struct Peer {
     connection: Connection,
     /// The same socket, to break the connection by.
     socket: UnixStream,
+    /// Whether it is connected to the manager itself and not to a bus: then it is told everything, asked for or not.
+    is_own: bool,
     rules: Vec<OwnedMatchRule>,
     subscribed: bool,
 }
@@ -176,18 +179,29 @@ impl FakeManager {
     /// A connection to it, with the deadline for calls that connections to the user's bus have.
     pub(crate) async fn connect(&self) -> Manager {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        tokio::spawn(self.clone().serve(theirs));
+        tokio::spawn(self.clone().serve(theirs, false));
         let client = zbus::connection::Builder::unix_stream(ours).method_timeout(deadline::CALL);
         Manager::new(client.build().await.unwrap())
     }
 
     /// Listens where a user's bus does, for as long as the test runs.
     pub(crate) fn listen(&self, path: &Path) {
+        self.listen_at(path, false);
+    }
+
+    /// Listens where the manager itself does, in a runtime directory.
+    pub(crate) fn listen_itself(&self, runtime: &RuntimeDir) {
+        let socket = runtime.manager_socket();
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        self.listen_at(&socket, true);
+    }
+
+    fn listen_at(&self, path: &Path, is_own: bool) {
         let listener = tokio::net::UnixListener::bind(path).unwrap();
         let fake = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(fake.clone().serve(stream.into_std().unwrap()));
+                tokio::spawn(fake.clone().serve(stream.into_std().unwrap(), is_own));
             }
         });
     }
@@ -253,6 +267,12 @@ impl FakeManager {
         self.state().faults.insert(method.to_owned(), faults);
     }
 
+    /// Breaks the connection at this method, so many times.
+    pub(crate) fn break_first(&self, method: &str, times: usize) {
+        let faults = std::iter::repeat_n(Some(Fault::Breaks), times).collect();
+        self.state().faults.insert(method.to_owned(), faults);
+    }
+
     /// Closes all connections.
     pub(crate) fn vanish(&self) {
         for peer in self.state().peers.drain(..) {
@@ -296,7 +316,7 @@ impl FakeManager {
     }
 
     /// Serves one connection to its end.
-    async fn serve(self, stream: UnixStream) {
+    async fn serve(self, stream: UnixStream, is_own: bool) {
         stream.set_nonblocking(true).unwrap();
         let socket = stream.try_clone().unwrap();
         let server = zbus::connection::Builder::unix_stream(stream).server(GUID).p2p();
@@ -308,7 +328,8 @@ impl FakeManager {
             state.names += 1;
             let name = format!(":1.{}", state.names);
             let (rules, subscribed) = (Vec::new(), false);
-            state.peers.push(Peer { name: name.clone(), connection: connection.clone(), socket, rules, subscribed });
+            let connection = connection.clone();
+            state.peers.push(Peer { name: name.clone(), connection, socket, is_own, rules, subscribed });
             name
         };
         while let Some(message) = dbus::next(&mut messages).await {
@@ -334,9 +355,8 @@ impl FakeManager {
         {
             let mut state = self.state();
             for signal in std::mem::take(&mut state.signals) {
-                let wants = |peer: &&Peer| {
-                    peer.subscribed && peer.rules.iter().any(|rule| rule.matches(&signal).unwrap_or(false))
-                };
+                let has_rule = |peer: &Peer| peer.rules.iter().any(|rule| rule.matches(&signal).unwrap_or(false));
+                let wants = |peer: &&Peer| peer.is_own || (peer.subscribed && has_rule(peer));
                 sent.extend(state.peers.iter().filter(wants).map(|peer| (peer.connection.clone(), signal.clone())));
             }
         }
@@ -357,6 +377,9 @@ impl State {
             return Err(fault);
         }
         if header.interface().is_some_and(|interface| interface.as_str() == BUS.interface) {
+            if self.peer(name).is_own {
+                return Err(Fault::Refuses("org.freedesktop.DBus.Error.UnknownObject"));
+            }
             return self.answer_of_bus(fake, name, message, &method);
         }
         match method.as_str() {
