@@ -13,7 +13,7 @@ use super::session_lock::is_free;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
 use crate::logind::{self, LoginSession};
-use crate::manager::{Manager, NoManager, UnitState, names};
+use crate::manager::{FileState, Manager, NoManager, UnitState, names};
 use crate::os;
 use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -96,33 +96,26 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f32())
 }
 
-/// A unit that is asked about.
-struct CheckedUnit {
-    name: &'static str,
-    /// Whether it is up only while a graphical session is.
-    is_sign: bool,
-    /// Whether it is one of ours and so must be installed.
-    is_ours: bool,
-}
-
-/// The units that are asked about, all at once: the manager loads them for it, which costs more than the question. Of the
-/// templates, any instance does.
-const UNITS: [CheckedUnit; 9] = [
-    CheckedUnit { name: names::GRAPHICAL_SESSION, is_sign: true, is_ours: false },
-    CheckedUnit { name: names::GRAPHICAL_SESSION_PRE, is_sign: true, is_ours: false },
-    CheckedUnit { name: names::WM_TARGET, is_sign: true, is_ours: true },
-    CheckedUnit { name: names::XORG_TARGET, is_sign: true, is_ours: true },
-    CheckedUnit { name: names::SHUTDOWN_TARGET, is_sign: true, is_ours: true },
-    CheckedUnit { name: names::WM_READY_TARGET, is_sign: false, is_ours: true },
-    CheckedUnit { name: names::WM_AUTOSTART_TARGET, is_sign: false, is_ours: true },
-    CheckedUnit { name: "xorg@0.socket", is_sign: false, is_ours: true },
-    CheckedUnit { name: "xorg@0.service", is_sign: false, is_ours: true },
+/// The units that are up only while a graphical session is. What is not loaded is not up: nothing is loaded for the question,
+/// which would take the manager longer than all the rest of a start.
+const SIGNS: [&str; 5] = [
+    names::GRAPHICAL_SESSION,
+    names::GRAPHICAL_SESSION_PRE,
+    names::WM_TARGET,
+    names::XORG_TARGET,
+    names::SHUTDOWN_TARGET,
 ];
 
-/// Those of [`UNITS`] that say that a graphical session is up, with their states.
-fn signs(states: &[UnitState]) -> impl Iterator<Item = (&'static str, &UnitState)> {
-    UNITS.iter().zip(states).filter(|(unit, _)| unit.is_sign).map(|(unit, state)| (unit.name, state))
-}
+/// The units of startxd's own that no session can do without.
+const OURS: [&str; 7] = [
+    names::WM_TARGET,
+    names::XORG_TARGET,
+    names::SHUTDOWN_TARGET,
+    names::WM_READY_TARGET,
+    names::WM_AUTOSTART_TARGET,
+    "xorg@.socket",
+    "xorg@.service",
+];
 
 /// What the checks found, for the host to go on with.
 pub struct Clearance {
@@ -136,8 +129,8 @@ pub struct Clearance {
     pub seat: Seat,
     /// The user manager.
     pub manager: Manager,
-    /// startxd's own units, and whether they are there: their names and load states.
-    pub installed: Vec<(&'static str, String)>,
+    /// startxd's own units, and whether they are there.
+    pub installed: Vec<(&'static str, FileState)>,
 }
 
 /// What to do about a terminal that is in the background.
@@ -187,9 +180,8 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
             return Err(not_active(session, seat, deadlines.vt_active));
         }
     }
-    let Some((manager, states)) = manager.transpose()? else { return Err(NoRuntimeDir::Unset.into()) };
-    let ours = UNITS.iter().zip(&states).filter(|(unit, _)| unit.is_ours);
-    let installed = ours.map(|(unit, state)| (unit.name, state.load.clone())).collect();
+    let Some(Answer { manager, states, files }) = manager.transpose()? else { return Err(NoRuntimeDir::Unset.into()) };
+    let installed = OURS.into_iter().zip(files).collect();
     nothing_up(&runtime, &manager, states, deadlines.going_down).await?;
     Ok(Clearance { runtime, session, system_bus: connection, seat, manager, installed })
 }
@@ -282,21 +274,29 @@ fn home() -> Result<(), Refusal> {
     }
 }
 
-/// The user manager and the user's bus, both proven by an answer, and what the manager says of [`UNITS`].
-async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<(Manager, Vec<UnitState>), Refusal> {
+/// The user manager, proven by an answer, and what it says.
+struct Answer {
+    manager: Manager,
+    /// Of [`SIGNS`].
+    states: Vec<UnitState>,
+    /// Of [`OURS`].
+    files: Vec<FileState>,
+}
+
+/// The user manager and the user's bus, both proven by an answer, if the bus is up.
+async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<Answer, Refusal> {
     let manager = Manager::connect(runtime, deadline).await?;
-    let names: Vec<&str> = UNITS.iter().map(|unit| unit.name).chain(names::BUS).collect();
-    let mut states = Manager::within(deadline, manager.states(&names)).await?;
-    if let [service, socket] = states.split_off(UNITS.len()).as_slice() {
-        manager.prove_bus(service, socket, deadline).await?;
-    }
-    Ok((manager, states))
+    // Sent together, and answered in this order.
+    let questions = async { tokio::try_join!(manager.loaded(&SIGNS), manager.bus_state(), manager.file_states(&OURS)) };
+    let (states, bus, files) = Manager::within(deadline, questions).await?;
+    manager.prove_bus(bus, deadline).await?;
+    Ok(Answer { manager, states, files })
 }
 
 /// That no graphical session of this user is up; one that is going down is waited for. One whose host is dead does not
 /// count: the next start ends what is left of it.
 ///
-/// `states` are those of [`UNITS`], as they were a moment ago.
+/// `states` are those of [`SIGNS`], as they were a moment ago.
 async fn nothing_up(
     runtime: &RuntimeDir,
     manager: &Manager,
@@ -309,7 +309,7 @@ async fn nothing_up(
     let mut is_certain = false;
     let end = tokio::time::Instant::now() + deadline;
     loop {
-        let up = signs(&states).find(|(_, state)| !state.is_down());
+        let up = SIGNS.into_iter().zip(&states).find(|(_, state)| !state.is_down());
         // A host without units is at its very beginning, or puts back the terminal and the environment at its end.
         let host = HostConnection::connect(&runtime.host_socket()).ok();
         let (unit, state) = match up {
@@ -356,10 +356,13 @@ async fn nothing_up(
 }
 
 async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
-    Ok(manager.states(&UNITS.each_ref().map(|unit| unit.name)).await.map_err(NoManager::silent)?)
+    Ok(manager.loaded(&SIGNS).await.map_err(NoManager::silent)?)
 }
 
 /// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.
 fn going_down(states: &[UnitState]) -> bool {
-    signs(states).any(|(unit, state)| state.is_going_down() || (unit == names::SHUTDOWN_TARGET && !state.is_down()))
+    SIGNS
+        .into_iter()
+        .zip(states)
+        .any(|(unit, state)| state.is_going_down() || (unit == names::SHUTDOWN_TARGET && !state.is_down()))
 }

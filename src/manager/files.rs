@@ -1,5 +1,7 @@
 //! Unit files: which are enabled, and lists of units (org.freedesktop.systemd1(5)).
 
+use std::path::Path;
+
 use super::{MANAGER, Manager, SERVICE_INTERFACE, UNIT_INTERFACE, UnitRow, UnitState};
 use crate::dbus::{self, CallError};
 
@@ -59,6 +61,30 @@ impl Manager {
         Ok(units)
     }
 
+    /// The states of the named units, in their order, of those that are loaded; the others are down. Loads nothing, and knows
+    /// units by their main names alone.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn loaded(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
+        let mut rows = self.units_like(units).await?;
+        let mut take = |unit: &str| {
+            let at = rows.iter().position(|row| row.name == unit);
+            at.map_or_else(UnitState::none, |at| rows.swap_remove(at).state)
+        };
+        Ok(units.iter().map(|unit| take(unit)).collect())
+    }
+
+    /// Whether the files of these units are there, templates included, as the manager finds them: the first that is in its
+    /// directories (`UnitPath`; systemd.unit(5), "Unit File Load Path"). Loads nothing.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn file_states(&self, units: &[&str]) -> Result<Vec<FileState>, CallError> {
+        let directories: Vec<String> = dbus::property(&self.connection, MANAGER, "UnitPath").await?;
+        Ok(units.iter().map(|unit| file_state(directories.iter().map(Path::new), unit)).collect())
+    }
+
     /// The main process that a service has, or had last; 0 if it had none (`ExecMainPID`).
     ///
     /// # Errors
@@ -85,5 +111,55 @@ impl Manager {
     /// The unit cannot be loaded.
     pub async fn bound_by(&self, unit: &str) -> Result<Vec<String>, CallError> {
         self.property(unit, UNIT_INTERFACE, "BoundBy").await
+    }
+}
+
+/// Whether a unit has a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    /// It has one.
+    There,
+    /// It has none.
+    Missing,
+    /// It is empty, or a link to nothing (systemctl(1), `mask`).
+    Masked,
+}
+
+/// Looks for a unit's file in these directories, the first of which counts.
+fn file_state<'d>(directories: impl Iterator<Item = &'d Path>, unit: &str) -> FileState {
+    // Followed to its end, as a link to /dev/null is what masks. A link that leads nowhere is no file.
+    let found = directories.map(|directory| directory.join(unit)).find_map(|path| std::fs::metadata(path).ok());
+    match found {
+        None => FileState::Missing,
+        Some(facts) if facts.is_file() && facts.len() > 0 => FileState::There,
+        Some(_) => FileState::Masked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::{FileState, file_state};
+    use crate::test_dir::TestDir;
+
+    #[test]
+    fn the_first_file_of_a_unit_counts() {
+        let directory = TestDir::new();
+        for name in ["etc", "usr"] {
+            std::fs::create_dir(directory.path(name)).unwrap();
+        }
+        let directories = [directory.path("none"), directory.path("etc"), directory.path("usr")];
+        let state = |unit| file_state(directories.iter().map(std::path::PathBuf::as_path), unit);
+        std::fs::write(directory.path("usr/a.target"), "[Unit]\n").unwrap();
+        assert_eq!(state("a.target"), FileState::There);
+        assert_eq!(state("b.target"), FileState::Missing);
+        symlink("/dev/null", directory.path("etc/a.target")).unwrap();
+        assert_eq!(state("a.target"), FileState::Masked);
+        std::fs::write(directory.path("usr/b.target"), "").unwrap();
+        assert_eq!(state("b.target"), FileState::Masked);
+        symlink(directory.path("nowhere"), directory.path("etc/b.target")).unwrap();
+        std::fs::write(directory.path("usr/b.target"), "[Unit]\n").unwrap();
+        assert_eq!(state("b.target"), FileState::There);
     }
 }

@@ -65,8 +65,6 @@ impl Wanted {
 #[derive(Debug)]
 pub(super) struct Inbox {
     wanted: Arc<Wanted>,
-    /// Whether the manager has accepted us.
-    accepted: bool,
     raw: Vec<u8>,
     ready: Vec<u8>,
     taken: usize,
@@ -75,24 +73,15 @@ pub(super) struct Inbox {
 impl Inbox {
     /// An empty one.
     pub(super) const fn new(wanted: Arc<Wanted>) -> Self {
-        Self { wanted, accepted: false, raw: Vec::new(), ready: Vec::new(), taken: 0 }
+        Self { wanted, raw: Vec::new(), ready: Vec::new(), taken: 0 }
     }
 
     /// Takes bytes as they come.
     ///
     /// # Errors
-    /// What came is not D-Bus, or the manager does not accept us.
+    /// What came is not D-Bus.
     pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.raw.extend_from_slice(bytes);
-        if !self.accepted {
-            let Some(end) = self.raw.windows(2).position(|two| two == b"\r\n") else { return Ok(()) };
-            if !self.raw.starts_with(b"OK ") {
-                let said = String::from_utf8_lossy(&self.raw[..end]).into_owned();
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, said));
-            }
-            self.raw.drain(..end + 2);
-            self.accepted = true;
-        }
         let mut begin = 0;
         while let Some(length) = length(&self.raw[begin..])? {
             let Some(message) = self.raw.get_mut(begin..begin + length) else { break };
@@ -255,9 +244,7 @@ mod tests {
     }
 
     fn inbox(wanted: &Arc<Wanted>) -> Inbox {
-        let mut inbox = Inbox::new(Arc::clone(wanted));
-        inbox.put(b"OK 0123456789abcdef0123456789abcdef\r\n").unwrap();
-        inbox
+        Inbox::new(Arc::clone(wanted))
     }
 
     /// What comes out of an inbox, in pieces of this size.
@@ -315,13 +302,13 @@ mod tests {
         let wanted = Arc::new(Wanted::default());
         wanted.listen();
         let messages = [changed(OBJECT, UNIT), changed(OBJECT, SERVICE), changed(OBJECT, UNIT)];
-        let stream = [b"OK 0123456789abcdef0123456789abcdef\r\n".as_slice(), &messages.concat()].concat();
-        let mut whole = Inbox::new(Arc::clone(&wanted));
+        let stream = messages.concat();
+        let mut whole = inbox(&wanted);
         whole.put(&stream).unwrap();
         let expected = all(&mut whole, 4096);
         assert_eq!(expected.len(), 2 * messages[0].len());
         for size in [1, 2, 3, 16, 100] {
-            let mut inbox = Inbox::new(Arc::clone(&wanted));
+            let mut inbox = inbox(&wanted);
             let mut seen = Vec::new();
             for bytes in stream.chunks(size) {
                 inbox.put(bytes).unwrap();
@@ -332,9 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_the_manager_is_told_so() {
-        let refused = Inbox::new(Arc::default()).put(b"REJECTED EXTERNAL\r\n").unwrap_err();
-        assert_eq!(refused.to_string(), "REJECTED EXTERNAL");
+    fn what_is_not_dbus_is_refused() {
         let mut huge = changed(OBJECT, UNIT);
         huge[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
         for wrong in [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), huge] {

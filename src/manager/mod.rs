@@ -15,6 +15,7 @@ pub mod signals;
 pub mod transient;
 pub mod verdict;
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use nix::unistd::Pid;
 use inbox::Wanted;
 use private::Private;
 
-pub use files::ListedUnit;
+pub use files::{FileState, ListedUnit};
 pub use signals::{Signal, Signals, Watcher};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
@@ -81,6 +82,11 @@ pub struct UnitState {
 }
 
 impl UnitState {
+    /// Of a unit that is not loaded.
+    fn none() -> Self {
+        Self { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), job: None }
+    }
+
     /// Neither up nor on its way anywhere.
     #[must_use]
     pub fn is_down(&self) -> bool {
@@ -170,9 +176,13 @@ impl NoManager {
     }
 }
 
-/// Whether a bus, by the states of its service and its socket, is not up and starts with its first client.
-fn waits_for_client(service: &UnitState, socket: &UnitState) -> bool {
-    service.is_down() && service.load == "loaded" && socket.active == "active"
+/// How a message bus is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusState {
+    /// It is not up, and starts with its first client and the environment that the manager has then.
+    Waits,
+    /// It is up, or on its way, or nothing is known of it.
+    Up,
 }
 
 fn no_answer(deadline: Duration) -> String {
@@ -215,7 +225,9 @@ impl Manager {
                 let way = Way::Own { runtime: Box::new(runtime.clone()), manager, wanted, bus: Arc::default() };
                 return Ok(Self { connection, way });
             }
-            Ok(Err(error)) => tracing::debug!("the user manager's own socket: {error}"),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            // A bus would answer for one that executes itself anew, and let us wait.
+            Ok(Err(error)) => return Err(NoManager::silent(error)),
             Err(_) => return Err(NoManager::silent(no_answer(deadline))),
         }
         match timeout(deadline, session_bus::connect(runtime)).await {
@@ -271,37 +283,45 @@ impl Manager {
         }
     }
 
-    /// Connects to the bus that the manager is on, if its service is up with this state; proves that it answers.
+    /// Connects to the bus that the manager is on, if it is up; proves that it answers.
     ///
-    /// One that is not up is left alone, since it starts with the environment that the manager has then. That costs
-    /// the first login of a boot nothing.
+    /// One that waits for its first client is left alone, since it starts with the environment that the manager has then. That
+    /// costs the first login of a boot nothing.
     ///
     /// # Errors
     /// There is none, or it does not answer within `deadline`.
-    pub async fn prove_bus(
-        &self,
-        service: &UnitState,
-        socket: &UnitState,
-        deadline: Duration,
-    ) -> Result<(), NoManager> {
+    pub async fn prove_bus(&self, state: BusState, deadline: Duration) -> Result<(), NoManager> {
         let Way::Own { runtime, bus, .. } = &self.way else { return Ok(()) };
-        if waits_for_client(service, socket) {
+        if state == BusState::Waits {
             return Ok(());
         }
-        let connected = match timeout(deadline, session_bus::connect(runtime)).await {
-            Ok(connected) => connected.map_err(|error| NoManager::NoBus(error.to_string()))?,
-            Err(_) => return Err(NoManager::NoBus(no_answer(deadline))),
+        let why = match timeout(deadline, session_bus::connect(runtime)).await {
+            Ok(Ok(connected)) => {
+                *bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected);
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => no_answer(deadline),
         };
-        *bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected);
-        Ok(())
+        // A manager that exits ends its bus first, and is the smaller trouble.
+        match Self::within(deadline, self.is_stopping()).await? {
+            true => Err(NoManager::silent("it exits")),
+            false => Err(NoManager::NoBus(why)),
+        }
     }
 
-    /// Whether the bus is not up and starts with its first client.
-    pub async fn bus_waits_for_client(&self) -> bool {
-        match (&self.way, self.states(&names::BUS).await.as_deref()) {
-            (Way::Own { .. }, Ok([service, socket])) => waits_for_client(service, socket),
-            _ => false,
+    /// How the bus is, as far as the manager has it.
+    ///
+    /// # Errors
+    /// The manager does not answer.
+    pub async fn bus_state(&self) -> Result<BusState, CallError> {
+        if let Way::Bus = self.way {
+            return Ok(BusState::Up);
         }
+        let [socket, services @ ..] = &self.loaded(&names::BUS).await?[..] else { return Ok(BusState::Up) };
+        let mut services = services.iter().filter(|service| service.load == "loaded").peekable();
+        let waits = services.peek().is_some() && services.all(UnitState::is_down) && socket.active == "active";
+        Ok(if waits { BusState::Waits } else { BusState::Up })
     }
 
     /// Connects anew to the manager, if it goes on in the same process.
@@ -309,9 +329,9 @@ impl Manager {
         match &self.way {
             Way::Bus => Some(self.clone()),
             Way::Own { runtime, manager, .. } => {
-                // Executing itself anew it closes its sockets, and has new ones soon.
                 manager.filter(|manager| nix::sys::signal::kill(*manager, None).is_ok())?;
-                Self::connect(runtime, EXECUTES_ANEW).await.ok()
+                // While it executes itself anew nobody listens on its socket.
+                Some(Self::connect(runtime, EXECUTES_ANEW).await.unwrap_or_else(|_| self.clone()))
             }
         }
     }
@@ -525,12 +545,11 @@ impl Manager {
         };
         // The rows come without those that could not be loaded at all, and under the unit's main name.
         let mut rows: Vec<_> = rows.into_iter().map(state).collect();
-        let none = || UnitState { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), job: None };
         if rows.len() == units.len() {
             return Ok(rows.into_iter().map(|(_, state)| state).collect());
         }
         let mut take = |unit: &str| rows.iter().position(|(name, _)| name == unit).map(|at| rows.swap_remove(at).1);
-        Ok(units.iter().map(|unit| take(unit).unwrap_or_else(none)).collect())
+        Ok(units.iter().map(|unit| take(unit).unwrap_or_else(UnitState::none)).collect())
     }
 
     /// The state of one unit.

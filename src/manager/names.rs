@@ -35,8 +35,8 @@ pub const SHUTDOWN_TARGET: &str = "startxd-shutdown.target";
 /// Watches a display that something else has started.
 pub const ATTACHED: &str = "startxd-attached.service";
 
-/// The user's message bus: its service, which may have another main name, and the socket that starts it.
-pub const BUS: [&str; 2] = ["dbus.service", "dbus.socket"];
+/// The user's message bus: the socket that starts it, and the services that it can be.
+pub const BUS: [&str; 3] = ["dbus.socket", "dbus.service", "dbus-broker.service"];
 
 /// Where unit objects live, without the slash at the end.
 pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";

@@ -8,13 +8,13 @@
 //! name, and it tells everybody everything.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::{Shutdown, shutdown};
 use nix::unistd::Pid;
-use tokio::io::Interest as Readiness;
 use tokio::net::UnixStream;
 use zbus::connection::Builder;
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
@@ -37,26 +37,73 @@ pub(super) struct Private {
     pub wanted: Arc<Wanted>,
 }
 
-/// Connects to the manager. Nobody is waited for: what is asked of it is answered when it has accepted, in this order.
+/// Connects to the manager.
 ///
 /// # Errors
-/// Nobody listens at `path`.
+/// Nobody listens at `path`, or it does not take us for its user.
 pub(super) async fn connect(path: &Path, call: Duration) -> io::Result<Private> {
     let stream = unix_socket::connect(path).await?;
     let manager = stream.peer_cred().ok().and_then(|peer| peer.pid()).map(Pid::from_raw);
     let wanted = Arc::new(Wanted::default());
-    let socket = ManagerSocket { stream: Arc::new(stream), inbox: Inbox::new(Arc::clone(&wanted)) };
-    // The same for everybody, as nobody compares it.
+    let mut inbox = Inbox::new(Arc::clone(&wanted));
+    inbox.put(&greet(&stream).await?)?;
+    let socket = ManagerSocket { stream: Arc::new(stream), inbox };
+    // Its GUID is for those who find the same bus by two addresses.
     let connection = Builder::authenticated_socket(socket, Guid::generate()).p2p().method_timeout(call).build();
     Ok(Private { connection: connection.await.map_err(io::Error::other)?, manager, wanted })
 }
 
-/// "AUTH" with our uid, which the manager compares with that of the socket's other end, and "BEGIN" (D-Bus Specification,
-/// "Authentication Protocol"). The answer is not waited for: a manager that refuses closes the connection.
-fn greeting() -> Vec<u8> {
+/// Says who we are, which the manager compares with what the kernel says of the other end of its socket (D-Bus
+/// Specification, "Authentication Protocol"). Returns what has come behind the answer.
+///
+/// A race: what comes together with "BEGIN" is left lying by the manager until something else comes (sd-bus,
+/// `bus_socket_read_auth`), so the first call is not sent before the answer is there.
+async fn greet(stream: &UnixStream) -> io::Result<Vec<u8>> {
     let uid = nix::unistd::geteuid().to_string();
     let hex: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
-    format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").into_bytes()
+    let greeting = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
+    let mut rest = greeting.as_bytes();
+    while !rest.is_empty() {
+        rest = &rest[write(stream, rest).await?..];
+    }
+    let mut said = Vec::new();
+    loop {
+        let mut chunk = [0; CHUNK];
+        let length = read(stream, &mut chunk).await?;
+        said.extend_from_slice(&chunk[..length]);
+        if let Some(end) = said.windows(2).position(|two| two == b"\r\n") {
+            let rest = said.split_off(end + 2);
+            if said.starts_with(b"OK ") {
+                return Ok(rest);
+            }
+        }
+        if length == 0 || said.len() > CHUNK {
+            let said = format!("it said {}", String::from_utf8_lossy(&said).escape_debug());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, said));
+        }
+    }
+}
+
+/// Reads what there is, once there is something; 0 at the end.
+async fn read(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        stream.readable().await?;
+        match stream.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+    }
+}
+
+/// Writes as much as there is room for, once there is some.
+async fn write(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return written,
+        }
+    }
 }
 
 /// The socket for zbus.
@@ -71,7 +118,7 @@ impl Socket for ManagerSocket {
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        let writer = Writer { stream: Arc::clone(&self.stream), greeting: greeting() };
+        let writer = Writer { stream: Arc::clone(&self.stream) };
         Split::new(Reader { stream: self.stream, inbox: self.inbox }, writer)
     }
 }
@@ -91,13 +138,10 @@ impl ReadHalf for Reader {
             if taken > 0 {
                 return Ok((taken, Vec::new()));
             }
-            self.stream.readable().await?;
             let mut chunk = [0; CHUNK];
-            match self.stream.try_read(&mut chunk) {
-                Ok(0) => return Ok((0, Vec::new())),
-                Ok(length) => self.inbox.put(&chunk[..length])?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            match read(&self.stream, &mut chunk).await? {
+                0 => return Ok((0, Vec::new())),
+                length => self.inbox.put(&chunk[..length])?,
             }
         }
     }
@@ -107,32 +151,46 @@ impl ReadHalf for Reader {
 #[derive(Debug)]
 struct Writer {
     stream: Arc<UnixStream>,
-    /// Sent with the first message.
-    greeting: Vec<u8>,
-}
-
-impl Writer {
-    async fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.async_io(Readiness::WRITABLE, || self.stream.try_write(buffer)).await
-    }
 }
 
 #[async_trait]
 impl WriteHalf for Writer {
     async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        if !self.greeting.is_empty() {
-            // One write for both: the manager is woken once.
-            let both = [self.greeting.as_slice(), buffer].concat();
-            let written = self.write(&both).await?;
-            let greeted = written.min(self.greeting.len());
-            self.greeting.drain(..greeted);
-            return Ok(written - greeted);
-        }
-        self.write(buffer).await
+        write(&self.stream, buffer).await
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        nix::sys::socket::shutdown(std::os::fd::AsRawFd::as_raw_fd(&*self.stream), nix::sys::socket::Shutdown::Both)
-            .map_err(io::Error::from)
+        Ok(shutdown(self.stream.as_raw_fd(), Shutdown::Both)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use crate::test_dir::TestDir;
+
+    /// Its length, less what a uid of more than one digit adds.
+    const GREETING: usize = "\0AUTH EXTERNAL 30\r\nBEGIN\r\n".len();
+
+    #[tokio::test]
+    async fn who_does_not_take_us_for_its_user_is_named() {
+        for (answer, said) in
+            [("REJECTED EXTERNAL\r\n", "it said REJECTED EXTERNAL\\r\\n"), ("OK 12", "it said OK 12"), ("", "it said ")]
+        {
+            let directory = TestDir::new();
+            let listener = UnixListener::bind(directory.path("private")).unwrap();
+            let serve = std::thread::spawn(move || {
+                let (mut client, _) = listener.accept()?;
+                // What was not read would reset the connection.
+                client.read_exact(&mut [0; GREETING])?;
+                client.write_all(answer.as_bytes())
+            });
+            let refused = super::connect(&directory.path("private"), Duration::from_secs(1)).await.err().unwrap();
+            assert_eq!(refused.to_string(), said);
+            serve.join().unwrap().unwrap();
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::Manager;
+use super::{BusState, Manager};
 use crate::dbus::CallError;
 use crate::deadline::{FORWARDED, LOOK_AGAIN_SOON};
 use crate::environment::block::Block;
@@ -20,9 +20,10 @@ use crate::session_bus::update_activation_environment;
 /// # Errors
 /// The manager refused. A bus that does not take them is logged: sessions work without.
 pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> Result<(), CallError> {
-    // Asked after the variables were sent, so a bus that is not up then starts with them.
-    let to_bus =
-        async { if manager.bus_waits_for_client().await { Ok(()) } else { tell_bus(manager, variables).await } };
+    // A race: asked before, the bus might start in between, without them.
+    let to_bus = async {
+        if manager.bus_state().await? == BusState::Waits { Ok(()) } else { tell_bus(manager, variables).await }
+    };
     let (set, told) = tokio::join!(biased; manager.change_environment(unset, variables), to_bus);
     if let Err(error) = told {
         tracing::warn!("services started by D-Bus will not know the display: {error}");
@@ -32,6 +33,9 @@ pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> R
 
 /// Puts the manager's environment back to exactly what it was `before`, and for `exported` names that of D-Bus
 /// activation too, as far as the bus can (names cannot be taken out, so they become empty).
+///
+/// A bus that is not up has nothing that could be taken back, and is not started for it: the manager may be about to stop
+/// the unit that asks, behind which the start of the bus would wait.
 ///
 /// The order matters. The bus forwards what it is told to the manager, dbus-broker some time after it has answered: a
 /// forwarded `DISPLAY=` could arrive after the manager's environment was put back, and stay. So the bus goes first. What it
@@ -43,7 +47,7 @@ pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> R
 /// The manager refused, or is gone (and its environment with it).
 pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> Result<(), CallError> {
     let names: Block = exported.iter().map(|name| (name.clone(), String::new())).collect();
-    if !names.is_empty() {
+    if !names.is_empty() && manager.bus_state().await? == BusState::Up {
         let values = bus_values(before, &names);
         let now = manager.environment().await?;
         if has_all(&now, &values) {

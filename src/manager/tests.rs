@@ -8,7 +8,9 @@ use nix::unistd::Pid;
 use tokio::time::timeout;
 use zbus::Variant;
 
-use super::{Manager, Mode, NoManager, SERVICE_INTERFACE, ServiceEnd, Signal, UNIT_INTERFACE, UnitState, restore};
+use super::{
+    BusState, Manager, Mode, NoManager, SERVICE_INTERFACE, ServiceEnd, Signal, UNIT_INTERFACE, UnitState, restore,
+};
 use crate::dbus::CallError;
 use crate::deadline;
 use crate::manager::transient::{RestartPolicy, Service};
@@ -366,23 +368,43 @@ async fn a_bus_that_is_not_up_is_not_started_for_the_environment() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bus_that_is_up_is_proven() {
-    let (directory, _fake, manager) = itself(&[]).await;
-    let state =
-        |active: &str| UnitState { load: "loaded".into(), active: active.into(), sub: String::new(), job: None };
-    let prove = async |service: &str, socket: &str| {
-        manager.prove_bus(&state(service), &state(socket), Duration::from_millis(50)).await
-    };
-    assert_eq!(prove("active", "active").await, Ok(()));
+    let (directory, fake, manager) = itself(&[]).await;
+    let prove = async |state| manager.prove_bus(state, Duration::from_millis(50)).await;
+    assert_eq!(prove(BusState::Up).await, Ok(()));
     let runtime = RuntimeDir::of(directory.path("")).unwrap();
     std::fs::remove_file(runtime.bus_socket()).unwrap();
-    assert_eq!(prove("inactive", "active").await, Ok(()));
-    for (service, socket) in [("active", "active"), ("inactive", "inactive"), ("inactive", "failed")] {
-        assert!(matches!(prove(service, socket).await, Err(NoManager::NoBus(_))), "{service} {socket}");
-    }
+    assert_eq!(prove(BusState::Waits).await, Ok(()));
+    assert!(matches!(prove(BusState::Up).await, Err(NoManager::NoBus(_))));
     // One that accepts nobody.
     let _hangs = std::os::unix::net::UnixListener::bind(runtime.bus_socket()).unwrap();
-    let late = prove("active", "active").await;
-    assert_eq!(late, Err(NoManager::NoBus("no answer within 0.05 s".to_owned())));
+    assert_eq!(prove(BusState::Up).await, Err(NoManager::NoBus("no answer within 0.05 s".to_owned())));
+    // A manager that exits ends its bus first.
+    fake.is_stopping();
+    assert_eq!(prove(BusState::Up).await, Err(NoManager::silent("it exits")));
+}
+
+#[tokio::test]
+async fn a_bus_waits_for_its_first_client_or_does_not() {
+    let up = Unit::new("active");
+    let down = Unit::new("inactive");
+    for (units, expected) in [
+        (vec![("dbus.socket", &up), ("dbus.service", &down)], BusState::Waits),
+        (vec![("dbus.socket", &up), ("dbus-broker.service", &down)], BusState::Waits),
+        (vec![("dbus.socket", &up), ("dbus.service", &down), ("dbus-broker.service", &up)], BusState::Up),
+        (vec![("dbus.socket", &up), ("dbus.service", &up)], BusState::Up),
+        (vec![("dbus.socket", &down), ("dbus.service", &down)], BusState::Up),
+        (vec![("dbus.socket", &up)], BusState::Up),
+        (vec![], BusState::Up),
+    ] {
+        let units: Vec<(&str, Unit)> = units.into_iter().map(|(name, unit)| (name, unit.clone())).collect();
+        let (_directory, _fake, manager) = itself(&units).await;
+        assert_eq!(
+            manager.bus_state().await.unwrap(),
+            expected,
+            "{:?}",
+            units.iter().map(|unit| unit.0).collect::<Vec<_>>()
+        );
+    }
 }
 
 #[tokio::test]
@@ -394,7 +416,7 @@ async fn without_its_own_socket_the_manager_is_found_on_the_bus() {
     fake.listen(&runtime.bus_socket());
     let manager = Manager::connect(&runtime, Duration::from_secs(5)).await.unwrap();
     assert_eq!(manager.version().await.unwrap(), "257.9");
-    assert!(!manager.bus_waits_for_client().await);
+    assert_eq!(manager.bus_state().await.unwrap(), BusState::Up);
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,14 +97,6 @@ pub enum NoSession {
     /// A unit of startxd was masked.
     #[error("{0} is masked, and every session needs it; systemctl --user unmask {0}")]
     Masked(&'static str),
-    /// A unit of startxd does not load.
-    #[error("{unit} cannot be used ({load}); see: systemctl --user status {unit}")]
-    BadUnit {
-        /// The unit.
-        unit: &'static str,
-        /// Its load state.
-        load: String,
-    },
     /// The user manager did not answer.
     #[error("the user manager does not say what is enabled: {0}; see journalctl --user -b")]
     Manager(#[from] CallError),

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, Crash};
 use crate::desktop_entry::Locale;
 use crate::environment::Block;
-use crate::manager::Manager;
 use crate::manager::transient::{self, RestartPolicy};
+use crate::manager::{FileState, Manager};
 use crate::program;
 use crate::xdg;
 pub use error::NoSession;
@@ -211,7 +211,7 @@ impl Surroundings {
 /// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else what is
 /// configured, else what the distribution starts.
 ///
-/// `installed` are startxd's own units and their load states.
+/// `installed` are startxd's own units, and whether they are there.
 ///
 /// # Errors
 /// See [`NoSession`]; nothing has been touched.
@@ -220,7 +220,7 @@ pub async fn choose(
     config: &Config,
     around: &Surroundings,
     manager: &Manager,
-    installed: &[(&'static str, String)],
+    installed: &[(&'static str, FileState)],
 ) -> Result<Choice, NoSession> {
     check_installed(installed)?;
     let restart = restarts(&config.crash);
@@ -271,13 +271,12 @@ fn installed_ones(around: &Surroundings) -> String {
 }
 
 /// That startxd's own units are there: a session that lacks one would hang or end half-way.
-fn check_installed(units: &[(&'static str, String)]) -> Result<(), NoSession> {
-    for (unit, load) in units {
-        match load.as_str() {
-            "loaded" => {}
-            "not-found" => return Err(NoSession::NotInstalled(unit)),
-            "masked" => return Err(NoSession::Masked(unit)),
-            _ => return Err(NoSession::BadUnit { unit, load: load.clone() }),
+fn check_installed(units: &[(&'static str, FileState)]) -> Result<(), NoSession> {
+    for (unit, state) in units {
+        match state {
+            FileState::There => {}
+            FileState::Missing => return Err(NoSession::NotInstalled(unit)),
+            FileState::Masked => return Err(NoSession::Masked(unit)),
         }
     }
     Ok(())

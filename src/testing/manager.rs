@@ -467,6 +467,11 @@ impl State {
                     .collect();
                 reply(&header, &rows)
             }
+            "ListUnitsByPatterns" => {
+                let (_, patterns) = body::<(Vec<String>, Vec<String>)>(message);
+                let chosen = self.units.iter().filter(|(name, _)| patterns.contains(name));
+                reply(&header, &chosen.map(|(name, unit)| row(name, unit, "loaded")).collect::<Vec<Row>>())
+            }
             "ListUnitsFiltered" => {
                 let (states,) = body::<(Vec<String>,)>(message);
                 let chosen = self.units.iter().filter(|(_, unit)| states.iter().any(|state| state == unit.active));

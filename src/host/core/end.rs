@@ -5,7 +5,7 @@
 //! | `Applications` | what the window manager has started ends, while it has a window manager and a display | they are gone |
 //! | `Dependents` | which of the session's units know nothing of `xorg.target` | the answer |
 //! | `Strangers` | those, which would outlive `xorg.target`, and before them what is in the graphical session | their jobs |
-//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order | its job |
+//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order | its job; if the manager exits, the end of `xorg.target` |
 //! | `ApplicationsAgain` | what the window manager has started after the first time | they are gone |
 //! | `Leftovers` | a look at what has no tie to any target of ours | the look |
 //! | `StopLeftovers` | what of it is still up | its jobs |
@@ -93,7 +93,14 @@ impl Session {
                 self.act(Action::AskForDependents);
             }
             Phase::Strangers => self.stop_next(now),
-            Phase::ShutDown => self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly),
+            Phase::ShutDown => {
+                let may_exit = end.why.may_be_the_managers();
+                self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
+                // A race: a manager that exits may take the order. It comes to it when all of its units are down, ours or not.
+                if may_exit {
+                    self.act(Action::AskWhetherManagerStops);
+                }
+            }
             Phase::Leftovers | Phase::Settling => {
                 let mut units = vec![names::SHUTDOWN_TARGET.to_owned()];
                 if phase == Phase::Leftovers {
@@ -108,7 +115,7 @@ impl Session {
             }
             Phase::StopLeftovers => self.stop_all(now),
             Phase::ManagerStops => {
-                if gone {
+                if gone || end.exits {
                     return self.manager_said(now, true);
                 }
                 end.until = Some(now + deadlines.user_manager);
@@ -295,10 +302,19 @@ impl Session {
                     Err(_) => self.looked_at_end(now, phase, &[]),
                 }
             }
+            (Phase::ShutDown, Event::Changed(unit)) if unit == names::XORG_TARGET && self.exits() => {
+                self.look_at(vec![unit]);
+            }
             (Phase::ManagerStops, Event::ManagerStops(answer)) => match answer {
                 Err(failure) if failure.kind == FailureKind::Disconnected => self.act(Action::Reconnect),
                 answer => self.manager_said(now, answer.unwrap_or(false)),
             },
+            (phase, Event::ManagerStops(Ok(true))) => {
+                self.change(|end| end.exits = true);
+                if phase == Phase::ShutDown {
+                    self.look_at(vec![names::XORG_TARGET.to_owned()]);
+                }
+            }
             (Phase::ManagerStops, Event::Reconnected) => self.enter(now, Phase::ManagerStops),
             (Phase::Server { .. }, Event::ServerGivenUp { pid, state }) => {
                 self.change(|end| end.why = Why::ServerStays { pid, state });
@@ -312,6 +328,11 @@ impl Session {
             (Phase::Closing, Event::LoginClosed) => self.finish(),
             _ => {}
         }
+    }
+
+    /// Whether the manager is on its way out, as far as that is known.
+    fn exits(&self) -> bool {
+        matches!(&self.stage, Stage::Ending(end) if end.exits)
     }
 
     /// All that this phase asked for is down.
@@ -389,6 +410,10 @@ impl Session {
             // The shutdown target goes when it has been reached and nothing needs it any more. As a rule it went while the
             // others were looked at, but a busy manager takes its time, and whoever looks after us should find nothing.
             Phase::Settling if seen(names::SHUTDOWN_TARGET) != Some(false) => self.enter(now, Phase::ManagerStops),
+            Phase::ShutDown if seen(names::XORG_TARGET) == Some(true) && self.exits() => {
+                self.jobs.forget();
+                self.enter(now, Phase::ManagerStops);
+            }
             Phase::Strangers | Phase::ShutDown | Phase::StopLeftovers | Phase::Force
                 if seen(names::XORG_TARGET) == Some(true) =>
             {

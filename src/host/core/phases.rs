@@ -61,6 +61,8 @@ pub(super) struct End {
     pub(super) is_down: bool,
     /// Whether the manager did not answer.
     pub(super) is_silent: bool,
+    /// Whether the manager is known to be on its way out.
+    pub(super) exits: bool,
     /// Whether the order of the phase has to be given again on the next connection.
     pub(super) again: bool,
 }
@@ -79,6 +81,7 @@ impl End {
             closes,
             is_down: false,
             is_silent: false,
+            exits: false,
             again: false,
         }
     }

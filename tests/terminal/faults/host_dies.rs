@@ -23,12 +23,13 @@ fn when_the_host_is_killed_the_supervisor_ends_the_session_in_its_place() {
 #[test]
 fn the_server_is_ended_where_the_user_manager_cannot_be_reached() {
     let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nuser_manager = 1\n");
     desk.starts(OPENBOX);
-    // The supervisor is stopped meanwhile, so that it finds both gone.
+    // The supervisor is stopped meanwhile, so that it finds the host gone and a manager that hangs.
     desk.root("pkill -STOP -u ada -f '^/usr/bin/startxd serve'; pkill -KILL -u ada -f '^startxd start'").ok();
     desk.comes_back(137, SOON);
-    desk.user("ada", "systemctl --user stop dbus.socket dbus.service").ok();
-    desk.root("pkill -CONT -u ada -f '^/usr/bin/startxd serve'").ok();
+    let manager = desk.root("systemctl show --value -p MainPID user@1000").text();
+    desk.root(&format!("kill -STOP {manager}; pkill -CONT -u ada -f '^/usr/bin/startxd serve'")).ok();
     desk.server_is_gone();
     assert_eq!(desk.vt().mode(), Mode::Text);
     let said = "ending the session in its place";
@@ -36,8 +37,8 @@ fn the_server_is_ended_where_the_user_manager_cannot_be_reached() {
         messages if messages.contains(said) => Ok(()),
         messages => Err(messages),
     });
-    // What there is to put back is put back when the bus is there again.
-    desk.user("ada", "systemctl --user start dbus.socket && startxd stop").ok();
+    // What there is to put back is put back when it answers again.
+    desk.root(&format!("kill -CONT {manager}")).ok();
     desk.becomes_clean();
     desk.starts_again();
 }

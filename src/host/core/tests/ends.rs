@@ -341,6 +341,25 @@ fn a_job_whose_end_was_told_on_the_broken_connection_is_looked_for() {
     assert_eq!(world.ended(), Why::Asked);
 }
 
+#[test]
+fn a_manager_that_exits_is_not_waited_for_until_it_comes_to_our_order() {
+    let mut world = World::ours();
+    world.unit(WM, exited());
+    let is_shutdown =
+        |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "startxd-shutdown.target");
+    let Action::Start { order, .. } = world.settle_until(is_shutdown) else { panic!() };
+    world.tell(Event::Queued(order, Ok(JobId("/waits".into()))));
+    world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
+    world.tell(Event::ManagerStops(Ok(true)));
+    let Action::Look { number, .. } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
+        panic!()
+    };
+    world.tell(Event::Looked(number, Ok(Seen { units: vec![("xorg.target".into(), up())], server: None })));
+    assert!(!world.session.over(), "xorg.target is still up");
+    world.tell(Event::Changed("xorg.target".into()));
+    assert_eq!(world.ended(), Why::ManagerLost("it exits".into()));
+}
+
 /// Whether a step of the end was refused, cut off, or not answered.
 const FAILURES: [fn() -> CallFailure; 3] = [|| refused("no"), disconnected, silent];
 
