@@ -326,7 +326,7 @@ async fn the_manager_itself_is_asked_and_tells_what_was_asked_for() {
     ];
     fake.tell_changed("b.service", SERVICE_INTERFACE, &end).await;
     fake.tell_changed("b.service", UNIT_INTERFACE, &[("SubState", Variant::from("auto-restart"))]).await;
-    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9 };
+    let end = ServiceEnd { result: "signal".into(), code: CLD_KILLED, status: 9, pid: 0 };
     loop {
         match signals.next().await {
             Signal::Restarts { unit, end: told } => {

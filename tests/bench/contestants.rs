@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
@@ -46,19 +46,26 @@ impl Launcher {
         }
     }
 
-    /// The cookie of its display, once its server listens.
-    pub fn cookie(self, guest: &Guest) -> Option<Cookie> {
-        let file = match self {
-            Self::Xinit => return None,
-            Self::Startx => "/home/ada/.Xauthority",
-            Self::Startxd => "/run/user/1000/xauth_startxd_0",
-        };
-        let display = Display::new(0).expect("a display number");
-        let bytes = fs::read(guest.outside(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let entries = xauthority::decode(&bytes).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let cookie = xauthority::find_cookie(&entries, display, b"guest");
-        Some(cookie.unwrap_or_else(|| panic!("{file} has no cookie of {display}")))
+    /// Where the cookie of its display is, if it has one.
+    pub const fn authority(self) -> Option<&'static str> {
+        match self {
+            Self::Xinit => None,
+            Self::Startx => Some("/home/ada/.Xauthority"),
+            Self::Startxd => Some("/run/user/1000/xauth_startxd_0"),
+        }
     }
+}
+
+/// The cookie of the display in a file, seen from here.
+///
+/// # Panics
+/// When there is none.
+pub fn cookie_in(file: &Path) -> Cookie {
+    let display = Display::new(0).expect("a display number");
+    let name = file.display();
+    let bytes = fs::read(file).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let entries = xauthority::decode(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+    xauthority::find_cookie(&entries, display, b"guest").unwrap_or_else(|| panic!("{name} has no cookie of {display}"))
 }
 
 /// What is started.
@@ -118,16 +125,20 @@ pub fn display_socket(guest: &Guest) -> PathBuf {
     guest.outside("/tmp/.X11-unix/X0")
 }
 
+/// A profile with the function that takes stamps, and a command behind it. Nothing is forked between the stamps but the
+/// launcher.
+pub fn profile(command: &str) -> String {
+    format!(
+        "bench() {{ local begin=$EPOCHREALTIME; \"$@\"; local status=$? end=$EPOCHREALTIME; \
+         echo $begin $end $status > {STAMPS}; }}\n{command}\n"
+    )
+}
+
 /// Logs ada in, with a shell that can take stamps and window managers that start nothing else.
 pub fn prepare(guest: &mut Case) -> Login {
     let missing = "startxd is not installed in the guest: use make bench, or set STARTXD_DESTDIR";
     assert!(guest.outside("/usr/bin/startxd").exists(), "{missing}");
-    // Nothing is forked between the stamps but the launcher.
-    let shell = format!(
-        "bench() {{ local begin=$EPOCHREALTIME; \"$@\"; local status=$? end=$EPOCHREALTIME; \
-         echo $begin $end $status > {STAMPS}; }}\n"
-    );
-    guest.write_profile("ada", &shell);
+    guest.write_profile("ada", &profile(""));
     // i3 would start a wizard that asks for a configuration, and programs that are not there.
     let configure = "mkdir -p ~/.config/i3 && grep -v ^exec /etc/i3/config > ~/.config/i3/config";
     guest.user("ada", configure).ok();

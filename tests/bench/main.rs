@@ -6,6 +6,7 @@
 //!   kernel, one clock.
 //! - *end*: from *quit*, the message or signal after which the window manager exits with 0 by itself ([`contestants`]),
 //!   to *prompt back*: the shell has the launcher's exit status.
+//! - *first login*: as *start*, in a login whose user manager has just come up; from the profile's line.
 //! - of startxd also its memory, processor time and size ([`cost`]), and where the time of a start goes ([`timeline`]).
 //!
 //! All three launchers run the same server binary with the same arguments as far as they are the launcher's choice, and
@@ -40,28 +41,33 @@ fn full() {
         text.parse().ok().filter(|&rounds| rounds > 0).expect("STARTXD_BENCH_ROUNDS is a number above 0")
     });
     let mut guest = Guest::get();
-    let login = contestants::prepare(&mut guest);
+    let mut login = contestants::prepare(&mut guest);
     let mut results = Vec::new();
     for wm in WindowManager::ALL {
         results.push((wm, measure(&guest, &login, wm, 1, rounds)));
     }
-    print(&table::report(&table::Facts::of(&guest), &results));
+    let facts = table::Facts::of(&guest);
+    let first = measure_first_logins(&guest, &mut login, WindowManager::Openbox, 1, rounds);
+    print(&table::report(&facts, &results, &first));
 }
 
 /// The same with one round of one window manager and no thresholds, so that the benchmark cannot rot.
 #[test]
 fn every_number_is_obtained() {
     let mut guest = Guest::get();
-    let login = contestants::prepare(&mut guest);
+    let mut login = contestants::prepare(&mut guest);
     let rounds = measure(&guest, &login, WindowManager::Openbox, 0, 1);
     let plausible = |what: &str, value: f64, range: std::ops::Range<f64>| {
         assert!(range.contains(&value), "{what} is {value}, not within {range:?}");
     };
     for (launcher, samples) in rounds.by_launcher() {
-        let [Sample { start, end, answered, .. }] = samples else { panic!("{launcher:?}: one round is one sample") };
+        let [Sample { start, end, answered, parts, .. }] = samples else {
+            panic!("{launcher:?}: one round is one sample")
+        };
         plausible("the start in ms", *start, 1.0..15_000.0);
         plausible("the server's answer in ms", *answered, 1.0..*start);
         plausible("the end in ms", *end, 0.1..15_000.0);
+        plausible("the login session's processor time in ms", parts[0], 1.0..15_000.0);
     }
     let [sample] = rounds.of(Launcher::Startxd) else { panic!("one round is one sample") };
     let cost = sample.cost.as_ref().expect("startxd's cost is measured");
@@ -69,7 +75,12 @@ fn every_number_is_obtained() {
     plausible("the supervisor's processor time in ms", cost.supervisor_cpu, 0.1..1000.0);
     plausible("the memory in MB", cost.memory, 0.1..100.0);
     assert!(sample.timeline.len() > 5, "{:?}", sample.timeline);
-    let report = table::report(&table::Facts::of(&guest), &[(WindowManager::Openbox, rounds)]);
+    let facts = table::Facts::of(&guest);
+    let first = measure_first_logins(&guest, &mut login, WindowManager::Openbox, 0, 1);
+    for value in first.1.iter().flatten() {
+        plausible("a first login in ms", *value, 1.0..15_000.0);
+    }
+    let report = table::report(&facts, &[(WindowManager::Openbox, rounds)], &first);
     assert!(report.contains("| openbox |"), "{report}");
     print(&report);
 }
@@ -86,6 +97,26 @@ fn measure(guest: &Guest, login: &Login, wm: WindowManager, discarded: usize, ro
         }
     }
     result
+}
+
+/// First logins by every launcher in turn; the first `discarded` of each do not count.
+fn measure_first_logins(
+    guest: &Guest,
+    login: &mut Login,
+    wm: WindowManager,
+    discarded: usize,
+    rounds: usize,
+) -> table::FirstLogins {
+    let mut values = Launcher::ALL.map(|_| Vec::new());
+    for number in 0..discarded + rounds {
+        for launcher in Launcher::ALL {
+            let value = round::first_login(guest, login, launcher, wm);
+            if number >= discarded {
+                values[launcher as usize].push(value);
+            }
+        }
+    }
+    (wm, values)
 }
 
 #[expect(clippy::print_stdout, reason = "the report is what the benchmark is for; cargo test --nocapture shows it")]

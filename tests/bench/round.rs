@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::contestants::{Launcher, STAMPS, WindowManager, display_socket};
+use crate::contestants::{Launcher, STAMPS, WindowManager, cookie_in, display_socket, profile};
 use crate::cost::{self, Cost, Pair};
-use crate::harness::{Guest, Login, SOON, wait_until};
+use crate::harness::{Autologin, Guest, Login, SOON, wait_until};
 use crate::observer::observe;
 use crate::timeline;
 
@@ -21,6 +21,8 @@ pub struct Sample {
     pub end: f64,
     /// Processor time of everything in the guest until the display was managed.
     pub guest_cpu: f64,
+    /// The same by who took it; see [`cost::PARTS`].
+    pub parts: Vec<f64>,
     /// What startxd itself took; `None` for others.
     pub cost: Option<Cost>,
     /// What happened when, in its order.
@@ -61,13 +63,17 @@ pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) 
     assert!(!socket.exists(), "display :0 is taken before the round");
     let _ = fs::remove_file(&stamps);
     let cpu_before = cost::guest_cpu(guest);
+    let parts_before = cost::parts(guest, &login.session);
 
     login.vt.type_line(&format!("bench {}", launcher.command(wm)));
-    let sighting = observe(&socket, SOON, || launcher.cookie(guest));
+    let authority = launcher.authority().map(|file| guest.outside(file));
+    let sighting = observe(&socket, SOON, || authority.as_deref().map(cookie_in));
     let sighting = sighting.unwrap_or_else(|e| panic!("{launcher:?} with {}: {e}\n{}", wm.name(), login.vt));
     let pair = (launcher == Launcher::Startxd).then(|| Pair::find(guest, login));
     let cpu = pair.map(Pair::cpu);
     let guest_cpu = cost::guest_cpu(guest) - cpu_before;
+    let parts = cost::parts(guest, &login.session).into_iter().zip(parts_before).map(|(now, before)| now - before);
+    let parts: Vec<f64> = parts.collect();
 
     cost::wait_idle(guest);
     let cost = pair.zip(cpu).map(|(pair, (host_cpu, supervisor_cpu))| Cost {
@@ -89,10 +95,40 @@ pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) 
         answered: milliseconds(began, sighting.answered),
         end: milliseconds(quit, returned),
         guest_cpu,
+        parts,
         cost,
         timeline,
         release: sighting.release,
     }
+}
+
+/// The first login after a boot, with the launcher in the profile: her user manager has just been started, and her message
+/// bus has not. Returns the time from the profile's line until a window manager managed the display, in ms.
+///
+/// # Panics
+/// When a session does not come or go.
+pub fn first_login(guest: &Guest, login: &mut Login, launcher: Launcher, wm: WindowManager) -> f64 {
+    let (socket, stamps) = (display_socket(guest), guest.outside(STAMPS));
+    guest.logout(login);
+    guest.root("systemctl stop user@1000").ok();
+    let _ = fs::remove_file(&stamps);
+    guest.write_profile("ada", &profile(&format!("bench {}", launcher.command(wm))));
+    let authority = launcher.authority().map(|file| guest.outside(file));
+    let (sighting, again) = std::thread::scope(|scope| {
+        // It waits before the login begins, as it must not come too late for what it looks for.
+        let eye = scope.spawn(|| observe(&socket, SOON, || authority.as_deref().map(cookie_in)));
+        let again = guest.login(&Autologin::default());
+        (eye.join().expect("the eye on the display"), again)
+    });
+    *login = again;
+    let sighting = sighting.unwrap_or_else(|e| panic!("{launcher:?} with {}: {e}\n{}", wm.name(), login.vt));
+    cost::wait_idle(guest);
+    wm.quit(guest);
+    let (began, ..) = wait_until(&format!("{launcher:?} to return"), SOON, || {
+        read_stamps(&stamps).ok_or_else(|| login.vt.to_string())
+    });
+    login.vt.wait_prompt(SOON);
+    milliseconds(began, sighting.managed)
 }
 
 /// The shell's stamps: before the launcher's fork, after its end, and its status; `None` until they are written.

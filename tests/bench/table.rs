@@ -9,6 +9,9 @@ use crate::harness::Guest;
 use crate::round::{Rounds, Sample};
 use crate::statistics::quantile;
 
+/// First logins with one window manager: what [`first_login`](crate::round::first_login) has told, by launcher.
+pub type FirstLogins = (WindowManager, [Vec<f64>; Launcher::ALL.len()]);
+
 /// Under which circumstances it was measured.
 pub struct Facts {
     date: String,
@@ -43,7 +46,7 @@ impl Facts {
 }
 
 /// Everything: the tables for docs/measurements.md, and where the time of a start goes.
-pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)]) -> String {
+pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: &FirstLogins) -> String {
     let mut text = String::new();
     let (_, first) = results.first().expect("something was measured");
     let (rounds, release) = (first.of(Launcher::Xinit).len(), first.of(Launcher::Xinit)[0].release);
@@ -60,7 +63,15 @@ pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)]) -> String {
     );
     comparison(&mut text, "exec to *managed*, ms", results, |sample| sample.start);
     comparison(&mut text, "*quit* to *prompt back*, ms", results, |sample| sample.end);
+    let (wm, rounds) = first_logins;
+    let values = Launcher::ALL.map(|launcher| rounds[launcher as usize].clone());
+    head(&mut text, "first login after a boot: from the profile's line to *managed*, ms");
+    row(&mut text, *wm, &values);
+    text.push('\n');
     own_cost(&mut text, facts, results);
+    for (wm, rounds) in results {
+        by_part(&mut text, *wm, rounds);
+    }
     for (wm, rounds) in results {
         breakdown(&mut text, *wm, rounds);
     }
@@ -91,15 +102,43 @@ fn own_cost(text: &mut String, facts: &Facts, results: &[(WindowManager, Rounds)
 
 /// One line for each window manager.
 fn comparison(text: &mut String, title: &str, results: &[(WindowManager, Rounds)], pick: fn(&Sample) -> f64) {
+    head(text, title);
+    for (wm, rounds) in results {
+        row(text, *wm, &Launcher::ALL.map(|launcher| rounds.of(launcher).iter().map(pick).collect::<Vec<f64>>()));
+    }
+    text.push('\n');
+}
+
+fn head(text: &mut String, title: &str) {
     let _ = writeln!(text, "| {title} | xinit | startx | startxd | startxd : xinit | startxd : startx |");
     let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|");
-    for (wm, rounds) in results {
-        let values = Launcher::ALL.map(|launcher| rounds.of(launcher).iter().map(pick).collect::<Vec<f64>>());
-        let [xinit, startx, startxd] = values.each_ref().map(|values| median(values));
-        let cells: Vec<String> = values.iter().map(|values| cell(values)).collect();
-        let cells = cells.join(" | ");
-        let _ = writeln!(text, "| {} | {cells} | {:.2} | {:.2} |", wm.name(), startxd / xinit, startxd / startx);
+}
+
+/// Everybody's values with one window manager.
+fn row(text: &mut String, wm: WindowManager, values: &[Vec<f64>; Launcher::ALL.len()]) {
+    let [xinit, startx, startxd] = values.each_ref().map(|values| median(values));
+    let cells: Vec<String> = values.iter().map(|values| cell(values)).collect();
+    let cells = cells.join(" | ");
+    let _ = writeln!(text, "| {} | {cells} | {:.2} | {:.2} |", wm.name(), startxd / xinit, startxd / startx);
+}
+
+/// Who took the processor's time until *managed*.
+fn by_part(text: &mut String, wm: WindowManager, rounds: &Rounds) {
+    let of =
+        |launcher, pick: &dyn Fn(&Sample) -> f64| median(&rounds.of(launcher).iter().map(pick).collect::<Vec<f64>>());
+    let _ = writeln!(text, "| processor time until *managed* with {}, ms | xinit | startx | startxd |", wm.name());
+    let _ = writeln!(text, "|---|--:|--:|--:|");
+    let mut line = |what: &str, pick: &dyn Fn(&Sample) -> f64| {
+        let cells: Vec<String> = Launcher::ALL.iter().map(|&launcher| format!("{:.1}", of(launcher, pick))).collect();
+        let _ = writeln!(text, "| {what} | {} |", cells.join(" | "));
+    };
+    line("all of the guest", &|sample| sample.guest_cpu);
+    for (index, (what, _)) in cost::PARTS.iter().enumerate() {
+        line(what, &|sample| sample.parts[index]);
     }
+    line("the rest: the window manager as a unit, udev, what else runs", &|sample| {
+        sample.guest_cpu - sample.parts.iter().sum::<f64>()
+    });
     text.push('\n');
 }
 
