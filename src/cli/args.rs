@@ -1,5 +1,7 @@
 //! The options as typed.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, value_parser};
 
 use crate::autologin::VTS;
@@ -46,6 +48,12 @@ pub enum Command {
         /// As one JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Show where the time of the last start went
+    Analyze {
+        /// Also draw it into this file, as SVG
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
     },
     /// Ask on this terminal which session to start
     Select(Select),

@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("A session", &["start", "select", "stop", "restart", "lock", "unlock", "ready", "run", "env", "attach", "detach"]),
     ("Set-up", &["enable", "disable", "config", "list"]),
     ("Displays without a screen", &["display"]),
-    ("Diagnosis", &["status", "doctor", "check"]),
+    ("Diagnosis", &["status", "doctor", "analyze", "check"]),
     ("Help", &["help"]),
 ];
 

@@ -1,5 +1,6 @@
 //! The command line: what was asked for, who does it, and how it is said.
 
+mod analyze;
 mod args;
 mod ask;
 mod attach;
@@ -90,6 +91,7 @@ pub fn run() -> ExitCode {
             Command::Ready { variables } => with_runtime(async |runtime| ready::run(runtime, &variables).await).await,
             Command::Restart(part) => with_runtime(async |runtime| restart::run(runtime, part).await).await,
             Command::Status { json } => with_runtime(async |runtime| status::run(runtime, json).await).await,
+            Command::Analyze { svg } => with_runtime(async |runtime| analyze::run(runtime, svg.as_deref()).await).await,
             Command::Select(select) => select::run(select).await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,

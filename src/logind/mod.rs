@@ -184,6 +184,15 @@ pub async fn idle_action(connection: &Connection) -> Result<String, CallError> {
     dbus::property(connection, MANAGER, "IdleAction").await
 }
 
+/// When a session began, in microseconds of the monotonic clock (`TimestampMonotonic`).
+///
+/// # Errors
+/// There is none at that path.
+pub async fn began(connection: &Connection, session: &OwnedObjectPath) -> Result<u64, CallError> {
+    let target = Target { destination: SERVICE, path: session.as_str(), interface: SESSION };
+    dbus::property(connection, target, "TimestampMonotonic").await
+}
+
 /// Ends a session, as `loginctl terminate-session` does: what is in it gets SIGTERM and SIGHUP, and in the end SIGKILL.
 /// Everybody may do that to sessions of their own.
 ///

@@ -100,6 +100,19 @@ impl UnitState {
     }
 }
 
+/// When a unit was started, in microseconds of the monotonic clock; `None` for what it did not do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnitTimes {
+    /// Its start began (`InactiveExitTimestampMonotonic`).
+    pub leaves: Option<u64>,
+    /// The process of its main program was forked (`ExecMainStartTimestampMonotonic`).
+    pub forked: Option<u64>,
+    /// The program itself was executed (`ExecMainHandoffTimestampMonotonic`, systemd 256).
+    pub executed: Option<u64>,
+    /// It was up (`ActiveEnterTimestampMonotonic`).
+    pub active: Option<u64>,
+}
+
 /// How the main process of a service ended last (`Result`, `ExecMainCode`, `ExecMainStatus`, `ExecMainPID`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceEnd {
@@ -567,6 +580,28 @@ impl Manager {
     {
         let path = names::object_path(unit);
         dbus::property(&self.connection, Target { destination: SERVICE, path: &path, interface }, name).await
+    }
+
+    /// When a unit did last what its start consists of.
+    ///
+    /// # Errors
+    /// The unit cannot be loaded.
+    pub async fn times(&self, unit: &str) -> Result<UnitTimes, CallError> {
+        let time = async |interface, name| match self.property::<u64>(unit, interface, name).await {
+            Ok(time) => Ok((time != 0).then_some(time)),
+            // Only services are executed, and only systemd from 256 on says when.
+            Err(CallError::Remote { .. }) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let (leaves, forked, executed, active) = tokio::try_join!(
+            time(UNIT_INTERFACE, "InactiveExitTimestampMonotonic"),
+            time(SERVICE_INTERFACE, "ExecMainStartTimestampMonotonic"),
+            time(SERVICE_INTERFACE, "ExecMainHandoffTimestampMonotonic"),
+            time(UNIT_INTERFACE, "ActiveEnterTimestampMonotonic"),
+        )?;
+        // What is from an earlier time says nothing of this one.
+        let since = |time: Option<u64>| time.filter(|time| leaves.is_some_and(|leaves| *time >= leaves));
+        Ok(UnitTimes { leaves, forked: since(forked), executed: since(executed), active: since(active) })
     }
 
     /// How a service's main process ended last.

@@ -11,6 +11,7 @@ mod hostile;
 mod scenario;
 
 mod access;
+mod analyze;
 mod anytime;
 mod attributes;
 mod autologin;

@@ -19,6 +19,11 @@ impl Crashes {
     pub(super) fn add(&mut self, now: Instant, window: Duration) -> u32 {
         self.times.retain(|&time| now.duration_since(time) < window);
         self.times.push(now);
+        self.count()
+    }
+
+    /// How many counted at the last one.
+    pub(super) fn count(&self) -> u32 {
         u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 }

@@ -83,6 +83,8 @@ pub(super) struct Units {
     said: Vec<String>,
     /// When the window manager has crashed, where the session's limit counts.
     crashes: Crashes,
+    /// The process whose crash counted last.
+    crashed: Option<u32>,
     /// What the last look has found.
     verdicts: BTreeMap<String, Verdict>,
     ready: ReadyTarget,
@@ -112,6 +114,7 @@ impl Units {
             held: BTreeSet::new(),
             said: Vec::new(),
             crashes: Crashes::default(),
+            crashed: None,
             verdicts: BTreeMap::new(),
             ready: ReadyTarget::Waiting,
             survivor: Survivor::default(),
@@ -452,7 +455,7 @@ impl Units {
         if !is_ours || self.never_came_up(now, unit, end) {
             return None;
         }
-        let count = self.crashes.add(now, self.policy.crash.window);
+        let count = self.count_crash(now, Some(end));
         (count <= self.policy.crash.limit).then_some(count)
     }
 
@@ -468,12 +471,23 @@ impl Units {
         }
         // Only of a service that startxd has made is the limit known: that of the configuration.
         let is_ours = self.policy.transient.as_ref().is_some_and(|(name, _)| name == unit);
-        let count = is_ours.then(|| self.crashes.add(now, self.policy.crash.window));
+        let count = is_ours.then(|| self.count_crash(now, end));
         // systemd enters this state once more before it refuses the start that is one too many.
         if count.is_none_or(|count| count <= self.policy.crash.limit) {
             self.say_restarting(unit, end, count);
         }
         None
+    }
+
+    /// Counts a crash, each process once, and returns how many count with it. systemd may say that it starts a unit again, and
+    /// then that it cannot: 252 after a reload, where it cannot read the command that it has written itself.
+    fn count_crash(&mut self, now: Instant, end: Option<&ServiceEnd>) -> u32 {
+        let process = end.map(|end| end.pid).filter(|&pid| pid != 0);
+        if process.is_some() && process == self.crashed {
+            return self.crashes.count();
+        }
+        self.crashed = process;
+        self.crashes.add(now, self.policy.crash.window)
     }
 
     /// Whether a window manager has failed in a way that it would fail again: it exited with an error status before it

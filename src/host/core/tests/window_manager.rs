@@ -347,3 +347,24 @@ fn a_restart_is_said_with_its_number_and_the_last_one_that_systemd_refuses_is_no
     world.unit(WM, failed(CLD_DUMPED, 11, false));
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
 }
+
+#[test]
+fn a_crash_that_systemd_cannot_mend_counts_once() {
+    // systemd 252 after a reload: it begins to start the unit again, and then cannot read it.
+    let crash = |pid| ServiceEnd { pid, ..end("signal", CLD_KILLED, 9) };
+    let unreadable = |pid| Observed {
+        state: UnitState { load: "bad-setting".into(), ..state("failed", "failed", None) },
+        end: Some(crash(pid)),
+        never_restarts: false,
+    };
+    let mut world = World::ours();
+    for (index, pid) in [41, 42, 43].into_iter().enumerate() {
+        world.tell(Event::Restarts { unit: WM.into(), end: crash(pid), server: None });
+        world.unit(WM, unreadable(pid));
+        world.goes_on();
+        assert_eq!(world.count(|action| matches!(action, Action::StartAnew(_) | Action::StartAgain(_))), index + 1);
+    }
+    world.tell(Event::Restarts { unit: WM.into(), end: crash(44), server: None });
+    world.unit(WM, unreadable(44));
+    assert!(matches!(world.ended(), Why::SessionFailed { .. }), "the limit is three");
+}
