@@ -68,8 +68,10 @@ impl Timeline {
     #[must_use]
     pub fn new(what: &str, display: Display, login: Option<u64>, asked: Option<u64>, mut spans: Vec<Span>) -> Self {
         let of = |name: &str| spans.iter().find(|span| span.name == name).map(|span| span.times);
-        let managed = of(names::WM_READY_TARGET).and_then(|times| times.leaves);
         let desktop = of(names::GRAPHICAL_SESSION).and_then(|times| times.active);
+        // The target is asked for at that moment; systemd may write down the one that it brings first.
+        let managed = of(names::WM_READY_TARGET).and_then(|times| times.leaves);
+        let managed = managed.map(|managed| desktop.map_or(managed, |desktop| desktop.min(managed)));
         let end = desktop.or(managed).unwrap_or(u64::MAX - AFTERWARDS) + AFTERWARDS;
         spans.retain(|span| span.kind == Kind::Session || span.begin() <= end);
         let mut slowest: Vec<u64> =
