@@ -130,7 +130,7 @@ host: config dbus deadline environment files journal launch logind manager multi
 doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
-cli: attach autologin config dbus deadline displays doctor environment host journal json launch log logind manager
+cli: attach autologin config dbus deadline displays doctor environment files host journal json launch log logind manager
     multiplexer os program records runtime_dir select session small_file subprocess supervisor text window_manager
     x11
 ";

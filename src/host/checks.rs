@@ -106,7 +106,7 @@ const SIGNS: [&str; 5] = [
     names::SHUTDOWN_TARGET,
 ];
 
-/// The units of startxd's own that no session can do without.
+/// The units of startxd that no session can do without.
 const OURS: [&str; 7] = [
     names::WM_TARGET,
     names::XORG_TARGET,
@@ -129,7 +129,7 @@ pub struct Clearance {
     pub seat: Seat,
     /// The user manager.
     pub manager: Manager,
-    /// startxd's own units, and whether they are there.
+    /// The units of startxd, and whether they are there.
     pub installed: Vec<(&'static str, FileState)>,
 }
 
