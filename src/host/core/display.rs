@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{ClientId, Control, ServerSeen};
+use super::event::{Action, ClientId, Control, ServerSeen};
+use super::orders::Purpose;
+use super::survivor::Step;
+use super::{Session, Stage};
 use crate::config::Crash;
+use crate::deadline::OUTLIVES_SERVER;
 use crate::host::why::Why;
-use crate::launch::Ending;
+use crate::launch::{Ending, Reply};
+use crate::manager::names;
+use crate::session::dotfiles::DotfilesTime;
 use crate::x11::display::Display;
 
 /// When something has crashed, as far as it counts.
@@ -385,6 +391,121 @@ impl Server {
 /// Why this display cannot be served; `None` if it is the session's.
 pub(super) fn other_display(ours: Display, asked: Display) -> Option<String> {
     (ours != asked).then(|| format!("this session's display is {ours}, not {asked}"))
+}
+
+impl Session {
+    pub(super) fn launch_asked(&mut self, now: Instant, client: ClientId, asked: Display, problem: Option<String>) {
+        let other = self.display.and_then(|ours| other_display(ours, asked));
+        match self.server.ask(now, client, other, problem) {
+            Gate::Fork => self.act(Action::Fork(client)),
+            Gate::Hold => self.act(Action::Reply(client, Reply::Later)),
+            Gate::Refuse(reason) => {
+                tracing::warn!("refused to launch a server: {reason}");
+                self.act(Action::Refuse(client, reason));
+            }
+        }
+    }
+
+    /// Forks the server that was held back, if its time has come.
+    pub(super) fn fork_if_due(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::Up)
+            && let Some(client) = self.server.take_due(now)
+        {
+            self.act(Action::Fork(client));
+        }
+    }
+
+    pub(super) fn forked(&mut self, client: ClientId, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => {
+                self.server.forked(client);
+                // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would
+                // have failed. From here on it waits in the backlog, as every other client's does.
+                self.act(Action::Watch);
+                self.starting.forked = true;
+                self.go_on_starting();
+            }
+            Err(reason) => {
+                tracing::warn!("refused to launch a server: {reason}");
+                self.server.not_forked(reason.clone());
+                self.act(Action::Refuse(client, reason));
+            }
+        }
+    }
+
+    /// The server's supervisor learns of its end, in every stage.
+    pub(super) fn server_ended(&mut self, ending: Ending) {
+        if let Some(supervisor) = self.server.supervisor() {
+            self.act(Action::Reply(supervisor, Reply::Exited(ending)));
+        }
+    }
+
+    pub(super) fn last_words(&mut self, client: ClientId, text: String) {
+        if !self.server.says(client, text) {
+            let reason = "only the supervisor of the server can tell of its end".to_owned();
+            self.act(Action::Refuse(client, reason));
+        }
+    }
+
+    pub(super) fn client_gone(&mut self, client: ClientId) {
+        if self.server.client_gone(client) {
+            self.act(Action::TerminateServer);
+        }
+    }
+
+    /// What a server's end means, if it is open and can be said.
+    pub(super) fn decide_fate(&mut self, now: Instant) {
+        match self.server.fate(now, &self.setup.policy.crash) {
+            None | Some(Fate::Undecided) => {}
+            // Whoever zaps the server of a locked screen does not get the shell below.
+            Some(Fate::Over(Why::Zapped)) if self.screen_lock.is_locked() => {
+                self.end(now, Why::Closed(Some(Ending::Code(0))));
+            }
+            Some(Fate::Over(why)) => self.end(now, why),
+            Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
+            Some(Fate::ComesBack(_)) => {
+                self.act(Action::AskForDevices);
+                // At once: a window manager that systemd starts again must find it queued.
+                self.read_dotfiles(DotfilesTime::First, self.server.last() + 1);
+                if self.units.server_lost(now, self.server.last()) {
+                    let order = self.jobs.ask(Purpose::ReadyDown);
+                    self.act(Action::Stop { order, unit: names::WM_READY_TARGET.to_owned() });
+                }
+                self.look();
+            }
+        }
+    }
+
+    /// Has the server replaced that has lost its devices.
+    ///
+    /// A race: the screen may have been locked between the loss and the moment in which another server gets the devices.
+    pub(super) fn replace_server(&mut self, now: Instant) {
+        if self.screen_lock.is_locked() {
+            return self.end(now, Why::Closed(None));
+        }
+        self.act(Action::ReplaceServer);
+    }
+
+    /// Ends a window manager that has not ended with its server, if its time has come.
+    pub(super) fn end_survivor(&mut self, now: Instant) {
+        if !matches!(self.stage, Stage::Up) {
+            return;
+        }
+        match self.units.take_due(now) {
+            Some(Step::Tell) => {
+                tracing::warn!(
+                    "the window manager has not ended with its X server within {} s; it is told to",
+                    OUTLIVES_SERVER.as_secs()
+                );
+                self.act(Action::EndWindowManager { kill: false });
+            }
+            Some(Step::Kill) => {
+                tracing::warn!("the window manager does not end when it is told to; it is killed");
+                self.act(Action::EndWindowManager { kill: true });
+            }
+            None => {}
+        }
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@
 //! | `sleep.rs` | what is done before the machine sleeps |
 //! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
+//! | `orders.rs` | what is ordered from the manager: the steps of a start, and what comes of each order |
 //! | `jobs.rs` | jobs and looks that are on their way |
 //!
 //! # The course
@@ -35,6 +36,7 @@ mod event;
 mod idle;
 mod jobs;
 mod locking;
+mod orders;
 mod phases;
 mod screen_lock;
 mod sleep;
@@ -55,20 +57,20 @@ pub use standing::Standing;
 pub use units::UnitPolicy;
 
 use super::why::Why;
-use crate::deadline::{Deadlines, OUTLIVES_SERVER};
-use crate::launch::{Ending, Reply};
+use crate::deadline::Deadlines;
+use crate::launch::Reply;
 use crate::manager::{Mode, names};
 use crate::session::dotfiles::DotfilesTime;
 use crate::x11::display::Display;
-use display::{Fate, Gate, Server};
+use display::Server;
 use idle::Idle;
 use jobs::{Done, Jobs, Looks};
 use locking::Locking;
+use orders::{Purpose, Starting};
 use phases::End;
 use screen_lock::ScreenLock;
 use sleep::Sleep;
 use standing::Course;
-use survivor::Step;
 use units::{Consequence, Units};
 
 /// What a session begins with.
@@ -100,41 +102,6 @@ pub struct Setup {
     pub idle_lock: Option<Duration>,
 }
 
-/// What a job is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Purpose {
-    /// The server's unit.
-    Server,
-    /// `xorg.target`.
-    Display,
-    /// The session's own unit.
-    Own(String),
-    /// `wm.target`.
-    WindowManager,
-    /// `wm-ready.target`.
-    Ready,
-    /// The end of `wm-ready.target`, with its server.
-    ReadyDown,
-    /// `wm-autostart.target`.
-    Autostart,
-    /// The rescue command.
-    Rescue,
-    /// What reads `~/.Xresources` and the like.
-    Dotfiles,
-    /// The stop of a window manager that never came up.
-    GivenUp,
-    /// `startxd-lock.target` and its opposite.
-    Lock,
-    /// `startxd-sleep.target`.
-    Sleep,
-    /// Its end.
-    Awake,
-    /// `startxd-idle.target`, and its end.
-    Idle,
-    /// A step of the end.
-    End,
-}
-
 /// How far a session is.
 #[derive(Debug)]
 enum Stage {
@@ -143,23 +110,6 @@ enum Stage {
     Ending(End),
     /// Why it ended; `None` if it could not be prepared.
     Over(Option<Why>),
-}
-
-/// How far the start is.
-#[derive(Debug, Default)]
-struct Starting {
-    /// Whether the environment was exported.
-    exported: bool,
-    /// Whether the manager has taken the order for the server's unit.
-    server: bool,
-    /// Whether it has taken the one for `xorg.target`.
-    display: bool,
-    /// Whether the first server was forked.
-    forked: bool,
-    /// Whether the window manager was asked for.
-    asked: bool,
-    /// How many of the orders for it have not been answered.
-    unanswered: u8,
 }
 
 /// A session, from its preparation until all is undone.
@@ -529,165 +479,6 @@ impl Session {
         }
     }
 
-    /// The manager has taken an order.
-    fn queued(&mut self, purpose: &Purpose) {
-        match purpose {
-            Purpose::Server => {
-                self.starting.server = true;
-                self.go_on_starting();
-            }
-            Purpose::Display => {
-                self.starting.display = true;
-                self.units.count(names::XORG_TARGET);
-                self.look();
-                self.go_on_starting();
-            }
-            Purpose::Own(_) | Purpose::WindowManager => {
-                self.starting.unanswered -= 1;
-                if self.starting.unanswered == 0 {
-                    for unit in self.units.names().to_vec() {
-                        self.units.count(&unit);
-                    }
-                    self.units.count(names::WM_TARGET);
-                    self.look();
-                }
-            }
-            Purpose::Ready => {
-                self.units.count(names::WM_READY_TARGET);
-                self.look();
-            }
-            Purpose::Rescue => {
-                if let Some(unit) = self.units.rescue_unit().map(str::to_owned) {
-                    self.units.count(&unit);
-                }
-                if let Some(why) = self.units.rescued() {
-                    tracing::error!("{why}; {} runs in its place", self.setup.policy.crash.rescue.join(" "));
-                }
-                self.look();
-            }
-            Purpose::ReadyDown => self.is_ready_down(),
-            Purpose::Dotfiles
-            | Purpose::Autostart
-            | Purpose::GivenUp
-            | Purpose::Lock
-            | Purpose::Sleep
-            | Purpose::Awake
-            | Purpose::Idle
-            | Purpose::End => {}
-        }
-    }
-
-    /// The manager has not taken an order.
-    fn not_queued(&mut self, now: Instant, order: Order, failure: CallFailure) {
-        let unit = match self.jobs.refused(order) {
-            Some(Purpose::Server) => self.display.map(names::xorg_service).unwrap_or_default(),
-            Some(Purpose::Display) => names::XORG_TARGET.to_owned(),
-            Some(Purpose::Own(unit)) => unit,
-            Some(Purpose::WindowManager) => names::WM_TARGET.to_owned(),
-            Some(Purpose::Ready) => {
-                return tracing::error!("{} cannot be started: {}", names::WM_READY_TARGET, failure.text);
-            }
-            Some(Purpose::Rescue) => {
-                tracing::error!("the rescue command cannot be started: {}", failure.text);
-                if let Some(why) = self.units.rescued().cloned() {
-                    self.end(now, why);
-                }
-                return;
-            }
-            Some(Purpose::Autostart) => {
-                return tracing::error!("{} cannot be started: {}", names::WM_AUTOSTART_TARGET, failure.text);
-            }
-            Some(Purpose::Dotfiles) => return dotfiles::are_not_read(&failure.text),
-            Some(Purpose::ReadyDown) => return self.is_ready_down(),
-            Some(Purpose::Lock) => {
-                return tracing::error!("the targets of the lock cannot be started: {}", failure.text);
-            }
-            Some(Purpose::Sleep) => {
-                tracing::error!("{} cannot be started: {}", names::SLEEP_TARGET, failure.text);
-                return self.sleep_target_reached();
-            }
-            Some(Purpose::Idle) => return tracing::error!("{}: {}", names::IDLE_TARGET, failure.text),
-            Some(Purpose::Awake | Purpose::GivenUp | Purpose::End) | None => return,
-        };
-        self.end(now, Why::NotStarted { unit, why: failure.text });
-    }
-
-    /// The next step of the start, if what it waits for is there.
-    ///
-    /// The window manager is queued when the first server has been forked, and not before: it has the server's whole start
-    /// to come up in, and until the server is forked the two processors of a small machine, and the kernel's lock on moving
-    /// processes between cgroups, are better left to what the server waits for, the supervisor. Not later either: its own
-    /// start overlaps with the server's.
-    fn go_on_starting(&mut self) {
-        let starting = &mut self.starting;
-        if starting.server && starting.exported && !starting.display {
-            if self.jobs.is_asked(|purpose| *purpose == Purpose::Display) {
-                return;
-            }
-            return self.start(Purpose::Display, names::XORG_TARGET, Mode::Replace);
-        }
-        if !starting.display || !starting.forked || std::mem::replace(&mut starting.asked, true) {
-            return;
-        }
-        // The start of the window manager is ordered after this one.
-        self.read_dotfiles(DotfilesTime::First, self.server.last());
-        // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached without
-        // them.
-        let mode = if self.setup.own.is_some() { Mode::IgnoreDependencies } else { Mode::Replace };
-        self.starting.unanswered = 1 + u8::from(self.setup.own.is_some());
-        match self.setup.own.clone() {
-            Some(unit) if self.setup.policy.transient.is_some() => {
-                let order = self.jobs.ask(Purpose::Own(unit));
-                self.act(Action::StartTransient(order));
-            }
-            Some(unit) => self.start(Purpose::Own(unit.clone()), &unit, Mode::Replace),
-            None => {}
-        }
-        self.start(Purpose::WindowManager, names::WM_TARGET, mode);
-    }
-
-    /// A job has ended; the session ends with the failure of one of these, unless the rescue command takes over.
-    fn job_done(&mut self, now: Instant, purpose: Purpose, done: Done) {
-        if purpose == Purpose::Lock {
-            return self.lock_target_reached();
-        }
-        if purpose == Purpose::Sleep {
-            return self.sleep_target_reached();
-        }
-        if done.result == "done" {
-            return;
-        }
-        let unit = match purpose {
-            Purpose::Server => {
-                // The supervisor tells more than the job does; but without the socket there is none.
-                let reason = done.result.strip_prefix("dependency: ").map(str::to_owned);
-                self.server.job_failed(now, self.setup.deadlines.launch, reason);
-                return self.decide_fate(now);
-            }
-            Purpose::Display => names::XORG_TARGET.to_owned(),
-            Purpose::Own(unit) => unit,
-            Purpose::WindowManager => names::WM_TARGET.to_owned(),
-            Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
-            Purpose::Dotfiles => return dotfiles::are_not_read(&done.result),
-            // If it cannot be started the session goes on without it.
-            Purpose::Ready
-            | Purpose::ReadyDown
-            | Purpose::Autostart
-            | Purpose::GivenUp
-            | Purpose::Lock
-            | Purpose::Sleep
-            | Purpose::Awake
-            | Purpose::Idle
-            | Purpose::End => return,
-        };
-        let why = match done.end.filter(|end| end.code != 0) {
-            Some(end) => Why::failed(&unit, end),
-            None => Why::NotStarted { unit, why: format!("its start job ended with \"{}\"", done.result) },
-        };
-        let consequence = self.units.rescue(why);
-        self.follow(now, Some(consequence));
-    }
-
     /// A look is over.
     fn looked(&mut self, now: Instant, number: u32, found: Result<Seen, CallFailure>) {
         if !self.looks.over(number) {
@@ -830,118 +621,5 @@ impl Session {
             self.setup.deadlines.window_manager.as_secs_f32(),
             self.setup.description
         );
-    }
-
-    fn launch_asked(&mut self, now: Instant, client: ClientId, asked: Display, problem: Option<String>) {
-        let other = self.display.and_then(|ours| display::other_display(ours, asked));
-        match self.server.ask(now, client, other, problem) {
-            Gate::Fork => self.act(Action::Fork(client)),
-            Gate::Hold => self.act(Action::Reply(client, Reply::Later)),
-            Gate::Refuse(reason) => {
-                tracing::warn!("refused to launch a server: {reason}");
-                self.act(Action::Refuse(client, reason));
-            }
-        }
-    }
-
-    /// Forks the server that was held back, if its time has come.
-    fn fork_if_due(&mut self, now: Instant) {
-        if matches!(self.stage, Stage::Up)
-            && let Some(client) = self.server.take_due(now)
-        {
-            self.act(Action::Fork(client));
-        }
-    }
-
-    fn forked(&mut self, client: ClientId, outcome: Result<(), String>) {
-        match outcome {
-            Ok(()) => {
-                self.server.forked(client);
-                // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would
-                // have failed. From here on it waits in the backlog, as every other client's does.
-                self.act(Action::Watch);
-                self.starting.forked = true;
-                self.go_on_starting();
-            }
-            Err(reason) => {
-                tracing::warn!("refused to launch a server: {reason}");
-                self.server.not_forked(reason.clone());
-                self.act(Action::Refuse(client, reason));
-            }
-        }
-    }
-
-    /// The server's supervisor learns of its end, in every stage.
-    fn server_ended(&mut self, ending: Ending) {
-        if let Some(supervisor) = self.server.supervisor() {
-            self.act(Action::Reply(supervisor, Reply::Exited(ending)));
-        }
-    }
-
-    fn last_words(&mut self, client: ClientId, text: String) {
-        if !self.server.says(client, text) {
-            let reason = "only the supervisor of the server can tell of its end".to_owned();
-            self.act(Action::Refuse(client, reason));
-        }
-    }
-
-    fn client_gone(&mut self, client: ClientId) {
-        if self.server.client_gone(client) {
-            self.act(Action::TerminateServer);
-        }
-    }
-
-    /// What a server's end means, if it is open and can be said.
-    fn decide_fate(&mut self, now: Instant) {
-        match self.server.fate(now, &self.setup.policy.crash) {
-            None | Some(Fate::Undecided) => {}
-            // Whoever zaps the server of a locked screen does not get the shell below.
-            Some(Fate::Over(Why::Zapped)) if self.screen_lock.is_locked() => {
-                self.end(now, Why::Closed(Some(Ending::Code(0))));
-            }
-            Some(Fate::Over(why)) => self.end(now, why),
-            Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
-            Some(Fate::ComesBack(_)) => {
-                self.act(Action::AskForDevices);
-                // At once: a window manager that systemd starts again must find it queued.
-                self.read_dotfiles(DotfilesTime::First, self.server.last() + 1);
-                if self.units.server_lost(now, self.server.last()) {
-                    let order = self.jobs.ask(Purpose::ReadyDown);
-                    self.act(Action::Stop { order, unit: names::WM_READY_TARGET.to_owned() });
-                }
-                self.look();
-            }
-        }
-    }
-
-    /// Has the server replaced that has lost its devices.
-    ///
-    /// A race: the screen may have been locked between the loss and the moment in which another server gets the devices.
-    fn replace_server(&mut self, now: Instant) {
-        if self.screen_lock.is_locked() {
-            return self.end(now, Why::Closed(None));
-        }
-        self.act(Action::ReplaceServer);
-    }
-
-    /// Ends a window manager that has not ended with its server, if its time has come.
-    fn end_survivor(&mut self, now: Instant) {
-        if !matches!(self.stage, Stage::Up) {
-            return;
-        }
-        match self.units.take_due(now) {
-            Some(Step::Tell) => {
-                tracing::warn!(
-                    "the window manager has not ended with its X server within {} s; it is told to",
-                    OUTLIVES_SERVER.as_secs()
-                );
-                self.act(Action::EndWindowManager { kill: false });
-            }
-            Some(Step::Kill) => {
-                tracing::warn!("the window manager does not end when it is told to; it is killed");
-                self.act(Action::EndWindowManager { kill: true });
-            }
-            None => {}
-        }
     }
 }

@@ -3,11 +3,15 @@
 //! There is one `select!` for the whole life of the host, from the first moment that something has to be undone. Nothing in
 //! it waits for an answer: what asks somebody is a task, whose answer is an event like any other.
 
+mod putting_back;
+mod server;
+mod sources;
+
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
@@ -16,9 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::act::{self, Call, RunningServer, ServerProbe};
 use super::closing;
-use super::core::{
-    Action, CallFailure, ClientId, Event, JobId, LastEnd, ManagerState, Session, Setup, Standing, UnitPolicy,
-};
+use super::core::{Action, CallFailure, ClientId, Event, JobId, Session, Setup, Standing, UnitPolicy};
 use super::dotfiles;
 use super::failure::Failure;
 use super::idle;
@@ -38,18 +40,15 @@ use super::variables::{self, Exported};
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
-use crate::deadline::LAST_LINES;
 use crate::environment::{self, Block};
-use crate::journal;
-use crate::launch::{HostDeadlines, Reply, Request};
+use crate::launch::{Reply, Request};
 use crate::manager::transient::Service;
 use crate::manager::{self, Manager, names, restore};
 use crate::os;
-use crate::records::last::LastSession;
-use crate::server::lines;
 use crate::session::{self, Choice, Surroundings};
 use crate::text;
 use crate::x11::display::Display;
+use sources::{Happened, of_locker, of_manager, of_peers, prepared, seen, typed};
 
 /// What the preparation brings.
 pub(super) struct Ground {
@@ -325,14 +324,6 @@ impl Driver {
         }
     }
 
-    /// The server was reaped.
-    fn server_ended(&mut self) {
-        self.sights = None;
-        (self.screen, self.idle) = (None, None);
-        self.server = None;
-        self.hold_terminal();
-    }
-
     /// Nobody types to the shell from here on.
     fn hold_terminal(&mut self) {
         if let Some(terminal) = &mut self.terminal {
@@ -424,15 +415,6 @@ impl Driver {
             None
         });
         act::send(call, &self.events).await;
-    }
-
-    /// What is wrong with the descriptors of a launch: what another process hands us is checked before a server is let loose
-    /// on it.
-    fn problem_with(&self, listeners: usize, fds: &[OwnedFd]) -> Option<String> {
-        if listeners != 1 || fds.len() != 2 {
-            return Some("a launch takes one descriptor for output and one listening socket".to_owned());
-        }
-        self.plan.as_ref()?.problem_with(&fds[1..]).map(str::to_owned)
     }
 
     /// Something that was seen on the display.
@@ -693,42 +675,6 @@ impl Driver {
         self.choice.units().into_iter().chain(self.rescue.iter().map(|rescue| rescue.name.clone())).collect()
     }
 
-    /// Forks the server that a supervisor has asked for, and tells it.
-    fn fork(&mut self, client: ClientId) -> Result<(), String> {
-        let gone = || "the supervisor is gone".to_owned();
-        let request = self.launches.remove(&client).ok_or_else(gone)?;
-        let (peer, plan) = (self.clients.get(&client).ok_or_else(gone)?, self.plan.as_ref().ok_or_else(gone)?);
-        let (output, sockets) = request.fds.split_first().ok_or_else(gone)?;
-        // Before the server looks at the settings that it puts back.
-        if let Some(terminal) = &mut self.terminal {
-            terminal.hold();
-        }
-        let server = plan
-            .launch(sockets, output)
-            .map_err(|error| format!("the X server {} cannot be executed: {error}", plan.program.display()))?;
-        let told = HostDeadlines::of(&self.config.deadlines);
-        let mut fds = vec![server.pidfd().as_fd()];
-        fds.extend(self.prepared.as_ref().map(|prepared| prepared.number.name()));
-        peer.reply(&Reply::Launched(server.pid, told), &fds);
-        self.launched += 1;
-        let running = RunningServer { process: server, number: self.launched, serves: AtomicBool::new(false) };
-        self.server = Some(Arc::new(running));
-        Ok(())
-    }
-
-    fn signal_server(&self, signal: Signal) {
-        if let Some(server) = &self.server {
-            server.process.signal(signal);
-        }
-    }
-
-    /// The server does not end: says which it is, and lets go of it.
-    fn give_up_server(&mut self) {
-        let pid = self.server.take().map_or(0, |server| server.process.pid.as_raw());
-        let state = os::stat(os::Pid::from_raw(pid)).ok().and_then(|stat| os::state(&stat)).unwrap_or('?');
-        self.at_once.push_back(Event::ServerGivenUp { pid, state });
-    }
-
     fn tell_multiplexers(&mut self) {
         if let Some(prepared) = &self.prepared {
             self.telling = Some(Telling::begin(prepared, self.config.deadlines.multiplexers));
@@ -760,122 +706,5 @@ impl Driver {
         let locker = Locker::start(&program, words, &prepared.exported().set).map_err(|error| error.to_string())?;
         self.locker = Some(locker);
         Ok(())
-    }
-
-    /// Has the record say whether the login session ends with this one: whoever ends it in the place of a killed host reads
-    /// that.
-    fn note_closing(&mut self, closes: bool) {
-        if let Some(prepared) = &mut self.prepared {
-            prepared.record.closes_login = closes;
-            if let Err(error) = prepared.write_record() {
-                tracing::warn!("{error}");
-            }
-        }
-    }
-
-    /// Writes down how the session has ended, and undoes what the preparation did.
-    fn put_back(&mut self, state: ManagerState, last: LastEnd) {
-        // As a rule it has ended with the server.
-        self.locker.iter().for_each(Locker::kill);
-        // Nobody is served from here on; who connects waits for the end of this process.
-        let Some(prepared) = self.prepared.take() else {
-            return self.at_once.push_back(Event::PutBack(String::new()));
-        };
-        let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
-        let deadline = self.config.deadlines.user_manager;
-        let (login, is_login, since) = (self.session.clone(), self.is_login, self.since);
-        self.spawn(async move {
-            let last_lines = match last.why.failed_program() {
-                Some((unit, pid)) if !last.is_locked => last_lines(unit, pid, since).await,
-                _ => String::new(),
-            };
-            note_end(last, last_lines.clone(), &login, is_login);
-            match (state, manager) {
-                (ManagerState::There, Some(manager)) => prepared.undo(&manager, deadline).await,
-                (ManagerState::Silent, Some(_)) => prepared.leave_to_the_next(),
-                _ => prepared.undo_without_manager(),
-            }
-            Event::PutBack(last_lines)
-        });
-    }
-}
-
-/// What a unit's program has said since the session began, in lines for a terminal; empty if it has said nothing that we may
-/// read. By now it has ended, and the journal has it: the rest of the session has ended after it.
-async fn last_lines(unit: &str, pid: u32, since: SystemTime) -> String {
-    lines::abridged(&journal::last(unit, pid, lines::MANY, since, Instant::now() + LAST_LINES).await)
-}
-
-/// Writes down how the session has ended. A home that is full keeps nobody here.
-fn note_end(last: LastEnd, last_lines: String, login: &str, is_login: bool) {
-    let LastEnd { mut why, standing, .. } = last;
-    why.add_last_lines(last_lines);
-    let clean = why.is_clean();
-    // A shell that goes on begins nothing by itself.
-    let is_brief = standing == Standing::Brief && (clean || is_login);
-    if let Err(error) = LastSession::ends_now(clean, why.to_string(), login, is_brief).keep() {
-        tracing::debug!("how the session ended cannot be kept: {error}");
-    }
-}
-
-/// What the one `select!` brings.
-enum Happened {
-    Event(Event),
-    Typed(Typed),
-    ServerEnded(crate::launch::Ending),
-    Locker(LockerEvent),
-    Prepared(Box<Result<Ground, Failure>>),
-    Peer(PeerEvent),
-    Sight(Option<Sight>),
-    Manager(ManagerEvent),
-}
-
-/// The end of the preparation; never, if there is none under way.
-async fn prepared(preparation: &mut Option<Preparation>) -> Result<Ground, Failure> {
-    match preparation {
-        Some(running) => {
-            let ground = running.await;
-            *preparation = None;
-            ground
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// What the screen locker's command does; never, if none runs.
-async fn of_locker(locker: &mut Option<Locker>) -> LockerEvent {
-    match locker {
-        Some(locker) => locker.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What somebody does on the terminal; never, if there is none.
-async fn typed(terminal: &mut Option<Terminal>) -> Typed {
-    match terminal {
-        Some(terminal) => terminal.typed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What the watch sees next; `None` when it has ended.
-async fn seen(sights: &mut Option<Receiver<Sight>>) -> Option<Sight> {
-    match sights {
-        Some(queue) => queue.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn of_peers(peers: &mut Option<Peers>) -> PeerEvent {
-    match peers {
-        Some(peers) => peers.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn of_manager(link: &mut Option<ManagerLink>) -> ManagerEvent {
-    match link {
-        Some(link) => link.next().await,
-        None => std::future::pending().await,
     }
 }
