@@ -17,6 +17,9 @@ pub const CALL: Duration = Duration::from_secs(25);
 /// without systemd).
 pub const FORWARDED: Duration = Duration::from_secs(2);
 
+/// For systemd to forget a unit that it has made and that has failed, which is the next thing that it does.
+pub const FORGETS: Duration = Duration::from_secs(1);
+
 /// For a killed process to be gone, which is the kernel's work alone.
 pub const KILLED: Duration = Duration::from_secs(2);
 

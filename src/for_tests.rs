@@ -102,6 +102,9 @@ pub mod launch {
 }
 
 pub mod manager {
+    pub mod inbox {
+        pub use crate::manager::inbox::{Inbox, Wanted};
+    }
     pub mod names {
         pub use crate::manager::names::{
             GRAPHICAL_SESSION, UNIT_NAMESPACE, WM_READY_TARGET, WM_TARGET, XORG_TARGET, is_session_service,

@@ -18,6 +18,7 @@ pub mod environment;
 pub mod getty;
 pub mod last;
 pub mod launch;
+pub mod manager;
 pub mod multiplexer_names;
 pub mod names;
 pub mod output;
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     ("getty", getty::holds),
     ("last", last::holds),
     ("launch", launch::holds),
+    ("manager", manager::holds),
     ("multiplexer_names", multiplexer_names::holds),
     ("names", names::holds),
     ("output", output::holds),

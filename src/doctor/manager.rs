@@ -12,7 +12,7 @@ use super::catalogue::{
     MANAGER_UNITS,
 };
 use crate::environment::Block;
-use crate::manager::{Manager, names};
+use crate::manager::{BusState, Manager, names};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
 /// startxd's own units; of the templates, any instance does.
@@ -79,7 +79,7 @@ pub async fn gather(deadline: Duration) -> ManagerFacts {
     let manager = match Manager::connect(runtime, deadline).await {
         Ok(manager) => manager,
         Err(error) => {
-            facts.bus_fault = Some(error.why().to_owned());
+            facts.manager_fault = Some(error.why().to_owned());
             return facts;
         }
     };
@@ -89,6 +89,10 @@ pub async fn gather(deadline: Duration) -> ManagerFacts {
             facts.manager_fault = Some(error.why().to_owned());
             return facts;
         }
+    }
+    // Also one that nobody has used so far: what is started next may need it.
+    if let Err(error) = manager.prove_bus(BusState::Up, deadline).await {
+        facts.bus_fault = Some(error.why().to_owned());
     }
     let more =
         async { tokio::join!(manager.environment(), manager.failed_units(), manager.wanted_by(names::WM_TARGET)) };

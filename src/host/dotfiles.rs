@@ -20,7 +20,10 @@ pub(super) fn service(choice: &Choice, config: &Config, of_login: &Block) -> Uni
     // It has a deadline for each of what it waits for: the server, programs that hang, and two profiles that do.
     let deadline = deadlines.server_ready + 4 * deadlines.environment_files + BEHIND_OURS;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("startxd"));
-    transient::dotfiles(&program, &choice.units(), of_login, deadline)
+    // One that is made for the session says itself that it waits.
+    let mut before = choice.units();
+    before.retain(|unit| choice.service().is_none_or(|service| service.name != *unit));
+    transient::dotfiles(&program, &before, of_login, deadline)
 }
 
 /// What of the variables that the files export is exported: a client may have sent them, so this is not left to it.

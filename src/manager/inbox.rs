@@ -23,7 +23,7 @@ const SIGNAL: u8 = 4;
 
 /// Which signals are let in; none at first.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// `JobRemoved`, and what changes about units.
     all: AtomicBool,
     /// The objects of units of which everything is let in, and the jobs that are queued.
@@ -32,12 +32,12 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// From now on ends of jobs, and changes of the states of units.
-    pub(super) fn listen(&self) {
+    pub fn listen(&self) {
         self.all.store(true, Ordering::Relaxed);
     }
 
     /// From now on the properties of this unit's own type too, by its object, and new jobs.
-    pub(super) fn watch(&self, object: &str) {
+    pub fn watch(&self, object: &str) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if !watched.iter().any(|one| one == object) {
             watched.push(object.to_owned());
@@ -63,7 +63,7 @@ impl Wanted {
 
 /// What has come and was not taken.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub struct Inbox {
     wanted: Arc<Wanted>,
     raw: Vec<u8>,
     ready: Vec<u8>,
@@ -72,7 +72,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// An empty one.
-    pub(super) const fn new(wanted: Arc<Wanted>) -> Self {
+    pub const fn new(wanted: Arc<Wanted>) -> Self {
         Self { wanted, raw: Vec::new(), ready: Vec::new(), taken: 0 }
     }
 
@@ -80,7 +80,7 @@ impl Inbox {
     ///
     /// # Errors
     /// What came is not D-Bus.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.raw.extend_from_slice(bytes);
         let mut begin = 0;
         while let Some(length) = length(&self.raw[begin..])? {
@@ -95,7 +95,7 @@ impl Inbox {
     }
 
     /// Fills `buffer` with what is ready, and returns how much that was.
-    pub(super) fn take(&mut self, buffer: &mut [u8]) -> usize {
+    pub fn take(&mut self, buffer: &mut [u8]) -> usize {
         let ready = &self.ready[self.taken..];
         let length = ready.len().min(buffer.len());
         buffer[..length].copy_from_slice(&ready[..length]);

@@ -4,7 +4,7 @@
 //! thing that the manager has not, the environment of what D-Bus activates ([`restore`]).
 
 mod files;
-mod inbox;
+pub mod inbox;
 mod itself;
 mod jobs;
 mod memory;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use crate::dbus::{self, CallError, Target};
-use crate::deadline::{self, EXECUTES_ANEW, TRY_AGAIN};
+use crate::deadline::{self, EXECUTES_ANEW, FORGETS, LOOK_AGAIN, TRY_AGAIN};
 use crate::runtime_dir::RuntimeDir;
 use crate::session_bus;
 use nix::unistd::Pid;
@@ -36,6 +36,8 @@ pub use files::{FileState, ListedUnit};
 pub use signals::{Signal, Signals, Watcher};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
+/// The error for a unit that is loaded already, or has a file.
+const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const JOB_INTERFACE: &str = "org.freedesktop.systemd1.Job";
@@ -489,6 +491,9 @@ impl Manager {
 
     /// As [`Manager::start_transient`], of any unit that can be made so.
     ///
+    /// A race: systemd forgets a unit that it has made, and that has ended, in the next round of its loop (manager.c,
+    /// `manager_dispatch_gc_unit_queue`). Whoever hears of the end may be faster, and until then there is one of that name.
+    ///
     /// # Errors
     /// As there.
     pub async fn start_transient_unit(
@@ -496,9 +501,20 @@ impl Manager {
         name: &str,
         properties: transient::UnitProperties,
     ) -> Result<OwnedObjectPath, CallError> {
+        let end = Instant::now() + FORGETS;
         let auxiliary: Vec<(&str, Vec<(&str, OwnedVariant)>)> = Vec::new();
         let body = (name, Mode::Replace.as_str(), properties, auxiliary);
-        dbus::body("StartTransientUnit", &MANAGER.call(&self.connection, "StartTransientUnit", &body).await?)
+        loop {
+            match MANAGER.call(&self.connection, "StartTransientUnit", &body).await {
+                Err(error) if error.is(UNIT_EXISTS) && Instant::now() < end => {
+                    if !self.loaded(&[name]).await?.iter().all(UnitState::is_down) {
+                        return Err(error);
+                    }
+                    sleep(LOOK_AGAIN).await;
+                }
+                answer => return dbus::body("StartTransientUnit", &answer?),
+            }
+        }
     }
 
     /// Forgets that a unit failed, its start limit included (`ResetFailedUnit`).

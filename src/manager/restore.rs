@@ -2,11 +2,11 @@
 //!
 //! The algebra is in [`crate::environment`]; here is the order in which it has to happen.
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{BusState, Manager};
 use crate::dbus::CallError;
-use crate::deadline::{FORWARDED, LOOK_AGAIN_SOON};
+use crate::deadline::{CALL, FORWARDED, LOOK_AGAIN_SOON};
 use crate::environment::block::Block;
 use crate::environment::restore::{bus_values, difference};
 use crate::session_bus::update_activation_environment;
@@ -74,7 +74,8 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
 
 /// Sets variables for what the bus starts from now on.
 async fn tell_bus(manager: &Manager, variables: &Block) -> Result<(), CallError> {
-    let bus = manager.bus().await.map_err(|error| CallError::new("Hello", error))?;
+    let late = |_| CallError::TimedOut { method: "Hello" };
+    let bus = timeout(CALL, manager.bus()).await.map_err(late)?.map_err(|error| CallError::new("Hello", error))?;
     update_activation_environment(&bus, variables).await
 }
 

@@ -507,3 +507,20 @@ async fn an_answer_that_we_did_not_want_is_neither() {
         assert!(error.is(DENIED) && !error.is_disconnect(), "{method}: {error:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_is_about_to_be_forgotten_is_made_again() {
+    const EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
+    let unit = service();
+    for (state, times, made) in [("failed", 3, true), ("inactive", 1, true), ("active", 1, false)] {
+        let (fake, manager) = with(&[]).await;
+        fake.refuse_first("StartTransientUnit", EXISTS, times);
+        fake.unit(&unit.name, Unit::new(state));
+        let forgets = async {
+            tokio::time::sleep(deadline::LOOK_AGAIN * 2).await;
+            fake.forget(&unit.name);
+        };
+        let (started, ()) = tokio::join!(manager.start_transient(&unit), forgets);
+        assert_eq!(started.is_ok(), made, "{state}");
+    }
+}

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use zbus::{OwnedVariant, Variant};
 
 use super::ServiceEnd;
+use super::names::DOTFILES_SERVICE;
 use crate::attributes::{Attributes, Limit};
 use crate::deadline::SESSION_ON_DISPLAY;
 use crate::environment::block::Block;
@@ -62,7 +63,9 @@ impl Service {
         let mut properties = self.common();
         properties.extend([
             ("Requires", units(&["xorg.target"])),
-            ("After", units(&["xorg.target", "graphical-session-pre.target"])),
+            // Whoever names another unit keeps it loaded. Said by the other one, systemd would not forget this one when it has
+            // failed, and it could not be made anew.
+            ("After", units(&["xorg.target", "graphical-session-pre.target", DOTFILES_SERVICE])),
             ("Before", units(&["wm.target"])),
             // What the window manager has started is in its cgroup. The default would kill it all when the window
             // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).

@@ -211,6 +211,11 @@ impl FakeManager {
         self.state().units.insert(name.to_owned(), unit);
     }
 
+    /// Has no unit of this name any more.
+    pub(crate) fn forget(&self, name: &str) {
+        self.state().units.remove(name);
+    }
+
     /// A unit's `ActiveState`; `None` if it is not loaded.
     pub(crate) fn active(&self, name: &str) -> Option<&'static str> {
         self.state().units.get(name).map(|unit| unit.active)

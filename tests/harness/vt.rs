@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -205,19 +205,35 @@ impl Vt {
         attempts.find(|result| !is_hung_up(result)).unwrap_or_else(attempt)
     }
 
-    /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.
+    /// The screen at one moment.
+    ///
+    /// A race: the kernel lets others write between the pieces that it copies (vc_screen.c, `vcs_read`), so what was read may
+    /// be half of one screen and half of the next. What is the same twice is whole.
     fn cells(&self) -> io::Result<Cells> {
-        let head = fs::read(self.dev.join(format!("vcsa{}", self.number)))?;
+        let mut cells = self.cells_of_some_moment()?;
+        for _ in 0..10 {
+            let again = self.cells_of_some_moment()?;
+            if again == cells {
+                break;
+            }
+            cells = again;
+        }
+        Ok(cells)
+    }
+
+    /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.
+    fn cells_of_some_moment(&self) -> io::Result<Cells> {
+        let head = at_once(&self.dev.join(format!("vcsa{}", self.number)))?;
         let &[_, columns, column, row, ..] = head.as_slice() else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        let unicode = fs::read(self.dev.join(format!("vcsu{}", self.number)));
+        let unicode = at_once(&self.dev.join(format!("vcsu{}", self.number)));
         let characters: Vec<char> = match unicode {
             Ok(bytes) => bytes
                 .chunks_exact(4)
                 .map(|c| char::from_u32(u32::from_ne_bytes([c[0], c[1], c[2], c[3]])).unwrap_or('?'))
                 .collect(),
-            Err(_) => fs::read(self.dev.join(format!("vcs{}", self.number)))?.into_iter().map(char::from).collect(),
+            Err(_) => at_once(&self.dev.join(format!("vcs{}", self.number)))?.into_iter().map(char::from).collect(),
         };
         let lines = characters.chunks(usize::from(columns).max(1)).map(|line| line.iter().collect()).collect();
         Ok(Cells { lines, column: column.into(), row: row.into() })
@@ -235,11 +251,20 @@ impl fmt::Display for Vt {
     }
 }
 
+/// What one read(2) brings of a screen.
+fn at_once(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 1 << 17];
+    let length = File::open(path)?.read(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
 /// Opens a terminal without making it ours.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY | O_NONBLOCK).open(path)
 }
 
+#[derive(PartialEq, Eq)]
 struct Cells {
     lines: Vec<String>,
     column: usize,

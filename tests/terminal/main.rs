@@ -30,6 +30,7 @@ mod idle;
 mod launch_socket;
 mod lock;
 mod lock_hostile;
+mod logout;
 mod multiplexer;
 mod names;
 mod ready;

@@ -12,6 +12,9 @@ use crate::manager::{Manager, names};
 /// How many last lines are looked up; the others are listed without.
 const LOOKED_UP: usize = 5;
 
+/// How many lines are read for the last one.
+const LINES: usize = 10;
+
 /// A unit that has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedUnit {
@@ -44,7 +47,8 @@ pub(super) async fn failed(manager: &Manager, own: &[String]) -> Vec<FailedUnit>
 /// What the program itself has said last.
 async fn last_line(manager: &Manager, unit: &str) -> Option<String> {
     let pid = manager.last_main_pid(unit).await.unwrap_or_default();
-    let said = journal::last(unit, pid, 1, UNIX_EPOCH, Instant::now() + STATUS).await;
+    // Not just one: with several matches journalctl of 252 may leave out the very last (seen on a busy machine).
+    let said = journal::last(unit, pid, LINES, UNIX_EPOCH, Instant::now() + STATUS).await;
     let line = String::from_utf8_lossy(&said).lines().next_back()?.trim().to_owned();
     (!line.is_empty()).then_some(line)
 }
