@@ -80,7 +80,8 @@ fn from_the_installation_to_the_purge() {
     completes(&case);
     case.root("systemctl start startxd-seat@ada").ok();
     wait_up(&case, "ada");
-    let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a";
+    // What reads the dotfiles comes and goes.
+    let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a | grep -v dotfiles";
     let before = case.root(processes).text();
     assert_eq!(before.lines().count(), 4, "host, supervisor, server, window manager: {before}");
 
@@ -147,7 +148,8 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
         let application =
             "systemd-run --user --quiet -p Type=exec -p PartOf=graphical-session.target --unit=lab-app sleep infinity";
         case.user("ada", application).ok();
-        let processes = "pgrep -u ada -x 'startxd|Xorg|openbox|sleep' -a";
+        // What reads the dotfiles comes and goes.
+        let processes = "pgrep -u ada -x 'startxd|Xorg|openbox|sleep' -a | grep -v dotfiles";
         let before = case.root(processes).text();
         assert_eq!(before.lines().count(), 5, "{before}");
 
