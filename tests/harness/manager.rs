@@ -128,6 +128,18 @@ impl Manager<'_> {
         plain(name, &value).unwrap_or_else(|| panic!("{name} is {value:?}"))
     }
 
+    /// Waits until what reads `~/.Xresources` and the like is over, if it runs: a process that comes and goes beside a session
+    /// that is up already.
+    ///
+    /// # Panics
+    /// When it does not end within 15 s.
+    pub fn wait_dotfiles(&self) {
+        wait_until("the dotfiles to be read", STEP, || match self.property("startxd-dotfiles.service", "SubState") {
+            state if matches!(state.as_str(), "exited" | "dead" | "failed" | "") => Ok(()),
+            state => Err(state),
+        });
+    }
+
     /// Waits until all of `units` are active; the manager need not run yet.
     ///
     /// # Panics

@@ -176,7 +176,9 @@ pub fn refuses(case: &Case, status: i32, words: &[&str], run: impl Fn(&str) -> T
 
 /// Waits until the graphical session of `user` is up.
 pub fn wait_up(guest: &Guest, user: &str) {
-    guest.manager(user).wait_active(&["xorg.target", "wm-ready.target", "graphical-session.target"]);
+    let manager = guest.manager(user);
+    manager.wait_active(&["xorg.target", "wm-ready.target", "graphical-session.target"]);
+    manager.wait_dotfiles();
 }
 
 /// Starts a session by hand and waits until it is up.

@@ -157,6 +157,7 @@ impl Desk {
         // and only then is there a server.
         self.vt().wait_mode(Mode::Graphics, SOON);
         self.unit_becomes("graphical-session.target", "active");
+        self.manager("ada").wait_dotfiles();
     }
 
     /// Waits until what was typed has ended, expects its exit status and that nothing of the session is left at that very

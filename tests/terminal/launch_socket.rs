@@ -90,12 +90,7 @@ fn vitals(guest: &Guest) -> Vitals {
 /// A race: the targets are up a moment before the host has written that down, and a file that it writes is a descriptor; and
 /// before what reads `~/.Xresources` and the like is over, which is a process and a client of the host.
 fn vitals_at_rest(guest: &Guest) -> Vitals {
-    wait_until("the dotfiles to be read", SOON, || {
-        match guest.manager("ada").property("startxd-dotfiles.service", "SubState") {
-            state if matches!(state.as_str(), "exited" | "dead" | "failed") => Ok(()),
-            state => Err(state),
-        }
-    });
+    guest.manager("ada").wait_dotfiles();
     wait_until("the host to wait for events", SOON, || {
         let call = guest.outside(&format!("/proc/{}/syscall", host(guest)));
         let call = std::fs::read_to_string(call).expect("the host's system call");
