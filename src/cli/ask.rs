@@ -1,5 +1,10 @@
 //! A request to the host of the session, and its answer.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::exit::Exit;
 use crate::launch::{Connection, Reply, Request};
 
 /// Asks, and waits for an answer that is `yes`; others come in between. The caller sets the deadline.
@@ -19,6 +24,22 @@ pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Repl
             // Told before what was sent last; end-of-file follows.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Waits no longer than `patience` until the host was told something, and says why it was not.
+pub(super) async fn told(patience: Duration, telling: impl Future<Output = Result<(), String>>) -> Exit {
+    match timeout(patience, telling).await {
+        Ok(Ok(())) => Exit::Success,
+        Ok(Err(reason)) => {
+            tracing::error!("the host of the session refused it: {reason}");
+            Exit::SessionFailed
+        }
+        Err(_) => {
+            let patience = patience.as_secs_f32();
+            tracing::error!("the host of the session does not answer within {patience} s; see: startxd status");
+            Exit::SessionFailed
         }
     }
 }

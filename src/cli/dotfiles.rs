@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ask::ask;
+use super::ask::{ask, told};
 use super::exit::Exit;
 use super::status::cookie;
 use crate::config::Config;
@@ -51,17 +51,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
     let mut problems = settings(&files, config.deadlines.environment_files).await;
     let (variables, more) = profiles(&files, &config).await;
     problems.extend(more);
-    match timeout(config.deadlines.launch + config.deadlines.user_manager, tell(runtime, variables, problems)).await {
-        Ok(Ok(())) => Exit::Success,
-        Ok(Err(reason)) => {
-            tracing::error!("the host of the session did not take it: {reason}");
-            Exit::SessionFailed
-        }
-        Err(_) => {
-            tracing::error!("the host of the session does not answer; see: startxd status");
-            Exit::SessionFailed
-        }
-    }
+    told(config.deadlines.launch + config.deadlines.user_manager, tell(runtime, variables, problems)).await
 }
 
 /// Resources and keymaps: what went wrong.

@@ -1,8 +1,6 @@
 //! `startxd ready`.
 
-use tokio::time::timeout;
-
-use super::ask::ask;
+use super::ask::{ask, told};
 use super::exit::Exit;
 use crate::environment::{Block, policy};
 use crate::launch::{Connection, Reply, Request};
@@ -23,18 +21,7 @@ pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
         return Exit::NotRunning;
     };
     let patience = deadlines.launch + deadlines.user_manager;
-    match timeout(patience, ask(&host, &Request::Ready(variables), |reply| *reply == Reply::Heard)).await {
-        Ok(Ok(())) => Exit::Success,
-        Ok(Err(reason)) => {
-            tracing::error!("the host of the session refused it: {reason}");
-            Exit::SessionFailed
-        }
-        Err(_) => {
-            let patience = patience.as_secs_f32();
-            tracing::error!("the host of the session does not answer within {patience} s; see: startxd status");
-            Exit::SessionFailed
-        }
-    }
+    told(patience, ask(&host, &Request::Ready(variables), |reply| *reply == Reply::Heard)).await
 }
 
 /// The variables, if they can travel: what the manager would refuse, and what a line of the message cannot have.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::{Connection, Message, OwnedObjectPath};
 
 use super::core::{Event, Inhibitors};
+use super::waits::if_there;
 use crate::deadline::{DELAYS_SLEEP, TRY_AGAIN};
 use crate::logind::locks::{Hint, LockRequest, LockRequests, set_hint};
 use crate::logind::sleep::{SleepSignals, delay, longest_delay};
@@ -117,8 +118,8 @@ async fn pass_on(
         let heard = tokio::select! {
             signal = requests.locks.next() => signal.map(Heard::Lock),
             signal = requests.sleeps.next() => signal.map(Heard::Sleep),
-            changed = next(&mut requests.blocks) => changed.map(|()| Heard::Blocks),
-            changed = next(&mut requests.foreground) => changed.map(|()| Heard::Foreground),
+            changed = if_there(&mut requests.blocks, Changes::next) => changed.map(|()| Heard::Blocks),
+            changed = if_there(&mut requests.foreground, Changes::next) => changed.map(|()| Heard::Foreground),
             wish = wishes.recv() => Some(Heard::Wish(wish?)),
         };
         let Some(heard) = heard else { return Some(()) };
@@ -171,18 +172,10 @@ impl Requests {
         }
     }
 
-    /// Whether an inhibitor of logind's is in the way of idleness (systemd-inhibit(1)).
+    /// Whether one of logind's inhibitors keeps the session from being idle (systemd-inhibit(1)).
     async fn blocked(&self) -> Option<Event> {
         let blocked = self.blocks.as_ref()?.current::<String>().await.ok()?;
         Some(Event::IdleInhibited(Inhibitors::Logind, blocked.split(':').any(|what| what == "idle")))
-    }
-}
-
-/// The next change of a property; never, if it does not matter.
-async fn next(changes: &mut Option<Changes>) -> Option<()> {
-    match changes {
-        Some(changes) => changes.next().await,
-        None => std::future::pending().await,
     }
 }
 

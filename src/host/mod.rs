@@ -91,6 +91,7 @@ mod session_files;
 pub mod session_lock;
 mod terminal;
 mod variables;
+mod waits;
 mod watch;
 mod why;
 

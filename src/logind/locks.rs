@@ -53,9 +53,7 @@ impl LockRequests {
             Some("Unlock") => LockRequest::Unlock,
             _ => return None,
         };
-        let is_of_ours = header.path().is_some_and(|path| path.as_str() == self.path)
-            && header.interface().is_some_and(|interface| interface.as_str() == SESSION);
-        if is_of_ours && is_from_logind(&self.connection, message).await {
+        if is_from_logind(&self.connection, message, &self.path, SESSION).await {
             return Some(request);
         }
         tracing::warn!("a request to lock or unlock the screen is ignored: it is not from systemd-logind");

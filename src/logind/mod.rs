@@ -33,9 +33,16 @@ pub async fn connect() -> zbus::Result<Connection> {
     connection::Builder::system().method_timeout(deadline::CALL).build().await
 }
 
-/// Whether logind has sent this: the bus tells its unique name.
-async fn is_from_logind(connection: &Connection, message: &zbus::Message) -> bool {
+/// Whether logind has sent this signal of an object of its own: the bus tells its unique name.
+///
+/// Every user of the machine can send a signal to our own name on the bus, whatever we have asked the bus for.
+async fn is_from_logind(connection: &Connection, message: &zbus::Message, path: &str, interface: &str) -> bool {
     let header = message.header();
+    if header.path().is_none_or(|other| other.as_str() != path)
+        || header.interface().is_none_or(|other| other.as_str() != interface)
+    {
+        return false;
+    }
     let Some(sender) = header.sender() else { return false };
     let Ok(reply) = dbus::BUS.call(connection, "GetNameOwner", &(SERVICE,)).await else { return false };
     dbus::body::<String>("GetNameOwner", &reply).is_ok_and(|owner| owner == sender.as_str())

@@ -40,11 +40,8 @@ impl SleepSignals {
     ///
     /// Every user of the machine can send such a signal to our own name on the bus: so it counts only if logind has sent it.
     pub async fn read(&self, message: &Message) -> Option<bool> {
-        let header = message.header();
-        let is_the_signal = header.member().is_some_and(|member| member.as_str() == "PrepareForSleep")
-            && header.path().is_some_and(|path| path.as_str() == MANAGER.path)
-            && header.interface().is_some_and(|interface| interface.as_str() == MANAGER.interface);
-        if is_the_signal && is_from_logind(&self.connection, message).await {
+        let is_the_signal = message.header().member().is_some_and(|member| member.as_str() == "PrepareForSleep");
+        if is_the_signal && is_from_logind(&self.connection, message, MANAGER.path, MANAGER.interface).await {
             return message.body().deserialize().ok();
         }
         None

@@ -16,6 +16,21 @@ pub struct ListedUnit {
     pub state: UnitState,
 }
 
+impl From<UnitRow> for ListedUnit {
+    fn from((name, description, load, active, sub, _, _, job, job_type, _): UnitRow) -> Self {
+        Self { name, description, state: UnitState { load, active, sub, job: (job != 0).then_some(job_type) } }
+    }
+}
+
+/// The states of the named units, in their order; those that are not in the list are not loaded.
+pub(super) fn in_order(mut list: Vec<ListedUnit>, units: &[&str]) -> Vec<UnitState> {
+    let mut take = |unit: &str| {
+        let at = list.iter().position(|listed| listed.name == unit);
+        at.map_or_else(UnitState::none, |at| list.swap_remove(at).state)
+    };
+    units.iter().map(|unit| take(unit)).collect()
+}
+
 impl Manager {
     /// Whether a unit is "enabled", "disabled", "static", "masked" and more (`GetUnitFileState`).
     ///
@@ -51,12 +66,7 @@ impl Manager {
         let states: [&str; 0] = [];
         let reply = MANAGER.call(&self.connection, "ListUnitsByPatterns", &(&states[..], patterns)).await?;
         let rows: Vec<UnitRow> = dbus::body("ListUnitsByPatterns", &reply)?;
-        let listed = |(name, description, load, active, sub, _, _, job, job_type, _): UnitRow| ListedUnit {
-            name,
-            description,
-            state: UnitState { load, active, sub, job: (job != 0).then_some(job_type) },
-        };
-        let mut units: Vec<ListedUnit> = rows.into_iter().map(listed).collect();
+        let mut units: Vec<ListedUnit> = rows.into_iter().map(ListedUnit::from).collect();
         units.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(units)
     }
@@ -67,12 +77,7 @@ impl Manager {
     /// # Errors
     /// The manager does not answer.
     pub async fn loaded(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
-        let mut rows = self.units_like(units).await?;
-        let mut take = |unit: &str| {
-            let at = rows.iter().position(|row| row.name == unit);
-            at.map_or_else(UnitState::none, |at| rows.swap_remove(at).state)
-        };
-        Ok(units.iter().map(|unit| take(unit)).collect())
+        Ok(in_order(self.units_like(units).await?, units))
     }
 
     /// Whether the files of these units are there, templates included, as the manager finds them: the first that is in its

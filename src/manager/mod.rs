@@ -204,6 +204,14 @@ fn no_answer(deadline: Duration) -> String {
     format!("no answer within {} s", deadline.as_secs_f32())
 }
 
+/// Lets something take no longer than `deadline`, or says why it came to nothing.
+async fn in_time<T, E: ToString>(deadline: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match timeout(deadline, work).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err(no_answer(deadline)),
+    }
+}
+
 /// A connection to the manager.
 #[derive(Clone)]
 pub struct Manager {
@@ -245,11 +253,7 @@ impl Manager {
             Ok(Err(error)) => return Err(NoManager::silent(error)),
             Err(_) => return Err(NoManager::silent(no_answer(deadline))),
         }
-        match timeout(deadline, session_bus::connect(runtime)).await {
-            Ok(Ok(connection)) => Ok(Self::new(connection)),
-            Ok(Err(error)) => Err(NoManager::silent(error)),
-            Err(_) => Err(NoManager::silent(no_answer(deadline))),
-        }
+        in_time(deadline, session_bus::connect(runtime)).await.map(Self::new).map_err(NoManager::silent)
     }
 
     /// As [`Manager::connect`], and with an answer of the manager.
@@ -270,8 +274,7 @@ impl Manager {
         deadline: Duration,
         question: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, NoManager> {
-        let answer = timeout(deadline, question).await.map_err(|_| NoManager::silent(no_answer(deadline)))?;
-        answer.map_err(NoManager::silent)
+        in_time(deadline, question).await.map_err(NoManager::silent)
     }
 
     /// The manager on a bus.
@@ -310,13 +313,12 @@ impl Manager {
         if state == BusState::Waits {
             return Ok(());
         }
-        let why = match timeout(deadline, session_bus::connect(runtime)).await {
-            Ok(Ok(connected)) => {
+        let why = match in_time(deadline, session_bus::connect(runtime)).await {
+            Ok(connected) => {
                 *bus.lock().unwrap_or_else(PoisonError::into_inner) = Some(connected);
                 return Ok(());
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => no_answer(deadline),
+            Err(why) => why,
         };
         // A manager that exits ends its bus first, and is the smaller trouble.
         match Self::within(deadline, self.is_stopping()).await? {
@@ -361,7 +363,7 @@ impl Manager {
             signals.map_err(|error| CallError::new("AddMatch", error))
         };
         if let Way::Own { wanted, .. } = &self.way {
-            // Who is connected to the manager itself is told everything.
+            // The manager tells everything to whoever is connected to it directly.
             wanted.listen();
             return listen.await;
         }
@@ -569,16 +571,12 @@ impl Manager {
     pub async fn states(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
         let reply = MANAGER.call(&self.connection, "ListUnitsByNames", &(units,)).await?;
         let rows: Vec<UnitRow> = dbus::body("ListUnitsByNames", &reply)?;
-        let state = |(name, _, load, active, sub, _, _, job, job_type, _): UnitRow| {
-            (name, UnitState { load, active, sub, job: (job != 0).then_some(job_type) })
-        };
         // The rows come without those that could not be loaded at all, and under the unit's main name.
-        let mut rows: Vec<_> = rows.into_iter().map(state).collect();
+        let rows: Vec<_> = rows.into_iter().map(ListedUnit::from).collect();
         if rows.len() == units.len() {
-            return Ok(rows.into_iter().map(|(_, state)| state).collect());
+            return Ok(rows.into_iter().map(|row| row.state).collect());
         }
-        let mut take = |unit: &str| rows.iter().position(|(name, _)| name == unit).map(|at| rows.swap_remove(at).1);
-        Ok(units.iter().map(|unit| take(unit).unwrap_or_else(UnitState::none)).collect())
+        Ok(files::in_order(rows, units))
     }
 
     /// The state of one unit.

@@ -93,7 +93,7 @@ pub struct LockerWatch {
     covering: Vec<u32>,
     /// and lock.
     lockers: Vec<u32>,
-    /// Those that were there when the last locker went, and let people type: they are none, and our cover is above them.
+    /// Windows that were there when the last locker went, and let people type: they are not lockers, and our cover is above them.
     bystanders: Vec<u32>,
     cover: Option<Cover>,
 }

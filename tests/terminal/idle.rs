@@ -93,7 +93,7 @@ fn what_is_in_the_way() {
     desk.user("ada", "mkfifo ~/stop").ok();
     configure(&desk, "[idle]\nafter = 1\n");
     desk.starts(OPENBOX);
-    // An inhibitor of logind's, which everybody's programs can have.
+    // One of logind's inhibitors, which any program can take.
     becomes_idle(&desk, true);
     let inhibitor = desk.shell("exec systemd-inhibit --what=idle --mode=block sleep 1000").spawn();
     becomes_idle(&desk, false);

@@ -100,10 +100,8 @@ fn bar(svg: &mut String, timeline: &Timeline, span: &Span, y: f64, x: &dyn Fn(f6
             );
         }
     }
-    let took =
-        span.took().map_or_else(|| "not up".to_owned(), |took| format!("{:.1} ms", timeline.at(timeline.zero + took)));
     let (at, anchor) = if end < TURNS { (end + 5.0, "start") } else { (begin - 5.0, "end") };
-    let label = format!("{} ({took})", escape(&span.name));
+    let label = format!("{} ({})", escape(&span.name), span.took_in_words(" ms"));
     let _ = writeln!(svg, "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>", y + 11.5);
 }
 

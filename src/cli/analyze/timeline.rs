@@ -37,8 +37,13 @@ impl Span {
     }
 
     /// How long it took to be up; `None` if it is not.
-    pub(super) fn took(&self) -> Option<u64> {
+    fn took(&self) -> Option<u64> {
         self.times.active?.checked_sub(self.begin())
+    }
+
+    /// The same in words, with `unit` behind the milliseconds.
+    pub(super) fn took_in_words(&self, unit: &str) -> String {
+        self.took().map_or_else(|| "not up".to_owned(), |took| format!("{:.1}{unit}", milliseconds(took)))
     }
 }
 
@@ -90,9 +95,8 @@ impl Timeline {
     }
 
     /// Milliseconds since the begin.
-    #[expect(clippy::cast_precision_loss, reason = "a start takes no centuries")]
     pub(super) fn at(&self, time: u64) -> f64 {
-        time.saturating_sub(self.zero) as f64 / 1e3
+        milliseconds(time.saturating_sub(self.zero))
     }
 
     /// When the last of it was over, in milliseconds since the begin.
@@ -125,9 +129,7 @@ impl Timeline {
             let _ = writeln!(text, "{:8.1} {:>7}  startxd asks for the X server", self.at(asked), "");
         }
         for span in &self.spans {
-            let took =
-                span.took().map_or_else(|| "not up".to_owned(), |took| format!("{:.1}", self.at(self.zero + took)));
-            let _ = write!(text, "{:8.1} {took:>7}  {}", self.at(span.begin()), span.name);
+            let _ = write!(text, "{:8.1} {:>7}  {}", self.at(span.begin()), span.took_in_words(""), span.name);
             let notes: Vec<String> = [("forked", span.times.forked), ("executed", span.times.executed)]
                 .into_iter()
                 .filter_map(|(what, time)| time.map(|time| format!("{what} at {:.1}", self.at(time))))
@@ -138,6 +140,11 @@ impl Timeline {
         }
         text
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a start takes no centuries")]
+fn milliseconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e3
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ use super::screen::Screen;
 use super::server::Plan;
 use super::terminal::{Terminal, Typed};
 use super::variables::{self, Exported};
+use super::waits::if_there;
 use super::watch::{Sight, watch};
 use super::why::Why;
 use crate::config::{Config, Ready};
@@ -48,7 +49,7 @@ use crate::os;
 use crate::session::{self, Choice, Surroundings};
 use crate::text;
 use crate::x11::display::Display;
-use sources::{Happened, of_locker, of_manager, of_peers, prepared, seen, typed};
+use sources::{Happened, prepared};
 
 /// What the preparation brings.
 pub(super) struct Ground {
@@ -269,13 +270,13 @@ impl Driver {
             // The server's end first: what follows from it (a window manager that exits) must find it known.
             biased;
             ending = act::ended(self.server.as_ref()) => Happened::ServerEnded(ending),
-            locker = of_locker(&mut self.locker) => Happened::Locker(locker),
+            locker = if_there(&mut self.locker, Locker::next) => Happened::Locker(locker),
             signal = self.interrupts.next() => Happened::Event(Event::Interrupt(signal.as_str())),
-            typed = typed(&mut self.terminal) => Happened::Typed(typed),
+            typed = if_there(&mut self.terminal, Terminal::typed) => Happened::Typed(typed),
             ground = prepared(&mut self.preparation) => Happened::Prepared(Box::new(ground)),
-            event = of_peers(&mut self.peers) => Happened::Peer(event),
-            sight = seen(&mut self.sights) => Happened::Sight(sight),
-            event = of_manager(&mut self.link) => Happened::Manager(event),
+            event = if_there(&mut self.peers, Peers::next) => Happened::Peer(event),
+            sight = if_there(&mut self.sights, Receiver::recv) => Happened::Sight(sight),
+            event = if_there(&mut self.link, ManagerLink::next) => Happened::Manager(event),
             event = self.logind.next() => Happened::Event(event),
             // We hold a sender ourselves, so this queue never ends.
             Some(event) = self.answers.recv() => Happened::Event(event),
