@@ -45,7 +45,7 @@ INSTALLED = $(BINDIR)/startxd $(LICENSEDIR)/LICENSE \
 	$(PAMDIR)/startxd $(DATADIR)/sessions/startxd.desktop $(DATADIR)/xinit/startxd-attach.sh \
 	$(foreach page,$(MANUALS),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 
-.PHONY: all help build try check vm vm-try vm-check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
+.PHONY: all help build try check zoo vm vm-try vm-check bench soak fuzz fuzz-minimise deb install uninstall stage clean fmt lint
 
 all: build
 
@@ -74,6 +74,11 @@ vm-try: deb ## boot a virtual machine of each of SUITES to an autologin desktop,
 vm-check: deb ## every case in virtual machines, on every suite of SUITES (root)
 	@set -e; for suite in $(SUITES); do \
 		STARTXD_SUITE=$$suite $(CARGO) test --locked --test vm -- --test-threads=1 --include-ignored --skip look::; done
+
+zoo: stage ## every window manager and desktop of each of SUITES through a session's life, and docs/zoo.md (root)
+	@set -e; for suite in $(SUITES); do \
+		STARTXD_DESTDIR="$(STAGE)" STARTXD_SUITE=$$suite $(CARGO) test --locked --test zoo -- --ignored --nocapture; done
+	@cat tests/zoo/head.md $(foreach suite,$(SUITES),"$(CARGO_TARGET_DIR)/tmp/zoo/$(suite).md") > docs/zoo.md
 
 bench: stage ## measure a start and an end against xinit, startx and xvfb-run, in guests (root)
 	STARTXD_DESTDIR="$(STAGE)" $(CARGO) test --locked --test bench --test headless_bench -- --nocapture --ignored

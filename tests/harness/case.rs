@@ -50,6 +50,16 @@ impl Guest {
         Case::begin(Options { headless: true, ..Options::default() }, false)
     }
 
+    /// As [`get`](Self::get), but a guest with every window manager and desktop of the release. Its tree takes minutes to
+    /// build, so this is for cases that are ignored by default.
+    ///
+    /// # Panics
+    /// When it does not boot.
+    #[must_use]
+    pub fn zoo() -> Case {
+        Case::begin(Options { zoo: true, ..Options::default() }, false)
+    }
+
     /// A guest for this case alone, booted as `options` say.
     ///
     /// # Panics
@@ -63,7 +73,9 @@ impl Guest {
 impl Case {
     fn begin(options: Options, discard: bool) -> Self {
         let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |guest: &Guest| guest.is_alive() && guest.is_headless() == options.headless;
+        let fits = |guest: &Guest| {
+            guest.is_alive() && guest.is_headless() == options.headless && guest.is_zoo() == options.zoo
+        };
         if discard || !slot.as_ref().is_some_and(fits) {
             // First the old one's end: there is one guest at a time.
             *slot = None;

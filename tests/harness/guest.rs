@@ -34,6 +34,8 @@ pub struct Options {
     pub install: Option<PathBuf>,
     /// Without virtual terminals, as a server without a screen: such a guest runs beside others.
     pub headless: bool,
+    /// With every window manager and desktop of the release: `tests/guest/make-zoo`.
+    pub zoo: bool,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             upper: None,
             install: env::var_os("STARTXD_DESTDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
             headless: false,
+            zoo: false,
         }
     }
 }
@@ -72,7 +75,7 @@ impl Guest {
     #[must_use]
     pub fn boot(options: Options) -> Self {
         assert!(geteuid().is_root(), "these tests boot a system in namespaces: run them as root (sudo make check)");
-        let tree = tree(&options.suite);
+        let tree = tree(if options.zoo { "make-zoo" } else { "make-tree" }, &options.suite);
         let console = Arc::default();
         let (keeper, messages) = keep(&options, &tree, &console);
         let boot = match messages.recv() {
@@ -201,6 +204,12 @@ impl Guest {
         self.init
     }
 
+    /// Whether it was booted from the tree of the zoo.
+    #[must_use]
+    pub const fn is_zoo(&self) -> bool {
+        self.options.zoo
+    }
+
     /// Whether it has no virtual terminals.
     #[must_use]
     pub const fn is_headless(&self) -> bool {
@@ -274,11 +283,11 @@ impl Drop for Guest {
     }
 }
 
-/// The tree of `suite`, built now if it is not in the cache.
-fn tree(suite: &str) -> String {
-    let make = Command::new(script("make-tree")).arg(suite).stderr(Stdio::inherit()).output();
-    let output = make.unwrap_or_else(|e| panic!("tests/guest/make-tree: {e}"));
-    assert!(output.status.success(), "tests/guest/make-tree {suite} failed; its standard error says why");
+/// The tree of `suite`, built now by one of the scripts if it is not in the cache.
+fn tree(make: &str, suite: &str) -> String {
+    let made = Command::new(script(make)).arg(suite).stderr(Stdio::inherit()).output();
+    let output = made.unwrap_or_else(|e| panic!("tests/guest/{make}: {e}"));
+    assert!(output.status.success(), "tests/guest/{make} {suite} failed; its standard error says why");
     let stdout = String::from_utf8_lossy(&output.stdout);
     stdout.lines().next_back().unwrap_or_default().to_owned()
 }

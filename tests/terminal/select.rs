@@ -14,10 +14,17 @@ fn hides(case: &Case, ids: &[&str]) {
     }
 }
 
+/// Hides all entries of the system from ada but those.
+fn keeps(case: &Case, ids: &[&str]) {
+    let entries = case.root("cd /usr/share/xsessions; ls").text();
+    let all = entries.lines().filter_map(|file| file.strip_suffix(".desktop"));
+    hides(case, &all.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
+}
+
 /// Ada at the prompt, with awesome, i3 and openbox to choose from, in this order.
 fn at_prompt() -> Desk {
     let case = Guest::get();
-    hides(&case, &["i3-with-shmlog"]);
+    keeps(&case, &["awesome", "i3", "openbox"]);
     Desk::at_prompt_in(case)
 }
 
@@ -148,7 +155,7 @@ fn a_terminal_that_can_only_print_gets_numbers() {
 #[test]
 fn where_there_is_nothing_to_ask_it_does_not() {
     let case = Guest::get();
-    hides(&case, &["i3-with-shmlog", "awesome"]);
+    keeps(&case, &["i3", "openbox"]);
     let desk = Desk::at_prompt_in(case);
     // Two, and no terminal to ask on.
     let run = desk.user("ada", "setsid startxd select --print");

@@ -1,0 +1,139 @@
+//! Who lives in the zoo, and what is known of each.
+
+use crate::life::Column;
+
+/// A window manager or a desktop.
+pub struct Animal {
+    /// What people call it.
+    pub name: &'static str,
+    /// What `startxd start` gets: an entry's name, or `-- COMMAND`.
+    pub session: &'static str,
+    /// The name of the window manager's process, of at most 15 bytes.
+    pub process: &'static str,
+    /// How a person leaves it.
+    pub logout: Logout,
+    /// What it cannot do without: paths below the home, and texts.
+    pub files: &'static [(&'static str, &'static str)],
+    /// Parts of the lines of a [`Difference`](crate::harness::Difference) that are its own.
+    pub leaves: &'static [&'static str],
+    /// What is not as it should be, and why that is not ours to mend.
+    pub known: &'static [(Column, &'static str)],
+}
+
+/// How a person leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logout {
+    /// By a command, as menus have it.
+    Command(&'static str),
+    /// By keys.
+    Keys(&'static str),
+    /// It has a menu for it at best: SIGTERM.
+    Signal,
+}
+
+use Logout::{Command, Keys, Signal};
+
+/// One whose program, entry and process have its name.
+const fn plain(name: &'static str, logout: Logout) -> Animal {
+    Animal { name, session: name, process: name, logout, files: &[], leaves: &[], known: &[] }
+}
+
+impl Animal {
+    /// # Panics
+    /// When there is none of that name.
+    pub fn named(name: &str) -> &'static Self {
+        ANIMALS.iter().find(|animal| animal.name == name).unwrap_or_else(|| panic!("there is no {name} in the zoo"))
+    }
+
+    /// Whether it is a window manager alone, which `startxd enable wm` is for.
+    pub fn is_manager(&self) -> bool {
+        !DESKTOPS.contains(&self.name)
+    }
+
+    /// Why a column is not as it should be, if that is known.
+    pub fn reason(&self, column: Column) -> Option<&'static str> {
+        self.known.iter().find(|(known, _)| *known == column).map(|(_, reason)| *reason)
+    }
+}
+
+/// Those that are in every guest's tree.
+pub const TEN: [&str; 10] =
+    ["awesome", "bspwm", "dwm", "fluxbox", "herbstluftwm", "i3", "icewm", "jwm", "openbox", "twm"];
+
+const DESKTOPS: [&str; 7] = ["cinnamon", "flashback", "lxde", "lxqt", "mate", "plasma", "xfce"];
+
+/// All of them.
+pub const ANIMALS: [Animal; 53] = [
+    plain("9wm", Signal),
+    plain("aewm++", Signal),
+    Animal { session: "AfterStep", ..plain("afterstep", Signal) },
+    plain("awesome", Command("awesome-client 'awesome.quit()'")),
+    plain("blackbox", Signal),
+    Animal { files: &[("~/.config/bspwm/bspwmrc", "#!/bin/sh\n")], ..plain("bspwm", Command("bspc quit")) },
+    Animal { process: "cinnamon", ..plain("cinnamon", Command("cinnamon-session-quit --logout --no-prompt --force")) },
+    plain("clfswm", Signal),
+    plain("ctwm", Signal),
+    plain("cwm", Keys("ctrl+alt+shift+q")),
+    plain("dwm", Keys("alt+shift+q")),
+    plain("enlightenment", Command("enlightenment_remote -exit")),
+    plain("evilwm", Signal),
+    Animal {
+        process: "metacity",
+        session: "gnome-flashback-metacity",
+        ..plain("flashback", Command("gnome-session-quit --logout --no-prompt --force"))
+    },
+    plain("flwm", Signal),
+    Animal {
+        files: &[("~/.fluxbox/init", "session.screen0.allowRemoteActions: true\n")],
+        ..plain("fluxbox", Command("fluxbox-remote exit"))
+    },
+    plain("fvwm", Signal),
+    plain("fvwm-crystal", Signal),
+    plain("fvwm3", Command("FvwmCommand Quit")),
+    plain("herbstluftwm", Command("herbstclient quit")),
+    Animal {
+        files: &[("~/.config/i3/config", "# i3 config file (v4)\n")],
+        leaves: &["/run/user/1000/i3"],
+        ..plain("i3", Command("i3-msg exit"))
+    },
+    Animal { files: &[("~/.icewm/preferences", "ConfirmLogout=0\n")], ..plain("icewm", Command("icesh logout")) },
+    plain("jwm", Command("jwm -exit")),
+    Animal { session: "-- kwin_x11", process: "kwin_x11", ..plain("kwin", Signal) },
+    plain("lwm", Signal),
+    Animal { session: "LXDE", process: "openbox", ..plain("lxde", Command("pkill -x lxsession")) },
+    Animal { process: "openbox", ..plain("lxqt", Command("lxqt-leave --logout")) },
+    Animal { session: "-- marco", ..plain("marco", Signal) },
+    Animal {
+        session: "matchbox-window-manager",
+        process: "matchbox-window",
+        ..plain("matchbox", Command("matchbox-remote -exit"))
+    },
+    Animal { process: "marco", ..plain("mate", Command("mate-session-save --force-logout")) },
+    Animal { session: "-- metacity", ..plain("metacity", Signal) },
+    plain("miwm", Signal),
+    Animal { session: "-- mutter --x11", ..plain("mutter", Signal) },
+    plain("mwm", Signal),
+    plain("notion", Command("notionflux -e 'ioncore.shutdown()'")),
+    plain("openbox", Command("openbox --exit")),
+    plain("pekwm", Command("pekwm_ctrl Exit")),
+    Animal {
+        session: "plasmax11",
+        process: "kwin_x11",
+        ..plain("plasma", Command("busctl --user call org.kde.Shutdown /Shutdown org.kde.Shutdown logout"))
+    },
+    plain("qtile", Command("qtile cmd-obj -o root -f shutdown")),
+    plain("ratpoison", Command("ratpoison -c quit")),
+    plain("sawfish", Command("sawfish-client -e '(quit)'")),
+    plain("spectrwm", Keys("alt+shift+q")),
+    plain("stumpwm", Keys("ctrl+t")),
+    Animal { session: "-- twm", ..plain("twm", Signal) },
+    plain("ukwm", Signal),
+    plain("vtwm", Signal),
+    plain("w9wm", Signal),
+    plain("windowlab", Signal),
+    plain("wm2", Signal),
+    Animal { process: "WindowMaker", ..plain("wmaker", Signal) },
+    Animal { process: "xfwm4", ..plain("xfce", Command("xfce4-session-logout --logout --fast")) },
+    Animal { session: "-- xfwm4", ..plain("xfwm4", Signal) },
+    plain("xmonad", Keys("alt+shift+q")),
+];

@@ -1,0 +1,41 @@
+//! `docs/zoo.md`.
+
+use std::fmt::Write as _;
+
+use crate::life::{Column, Row};
+
+/// The table's head, in the order of [`Column::ALL`].
+const HEAD: &str = "| | up | autostart once | killed | `restart xorg` | server killed | its logout | `stop` | nothing left | `enable wm` |\n\
+                    |---|---|---|---|---|---|---|---|---|---|\n";
+
+/// The table of a release, and below it what is not as it should be.
+pub fn text(suite: &str, rows: &[Row]) -> String {
+    let mut text = format!("## {suite}\n\n{HEAD}");
+    rows.iter().for_each(|row| text += &line(row));
+    let mut notes = String::new();
+    for row in rows {
+        for (column, why) in row.faults() {
+            let why = row.animal.reason(column).unwrap_or(why);
+            let _ = writeln!(notes, "- {}, {}: {why}", row.animal.name, title(column));
+        }
+    }
+    if !notes.is_empty() {
+        let _ = write!(text, "\n{notes}");
+    }
+    text
+}
+
+/// A line of it.
+pub fn line(row: &Row) -> String {
+    let cells = Column::ALL.map(|column| match row.seen.get(&column) {
+        Some(Ok(words)) if words.is_empty() => "yes".to_owned(),
+        Some(Ok(words)) => words.clone(),
+        Some(Err(_)) => "**no**".to_owned(),
+        None => "–".to_owned(),
+    });
+    format!("| {} | {} |\n", row.animal.name, cells.join(" | "))
+}
+
+fn title(column: Column) -> &'static str {
+    HEAD.split(" | ").nth(column as usize + 1).unwrap_or_default().trim_end_matches(" |\n|---")
+}
