@@ -19,19 +19,6 @@ fn comes_by_autologin_and_is_rootless() {
 }
 
 #[test]
-fn another_terminal_is_shown_and_left_by_keyboard() {
-    let case = Case::desktop();
-    let server = case.server();
-    case.press("ctrl-alt-f2");
-    case.until("tty2 on the screen", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
-    case.until("a login on tty2", |m| m.text(2).contains("login:"));
-    assert!(case.user("ada", "startxd status").text().contains("in the background"));
-    case.press("ctrl-alt-f1");
-    case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
-    assert_eq!(case.server(), server);
-}
-
-#[test]
 fn a_logout_by_keyboard_is_followed_by_the_next_autologin() {
     let case = Case::desktop();
     let server = case.server();
@@ -42,27 +29,6 @@ fn a_logout_by_keyboard_is_followed_by_the_next_autologin() {
     assert_ne!(session, next, "it is another login");
     let journal = case.root("journalctl -b --no-pager -q -o cat -t startxd").text();
     assert!(!journal.contains("killed") && !journal.contains("did not"), "{journal}");
-}
-
-#[test]
-#[ignore = "make vm-check runs it"]
-fn fifty_switches_while_a_client_draws() {
-    let case = Case::desktop();
-    let server = case.server();
-    case.user(
-        "ada",
-        "systemd-run --user --quiet --unit=draws -E DISPLAY xterm -geometry +600+300 -e 'while :; do date; done'",
-    )
-    .ok();
-    for _ in 0..25 {
-        case.press("ctrl-alt-f2");
-        case.until("tty2", |m| m.active_vt() == 2);
-        case.press("ctrl-alt-f1");
-        case.until("tty1", |m| m.active_vt() == 1);
-    }
-    case.until("the desktop", |m| m.screen().shows(DESK));
-    assert_eq!(case.server(), server);
-    assert_eq!(case.user("ada", "systemctl --user is-active draws xorg@0").text(), "active\nactive");
 }
 
 #[test]

@@ -14,4 +14,5 @@ mod look;
 mod memory;
 mod sleep;
 mod soak;
+mod switching;
 mod typing;

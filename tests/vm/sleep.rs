@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde_json::json;
 
-use crate::machine::{Case, DESK, DESKTOP, Options, SOON};
+use crate::machine::{AUTOLOGIN, Case, DESK, OPENBOX, Options, SOON};
 
 /// To sleep and back.
 fn sleeps(case: &Case) {
@@ -83,7 +83,7 @@ chown -R ada: /home/ada/.config
 #[ignore = "make vm-check runs it"]
 fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it() {
     let polkit = concat!(include_str!("../harness/dbus.py"), include_str!("../harness/polkit.py"));
-    let setup = format!("{DESKTOP}{LOCKER}cat > /etc/startxd-vm/polkit.py << 'POLKIT'\n{polkit}POLKIT\n");
+    let setup = format!("{AUTOLOGIN}{OPENBOX}{LOCKER}cat > /etc/startxd-vm/polkit.py << 'POLKIT'\n{polkit}POLKIT\n");
     let case = Case::exclusive(&Options { setup, ..Options::default() });
     case.is_at_login();
     case.has_terminal();

@@ -34,7 +34,7 @@ use qmp::Qmp;
 use crate::harness::{Run, secs, start_bound, wait_until};
 
 pub use case::Case;
-pub use options::{DESKTOP, Options};
+pub use options::{AUTOLOGIN, OPENBOX, Options};
 pub use screen::{DESK, Picture};
 
 /// The deadline of most waits. The machine is emulated, ten times slower than the one it is on, and not alone there:
@@ -257,6 +257,18 @@ impl Machine {
         self.is_managed();
         let focus = "xprop -id $(xdotool getwindowfocus 2> /dev/null) WM_CLASS | grep -q XTerm";
         self.until_ada("a terminal with the keyboard", focus);
+    }
+
+    /// Waits until the server has the keyboard back after a switch. logind gives it each device by itself, and the picture
+    /// may be there first.
+    #[track_caller]
+    pub fn listens(&self) {
+        let log = "/home/ada/.local/share/xorg/Xorg.0.log";
+        let script = format!(
+            "[ $(grep -c 'logind: got pause for 13:' {log}) -eq $(grep -c 'logind: got resume for 13:' {log}) ] || \
+             {{ grep 'logind: got' {log}; false; }}"
+        );
+        self.until_root("the server to have its input devices", &script);
     }
 
     /// Has the machine do something by QMP, and returns the answer.
