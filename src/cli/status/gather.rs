@@ -116,6 +116,15 @@ impl Snapshot {
         graphical_session(&TARGETS, &self.targets)
     }
 
+    /// The terminal or seat that has to be in front before there is a server: one in the background gets no devices, so
+    /// the host waits.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        let in_background = self.session.as_ref().is_some_and(|session| !session.active);
+        let waits = self.host.is_some() && in_background && self.server.is_none();
+        (waits && self.server_unit.1.active == "activating").then(|| self.record.seat.name())
+    }
+
     /// Whether the session is being started, or its server again: what is not there yet is nothing wrong.
     #[must_use]
     pub fn is_starting(&self) -> bool {

@@ -49,6 +49,7 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("uid", number(server.map(|server| server.uid))),
         ("unit", Json::text(unit)),
         ("state", Json::text(&unit_state.active)),
+        ("waits_for", Json::optional(snapshot.waits_for())),
     ]);
     vec![
         ("login", login),
@@ -162,7 +163,7 @@ mod tests {
         for part in [
             r#"{"format":1,"version":""#,
             r#""state":"session","login":{"id":"c1","seat":"seat0","vt":1,"state":"active","type":"x11","locked":false},"host":10,"#,
-            r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active"}"#,
+            r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active","waits_for":null}"#,
             r#""display":{"name":":0","state":"up","why":null},"window_manager":{"name":"Openbox","pid":30,"#,
             r#""units":[{"unit":"startxd-wm@openbox.service","state":"active","job":null}]"#,
             r#""killed_for_memory":[]"#,

@@ -52,6 +52,9 @@ pub fn headline(snapshot: &Snapshot) -> String {
     let record = &snapshot.record;
     let place = record.seat.vt.map_or_else(|| record.seat.id.clone(), |vt| format!("tty{vt}"));
     let age = since(SystemTime::UNIX_EPOCH + Duration::from_secs(record.started));
+    if let Some(place) = snapshot.waits_for() {
+        return format!("the X server of {} {}", record.display, comes_back(&place));
+    }
     if snapshot.server_unit.1.active == "activating" && !snapshot.is_young {
         return format!("the X server of {} on {place} is being restarted", record.display);
     }
@@ -59,6 +62,11 @@ pub fn headline(snapshot: &Snapshot) -> String {
         return format!("{} is starting on {}, {place}, for {age}", record.what, record.display);
     }
     format!("{} on {}, {place}, up {age}", manager_name(&snapshot.display, &record.what), record.display)
+}
+
+/// What somebody does for a server that waits in the background.
+fn comes_back(place: &str) -> String {
+    format!("comes back when you switch to {place}")
 }
 
 /// What people call what runs: the window manager's name, or what was started.
@@ -148,7 +156,12 @@ fn display(snapshot: &Snapshot) -> String {
 
 fn server(snapshot: &Snapshot) -> String {
     let (unit, state) = &snapshot.server_unit;
-    let Some(server) = &snapshot.server else { return format!("none ({unit} is {})", state.active) };
+    let Some(server) = &snapshot.server else {
+        return match snapshot.waits_for() {
+            Some(place) => format!("none: it {}", comes_back(&place)),
+            None => format!("none ({unit} is {})", state.active),
+        };
+    };
     let rootless = if server.uid == 0 { "as root".to_owned() } else { format!("rootless (uid {})", server.uid) };
     let up = since(SystemTime::UNIX_EPOCH + Duration::from_micros(snapshot.server_since));
     format!("{} pid {}, {rootless}, {unit} {} for {up}", server.program, server.pid, state.active)
@@ -321,6 +334,10 @@ pub mod tests {
         assert_eq!(first(&snapshot), "openbox is starting on :0, tty1, for 0 s; nothing is wrong");
         snapshot.is_young = false;
         assert_eq!(first(&snapshot), "the X server of :0 on tty1 is being restarted; nothing is wrong");
+        (snapshot.server, snapshot.session.as_mut().unwrap().active) = (None, false);
+        assert_eq!(first(&snapshot), "the X server of :0 comes back when you switch to tty1; nothing is wrong");
+        let text = render("", rows(&snapshot), &[]);
+        assert!(text.contains("   server  none: it comes back when you switch to tty1\n"), "{text}");
         let findings = [SESSION_UNWELL.found("a", ""), SESSION_UNWELL.found("b", ""), LOGIN_TYPE.found("c", "")];
         assert_eq!(render("x", Vec::new(), &findings).lines().next(), Some("x; 2 problems, 1 note"));
     }

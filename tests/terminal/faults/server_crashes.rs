@@ -131,6 +131,11 @@ fn one_that_is_killed_in_the_background_comes_back_with_its_terminal() {
     desk.reads("it comes back with the window manager (1 of 3)");
     desk.unit_becomes("xorg@0.service", "activating");
     desk.reads("tty1 is in the background: the X server comes back when you switch to it");
+    let status = desk.user("ada", "startxd status").ok();
+    assert!(
+        status.stdout.starts_with("the X server of :0 comes back when you switch to tty1; nothing is wrong"),
+        "{status}"
+    );
     assert_eq!((active_vt(), desk.vt().mode()), (2, Mode::Text));
     desk.vt().switch();
     another(&desk, "Xorg", &server.pid);
