@@ -46,6 +46,7 @@ pub mod displays {
 }
 
 pub mod doctor {
+    pub use crate::doctor::Description;
     pub use crate::doctor::render;
     pub mod multiplexers {
         pub use crate::doctor::multiplexers::is_session;

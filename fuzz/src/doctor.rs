@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use startxd::for_tests::doctor::Description;
 use startxd::for_tests::doctor::portals::is_for;
 use startxd::for_tests::doctor::render;
 use startxd::for_tests::doctor::server::{names_deviceless_driver, needs_root_rights};
@@ -70,6 +71,6 @@ fn snippets(text: &str) {
         let shown = render::text(&findings);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
         assert_eq!(shown.lines().count(), 4 * findings.len() + heading + 1);
-        assert_eq!(render::json(&findings).lines().count(), 1);
+        assert_eq!(render::json(&findings, &Description::default()).lines().count(), 1);
     }
 }

@@ -12,7 +12,7 @@ use crate::doctor::{self, Severity, render};
 pub async fn run(json: bool) -> Exit {
     let loaded = config::load(&Places::from_env());
     let deadline = loaded.config.deadlines.user_manager;
-    let mut findings = doctor::examine(&loaded).await;
+    let (mut findings, machine) = doctor::examine(&loaded).await;
     // What `status` says of a session that is up, if it answers: with the same words.
     if let Ok(Some(problems)) = tokio::time::timeout(deadline, status::problems(deadline)).await {
         findings
@@ -20,7 +20,7 @@ pub async fn run(json: bool) -> Exit {
     }
     // The worst comes last in no list that a person reads.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.kind.severity));
-    let text = if json { render::json(&findings) } else { render::text(&findings) };
+    let text = if json { render::json(&findings, &machine) } else { render::text(&findings) };
     let _ = std::io::stdout().write_all(text.as_bytes());
     match findings.first().map(|finding| finding.kind.severity) {
         None | Some(Severity::Note) => Exit::Success,

@@ -82,6 +82,10 @@ kinds! {
         "a server that becomes root is not rootless; startxd never runs it";
     SERVER_NO_INPUT_DRIVER: "server.no-input-driver", Warning,
         "the server would come up without keyboard and mouse";
+    SERVER_NO_KEYBOARD: "server.no-keyboard", Note,
+        "the X server comes up, and nothing can be typed until a keyboard is there; it takes one that is plugged in later";
+    SERVER_UNTRIED: "server.untried", Note,
+        "nothing speaks against it, but no test of startxd has run on such a graphics device";
     SERVER_NO_KMS: "server.no-kms", Warning,
         "a server without root can use a graphics device only by the kernel's mode setting";
     SERVER_NO_GRAPHICS_SEAT: "server.no-graphics-seat", Warning,

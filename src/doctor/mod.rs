@@ -7,6 +7,7 @@
 //! `deadlines.user_manager`. What cannot be found out makes no finding, except where that is the finding.
 
 pub mod catalogue;
+mod described;
 mod display;
 mod environment;
 mod files;
@@ -28,6 +29,7 @@ pub mod versions;
 
 use crate::config::Loaded;
 use catalogue::{CONFIG_COMPLAINT, FindingKind};
+pub use described::Description;
 use machine::Machine;
 
 /// How much a finding matters.
@@ -84,8 +86,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything, and returns what was found, area by area.
-pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
+/// Looks at everything, and returns what was found, area by area, and what machine it is.
+pub async fn examine(loaded: &Loaded) -> (Vec<Finding>, Description) {
     let (machine, mut findings) = Machine::look(&loaded.config).await;
     let (terminal, server, access, session, lock, portals, units, multiplexers, environment, versions) = tokio::join!(
         terminal::examine(&machine),
@@ -97,7 +99,7 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
         units::examine(&machine),
         multiplexers::examine(&machine),
         environment::examine(&machine),
-        versions::examine(&machine),
+        versions::gather(&machine),
     );
     findings.extend(terminal);
     findings.extend(server);
@@ -110,9 +112,9 @@ pub async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings.extend(multiplexers);
     findings.extend(environment);
     findings.extend(snippets::examine(&machine));
-    findings.extend(versions);
+    findings.extend(versions::judge(&versions));
     findings.extend(loaded.complaints.iter().map(|complaint| {
         CONFIG_COMPLAINT.found(complaint.to_string(), format!("correct {}", complaint.file.display()))
     }));
-    findings
+    (findings, described::describe(&machine, &versions).await)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Finding, Severity};
+use super::{Description, Finding, Severity};
 use crate::json::Json;
 use crate::text::one_line;
 
@@ -36,9 +36,9 @@ pub fn text(findings: &[Finding]) -> String {
     text
 }
 
-/// Takes the findings and returns them as one JSON object on one line.
+/// Takes the findings and returns them as one JSON object on one line, with the machine that they are of.
 #[must_use]
-pub fn json(findings: &[Finding]) -> String {
+pub fn json(findings: &[Finding], machine: &Description) -> String {
     let severity = findings.iter().map(|finding| finding.kind.severity).max().map_or("none", Severity::word);
     let each = findings.iter().map(|finding| {
         Json::Object(vec![
@@ -53,6 +53,7 @@ pub fn json(findings: &[Finding]) -> String {
         ("format", Json::Number(FORMAT)),
         ("version", Json::text(env!("CARGO_PKG_VERSION"))),
         ("severity", Json::text(severity)),
+        ("machine", machine.json()),
         ("findings", Json::List(each.collect())),
     ]);
     format!("{report}\n")
@@ -61,6 +62,7 @@ pub fn json(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{json, text};
+    use crate::doctor::Description;
     use crate::doctor::catalogue::{LOGIN_TYPE, SERVER_MISSING};
 
     #[test]
@@ -86,9 +88,12 @@ mod tests {
     #[test]
     fn for_programs() {
         let begin = format!("{{\"format\":1,\"version\":\"{}\",", env!("CARGO_PKG_VERSION"));
-        assert_eq!(json(&[]), format!("{begin}\"severity\":\"none\",\"findings\":[]}}\n"));
-        let json = json(&[SERVER_MISSING.found("a \"b\" \\ \n é \u{7f}", "c")]);
-        let expected = r#""severity":"error","findings":[{"id":"server.missing","severity":"error","what":"a \"b\" \\ \u000a é \u007f","why":"without an X server there is no display","remedy":"c"}]}"#;
+        let machine = Description::default();
+        let is = machine.json();
+        assert_eq!(json(&[], &machine), format!("{begin}\"severity\":\"none\",\"machine\":{is},\"findings\":[]}}\n"));
+        let json = json(&[SERVER_MISSING.found("a \"b\" \\ \n é \u{7f}", "c")], &machine);
+        let begin = format!("{begin}\"severity\":\"error\",\"machine\":{is},");
+        let expected = r#""findings":[{"id":"server.missing","severity":"error","what":"a \"b\" \\ \u000a é \u007f","why":"without an X server there is no display","remedy":"c"}]}"#;
         assert_eq!(json, format!("{begin}{expected}\n"));
     }
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Group, getgroups};
 
 use super::catalogue::{
-    SERVER_DEVICE_GROUP, SERVER_LOG, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER, SERVER_NO_KMS,
-    SERVER_SETUID, SERVER_WRAPPER, SERVER_WRAPPER_ROOT, SERVER_XSERVERRC,
+    SERVER_DEVICE_GROUP, SERVER_LOG, SERVER_MISSING, SERVER_NO_GRAPHICS_SEAT, SERVER_NO_INPUT_DRIVER,
+    SERVER_NO_KEYBOARD, SERVER_NO_KMS, SERVER_SETUID, SERVER_UNTRIED, SERVER_WRAPPER, SERVER_WRAPPER_ROOT,
+    SERVER_XSERVERRC,
 };
 use super::machine::Machine;
-use super::{Finding, files};
+use super::{Finding, described, files};
 use crate::logind;
 use crate::session::{Surroundings, xserverrc};
 use crate::text;
@@ -57,6 +58,10 @@ struct ServerFacts {
     input: bool,
     /// Graphics devices with mode setting.
     cards: Vec<String>,
+    /// Their drivers, as far as the kernel names them.
+    drivers: Vec<String>,
+    /// Whether udev knows input devices, and no keyboard among them.
+    no_keyboard: bool,
     /// Whether the kernel was told to do without.
     nomodeset: bool,
     /// Whether the server's configuration names a driver that needs no device.
@@ -82,6 +87,11 @@ async fn gather(machine: &Machine) -> ServerFacts {
     let cards = cards.iter().map(|path| files::name(path)).filter(|name| name.starts_with("card")).map(str::to_owned);
     let groups = if machine.is_root() { Vec::new() } else { getgroups().unwrap_or_default() };
     let named = |name: &&str| Group::from_name(name).ok().flatten().is_some_and(|group| groups.contains(&group.gid));
+    let inputs = described::inputs(Path::new("/sys/class/input"), Path::new("/run/udev/data"));
+    let drivers = described::cards(Path::new("/sys/class/drm")).into_iter().filter_map(|card| card.driver);
+    // A container has the kernel's devices in /sys, and no udev that knows them.
+    let udev_knows =
+        files::entries(Path::new("/run/udev/data")).iter().any(|path| files::name(path).starts_with("c13:"));
     ServerFacts {
         server: Some(find(machine.config.server.binary.as_deref())),
         xserverrc: xserverrc(machine),
@@ -90,6 +100,8 @@ async fn gather(machine: &Machine) -> ServerFacts {
         root_rights: files::text(Path::new(WRAPPER_CONFIG)).is_some_and(|text| needs_root_rights(&text)),
         input: INPUT_DRIVERS.iter().any(|dir| REAL_INPUT.iter().any(|driver| Path::new(dir).join(driver).exists())),
         cards: cards.collect(),
+        drivers: drivers.collect(),
+        no_keyboard: udev_knows && !inputs.iter().any(described::Input::is_keyboard),
         log: server::log_directory().filter(|_| !machine.is_root()).and_then(|path| server::log_obstacle(&path)),
         nomodeset: files::text(Path::new("/proc/cmdline"))
             .is_some_and(|line| line.split_ascii_whitespace().any(|word| word == "nomodeset")),
@@ -171,6 +183,12 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
     }
     if xorg && !facts.dummy {
         findings.extend(devices(facts));
+        findings.extend(untried(facts));
+        if facts.no_keyboard {
+            findings.push(
+                SERVER_NO_KEYBOARD.found("there is no keyboard", "plug one in; a session that is up takes it at once"),
+            );
+        }
     }
     if facts.root_rights {
         findings.push(SERVER_WRAPPER_ROOT.found(
@@ -199,6 +217,19 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// A graphics device of a kind that no test has met.
+fn untried(facts: &ServerFacts) -> Option<Finding> {
+    let untried: Vec<&str> =
+        facts.drivers.iter().map(String::as_str).filter(|it| !described::SEEN.contains(it)).collect();
+    if facts.cards.is_empty() || untried.is_empty() {
+        return None;
+    }
+    Some(SERVER_UNTRIED.found(
+        format!("startxd was not tried with this graphics driver yet: {}", untried.join(", ")),
+        "report how it went; all that a report needs is in: startxd doctor --json",
+    ))
 }
 
 /// What is wrong with the graphics devices.
@@ -240,7 +271,7 @@ mod tests {
     #[test]
     fn each_fault_is_found() {
         type Fault = fn(&mut ServerFacts);
-        let faults: [(Fault, &[&str]); 15] = [
+        let faults: [(Fault, &[&str]); 18] = [
             (|_| {}, &[]),
             (|f| f.server = Some(Err(NoServer::Missing { places: "/a".into() })), &["server.missing"]),
             (
@@ -254,6 +285,9 @@ mod tests {
             (|f| (f.dummy, f.cards) = (true, Vec::new()), &[]),
             (|f| f.graphical = Some(("seat0".into(), false)), &["server.no-graphics-seat"]),
             (|f| f.graphical = None, &[]),
+            (|f| f.no_keyboard = true, &["server.no-keyboard"]),
+            (|f| f.drivers = vec!["bochs-drm".into()], &[]),
+            (|f| f.drivers = vec!["i915".into()], &["server.untried"]),
             (|f| f.root_rights = true, &["server.wrapper-root"]),
             (|f| f.log = Some("/home/ada: read-only".into()), &["server.log"]),
             (|f| f.wrapper = Some("/usr/lib/xorg/Xorg.wrap".into()), &["server.wrapper"]),

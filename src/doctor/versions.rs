@@ -23,19 +23,19 @@ const KERNEL: (u32, u32) = (5, 10);
 
 /// What there is.
 #[derive(Debug, Default)]
-struct VersionFacts {
+pub struct VersionFacts {
     /// What the manager says, as `257.9-1~deb13u1`.
-    systemd: Option<String>,
+    pub systemd: Option<String>,
     /// What the server says of itself.
-    server: Option<String>,
+    pub server: Option<String>,
     /// The kernel's release, as `6.12.48+deb13-amd64`.
-    kernel: Option<String>,
+    pub kernel: Option<String>,
     /// Whether the control groups are in the unified hierarchy.
     unified: bool,
 }
 
 /// Asks for the versions.
-pub async fn examine(machine: &Machine) -> Vec<Finding> {
+pub async fn gather(machine: &Machine) -> VersionFacts {
     let systemd = async {
         match machine.manager.clone().or_else(|| machine.system_manager()) {
             Some(manager) => machine.ask(manager.version()).await,
@@ -44,7 +44,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     };
     let (systemd, server) = tokio::join!(systemd, server_version(machine));
     let kernel = uname().ok().map(|name| name.release().to_string_lossy().into_owned());
-    judge(&VersionFacts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() })
+    VersionFacts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() }
 }
 
 /// What the server that startxd would run says to `-version`: there is no other way to know. Not as root.
@@ -56,7 +56,8 @@ async fn server_version(machine: &Machine) -> Option<String> {
     Some(String::from_utf8_lossy(&output.said).into_owned())
 }
 
-fn judge(facts: &VersionFacts) -> Vec<Finding> {
+/// What is too old.
+pub fn judge(facts: &VersionFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(version) = &facts.systemd
         && numbers(version).is_some_and(|(major, _)| major < SYSTEMD)

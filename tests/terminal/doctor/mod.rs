@@ -40,7 +40,7 @@ fn json_says_the_same() {
     let text = doctor(&guest);
     let read = "import json,sys
 report = json.load(sys.stdin)
-assert list(report) == ['format', 'version', 'severity', 'findings'] and report['format'] == 1, report
+assert list(report) == ['format', 'version', 'severity', 'machine', 'findings'] and report['format'] == 1, report
 print('severity', report['severity'])
 for f in report['findings']:
     assert list(f) == ['id', 'severity', 'what', 'why', 'remedy'] and all(f.values()), f
@@ -49,6 +49,34 @@ for f in report['findings']:
         guest.user("ada", &format!("startxd doctor --json > json; echo $?; python3 -c \"{read}\" < json")).text();
     let each = text.findings.iter().map(|finding| format!("{} {}\n", finding.severity, finding.id));
     assert_eq!(said + "\n", format!("40\nseverity warning\n{}", each.collect::<String>()));
+}
+
+#[test]
+fn json_is_enough_for_a_report_and_has_no_secrets_in_it() {
+    let mut guest = Guest::get();
+    let login = prompt(&mut guest);
+    // A cookie, a password in the environment of the login and in that of the user manager.
+    at(&login, "export TOKEN=hunter2-login").says(0, &[]);
+    guest.user("ada", "systemctl --user set-environment TOKEN=hunter2-manager").ok();
+    let session = start(&guest, &login);
+    guest.user("ada", "startxd doctor --json > report").ok();
+    let secrets =
+        "xauth -f /run/user/1000/xauth_startxd_0 list | awk '{ print $NF }'; cat /etc/machine-id /etc/hostname
+        cat /proc/sys/kernel/random/boot_id; echo hunter2; echo ada";
+    let report = guest.read("/home/ada/report");
+    let machine = report.split("\"machine\":").nth(1).and_then(|rest| rest.split(",\"findings\":").next());
+    let machine = machine.unwrap_or_else(|| panic!("{report}"));
+    for secret in guest.user("ada", secrets).text().lines() {
+        assert!(!machine.contains(secret) && (secret == "ada" || !report.contains(secret)), "{secret}: {report}");
+    }
+    let kernel = guest.root("uname -r").text();
+    for part in [&format!("\"kernel\":\"{kernel}\""), "\"systemd\":\"2", " X Server ", "\"distribution\":\"Debian"] {
+        assert!(machine.contains(part), "{part}: {machine}");
+    }
+    // The end of the session puts back what was there when it began.
+    stop(&guest, &login, &session);
+    guest.user("ada", "systemctl --user unset-environment TOKEN").ok();
+    guest.assert_clean();
 }
 
 #[test]
