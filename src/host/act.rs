@@ -173,7 +173,8 @@ pub(super) fn replace_server(manager: Manager, display: Display) -> Call {
     })
 }
 
-/// Ends what the window manager has started, and the display's other clients, if there is a server that serves.
+/// Ends what the window manager has started, and the display's other clients, if there is a server that serves. Tells whether
+/// it still has some.
 pub(super) fn end_applications(
     manager: Manager,
     units: Vec<String>,
@@ -181,13 +182,20 @@ pub(super) fn end_applications(
     deadline: Duration,
 ) -> Call {
     Box::pin(async move {
+        let server = server.filter(|server| server.server.serves.load(Ordering::Relaxed));
         let others = async {
-            if let Some(server) = server.filter(|server| server.server.serves.load(Ordering::Relaxed)) {
-                clients::end(&manager, &units, server.display, &server.cookie, deadline).await;
+            match &server {
+                Some(server) => clients::end(&manager, &units, server.display, &server.cookie, deadline).await,
+                None => true,
             }
         };
-        tokio::join!(applications::end(&manager, &units, deadline), others);
-        Some(Event::ApplicationsEnded)
+        let (_, has_clients) = tokio::join!(applications::end(&manager, &units, deadline), others);
+        let has_clients = match server {
+            // Some may have gone since they were counted.
+            Some(server) if has_clients => clients::are_there(server.display, &server.cookie).await,
+            _ => has_clients,
+        };
+        Some(Event::ApplicationsEnded { has_clients })
     })
 }
 
@@ -228,6 +236,21 @@ pub(super) fn ask_whether_it_stops(manager: Manager) -> Call {
 pub(super) fn look(manager: Manager, number: u32, units: Vec<String>, probe: Option<ServerProbe>) -> Call {
     Box::pin(async move {
         let seen = observe(&manager, units, probe).await.map_err(|error| failure(&error));
+        Some(Event::Looked(number, seen))
+    })
+}
+
+/// As [`look`], in an end, where nothing is loaded for it that the manager has forgotten (that takes it milliseconds), and
+/// nothing matters but the states.
+pub(super) fn look_at_rest(manager: Manager, number: u32, units: Vec<String>) -> Call {
+    Box::pin(async move {
+        let names: Vec<&str> = units.iter().map(String::as_str).collect();
+        let states = manager.loaded_by_any_name(&names).await.map_err(|error| failure(&error));
+        let observed = |state| Observed { state, end: None, never_restarts: false };
+        let seen = states.map(|states| Seen {
+            units: units.into_iter().zip(states.into_iter().map(observed)).collect(),
+            server: None,
+        });
         Some(Event::Looked(number, seen))
     })
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{MANAGER, Manager, SERVICE_INTERFACE, UNIT_INTERFACE, UnitRow, UnitState};
+use zbus::OwnedObjectPath;
+
+use super::{MANAGER, Manager, SERVICE_INTERFACE, UNIT_INTERFACE, UnitRow, UnitState, names};
 use crate::dbus::{self, CallError};
 
 /// A unit in a list.
@@ -78,6 +80,29 @@ impl Manager {
     /// The manager does not answer.
     pub async fn loaded(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
         Ok(in_order(self.units_like(units).await?, units))
+    }
+
+    /// As [`Manager::loaded`], but of units by any of their names.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn loaded_by_any_name(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
+        let mut states = self.loaded(units).await?;
+        for (unit, state) in units.iter().zip(&mut states).filter(|(_, state)| !state.is_loaded()) {
+            if let Some(name) = self.main_name(unit).await?.filter(|name| name != unit) {
+                *state = self.loaded(&[&name]).await?.pop().unwrap_or_else(UnitState::none);
+            }
+        }
+        Ok(states)
+    }
+
+    /// The main name of a unit, if it is loaded (`GetUnit`).
+    async fn main_name(&self, unit: &str) -> Result<Option<String>, CallError> {
+        match MANAGER.call(&self.connection, "GetUnit", &(unit,)).await {
+            Ok(reply) => Ok(names::unit_of_path(dbus::body::<OwnedObjectPath>("GetUnit", &reply)?.as_str())),
+            Err(CallError::Remote { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the files of these units are there, templates included, as the manager finds them: the first that is in its

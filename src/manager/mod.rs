@@ -89,6 +89,12 @@ impl UnitState {
         Self { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), job: None }
     }
 
+    /// Whether the manager has the unit, whether it has a file or not.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.load != "not-found" || !self.is_down()
+    }
+
     /// Neither up nor on its way anywhere.
     #[must_use]
     pub fn is_down(&self) -> bool {

@@ -42,10 +42,10 @@ struct UnitFacts {
 }
 
 /// Asks them to end, and waits until they have, or until `deadline`. `own` are the session's units. A display that does
-/// not answer has no clients to be asked.
-pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &Cookie, deadline: Duration) {
+/// not answer has no clients to be asked. Returns whether there were others than this process, whoever they were.
+pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &Cookie, deadline: Duration) -> bool {
     let until = Instant::now() + deadline;
-    let Ok(Ok(pids)) = timeout(STATUS, connected(display, cookie)).await else { return };
+    let Ok(Ok((pids, has_others))) = timeout(STATUS, connected(display, cookie)).await else { return true };
     let mut bound = None;
     let mut asked = Vec::new();
     for client in pids.into_iter().filter_map(hold) {
@@ -71,13 +71,22 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
         asked.extend(applications::terminate(client.pid, client.pidfd));
     }
     wait(asked, until).await;
+    has_others
 }
 
-async fn connected(display: Display, cookie: &Cookie) -> Result<BTreeSet<Pid>, ClientError> {
+/// Whether others than this process are clients of the display; `true` if it does not tell.
+pub async fn are_there(display: Display, cookie: &Cookie) -> bool {
+    let look = async { clients::has_others(&mut Client::connect(display, cookie).await?).await };
+    !matches!(timeout(STATUS, look).await, Ok(Ok(false)))
+}
+
+/// The processes that are clients, without this one, and whether there are others at all.
+async fn connected(display: Display, cookie: &Cookie) -> Result<(BTreeSet<Pid>, bool), ClientError> {
     let mut client = Client::connect(display, cookie).await?;
+    let has_others = clients::has_others(&mut client).await?;
     let mut pids = clients::processes(&mut client).await?;
     pids.remove(&nix::unistd::getpid());
-    Ok(pids)
+    Ok((pids, has_others))
 }
 
 /// The units that are stopped with the session's targets.

@@ -198,18 +198,30 @@ async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Durat
     }
 }
 
-/// The host's word on the server's end; `None` if the host is gone.
-async fn server_ended(host: &Connection) -> Option<Ending> {
+/// The host's word on the server's end.
+enum HostSays {
+    /// The server has ended by itself.
+    Ended(Ending),
+    /// The session ends, and the host has ended the server, which nobody was connected to any more.
+    Ends,
+    /// The host is gone.
+    Nothing,
+}
+
+/// The host's word on the server's end, or the host's own end.
+async fn server_ended(host: &Connection) -> HostSays {
+    let mut ends = false;
     loop {
         match host.receive().await {
-            Ok(Some((bytes, _))) => {
-                if let Ok(Reply::Exited(ending)) = Reply::decode(&bytes) {
-                    return Some(ending);
-                }
-            }
+            Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
+                Ok(Reply::Stopping) => ends = true,
+                Ok(Reply::Exited(_)) if ends => return HostSays::Ends,
+                Ok(Reply::Exited(ending)) => return HostSays::Ended(ending),
+                _ => {}
+            },
             // Told before what the host has sent last; end-of-file follows.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
-            Ok(None) | Err(_) => return None,
+            Ok(None) | Err(_) => return HostSays::Nothing,
         }
     }
 }
@@ -263,9 +275,10 @@ impl ServedSession {
         let ready = tokio::select! {
             biased;
             ready = ready => ready,
-            ending = server_ended(&self.host) => match ending {
-                Some(ending) => Err(NotReady::Ended(ending).into()),
-                None => return self.end_without_host(None).await,
+            said = server_ended(&self.host) => match said {
+                HostSays::Ended(ending) => Err(NotReady::Ended(ending).into()),
+                HostSays::Ends => return Outcome::Stopped,
+                HostSays::Nothing => return self.end_without_host(None).await,
             },
             // Nobody can be a client yet.
             _ = stop.recv() => return Outcome::Stopped,
@@ -282,9 +295,10 @@ impl ServedSession {
             return Outcome::Failed(error.into());
         }
         tokio::select! {
-            ending = server_ended(&self.host) => match ending {
-                Some(ending) => Outcome::Failed(ServeFailure::Crashed(ending)),
-                None => self.end_without_host(Some(manager)).await,
+            said = server_ended(&self.host) => match said {
+                HostSays::Ended(ending) => Outcome::Failed(ServeFailure::Crashed(ending)),
+                HostSays::Ends => Outcome::Stopped,
+                HostSays::Nothing => self.end_without_host(Some(manager)).await,
             },
             _ = stop.recv() => {
                 self.hold(&manager).await;
@@ -357,7 +371,7 @@ impl ServedSession {
         // Its own deadline is for the applications; this one for a manager that stops answering meanwhile.
         let others = async {
             if let Some(cookie) = xauthority::cookie_in(&self.runtime.authority(self.display), self.display) {
-                clients::end(&manager, &units, self.display, &cookie, patience).await;
+                let _ = clients::end(&manager, &units, self.display, &cookie, patience).await;
             }
         };
         let all = async { tokio::join!(applications::end(&manager, &units, patience), others) };

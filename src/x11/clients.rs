@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use nix::unistd::Pid;
 use x11rb_protocol::errors::ParseError;
-use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsRequest};
+use x11rb_protocol::protocol::res::{self, ClientIdMask, ClientIdSpec, QueryClientIdsRequest, QueryClientsRequest};
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError};
@@ -17,6 +17,20 @@ use super::client::{Client, ClientError};
 pub async fn processes(client: &mut Client) -> Result<BTreeSet<Pid>, ClientError> {
     // Client 0 stands for all.
     Ok(ask(client, 0).await?.into_iter().collect())
+}
+
+/// Whether others than this process are clients, also those of which the server knows no process. `true` if the server cannot
+/// tell.
+///
+/// # Errors
+/// The connection broke.
+pub async fn has_others(client: &mut Client) -> Result<bool, ClientError> {
+    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(true) };
+    let own = nix::unistd::getpid();
+    let ours = ask(client, 0).await?.into_iter().filter(|&pid| pid == own).count();
+    let all = client.request::<ClientCount, _>(QueryClientsRequest.serialize(opcode)).await?;
+    // The server counts itself.
+    Ok(all.is_none_or(|all| all.0 > ours + 1))
 }
 
 /// The process that made a window; `None` if the server cannot tell.
@@ -35,6 +49,17 @@ async fn ask(client: &mut Client, whose: u32) -> Result<Vec<Pid>, ClientError> {
     let reply = client.request::<ClientPids, _>(request).await?;
     let pids = reply.into_iter().flat_map(|reply| reply.0).filter_map(|pid| i32::try_from(pid).ok());
     Ok(pids.filter(|&pid| pid > 1).map(Pid::from_raw).collect())
+}
+
+/// How many clients a reply to QueryClients has.
+struct ClientCount(usize);
+
+impl TryParse for ClientCount {
+    fn try_parse(reply: &[u8]) -> Result<(Self, &[u8]), ParseError> {
+        let count =
+            reply.get(8..12).and_then(|bytes| bytes.first_chunk().copied()).ok_or(ParseError::InsufficientData)?;
+        Ok((Self(usize::try_from(u32::from_ne_bytes(count)).unwrap_or(usize::MAX)), &[]))
+    }
 }
 
 /// The values in a reply to QueryClientIds, as far as they are there.

@@ -77,11 +77,15 @@ pub enum WindowManager {
     I3,
     /// A larger one with a Lua interpreter.
     Awesome,
+    /// A small one in C whose configuration is a program.
+    Bspwm,
+    /// A larger one in C++ with a panel of its own.
+    Icewm,
 }
 
 impl WindowManager {
     /// In the order of the benchmark.
-    pub const ALL: [Self; 3] = [Self::Openbox, Self::I3, Self::Awesome];
+    pub const ALL: [Self; 5] = [Self::Openbox, Self::I3, Self::Awesome, Self::Bspwm, Self::Icewm];
 
     /// The program's name.
     pub const fn name(self) -> &'static str {
@@ -89,12 +93,14 @@ impl WindowManager {
             Self::Openbox => "openbox",
             Self::I3 => "i3",
             Self::Awesome => "awesome",
+            Self::Bspwm => "bspwm",
+            Self::Icewm => "icewm",
         }
     }
 
     /// Tells it to quit, so that it exits with 0 by itself, and returns when that was.
     ///
-    /// SIGTERM does it for openbox and awesome. i3 takes that as a failure (status 143), so it is told over its own
+    /// SIGTERM does it for the others. i3 takes that as a failure (status 143), so it is told over its own
     /// socket, as `i3-msg exit` does. Either costs no process, whose start would be in the number.
     pub fn quit(self, guest: &Guest) -> SystemTime {
         let pid = cost::pid_of(guest, self.name());
@@ -141,6 +147,9 @@ pub fn prepare(guest: &mut Case) -> Login {
     guest.write_profile("ada", &profile(""));
     // i3 would start a wizard that asks for a configuration, and programs that are not there.
     let configure = "mkdir -p ~/.config/i3 && grep -v ^exec /etc/i3/config > ~/.config/i3/config";
+    guest.user("ada", configure).ok();
+    // bspwm executes it.
+    let configure = "mkdir -p ~/.config/bspwm && install -m 755 /dev/stdin ~/.config/bspwm/bspwmrc <<< '#!/bin/sh'";
     guest.user("ada", configure).ok();
     guest.at_prompt()
 }

@@ -3,11 +3,11 @@
 //! | phase | what is asked for | what leaves it |
 //! |---|---|---|
 //! | `Applications` | what the window manager has started ends, while it has a window manager and a display | they are gone |
-//! | `Dependents` | which of the session's units know nothing of `xorg.target` | the answer |
+//! | `Dependents` | asked with the first: which of the session's units know nothing of `xorg.target` | the answer |
 //! | `Strangers` | those, which would outlive `xorg.target`, and before them what is in the graphical session | their jobs |
-//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order | its job; if the manager exits, the end of `xorg.target` |
-//! | `ApplicationsAgain` | what the window manager has started after the first time | they are gone |
+//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order; beside it the end of a server without clients | its job; if the manager exits, the end of `xorg.target` |
 //! | `Leftovers` | a look at what has no tie to any target of ours | the look |
+//! | `ApplicationsAgain` | where a unit is left: what the window manager has started after the first time | they are gone |
 //! | `StopLeftovers` | what of it is still up | its jobs |
 //! | `Settling` | the shutdown target goes down by itself | a look that says so |
 //! | `ManagerStops` | whether the manager itself is on its way out | the answer |
@@ -21,7 +21,6 @@
 //! The phases up to `ManagerStops` share one deadline, `deadlines.stop`; what is past it is ended by force. A manager that
 //! does not answer a question of the end within `deadlines.user_manager` is not asked any more.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event::{Action, Event, FailureKind, LastEnd, ManagerState, Observed};
@@ -30,6 +29,7 @@ use super::phases::{End, Phase};
 use super::{Purpose, Session, Stage};
 use crate::deadline::{KILLED, LAST_LINES};
 use crate::host::why::Why;
+use crate::launch::Reply;
 use crate::manager::{Mode, names};
 
 impl Session {
@@ -87,10 +87,13 @@ impl Session {
                 let longest = deadlines.applications + deadlines.user_manager + KILLED;
                 end.until = Some(shared.min(now + longest));
                 self.act(Action::EndApplications);
+                if phase == Phase::Applications {
+                    self.act(Action::AskForDependents);
+                }
             }
             Phase::Dependents => {
                 end.until = Some(answer);
-                self.act(Action::AskForDependents);
+                self.strangers_are_known(now);
             }
             Phase::Strangers => self.stop_next(now),
             Phase::ShutDown => {
@@ -100,6 +103,7 @@ impl Session {
                 if may_exit {
                     self.act(Action::AskWhetherManagerStops);
                 }
+                self.end_server_early();
             }
             Phase::Leftovers | Phase::Settling => {
                 let mut units = vec![names::SHUTDOWN_TARGET.to_owned()];
@@ -115,12 +119,12 @@ impl Session {
             }
             Phase::StopLeftovers => self.stop_all(now),
             Phase::ManagerStops => {
-                if gone || end.exits {
+                if gone || end.exits == Some(true) {
                     return self.manager_said(now, true);
                 }
                 end.until = Some(now + deadlines.user_manager);
                 let matters = end.why.may_be_the_managers();
-                if !matters || is_silent {
+                if !matters || is_silent || end.exits.is_some() {
                     return self.manager_said(now, false);
                 }
                 self.act(Action::AskWhetherManagerStops);
@@ -197,7 +201,7 @@ impl Session {
                 self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
             }
             // The client waits with the rest, for the connection's end.
-            Event::StopAsked(client) => self.act(Action::Reply(client, crate::launch::Reply::Stopping)),
+            Event::StopAsked(client) => self.act(Action::Reply(client, Reply::Stopping)),
             Event::LastWords(client, text) | Event::ServerLeft(client, text) => self.last_words(client, text),
             Event::ClientGone(client) => self.client_gone(client),
             Event::ManagerGone(why) => {
@@ -228,20 +232,20 @@ impl Session {
     /// An event that may leave the phase.
     fn step_of_end(&mut self, now: Instant, phase: Phase, event: Event) {
         match (phase, event) {
-            (Phase::Applications, Event::ApplicationsEnded) => self.enter(now, Phase::Dependents),
-            (Phase::Dependents, Event::Dependents(answer)) => {
+            (Phase::Applications, Event::ApplicationsEnded { has_clients }) => {
+                self.change(|end| end.has_clients = has_clients);
+                self.enter(now, Phase::Dependents);
+            }
+            (Phase::Applications | Phase::Dependents, Event::Dependents(answer)) => {
                 let bound = match answer {
                     Err(failure) if failure.kind == FailureKind::Silent => return self.silent(now, phase),
                     answer => answer.unwrap_or_default(),
                 };
-                let strangers: VecDeque<String> =
-                    self.units.names().iter().filter(|unit| !bound.contains(unit)).cloned().collect();
-                if strangers.is_empty() {
-                    return self.enter(now, Phase::ShutDown);
+                let strangers = self.units.names().iter().filter(|unit| !bound.contains(unit)).cloned().collect();
+                self.change(|end| end.strangers = Some(strangers));
+                if phase == Phase::Dependents {
+                    self.strangers_are_known(now);
                 }
-                let next = std::iter::once(names::WM_READY_TARGET.to_owned()).chain(strangers).collect();
-                self.change(|end| end.next = next);
-                self.enter(now, Phase::Strangers);
             }
             (_, Event::Queued(order, Ok(job))) => {
                 if let Some((_, Some(_))) = self.jobs.answered(order, job) {
@@ -283,7 +287,7 @@ impl Session {
                 self.look_at(vec![names::XORG_TARGET.to_owned()]);
             }
             (Phase::Leftovers | Phase::Settling, Event::Reconnected) => self.enter(now, phase),
-            (Phase::ApplicationsAgain, Event::ApplicationsEnded) => self.enter(now, Phase::Leftovers),
+            (Phase::ApplicationsAgain, Event::ApplicationsEnded { .. }) => self.enter(now, Phase::Leftovers),
             (Phase::Settling, Event::Changed(unit)) if unit == names::SHUTDOWN_TARGET => {
                 self.look_at(vec![unit]);
             }
@@ -309,9 +313,9 @@ impl Session {
                 Err(failure) if failure.kind == FailureKind::Disconnected => self.act(Action::Reconnect),
                 answer => self.manager_said(now, answer.unwrap_or(false)),
             },
-            (phase, Event::ManagerStops(Ok(true))) => {
-                self.change(|end| end.exits = true);
-                if phase == Phase::ShutDown {
+            (phase, Event::ManagerStops(Ok(stops))) => {
+                self.change(|end| end.exits = Some(stops));
+                if stops && phase == Phase::ShutDown {
                     self.look_at(vec![names::XORG_TARGET.to_owned()]);
                 }
             }
@@ -330,9 +334,34 @@ impl Session {
         }
     }
 
-    /// Whether the manager is on its way out, as far as that is known.
+    /// Whether the manager is known to be on its way out.
     fn exits(&self) -> bool {
-        matches!(&self.stage, Stage::Ending(end) if end.exits)
+        matches!(&self.stage, Stage::Ending(end) if end.exits == Some(true))
+    }
+
+    /// Goes on if it is known which units know nothing of `xorg.target`.
+    fn strangers_are_known(&mut self, now: Instant) {
+        let Some(strangers) = self.ending().and_then(|end| end.strangers.take()) else { return };
+        if strangers.is_empty() {
+            return self.enter(now, Phase::ShutDown);
+        }
+        let next = std::iter::once(names::WM_READY_TARGET.to_owned()).chain(strangers).collect();
+        self.change(|end| end.next = next);
+        self.enter(now, Phase::Strangers);
+    }
+
+    /// Ends a server that nobody is connected to any more while the manager takes the units down. As a rule it is held until
+    /// they are down, for their sake; a window manager that has exited leaves nobody to hold it for, and it takes longer to
+    /// end than all the rest.
+    ///
+    /// A race: the server may be gone before the manager has come to stop its unit. So its supervisor is told before, and
+    /// does not take that for a crash. Under a locked screen everything has its usual order.
+    fn end_server_early(&mut self) {
+        let is_free = self.ending().is_some_and(|end| !end.has_clients && !end.closes);
+        if let Some(supervisor) = self.server.supervisor().filter(|_| is_free && self.server.runs()) {
+            self.act(Action::Reply(supervisor, Reply::Stopping));
+            self.act(Action::TerminateServer);
+        }
     }
 
     /// All that this phase asked for is down.
@@ -352,8 +381,7 @@ impl Session {
     /// Everything that the shutdown target stops is down.
     fn shut_down(&mut self, now: Instant) {
         self.change(|end| end.is_down = true);
-        // What the window manager has started after the first time: stopping it ended its main process alone.
-        self.enter(now, Phase::ApplicationsAgain);
+        self.enter(now, Phase::Leftovers);
     }
 
     /// Stops the units that wait for it: first `wm-ready.target`, and when that is down the rest.
@@ -400,11 +428,20 @@ impl Session {
         let seen = |name: &str| units.iter().find(|(unit, _)| unit == name).map(|(_, seen)| seen.state.is_down());
         match phase {
             Phase::Leftovers => {
-                let left = units.iter().filter(|(unit, observed)| {
-                    unit != names::SHUTDOWN_TARGET && (!observed.state.is_down() || observed.state.sub == "exited")
-                });
-                let next = left.map(|(unit, _)| unit.clone()).collect();
-                self.change(|end| end.next = next);
+                let others = || units.iter().filter(|(unit, _)| unit != names::SHUTDOWN_TARGET);
+                let Some(end) = self.ending() else { return };
+                // What the window manager has started after the first time: stopping it ended its main process alone. A unit
+                // that still has processes is still loaded.
+                if others().any(|(_, observed)| observed.state.is_loaded())
+                    && !std::mem::replace(&mut end.asked_again, true)
+                {
+                    return self.enter(now, Phase::ApplicationsAgain);
+                }
+                let left = others().filter(|(_, seen)| !seen.state.is_down() || seen.state.sub == "exited");
+                end.next = left.map(|(unit, _)| unit.clone()).collect();
+                if end.next.is_empty() && seen(names::SHUTDOWN_TARGET) == Some(true) {
+                    return self.enter(now, Phase::ManagerStops);
+                }
                 self.enter(now, Phase::StopLeftovers);
             }
             // The shutdown target goes when it has been reached and nothing needs it any more. As a rule it went while the
@@ -492,7 +529,11 @@ impl Session {
             | Phase::ApplicationsAgain
             | Phase::Leftovers
             | Phase::StopLeftovers
-            | Phase::Settling => self.enter(now, Phase::ManagerStops),
+            | Phase::Settling => {
+                // It may have begun to exit since it was asked.
+                end.exits = end.exits.filter(|exits| *exits);
+                self.enter(now, Phase::ManagerStops);
+            }
             Phase::ManagerStops => self.manager_said(now, false),
             Phase::Force => self.enter(now, Phase::Server { killed: false }),
             Phase::Server { killed: false } => self.enter(now, Phase::Server { killed: true }),

@@ -249,7 +249,10 @@ pub enum Event {
     /// The time that [`super::Session::due`] told has come.
     Due,
     /// What the window manager had started is gone, as far as it goes.
-    ApplicationsEnded,
+    ApplicationsEnded {
+        /// Whether others than us are still clients of the display, or might be.
+        has_clients: bool,
+    },
     /// The units that require `xorg.target` or are part of it.
     Dependents(Result<Vec<String>, CallFailure>),
     /// Whether the manager itself is on its way out.

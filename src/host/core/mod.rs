@@ -457,7 +457,7 @@ impl Session {
             Event::ServerReplaced(Ok(()))
             | Event::Prepared(_)
             | Event::NotPrepared
-            | Event::ApplicationsEnded
+            | Event::ApplicationsEnded { .. }
             | Event::Dependents(_)
             | Event::ManagerStops(_)
             | Event::ServerGivenUp { .. }

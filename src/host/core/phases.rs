@@ -8,18 +8,18 @@ use crate::host::why::Why;
 /// Where an end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The first round of what the window manager has started.
+    /// The first round of what the window manager has started; which units know nothing of `xorg.target` is asked beside it.
     Applications,
-    /// Which units know nothing of `xorg.target`.
+    /// The answer to that is waited for.
     Dependents,
     /// Those are stopped.
     Strangers,
     /// The shutdown target stops everything else.
     ShutDown,
-    /// The second round.
-    ApplicationsAgain,
     /// What is left is looked for.
     Leftovers,
+    /// The second round.
+    ApplicationsAgain,
     /// That is stopped.
     StopLeftovers,
     /// The shutdown target goes down.
@@ -61,8 +61,14 @@ pub(super) struct End {
     pub(super) is_down: bool,
     /// Whether the manager did not answer.
     pub(super) is_silent: bool,
-    /// Whether the manager is known to be on its way out.
-    pub(super) exits: bool,
+    /// Whether the manager is on its way out, as far as it was asked.
+    pub(super) exits: Option<bool>,
+    /// The session's units that know nothing of `xorg.target`, once that is known.
+    pub(super) strangers: Option<Vec<String>>,
+    /// Whether the display had other clients than us when the applications had ended, as far as that is known.
+    pub(super) has_clients: bool,
+    /// Whether there was a second round of what the window manager has started.
+    pub(super) asked_again: bool,
     /// Whether the order of the phase has to be given again on the next connection.
     pub(super) again: bool,
 }
@@ -81,7 +87,10 @@ impl End {
             closes,
             is_down: false,
             is_silent: false,
-            exits: false,
+            exits: None,
+            strangers: None,
+            has_clients: true,
+            asked_again: false,
             again: false,
         }
     }

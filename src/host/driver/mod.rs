@@ -649,7 +649,10 @@ impl Driver {
                 })
             }
             Action::ReplaceServer => act::replace_server(manager, self.display()?),
-            Action::Look { number, units } => act::look(manager, number, units, self.probe()),
+            Action::Look { number, units } if self.core.is_going_on() => {
+                act::look(manager, number, units, self.probe())
+            }
+            Action::Look { number, units } => act::look_at_rest(manager, number, units),
             Action::EndApplications => {
                 act::end_applications(manager, self.unit_names(), self.probe(), self.config.deadlines.applications)
             }

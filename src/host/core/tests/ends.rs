@@ -69,29 +69,27 @@ fn a_manager_that_exits_is_why_its_units_stopped() {
     }
 }
 
-/// The actions of an end in which everybody answers.
-fn asked_at_the_end(why: Event) -> Vec<Action> {
-    let mut world = World::ours();
+/// The names of the actions of an end in which everybody answers.
+fn asked_at_the_end(world: &mut World, why: Event) -> Vec<String> {
     let before = world.all.len();
     world.tell(why);
     world.ended();
-    world.all.split_off(before)
+    let kinds = world.all[before..].iter().map(|action| format!("{action:?}"));
+    kinds.map(|kind| kind.split([' ', '(']).next().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn an_end_has_its_order() {
-    let actions = asked_at_the_end(Event::Interrupt("SIGTERM"));
-    let kinds: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
-    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.split([' ', '(']).next().unwrap()).collect();
+    let mut world = World::ours();
     assert_eq!(
-        kinds,
+        asked_at_the_end(&mut world, Event::Interrupt("SIGTERM")),
         [
             "TakeBackFromMultiplexers",
             "EndApplications",
             "AskForDependents",
             "Start",
-            "EndApplications",
             "Look",
+            "EndApplications",
             "Look",
             "TerminateServer",
             "Reply",
@@ -99,8 +97,81 @@ fn an_end_has_its_order() {
             "PutBack",
         ]
     );
-    let shutdown = |action: &&Action| matches!(action, Action::Start { unit, mode: Mode::ReplaceIrreversibly, .. } if unit == "startxd-shutdown.target");
-    assert_eq!(actions.iter().filter(shutdown).count(), 1);
+    let shutdown = |action: &Action| matches!(action, Action::Start { unit, mode: Mode::ReplaceIrreversibly, .. } if unit == "startxd-shutdown.target");
+    assert_eq!(world.count(shutdown), 1);
+}
+
+#[test]
+fn where_the_manager_has_forgotten_the_units_one_look_is_enough() {
+    let mut world = World::ours();
+    world.forgets = true;
+    assert_eq!(
+        asked_at_the_end(&mut world, Event::Interrupt("SIGTERM"))[2..],
+        ["AskForDependents", "Start", "Look", "TerminateServer", "Reply", "RestoreTerminal", "PutBack"]
+    );
+}
+
+#[test]
+fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
+    let mut world = World::ours();
+    (world.forgets, world.has_clients) = (true, false);
+    world.tell(Event::Interrupt("SIGTERM"));
+    let early = world.settle_until(|action| *action == Action::TerminateServer);
+    // Its supervisor is told before it, and the manager before both.
+    let at = world.all.iter().position(|action| *action == early).unwrap();
+    let before = &world.all[at - 2..at];
+    assert!(
+        matches!(
+            before,
+            [Action::Start { mode: Mode::ReplaceIrreversibly, .. }, Action::Reply(SUPERVISOR, Reply::Stopping)]
+        ),
+        "{before:?}"
+    );
+    world.open.insert(0, early);
+    assert_eq!(world.ended(), Why::Signal("SIGTERM"));
+    assert_eq!(world.count(|action| *action == Action::TerminateServer), 1);
+
+    // A server whose end takes its time is told again when it is its turn, and waited for like every other.
+    let mut world = World::ours();
+    (world.forgets, world.has_clients) = (true, false);
+    world.tell(Event::Interrupt("SIGTERM"));
+    world.settle_until(|action| *action == Action::TerminateServer);
+    let again = world.settle_until(|action| *action == Action::TerminateServer);
+    assert!(world.open.is_empty() && !world.session.over());
+    world.open.push(again);
+    assert_eq!(world.ended(), Why::Signal("SIGTERM"));
+}
+
+#[test]
+fn a_server_under_a_locked_screen_ends_after_the_units() {
+    let mut world = World::ours();
+    (world.forgets, world.has_clients) = (true, false);
+    world.tell(Event::LockedHint(true));
+    let asked = asked_at_the_end(&mut world, Event::Interrupt("SIGTERM"));
+    let at = |name: &str| asked.iter().rposition(|asked| asked == name);
+    assert!(at("Look") < at("TerminateServer"), "{asked:?}");
+}
+
+#[test]
+fn whether_the_manager_exits_is_asked_once_and_again_when_its_units_do_not_stop() {
+    let is_question = |action: &Action| *action == Action::AskWhetherManagerStops;
+    let mut world = World::ours();
+    world.unit(WM, exited());
+    assert_eq!(world.ended(), Why::LoggedOut);
+    assert_eq!(world.count(is_question), 1);
+
+    // It began to exit after it had been asked, and does not come to our order.
+    let mut world = World::ours();
+    world.unit(WM, exited());
+    let Action::Start { order, .. } = world.settle_until(|action| matches!(action, Action::Start { .. })) else {
+        panic!()
+    };
+    world.tell(Event::Queued(order, Ok(JobId("/waits".into()))));
+    world.settle();
+    world.now += Deadlines::default().stop;
+    assert_eq!(world.tell(Event::Due), [Action::AskWhetherManagerStops]);
+    world.tell(Event::ManagerStops(Ok(true)));
+    assert_eq!(world.ended(), Why::ManagerLost("it exits".into()));
 }
 
 #[test]
@@ -121,19 +192,18 @@ fn units_that_know_nothing_of_the_display_go_before_it() {
 fn what_is_left_after_the_shutdown_target_is_stopped() {
     let mut world = World::ours();
     world.tell(Event::Interrupt("SIGTERM"));
-    loop {
-        let action = world.open.remove(0);
-        if let Action::Look { number, units } = &action {
-            assert_eq!(units, &["startxd-shutdown.target", WM]);
-            let units = vec![("startxd-shutdown.target".to_owned(), down()), (WM.to_owned(), exited())];
-            let actions = world.tell(Event::Looked(*number, Ok(Seen { units, server: None })));
-            assert!(matches!(&actions[..], [Action::Stop { unit, .. }] if unit == WM), "{actions:?}");
-            break;
-        }
-        for event in world.answer(&action) {
-            world.tell(event);
-        }
-    }
+    let mut look = || {
+        let Action::Look { number, units } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
+            panic!()
+        };
+        assert_eq!(units, ["startxd-shutdown.target", WM]);
+        let units = vec![("startxd-shutdown.target".to_owned(), down()), (WM.to_owned(), exited())];
+        world.tell(Event::Looked(number, Ok(Seen { units, server: None })))
+    };
+    // Before it is stopped, what was started in it since the first time is asked to end.
+    assert_eq!(look(), [Action::EndApplications]);
+    let actions = look();
+    assert!(matches!(&actions[..], [Action::Stop { unit, .. }] if unit == WM), "{actions:?}");
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));
 }
 
@@ -167,7 +237,7 @@ fn an_end_that_nobody_answers_keeps_its_deadlines() {
 fn a_manager_that_does_not_answer_is_not_waited_for_again_and_again() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
-    world.tell(Event::ApplicationsEnded);
+    world.tell(Event::ApplicationsEnded { has_clients: true });
     world.open.retain(|action| matches!(action, Action::TakeBackFromMultiplexers));
     world.pass(Deadlines::default().user_manager);
     let why = world.ended();
@@ -561,6 +631,7 @@ fn nothing_is_launched_while_a_session_ends_and_whoever_asks_is_told() {
     // A supervisor that was refused has failed, and the repair that systemd starts for it is stopped with the rest.
     let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
     assert_eq!(world.ended(), Why::Signal("SIGHUP"));
-    assert_eq!(world.count(repair), 1);
+    // It is looked at before and after the second round of what the window manager has started.
+    assert_eq!(world.count(repair), 2);
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 1);
 }

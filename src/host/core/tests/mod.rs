@@ -46,6 +46,10 @@ struct World {
     server: bool,
     /// The units of `startxd-lock.target`.
     lockers: Vec<LockerUnit>,
+    /// Whether the display has clients when the applications have ended.
+    has_clients: bool,
+    /// Whether the manager forgets units that are down.
+    forgets: bool,
 }
 
 fn state(active: &str, sub: &str, job: Option<&str>) -> UnitState {
@@ -79,6 +83,12 @@ fn ended_saying(unit: &str, end: ServiceEnd) -> Why {
 
 fn down() -> Observed {
     Observed { state: state("inactive", "dead", None), end: None, never_restarts: false }
+}
+
+fn forgotten() -> Observed {
+    let mut observed = down();
+    observed.state.load = "not-found".into();
+    observed
 }
 
 fn restarting() -> Observed {
@@ -135,6 +145,8 @@ impl World {
             supervisors: SUPERVISOR.0,
             server: false,
             lockers: Vec::new(),
+            has_clients: true,
+            forgets: false,
         }
     }
 
@@ -226,7 +238,11 @@ impl World {
             Action::StartAgain(unit) | Action::StartAnew(unit) => vec![Event::StartedAgain(unit.clone(), Ok(()))],
             Action::ReplaceServer => vec![Event::ServerReplaced(Ok(()))],
             Action::Look { number, units } => {
-                let observed = if ending { down() } else { up() };
+                let observed = match (ending, self.forgets) {
+                    (false, _) => up(),
+                    (true, false) => down(),
+                    (true, true) => forgotten(),
+                };
                 let units = units.iter().map(|unit| (unit.clone(), observed.clone())).collect();
                 vec![Event::Looked(*number, Ok(Seen { units, server: None }))]
             }
@@ -242,7 +258,7 @@ impl World {
             Action::GiveUpServer => vec![Event::ServerGivenUp { pid: 42, state: 'D' }],
             Action::AskForAutostart => vec![Event::Autostart(Ok(()))],
             Action::AskForDevices => vec![Event::Control(Control::Possible)],
-            Action::EndApplications => vec![Event::ApplicationsEnded],
+            Action::EndApplications => vec![Event::ApplicationsEnded { has_clients: self.has_clients }],
             Action::AskForDependents => vec![Event::Dependents(Ok(vec![WM.to_owned()]))],
             Action::AskWhetherManagerStops => vec![Event::ManagerStops(Ok(false))],
             Action::TakeBackFromMultiplexers => vec![Event::TakenBack],
