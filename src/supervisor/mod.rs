@@ -9,7 +9,8 @@
 //! 5. stays the main process, because systemd does not learn how a process ended that is not its child, and reports the
 //!    server's end by its own.
 //!
-//! When it is told to stop (SIGTERM) it holds the server until `xorg.target` is down: until then there are clients. When
+//! When it is told to stop (SIGTERM) it holds the server until `xorg.target` is down: until then there are clients. Where there
+//! are none any more, the host ends the server and says so before, which is a stop like the other. When
 //! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
 //! environment afterwards.
 
