@@ -101,7 +101,12 @@ pub const ANIMALS: [Animal; 53] = [
     Animal { session: "-- kwin_x11", process: "kwin_x11", ..plain("kwin", Signal) },
     plain("lwm", Signal),
     Animal { session: "LXDE", process: "openbox", ..plain("lxde", Command("pkill -x lxsession")) },
-    Animal { process: "openbox", ..plain("lxqt", Command("lxqt-leave --logout")) },
+    Animal {
+        process: "openbox",
+        // It asks at its first start.
+        files: &[("~/.config/lxqt/session.conf", "[General]\nwindow_manager=openbox\n")],
+        ..plain("lxqt", Command("lxqt-leave --logout"))
+    },
     Animal { session: "-- marco", ..plain("marco", Signal) },
     Animal {
         session: "matchbox-window-manager",

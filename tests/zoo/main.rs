@@ -50,7 +50,7 @@ fn every() {
     let mut rows = Vec::new();
     for animal in ANIMALS.iter().filter(wanted) {
         let row = Row::of(animal, Guest::zoo, Some(&directory));
-        print(&table::line(&row));
+        print(&format!("{}{}", table::line(&row), table::notes(&row)));
         rows.push(row);
     }
     let suite = Guest::zoo().suite().to_owned();

@@ -12,17 +12,20 @@ const HEAD: &str = "| | up | autostart once | killed | `restart xorg` | server k
 pub fn text(suite: &str, rows: &[Row]) -> String {
     let mut text = format!("## {suite}\n\n{HEAD}");
     rows.iter().for_each(|row| text += &line(row));
-    let mut notes = String::new();
-    for row in rows {
-        for (column, why) in row.faults() {
-            let why = row.animal.reason(column).unwrap_or(why);
-            let _ = writeln!(notes, "- {}, {}: {why}", row.animal.name, title(column));
-        }
-    }
+    let notes: String = rows.iter().map(notes).collect();
     if !notes.is_empty() {
         let _ = write!(text, "\n{notes}");
     }
     text
+}
+
+/// What is not as it should be with one, a line for each.
+pub fn notes(row: &Row) -> String {
+    let note = |(column, why)| {
+        let why = row.animal.reason(column).unwrap_or(why);
+        format!("- {}, {}: {why}\n", row.animal.name, title(column))
+    };
+    row.faults().into_iter().map(note).collect()
 }
 
 /// A line of it.
@@ -37,5 +40,6 @@ pub fn line(row: &Row) -> String {
 }
 
 fn title(column: Column) -> &'static str {
-    HEAD.split(" | ").nth(column as usize + 1).unwrap_or_default().trim_end_matches(" |\n|---")
+    let head = HEAD.lines().next().unwrap_or_default();
+    head.split('|').nth(column as usize + 2).unwrap_or_default().trim()
 }
