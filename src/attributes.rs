@@ -1,9 +1,9 @@
-//! What a process has beside its environment, and what it starts inherits: the umask, limits, niceness and the like.
+//! What a process has in addition to its environment, and its children inherit: the umask, limits, niceness and the like.
 //!
-//! By `startx` a session has those of the login shell, because it is a child of it. Here the user manager starts it, with
-//! its own; so they travel as properties of the session's unit (systemd.exec(5)), as the variables do.
+//! With `startx` a session has those of the login shell, because it is a child of it. Here the user manager starts it, with
+//! its own. So they travel as properties of the session's unit (systemd.exec(5)), as the variables do.
 //!
-//! Not all that execve(2) preserves can: what the user manager has no right to give is left out, because the unit would
+//! Not all that execve(2) preserves can: attributes that the user manager may not give are omitted, because the unit would
 //! fail. These are scheduling policies (with one, systemd sets the niceness to 0 as well, which a manager that has a higher
 //! one may not), a real-time class of input and output, and a lower out-of-memory score than the user manager's. Limits and
 //! a better niceness are given as far as the manager may. Ignored signals, groups of newgrp(1), the personality of
@@ -119,7 +119,7 @@ impl Attributes {
     }
 }
 
-/// Reads /proc/PID/limits (proc_pid_limits(5)); limits that limit nothing are left out.
+/// Reads /proc/PID/limits (proc_pid_limits(5)); limits that limit nothing are omitted.
 fn limits(text: &str) -> Vec<Limit> {
     let limit = |line: &str| {
         let kind =
@@ -162,7 +162,7 @@ mod tests {
     use super::{Attributes, bytes_of_mask, limits};
 
     #[test]
-    fn what_the_kernel_tells() {
+    fn the_kernels_files_are_read() {
         let status = "Name:\ta\nUmask:\t0077\nNoNewPrivs:\t1\nCpus_allowed:\t5\nCpus_allowed_list:\t0,2\n";
         let attributes = Attributes::parse(status, "Cpus_allowed:\tf\n");
         assert_eq!((attributes.umask, attributes.no_new_privileges), (Some(0o77), true));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_travels_is_read_again() {
+    fn attributes_become_properties_and_back() {
         let attributes = Attributes::of_this_process();
         assert!(attributes.umask.is_some());
         let text = toml::to_string(&attributes).unwrap();

@@ -1,7 +1,7 @@
-//! What the bus modules share: one call, and what can go wrong with it in words.
+//! What the bus modules share: one call, and its errors in words.
 //!
-//! Each service has its own module ([`crate::logind`], [`crate::manager`], [`crate::session_bus`]) with just the methods
-//! that we call, each saying what we rely on, and takes a `Connection`, so that a test can hand in a peer of its own.
+//! Each service has its own module ([`crate::logind`], [`crate::manager`], [`crate::session_bus`]) with only the methods
+//! that we call, each saying what we rely on. Each takes a `Connection`, so that a test can pass in a fake peer.
 
 use std::io::ErrorKind;
 
@@ -23,7 +23,7 @@ pub enum CallError {
         /// What the service said.
         text: String,
     },
-    /// There was no answer in time: the service hangs, or has a lot to do. The connection is as it was.
+    /// There was no answer in time: the service hangs, or is busy. The connection is still valid.
     #[error("{method}: no answer in time")]
     TimedOut {
         /// The method that was called.
@@ -40,7 +40,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// What became of a call of this method, in our words.
+    /// The error of a call of this method, as one of ours.
     #[must_use]
     pub fn new(method: &'static str, error: zbus::Error) -> Self {
         match error {
@@ -64,14 +64,14 @@ impl CallError {
         matches!(self, Self::Remote { name, .. } if name == error)
     }
 
-    /// Whether the connection is gone, as opposed to an answer that we did not want, or that did not come in time: one
-    /// that hangs is not gone, and connecting to it again helps nothing.
+    /// Whether the connection is gone, as opposed to an error or a late answer: a service
+    /// that hangs is not gone, and connecting to it again does not help.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
         matches!(self, Self::Local { error: zbus::Error::InputOutput(error), .. } if error.kind() != ErrorKind::TimedOut)
     }
 
-    /// Whether the service was not there when it was asked, or went before it answered, as one does that executes itself anew.
+    /// Whether the service did not run when it was called, or ended before it answered, as one does that re-executes itself.
     /// What dbus-daemon and dbus-broker say then, also of a service that is activated by a program that fails.
     #[must_use]
     pub fn is_away(&self) -> bool {

@@ -1,16 +1,16 @@
 //! Every deadline, in one place: nothing waits without one.
 //!
-//! [`Deadlines`] are for what a slow machine may need longer for, and can be configured. The constants are for what does
-//! not depend on a machine's speed in practice, and the pauses between two looks at what cannot be waited for.
+//! [`Deadlines`] can be configured, for slow machines. The constants are for waits that do
+//! not depend on a machine's speed in practice, and for the pauses between two checks of something that sends no event.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// The longest deadline that can be configured. Who waits for more wants no deadline, and there is none without one.
+/// The longest deadline that can be configured. A longer one would mean none, and nothing waits without a deadline.
 pub const MAX: Duration = Duration::from_secs(3600);
 
-/// For the answer to a call over a bus, or the service hangs: the default of libdbus and sd-bus.
+/// For the answer to a call over a bus; later the service counts as hanging. The default of libdbus and sd-bus.
 pub const CALL: Duration = Duration::from_secs(25);
 
 /// For the message bus to pass on to the manager what it was told. One that has not by then does not at all (a dbus-daemon
@@ -23,7 +23,7 @@ pub const FORGETS: Duration = Duration::from_secs(1);
 /// For a killed process to be gone, which is the kernel's work alone.
 pub const KILLED: Duration = Duration::from_secs(2);
 
-/// As [`KILLED`], for a server, which has a whole machine's devices to let go.
+/// As [`KILLED`], for a server, which has to release the machine's devices.
 pub const SERVER_KILLED: Duration = Duration::from_secs(10);
 
 /// For a server that has closed its connections to be waitable: a process that ends does the one before the other.
@@ -96,7 +96,7 @@ pub const REDIRECT_LAST: Duration = Duration::from_secs(10);
 /// For a redirect of the root window to be taken for a window manager's: one with a better sign has told of itself by then.
 pub const REDIRECT_HELD: Duration = Duration::from_secs(1);
 
-/// For a user manager that executes itself anew to take what it lost meanwhile.
+/// For a user manager that re-executes itself to accept again the calls that it lost meanwhile.
 pub const EXECUTES_ANEW: Duration = Duration::from_secs(5);
 
 /// For a screen locker whose window is gone to end, which tells whether it has let somebody in. One that lives on has.
@@ -204,7 +204,7 @@ deadlines! {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum BadDeadline {
     /// Zero, less, not a number, or too small to be a duration.
-    #[error("a deadline of {0} seconds would be over before it began: write a number above 0")]
+    #[error("a deadline of {0} seconds would have passed before it began; write a number above 0")]
     NotPositive(f64),
     /// More than [`MAX`].
     #[error("a deadline of {0} seconds is too long: write at most {max}", max = MAX.as_secs())]

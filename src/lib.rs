@@ -22,7 +22,7 @@
 //! | [`logind`], [`seat`] | seat, session and VT |
 //! | [`environment`] | which variables travel, and how they are put back |
 //! | [`attributes`] | umask, limits and niceness of the login shell, as properties of units |
-//! | [`attach`] | a display that something else has started |
+//! | [`attach`] | a display that another program has started |
 //! | [`presence`] | whether the user has a graphical session already |
 //! | [`records`], [`runtime_dir`] | what one process writes down for a later one, and where |
 //! | [`autologin`] | a getty that logs a user in: the one thing done as root |
@@ -37,8 +37,8 @@
 //! | [`text`], [`json`], [`suggest`] | text in one line or as a shell's word, JSON, the word that may have been meant |
 //! | [`os`] | the only unsafe code, and thin wrappers of system calls |
 //!
-//! From outside there is [`run`], and [`for_tests`] for tests. Everything else is private, so that the compiler finds what
-//! nobody uses.
+//! From outside there is [`run`], and [`for_tests`] for tests. Everything else is private, so that the compiler finds
+//! what nobody uses.
 
 mod attach;
 mod attributes;

@@ -15,8 +15,8 @@
 //! | `display-N.state` | what has become of it | its supervisor |
 //! | `vnc-N.sock` | where viewers reach such a display, if its server is a VNC server | that server |
 //!
-//! The directory is 0700 and every file 0600 from birth. The cookie lies beside it and is called `xauth_…`: a file of that
-//! name is what sandboxes let through (firejail's profiles, AppArmor's abstraction `X`).
+//! The directory is 0700 and every file 0600 from birth. The cookie lies beside it and is called `xauth_…`: a file of
+//! that name is what sandboxes let through (firejail's profiles, AppArmor's abstraction `X`).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,14 +38,14 @@ pub enum NoRuntimeDir {
     Unset,
     /// The variable is not set, and no user manager runs that would have a directory.
     #[error(
-        "XDG_RUNTIME_DIR is not set and {0} is not there, so no user manager of yours runs; let it run without a login: \
+        "XDG_RUNTIME_DIR is not set and {0} does not exist, so your user manager does not run; to let it run without a login: \
          sudo loginctl enable-linger {1}"
     )]
     NoManager(PathBuf, String),
-    /// There is none, in a login of ours: pid 1 takes it away with the user manager, and a login that begins at that very
-    /// moment gets neither. The manager's start is what the session's scope wants, and a job that is wanted gives way to
-    /// the other one's that is queued already (systemd, transaction.c, `transaction_minimize_impact`).
-    #[error("{0} is not there: your user manager was ended as this login began, or since; log out and in again")]
+    /// There is none, in a login of ours: pid 1 takes it away with the user manager, and a login that begins at that
+    /// very moment gets neither. The manager's start is what the session's scope wants, and a job that is wanted gives
+    /// way to the other one's that is queued already (systemd, transaction.c, `transaction_minimize_impact`).
+    #[error("{0} does not exist: your user manager ended when this login began, or later; log out and in again")]
     Gone(PathBuf),
     /// The variable leads to a directory of somebody else, as after `su` without `-`.
     #[error(
@@ -54,7 +54,7 @@ pub enum NoRuntimeDir {
     )]
     NotOurs(PathBuf),
     /// The directory could not be made: full, read-only, or an obstacle.
-    #[error("cannot make {path}: {error}; free some space or see what is in its place: ls -ld {path}")]
+    #[error("{path} cannot be created: {error}; free some space, or check the path: ls -ld {path}")]
     Unusable {
         /// The directory.
         path: PathBuf,
@@ -85,9 +85,9 @@ impl RuntimeDir {
         Self::of(runtime.ok_or(NoRuntimeDir::Unset)?)
     }
 
-    /// As [`RuntimeDir::find`], but where the variable is of no use, the directory that logind makes (pam_systemd(8)): for
-    /// what needs the user manager alone, and no login. It is not set in cron(8), it leads to somebody else's directory
-    /// after su(1), and in CI to one that was never made.
+    /// As [`RuntimeDir::find`], but where the variable is of no use, the directory that logind makes (pam_systemd(8)):
+    /// for what needs the user manager alone, and no login. It is not set in cron(8), it leads to somebody else's
+    /// directory after su(1), and in CI to one that was never made.
     ///
     /// # Errors
     /// As there; or there is none.

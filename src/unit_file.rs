@@ -27,7 +27,7 @@ pub struct Assignment {
     pub section: String,
     /// The name; not empty.
     pub name: String,
-    /// The value; empty where earlier ones are taken back.
+    /// The value; empty if it resets earlier ones.
     pub value: String,
 }
 

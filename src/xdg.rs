@@ -44,7 +44,7 @@ impl XdgDirectories {
         absolute(variable(self.home)).or_else(|| Some(absolute(variable("HOME"))?.join(self.below_home)))
     }
 
-    /// Everybody's directories, the one that counts most first.
+    /// The directories for all users, in the order of precedence.
     pub fn everybodys(&self, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
         let list = variable(self.dirs).filter(|list| !list.is_empty()).unwrap_or_else(|| self.usual.into());
         std::env::split_paths(&list).filter(|path| path.is_absolute()).collect()

@@ -59,6 +59,34 @@ fn readme_fits_its_promise() {
 }
 
 #[test]
+fn readme_names_a_window_manager_before_it_logs_anybody_in() {
+    let text = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let at = |command: &str| text.find(command).unwrap_or_else(|| panic!("README.md has no {command}"));
+    assert!(at("startxd enable wm") < at("startxd enable autologin"));
+}
+
+#[test]
+fn readme_and_manual_say_where_each_part_of_a_desktop_goes() {
+    let parts = [
+        "keyboard layout",
+        "xresources",
+        "wallpaper",
+        "monitors",
+        "compositor",
+        "notification",
+        "tray",
+        "locker",
+        "environment",
+    ];
+    for name in ["README.md", "man/startxd.7"] {
+        let text = fs::read_to_string(root().join(name)).expect("a document").to_lowercase();
+        for part in parts {
+            assert!(text.contains(part), "{name} does not say where this goes: {part}");
+        }
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut wrong = Vec::new();
     let mut checked = 0;

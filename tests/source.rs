@@ -379,7 +379,7 @@ fn the_core_of_a_session_knows_no_connection_file_process_or_clock() {
 }
 
 /// Idioms of other languages, and words that a reader in a hurry reads twice, with what to write.
-const IDIOMS: [(&str, &str); 26] = [
+const IDIOMS: [(&str, &str); 42] = [
     ("leave away", "omit"),
     ("leaves away", "omits"),
     ("left away", "omitted"),
@@ -406,6 +406,22 @@ const IDIOMS: [(&str, &str); 26] = [
     ("opened and not closed", "not closed"),
     ("begins no other", "does not start another"),
     ("is one of yours already", "you already have"),
+    ("comes to nothing", "fails"),
+    ("leave out", "omit"),
+    ("left out", "omitted"),
+    ("gone down within", "ended within"),
+    ("holds nobody up", "delays nothing"),
+    ("holds up nobody", "delays nobody"),
+    ("counts most", "has precedence"),
+    ("counts least", "has the lowest precedence"),
+    ("to be put after", "follows"),
+    ("to be put behind", "follows"),
+    ("without a word", "without a message"),
+    ("begin so", "have that beginning"),
+    ("is nobody's", "belongs to nobody"),
+    ("whole path", "absolute path"),
+    ("takes back", "undoes"),
+    ("took it back", "undid it"),
 ];
 
 /// The texts of the tree: sources, manual pages, documents, units.

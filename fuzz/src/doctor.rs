@@ -11,8 +11,8 @@ use startxd::for_tests::doctor::versions::{numbers, server_line};
 
 use super::words_of_a_shell;
 
-/// A finding is of a line that is there, each kind is told once, and what is shown of somebody's file is short and moves no
-/// cursor; versions, drivers and desktops stand in the text that they are read from.
+/// A finding is of a line that is there, each kind is told once, and what is shown of somebody's file is short and
+/// moves no cursor; versions, drivers and desktops stand in the text that they are read from.
 pub fn holds(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     snippets(&text);
@@ -50,7 +50,7 @@ fn snippets(text: &str) {
             let line = text.lines().nth(number.parse::<usize>().expect("a number") - 1).expect("a line of the file");
             assert!(finding.what.ends_with(&*line.trim().chars().take(100).collect::<String>()));
             let Some((_, command)) = finding.remedy.split_once(": ") else {
-                assert!(finding.remedy.starts_with("take it out by hand"), "{finding:?}");
+                assert!(finding.remedy.starts_with("remove it by hand"), "{finding:?}");
                 continue;
             };
             let words = words_of_a_shell(command.as_bytes()).expect("a command");

@@ -30,7 +30,7 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-/// Whether a text is another one with some of it left out.
+/// Whether a text is another one with some of it omitted.
 fn is_part(part: &str, whole: &str) -> bool {
     let mut whole = whole.chars();
     part.chars().all(|c| whole.any(|other| other == c))

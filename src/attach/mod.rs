@@ -1,10 +1,10 @@
-//! A display that something else has started, startx or a display manager, for the user manager: `startxd attach`.
+//! A display that another program has started, startx or a display manager, for the user manager: `startxd attach`.
 //!
-//! `attach` exports the environment and starts `startxd-attached.service`, which holds a connection to the display. It
-//! brings `xorg.target`, and `wm-ready.target` once a window manager manages the display, and with it
+//! `attach` exports the environment and starts `startxd-attached.service`, which keeps a connection to the display. The
+//! service starts `xorg.target`, and `wm-ready.target` once a window manager manages the display, and with it
 //! `graphical-session.target`. When the connection breaks it starts `startxd-shutdown.target`, as `detach` does, which
-//! ends all of that in the order of a session of our own. Whatever way the service ends, systemd runs
-//! `startxd attached --restore` after it, which puts the environment back.
+//! ends all of that in the order of a session of our own. However the service ends, systemd runs `startxd attached
+//! --restore` after it, which restores the environment.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ use crate::x11::display::Display;
 use crate::x11::managed::Watch;
 use crate::x11::xauthority;
 
-/// Why a display could not be attached, or let go of.
+/// Why a display could not be attached or detached.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotAttached {
@@ -44,13 +44,13 @@ pub enum NotAttached {
     AlreadyUp(#[from] AlreadyUp),
     #[error("{0}")]
     NoRuntimeDir(#[from] NoRuntimeDir),
-    #[error("DISPLAY is not set: startxd attach is for the inside of an X session, such as ~/.xinitrc")]
+    #[error("DISPLAY is not set; run startxd attach inside an X session, such as in ~/.xinitrc")]
     NotInside,
     #[error(
-        "DISPLAY is {given:?}, which is not a display of this machine; startxd attach is for X sessions that run here"
+        "DISPLAY is {given:?}, which is not a display of this machine; startxd attach is for X sessions on this machine"
     )]
     NotHere { given: String },
-    #[error("display {display} cannot be used: {why}; see whether xdpyinfo can, and what XAUTHORITY is")]
+    #[error("display {display} cannot be used: {why}; check whether xdpyinfo works, and the value of XAUTHORITY")]
     Display { display: Display, why: String },
     #[error("{0}")]
     NoManager(#[from] NoManager),
@@ -60,9 +60,9 @@ pub enum NotAttached {
     Write(#[from] NotWritten),
     #[error("{unit} could not be started ({result}); see: systemctl --user status {unit}")]
     NotStarted { unit: &'static str, result: String },
-    #[error("the graphical session has not gone down ({result}); see: systemctl --user list-jobs")]
+    #[error("the graphical session has not ended ({result}); see: systemctl --user list-jobs")]
     NotStopped { result: String },
-    #[error("no display is attached; startxd attach attaches one, and startxd stop ends a session of startxd")]
+    #[error("no display is attached; to attach one: startxd attach; to end a session of startxd: startxd stop")]
     Nothing,
 }
 
@@ -78,7 +78,7 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let deadlines = &config.deadlines;
     drop(connect(display, &authority, deadlines.server_ready).await?);
     let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
-    // One that hangs holds up nobody: it has its own deadline, beside that of the start.
+    // A multiplexer that hangs delays nothing: telling them has its own deadline, and runs beside the start.
     let tell = async |told| tell::tell(&runtime, told, deadlines.multiplexers).await;
     hand_over(config, &runtime, &manager, display, authority, tell).await
 }
@@ -93,7 +93,7 @@ async fn hand_over(
     tell: impl AsyncFnOnce(Told),
 ) -> Result<(), NotAttached> {
     nothing_up(runtime, manager).await?;
-    // What an earlier one has left that was killed together with what comes after it.
+    // Clean up after an earlier service that was killed together with the process that should clean up.
     put_back(runtime, manager).await?;
 
     let before = manager.environment().await?;
@@ -115,7 +115,7 @@ async fn hand_over(
     started
 }
 
-/// Lets go of what is attached, and returns when the user manager is as it was before.
+/// Detaches the display, and returns when the user manager is as it was before.
 ///
 /// # Errors
 /// [`NotAttached`].
@@ -128,10 +128,10 @@ pub async fn detach(deadlines: &Deadlines) -> Result<(), NotAttached> {
     let_go(&runtime, &manager, deadlines).await
 }
 
-/// Ends what came with the display, and puts the environment back.
+/// Ends the units that came with the display, and restores the environment.
 async fn let_go(runtime: &RuntimeDir, manager: &Manager, deadlines: &Deadlines) -> Result<(), NotAttached> {
     end(manager, deadlines).await?;
-    // The service has done it, unless it was not there any more.
+    // The service has done it, unless it was gone already.
     put_back(runtime, manager).await
 }
 
@@ -154,7 +154,7 @@ pub async fn watch(config: &Config) -> Result<(), NotAttached> {
         .map_err(failed)?;
     let watch = async {
         if display_watch.managed().await.is_ok() {
-            // Its failure is a unit's of the session, and in the journal as such.
+            // A failure is that of the target's unit, and is in the journal.
             queue(&manager, names::WM_READY_TARGET).await;
             match autostart::is_ours(wanted, async { autostart::processes_of_ours() }).await {
                 Ok(()) => queue(&manager, names::WM_AUTOSTART_TARGET).await,
@@ -168,20 +168,20 @@ pub async fn watch(config: &Config) -> Result<(), NotAttached> {
         _ = stop.recv() => return Ok(()),
     }
     tracing::info!("display {} is gone", attached.display);
-    // It stops us, too, in our turn.
+    // It also stops this service, in its turn.
     manager.start(names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly).await?;
     let _ = timeout(deadlines.stop, stop.recv()).await;
     Ok(())
 }
 
-/// Queues the start of a target that the display can do without.
+/// Queues the start of a target that the display does not depend on.
 async fn queue(manager: &Manager, target: &str) {
     if let Err(error) = manager.start(target, Mode::Replace).await {
         tracing::warn!("{target} cannot be started: {error}");
     }
 }
 
-/// After the watch, however it ended: puts the environment back.
+/// After the watch, however it ended: restores the environment.
 ///
 /// # Errors
 /// [`NotAttached`].
@@ -191,13 +191,13 @@ pub async fn restore() -> Result<(), NotAttached> {
     put_back(&runtime, &manager).await
 }
 
-/// Puts the environment back and removes the record, if there is one.
+/// Restores the environment and removes the record, if there is one.
 async fn put_back(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
     tell::take_back(runtime, Deadlines::default().multiplexers).await;
     if let Some(attached) = AttachedRecord::of(runtime) {
         restore::restore(manager, &attached.before, &attached.exported).await?;
     }
-    // A record that cannot be read does not count.
+    // A record that cannot be read is ignored.
     let _ = std::fs::remove_file(runtime.attached());
     // Only if it is empty.
     let _ = std::fs::remove_dir(runtime.path());
@@ -217,7 +217,7 @@ async fn end(manager: &Manager, deadlines: &Deadlines) -> Result<(), NotAttached
 async fn start(manager: &Manager, unit: &'static str, mode: Mode, deadline: Duration) -> Result<(), NotAttached> {
     let result = match timeout(deadline, manager.until_done(manager.start(unit, mode))).await {
         Ok(result) => result?,
-        Err(_) => Some("it takes too long".to_owned()),
+        Err(_) => Some("it took too long".to_owned()),
     };
     match result.as_deref() {
         Some("done") => Ok(()),
@@ -250,7 +250,7 @@ fn authority() -> PathBuf {
     given.unwrap_or_else(home)
 }
 
-/// Connects to the display with the cookie in the file. Without one, a server may still know us by our uid.
+/// Connects to the display with the cookie in the file. Without a cookie, a server may still accept our uid.
 async fn connect(display: Display, authority: &Path, deadline: Duration) -> Result<Client, NotAttached> {
     let failed = |why: String| NotAttached::Display { display, why };
     let cookie = match xauthority::cookie_in(authority, display) {
@@ -262,7 +262,7 @@ async fn connect(display: Display, authority: &Path, deadline: Duration) -> Resu
     connected.map_err(|error| failed(error.to_string()))
 }
 
-/// That no graphical session of this user is up, and nothing is attached.
+/// Checks that no graphical session of this user is up, and nothing is attached.
 async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
     const SIGNS: [&str; 4] = [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::SHUTDOWN_TARGET, names::ATTACHED];
     let states = manager.states(&SIGNS).await?;
@@ -271,7 +271,7 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAt
     AlreadyUp::find(runtime, up).map_or(Ok(()), |up| Err(up.into()))
 }
 
-/// What is exported: as for a session of our own.
+/// The variables to export, as for a session of our own.
 fn variables(config: &Config, display: Display, authority: &Path, before: &Block) -> Block {
     let mut session = environment::of_display(display, authority);
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -300,7 +300,7 @@ mod tests {
     use crate::testing::{FakeManager, Job, Unit};
     use crate::x11::display::Display;
 
-    /// A login on display :3 that startx has made, and its user manager.
+    /// A login on display :3 that startx started, and its user manager.
     struct Scene {
         _directory: TestDir,
         runtime: RuntimeDir,
@@ -330,7 +330,7 @@ mod tests {
 
         async fn hand_over(&self) -> Result<(), NotAttached> {
             let authority = "/home/ada/.Xauthority".into();
-            // The multiplexers of whoever runs the tests are left alone.
+            // Leaves the multiplexers of the person who runs the tests alone.
             hand_over(&self.config, &self.runtime, &self.manager, display(), authority, async |_| {}).await
         }
 
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_handed_over_is_taken_back_exactly() {
+    async fn detach_undoes_attach() {
         let scene = Scene::new().await;
         for _ in 0..2 {
             scene.hand_over().await.unwrap();
@@ -360,13 +360,13 @@ mod tests {
             scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").against(&[names::ATTACHED]));
             scene.is_as_before();
         }
-        // The service has put it back itself, as a rule, and once more changes nothing.
+        // Usually the service has restored it already, and another time changes nothing.
         put_back(&scene.runtime, &scene.manager).await.unwrap();
         scene.is_as_before();
     }
 
     #[tokio::test]
-    async fn there_is_one_graphical_session() {
+    async fn a_second_graphical_session_is_refused() {
         let scene = Scene::new().await;
         let refused = async || match nothing_up(&scene.runtime, &scene.manager).await {
             Err(NotAttached::AlreadyUp(up)) => Some(up),
@@ -387,18 +387,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_earlier_one_has_left_is_put_back_first() {
+    async fn what_an_earlier_one_has_left_is_cleaned_up_first() {
         let scene = Scene::new().await;
         scene.hand_over().await.unwrap();
-        // Its service was killed, and the one that comes after it as well.
+        // Its service was killed, and the process that should clean up after it as well.
         scene.fake.unit(names::ATTACHED, Unit::new("failed"));
         scene.hand_over().await.unwrap();
         assert_eq!(AttachedRecord::of(&scene.runtime).unwrap().before, before());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_watch_that_does_not_start_leaves_nothing() {
-        for (job, words) in [(Job::Ends("failed"), "(failed)"), (Job::Hangs, "(it takes too long)")] {
+    async fn a_watch_that_does_not_start_leaves_nothing_behind() {
+        for (job, words) in [(Job::Ends("failed"), "(failed)"), (Job::Hangs, "(it took too long)")] {
             let scene = Scene::new().await;
             scene.fake.unit(names::ATTACHED, Unit::new("inactive").whose_job(job));
             let error = scene.hand_over().await.unwrap_err();
@@ -409,7 +409,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_end_that_does_not_come_keeps_the_record() {
-        for (job, words) in [(Job::Ends("canceled"), "(canceled)"), (Job::Hangs, "(it takes too long)")] {
+        for (job, words) in [(Job::Ends("canceled"), "(canceled)"), (Job::Hangs, "(it took too long)")] {
             let scene = Scene::new().await;
             scene.hand_over().await.unwrap();
             scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive").whose_job(job));
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_manager_that_hangs_or_goes_is_said() {
+    async fn a_manager_that_hangs_or_vanishes_is_reported() {
         for method in ["ListUnitsByNames", "Environment", "UnsetAndSetEnvironment", "StartUnit"] {
             let scene = Scene::new().await;
             scene.fake.hang_at(method);
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn displays_of_this_machine() {
+    fn only_displays_of_this_machine_are_accepted() {
         for (given, number) in [(":0", 0), (":1.0", 1), ("unix:2", 2), ("unix:10.1", 10)] {
             assert_eq!(local(given).map(|display| display.number()), Some(number), "{given}");
         }

@@ -1,15 +1,16 @@
-//! The command line of agetty(8), changed from asking for a name to logging one in.
+//! The command line of agetty(8), changed so that it logs a user in instead of asking for a name.
 
-/// What login(1) is to be given by agetty: `-f`, as nobody is there to authenticate, and `-p`, because login drops the
-/// environment before PAM sees it otherwise, and `XDG_SESSION_TYPE` with it (shadow's does, util-linux' too).
+/// The options that agetty gives to login(1): `-f`, as nobody is there to authenticate, and `-p`, because otherwise
+/// login drops the environment, and with it `XDG_SESSION_TYPE`, before PAM sees it (both shadow's login and that of
+/// util-linux do).
 const LOGIN_OPTIONS: &str = r"-o '-p -f -- \\u'";
 
-/// What may stand before a program (systemd.service(5), "Command lines").
+/// Prefixes of a program (systemd.service(5), "Command lines").
 const PREFIXES: [char; 6] = ['-', '@', ':', '+', '!', '|'];
 
-/// Options of agetty that take a value: behind them, or as the next word.
+/// Options of agetty that take a value, in the same word or as the next word.
 const SHORT: &str = "aCdfHIloPrt";
-/// The same with a long name, which may be cut short (getopt_long(3)), and with others that have no short one.
+/// The same with long names, which may be abbreviated (getopt_long(3)), and options that have only a long name.
 const LONG: [&str; 13] = [
     "autologin",
     "chdir",
@@ -25,11 +26,11 @@ const LONG: [&str; 13] = [
     "nice",
     "timeout",
 ];
-/// Those of them that would contradict ours.
+/// The options that would contradict ours.
 const CONTRADICT: (&str, [&str; 2]) = ("ao", ["autologin", "login-options"]);
 
-/// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else in it stays as the
-/// distribution has it. `None` if it runs something else than agetty, or is not a command line for systemd.
+/// Takes an `ExecStart=` of a getty and returns it with the autologin of `user`; everything else stays as the
+/// distribution wrote it. `None` if it does not run agetty, or is not a command line for systemd.
 #[must_use]
 pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     let mut words = words(exec_start)?;
@@ -40,7 +41,7 @@ pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     if !is_program || !matches!(path.rsplit('/').next(), Some("agetty" | "getty")) {
         return None;
     }
-    // Behind such a program stands the name that it is to be known by.
+    // With this prefix the next word is the program's argv[0].
     let is_named = program[..program.len() - path.len()].contains('@');
     let own = 1 + usize::from(is_named);
     if words.len() < own {
@@ -53,14 +54,14 @@ pub fn with_autologin(exec_start: &str, user: &str) -> Option<String> {
     Some(line.join(" "))
 }
 
-/// Takes the options of a getty and returns them, as they are written, without those that would contradict ours.
+/// Takes the options of a getty and returns them, unchanged, without those that would contradict ours.
 fn without_contradiction(options: Vec<GettyWord>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut options = options.into_iter();
     while let Some(word) = options.next() {
         let Some(option) = option(&word.meant) else {
             kept.push(word.written);
-            // Behind two dashes there are no more options.
+            // After two dashes there are no more options.
             if word.meant == "--" {
                 kept.extend(options.by_ref().map(|word| word.written));
             }
@@ -81,13 +82,13 @@ struct Valued {
     contradicts: bool,
     /// Whether the value is in the same word.
     is_whole: bool,
-    /// Options without a value that stand before it in the same word.
+    /// Options without a value that precede it in the same word.
     before: Option<String>,
 }
 
 /// The option in a word without its quotes that takes a value, if there is one.
 fn option(word: &str) -> Option<Valued> {
-    // What an escape stands for is not looked at: no option needs one, but values do.
+    // Escapes are not decoded: options need none, only values do.
     let plain = word.split('\\').next()?;
     if let Some(long) = plain.strip_prefix("--") {
         let (begin, is_whole) = long.split_once('=').map_or((long, false), |(begin, _)| (begin, true));
@@ -96,7 +97,8 @@ fn option(word: &str) -> Option<Valued> {
         return Some(Valued { contradicts: CONTRADICT.1.contains(name), is_whole, before: None });
     }
     let flags = plain.strip_prefix('-')?;
-    // What is behind -L is its value, too, but never the next word; and what has other characters is not an option.
+    // The rest of the word after -L is its value, but the next word never is; and a word with other characters is not
+    // an option.
     let is_last = |flag: char| flag == 'L' || SHORT.contains(flag) || !flag.is_ascii_alphanumeric();
     let (at, flag) = flags.char_indices().find(|(_, flag)| is_last(*flag))?;
     SHORT.contains(flag).then(|| Valued {
@@ -111,7 +113,7 @@ fn option(word: &str) -> Option<Valued> {
 struct GettyWord {
     /// With its quotes and escapes.
     written: String,
-    /// Without the quotes, as agetty gets it but for the escapes.
+    /// Without quotes, as agetty gets it, except for escapes.
     meant: String,
 }
 
@@ -135,7 +137,7 @@ fn words(line: &str) -> Option<Vec<GettyWord>> {
         }
         if let Some(word) = words.last_mut() {
             word.written.push(c);
-            // Only a quote that opens or closes has changed it.
+            // Only an opening or closing quote has changed it.
             if quote == was_quoted {
                 word.meant.push(c);
             }
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn distributions_keep_their_own_options() {
         let cases = [
-            // systemd 252, 257 and 262, as Debian ships them, and a person's own.
+            // systemd 252, 257 and 262, as Debian ships them, and lines that a person wrote.
             (r"-/sbin/agetty -o '-p -- \\u' --noclear - $TERM", "-/sbin/agetty {} --noclear - $TERM"),
             (
                 r"-/sbin/agetty -o '-- \\u' --noreset --noclear - ${TERM}",
@@ -165,7 +167,7 @@ mod tests {
             // As getopt_long(3) understands them.
             (r"/sbin/agetty -aeve -o'-p \\u' --auto eve --login-o x -Ja eve %I", "/sbin/agetty {} -J %I"),
             ("/sbin/agetty -I -a --ho -o -L=a -8 -- -a b", "/sbin/agetty {} -I -a --ho -o -L=a -8 -- -a b"),
-            // As systemd takes the quotes away before.
+            // systemd removes the quotes first.
             ("/sbin/agetty '-a' \"eve\" ''-- -a b", "/sbin/agetty {} ''-- -a b"),
             ("/sbin/agetty \"'\"-a eve", "/sbin/agetty {} \"'\"-a eve"),
         ];

@@ -1,6 +1,6 @@
-//! Our drop-in: its text, and what it remembers.
+//! Our drop-in: its text, and what it records.
 //!
-//! What was made for it is written into it as comments, so that `disable` undoes only that and nothing has to be
+//! Comments in it record what was created for it, so that `disable` undoes only that and nothing has to be
 //! kept elsewhere.
 
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ pub struct DropIn {
     pub user: String,
     /// The start command with the autologin.
     pub exec_start: String,
-    /// Directories and links that were made for it, in the order of their making.
+    /// Directories and links that were created for it, in the order of creation.
     pub made: Vec<PathBuf>,
     /// The profile that our line was added to, if it was.
     pub profile: Option<PathBuf>,
-    /// Directories that were made for the profile, in the order of their making.
+    /// Directories that were created for the profile, in the order of creation.
     pub made_for_profile: Vec<PathBuf>,
 }
 
@@ -47,7 +47,7 @@ impl DropIn {
         remember(MADE, &self.made);
         remember(PROFILE, self.profile.as_slice());
         remember(MADE_BY_USER, &self.made_for_profile);
-        // The type is how logind learns, at the login, that this session is a graphical one.
+        // From the type logind learns, at the login, that this session is graphical.
         text.push_str(&format!(
             "[Service]\nEnvironment=XDG_SESSION_TYPE=x11\nExecStart=\nExecStart={}\n",
             self.exec_start
@@ -58,7 +58,7 @@ impl DropIn {
     /// Reads what [`DropIn::text`] wrote; `None` if startxd did not write it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // What is not a line for systemd was not written by us.
+        // We never wrote a line that is not a line for systemd.
         let marked = |mark: &'static str| {
             let rest = text.lines().filter_map(move |line| line.strip_prefix(mark));
             rest.filter(|rest| !rest.contains(char::is_control))

@@ -1,4 +1,4 @@
-//! Writing as root in /etc, and with a user's rights in their home.
+//! Writes as root in /etc, and with a user's rights in their home.
 
 use std::fs;
 use std::io;
@@ -11,10 +11,10 @@ use super::person::Person;
 use crate::files::replace_durably;
 use crate::small_file;
 
-/// Makes directories, the outermost first, readable for everybody.
+/// Creates directories, the outermost first, readable for everybody.
 ///
 /// # Errors
-/// One could not be made; those before it are there.
+/// One could not be created; those before it exist.
 pub fn make_directories(paths: &[PathBuf]) -> io::Result<()> {
     for path in paths {
         fs::DirBuilder::new().mode(0o755).create(path)?;
@@ -23,7 +23,7 @@ pub fn make_directories(paths: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what was made, the last first: links, and directories that are empty. What is in use stays.
+/// Removes links and empty directories, the last one first. Directories in use stay.
 pub fn remove_made(paths: &[PathBuf]) {
     for path in paths.iter().rev() {
         let Ok(metadata) = fs::symlink_metadata(path) else { continue };
@@ -34,20 +34,20 @@ pub fn remove_made(paths: &[PathBuf]) {
     }
 }
 
-/// The text of a profile; empty if there is none. Follows links, as dotfiles are often kept elsewhere.
+/// The text of a profile; empty if it does not exist. Follows links, as dotfiles are often kept elsewhere.
 ///
 /// # Errors
 /// It cannot be read, is not a file, or not UTF-8.
 pub fn read_profile(path: &Path) -> io::Result<String> {
     match small_file::read_if_there(path)? {
         Some(bytes) => String::from_utf8(bytes).map_err(|_| io::Error::other("it is not a text file")),
-        // Written through, a link to nowhere would be lost.
-        None if path.is_symlink() => Err(io::Error::other("it is a link to nowhere")),
+        // A write would replace a dangling link.
+        None if path.is_symlink() => Err(io::Error::other("it is a dangling link")),
         None => Ok(String::new()),
     }
 }
 
-/// Replaces the text of a profile, behind a link the file that it leads to. The mode stays; a new file gets 0644.
+/// Replaces the text of a profile; of a link, the file that it leads to. The mode stays; a new file gets 0644.
 ///
 /// # Errors
 /// As [`replace_durably`].
@@ -62,14 +62,14 @@ pub fn write_profile(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Does something with the rights of a user, whose home may have any traps for root in it: links to other people's
-/// files above all.
+/// Does something with the rights of a user, because a home may contain traps for root, above all links to other
+/// people's files.
 ///
-/// Changes the effective ids of the whole process, so it must not be called while anything else is done in it. The real
-/// uid stays 0, so the user cannot send signals meanwhile.
+/// Changes the effective ids of the whole process, so nothing else may run in the process meanwhile. The real
+/// uid stays 0, so the user cannot send signals to it.
 ///
 /// # Errors
-/// The rights cannot be had, or what `work` returns.
+/// The ids cannot be changed, or the error of `work`.
 pub fn as_user<T>(person: &Person, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     if geteuid() == person.uid {
         return work();
@@ -85,10 +85,10 @@ pub fn as_user<T>(person: &Person, work: impl FnOnce() -> io::Result<T>) -> io::
     outcome
 }
 
-/// Takes the own rights back. Ends the process if that fails: it must not go on with another's.
+/// Restores root's rights. Ends the process if that fails: it must not go on with a user's.
 fn become_again(uid: Uid, gid: Gid, groups: &[Gid]) {
     if seteuid(uid).and_then(|()| setegid(gid)).and_then(|()| setgroups(groups)).is_err() {
-        tracing::error!("the kernel does not give root its rights back; nothing more was done");
+        tracing::error!("the kernel did not restore root's rights; stopped here");
         std::process::abort();
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[test]
-    fn only_what_is_empty_is_removed() {
+    fn only_empty_directories_are_removed() {
         let directory = TestDir::new();
         let made = [directory.path("a"), directory.path("a/b"), directory.path("a/b/link")];
         make_directories(&made[..2]).unwrap();

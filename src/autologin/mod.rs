@@ -1,14 +1,14 @@
 //! Autologin on a virtual terminal by its getty: `startxd enable autologin` and `disable autologin`.
 //!
-//! The one thing that is done as root. It writes a drop-in for `getty@ttyN.service`, has `getty.target` start that at
-//! boot, and, if asked to, adds a line to the profile of the user's login shell, with the user's rights.
+//! The only part that runs as root. It writes a drop-in for `getty@ttyN.service`, makes `getty.target` start that at
+//! boot, and, with `--profile`, adds a line to the profile of the user's login shell, with the user's rights.
 //!
 //! | part | what it does |
 //! |---|---|
 //! | [`person`] | who is logged in |
 //! | [`mod@unit`] | what the system's unit files say |
 //! | [`agetty`] | the getty's command line |
-//! | [`drop_in`] | our file, which remembers what else was made |
+//! | [`drop_in`] | our file, which records what else was created |
 //! | [`profile`] | the line for the login shell |
 //! | [`files`] | writing and removing |
 
@@ -32,10 +32,10 @@ use person::Person;
 use profile::{Shell, missing_directories, with_line, without_line};
 use unit::{Fragment, Units};
 
-/// Virtual terminals that there can be (linux/vt.h, `MAX_NR_CONSOLES`).
+/// The number of virtual terminals (linux/vt.h, `MAX_NR_CONSOLES`).
 pub const VTS: std::ops::RangeInclusive<i64> = 1..=63;
 
-/// Where the administrator's units are.
+/// The directory of the administrator's units.
 const ADMINISTRATOR: &str = "/etc/systemd/system";
 
 /// Why nothing was done.
@@ -44,7 +44,7 @@ const ADMINISTRATOR: &str = "/etc/systemd/system";
 pub enum Refused {
     #[error("there is no user {user}{near}; see: getent passwd")]
     NoUser { user: String, near: String },
-    #[error("root is not logged in to a desktop, and startxd refuses to start one for root; give a user's name")]
+    #[error("startxd starts no desktop for root; give a user's name")]
     Root,
     #[error(
         "the name {user:?} has characters that mean something in unit files; write the drop-in by hand, see startxd(1)"
@@ -54,7 +54,7 @@ pub enum Refused {
         "the home of {user}, {home:?}, cannot be written into a unit file; write the drop-in by hand, see startxd(1)"
     )]
     OddHome { user: String, home: PathBuf },
-    #[error("{user} cannot log in, the shell is {}; to change that: chsh -s /bin/bash {user}", shell.display())]
+    #[error("{user} cannot log in: the login shell is {}; to change that: chsh -s /bin/bash {user}", shell.display())]
     NoShell { user: String, shell: PathBuf },
     #[error("tty{vt} belongs to {by}; choose another terminal (--vt), or turn that off: systemctl disable {by}")]
     Taken { vt: u8, by: String },
@@ -63,43 +63,43 @@ pub enum Refused {
         path.display()
     )]
     Foreign { vt: u8, path: PathBuf },
-    #[error("getty@tty{vt}.service is masked ({}); systemctl unmask getty@tty{vt}, or another terminal (--vt)", path.display())]
+    #[error("getty@tty{vt}.service is masked ({}); run: systemctl unmask getty@tty{vt}, or choose another terminal (--vt)", path.display())]
     Masked { vt: u8, path: PathBuf },
-    #[error("there is no getty@.service on this system, which is systemd's unit for logins on terminals")]
+    #[error("this system has no getty@.service, systemd's unit for logins on terminals")]
     NoGetty,
-    #[error("getty@tty{vt} does not run agetty but {command:?}, whose autologin startxd does not know")]
+    #[error("getty@tty{vt} runs {command:?} instead of agetty, and startxd does not know how to make it log in a user")]
     NoAgetty { vt: u8, command: String },
-    #[error("startxd does not know the profile of {}; add this line to it yourself, without --profile: {line}", shell.display())]
+    #[error("startxd does not know the profile of {}; omit --profile, and add this line to the profile: {line}", shell.display())]
     NoProfile { shell: PathBuf, line: &'static str },
     #[error("{} cannot be changed: {error}; nothing was changed", path.display())]
     Write { path: PathBuf, error: io::Error },
 }
 
-/// What enabling would do, or has done.
+/// What enable would do, or has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutologinPlan {
     person: Person,
     vt: u8,
-    /// Where the drop-in goes.
+    /// The path of the drop-in.
     pub path: PathBuf,
-    /// What goes into it.
+    /// Its content.
     pub drop_in: DropIn,
-    /// A link and what it leads to, if the getty does not start at boot yet.
+    /// A link and its target, if the getty does not start at boot yet.
     pub link: Option<(PathBuf, PathBuf)>,
-    /// Directories that are to be made.
+    /// Directories to create.
     directories: Vec<PathBuf>,
     /// The line for the profile, `None` for a shell that we do not know.
     pub line: Option<String>,
-    /// The drop-in of ours that was there before.
+    /// Our earlier drop-in, if there is one.
     replaced: Option<DropIn>,
 }
 
-/// The place of our drop-in.
+/// The path of our drop-in.
 pub fn path_of(vt: u8) -> PathBuf {
     Path::new(ADMINISTRATOR).join(format!("getty@tty{vt}.service.d")).join(drop_in::NAME)
 }
 
-/// Finds out what has to be done to log `person` in on terminal `vt`; touches nothing.
+/// Finds out what has to be done to log `person` in on terminal `vt`; changes nothing.
 ///
 /// # Errors
 /// [`Refused`].
@@ -141,13 +141,14 @@ pub fn plan(units: &Units, person: &Person, vt: u8, profile: bool) -> Result<Aut
     Ok(plan)
 }
 
-/// The start command that our drop-in has to change: the last one in the getty's files before it.
+/// The start command that our drop-in has to change: the last one in the getty's other files.
 fn start_command(units: &Units, getty: &str, template: &Path, vt: u8) -> Result<String, Refused> {
     let commands = |path: &Path| unit_file::values(&units.text(path), "Service", "ExecStart");
     let mut command = commands(template).pop().unwrap_or_default();
     for drop_in in units.drop_ins(getty).into_iter().filter(|drop_in| drop_in.name() != drop_in::NAME) {
         if let Some(last) = commands(&drop_in.path).pop() {
-            // What was written for this terminal is somebody's will, and what is read after ours would win.
+            // A file for just this terminal was written on purpose, and a file that is read after ours would override
+            // it.
             if drop_in.own || drop_in.name().as_os_str() > std::ffi::OsStr::new(drop_in::NAME) {
                 return Err(Refused::Foreign { vt, path: drop_in.path });
             }
@@ -157,7 +158,8 @@ fn start_command(units: &Units, getty: &str, template: &Path, vt: u8) -> Result<
     Ok(command)
 }
 
-/// Who else has the terminal: a display manager that is enabled and excludes its getty, or our own system unit.
+/// Another unit that uses the terminal: a display manager that is enabled and excludes its getty, or our own system
+/// unit.
 fn owner(units: &Units, vt: u8) -> Option<String> {
     let getty = format!("getty@tty{vt}.service");
     let alias = Path::new(ADMINISTRATOR).join("display-manager.service");
@@ -176,7 +178,7 @@ fn owner(units: &Units, vt: u8) -> Option<String> {
 }
 
 impl AutologinPlan {
-    /// Notes a directory in the administrator's units that is to be made if it is not there.
+    /// Adds a directory among the administrator's units to those to create, if it does not exist.
     fn needs_directory(&mut self, units: &Units, name: &str) {
         let path = Path::new(ADMINISTRATOR).join(name);
         if !units.real(&path).is_dir() {
@@ -184,7 +186,7 @@ impl AutologinPlan {
         }
     }
 
-    /// Has the drop-in remember what is made for it, now or by the one that it replaces.
+    /// Makes the drop-in record what is created for it, now or by the one that it replaces.
     fn remember(&mut self) {
         let earlier = self.replaced.iter().flat_map(|old| old.made.clone());
         let now = self.directories.iter().cloned().chain(self.link.iter().map(|(link, _)| link.clone()));
@@ -201,7 +203,7 @@ impl AutologinPlan {
         let home = self.person.home.clone();
         let find = || {
             let profile = home.join(shell.profile(|name| home.join(name).exists()));
-            // Now, before anything is changed: whether it can be.
+            // Checked before anything is changed.
             read_profile(&profile).map_err(|error| io::Error::other(format!("{}: {error}", profile.display())))?;
             let mut made = missing_directories(&home, &profile);
             made.extend((!profile.exists()).then(|| profile.clone()));
@@ -218,12 +220,12 @@ impl AutologinPlan {
     /// Does it: all of it, or nothing.
     ///
     /// # Errors
-    /// [`Refused::Write`]; what had been done by then is taken back.
+    /// [`Refused::Write`]; the changes so far are undone.
     pub fn apply(&self, units: &Units) -> Result<(), Refused> {
         let done = self.write(units).and_then(|()| self.write_profile());
         if done.is_err() {
             match &self.replaced {
-                // The earlier one comes back, and with it what it had made.
+                // Restore the earlier one, and what it had created.
                 Some(old) => drop(replace_durably(&units.real(&self.path), &old.text(self.vt), 0o644)),
                 None => take_back(units, self.vt, &self.drop_in, Some(&self.person)),
             }
@@ -261,7 +263,7 @@ impl AutologinPlan {
         as_user(&self.person, write).map_err(|error| Refused::Write { path: profile.clone(), error })
     }
 
-    /// The user whose autologin this one takes the place of.
+    /// The user whose autologin this one replaces.
     #[must_use]
     pub fn replaces(&self) -> Option<&str> {
         self.replaced.as_ref().map(|old| old.user.as_str()).filter(|user| *user != self.person.name)
@@ -274,14 +276,14 @@ impl AutologinPlan {
     }
 }
 
-/// The autologins of ours, by terminal.
+/// The autologins that startxd has set up, by terminal.
 #[must_use]
 pub fn enabled(units: &Units) -> Vec<(u8, DropIn)> {
     let vts = VTS.filter_map(|vt| u8::try_from(vt).ok());
     vts.filter_map(|vt| Some((vt, DropIn::parse(&units.text(&path_of(vt)))?))).collect()
 }
 
-/// Takes one back, with all that was made for it. Problems with the profile are logged: the rest must go on.
+/// Undoes one, with everything that was created for it. Problems with the profile are logged: the rest must go on.
 pub fn take_back(units: &Units, vt: u8, drop_in: &DropIn, person: Option<&Person>) {
     take_line_out(drop_in, person);
     let path = units.real(&path_of(vt));
@@ -294,11 +296,11 @@ pub fn take_back(units: &Units, vt: u8, drop_in: &DropIn, person: Option<&Person
     remove_made(&made);
 }
 
-/// Takes the line out of the profile that it was added to.
+/// Removes the line from the profile that it was added to.
 fn take_line_out(drop_in: &DropIn, person: Option<&Person>) {
     let Some(profile) = &drop_in.profile else { return };
     let Some(person) = person else {
-        tracing::warn!("there is no user {} any more; {} was left alone", drop_in.user, profile.display());
+        tracing::warn!("user {} no longer exists; {} was left alone", drop_in.user, profile.display());
         return;
     };
     let take_out = || {
@@ -315,7 +317,7 @@ fn take_line_out(drop_in: &DropIn, person: Option<&Person>) {
         Ok(())
     };
     if let Err(error) = as_user(person, take_out) {
-        tracing::warn!("{} still has the line, it cannot be changed: {error}; take it out by hand", profile.display());
+        tracing::warn!("{} cannot be changed: {error}; remove the line of startxd by hand", profile.display());
     }
 }
 

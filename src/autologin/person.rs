@@ -1,4 +1,4 @@
-//! The user who is to be logged in.
+//! The user to log in.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Uid, User};
 use super::Refused;
 use crate::suggest;
 
-/// Who it is, by passwd(5) or whatever else the system asks for names.
+/// The user's entry in passwd(5) or another source of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The name.
@@ -63,7 +63,7 @@ impl Person {
     }
 }
 
-/// Whether a name stands for itself in a unit file and in a command line.
+/// Whether a name can be written literally in a unit file and in a command line.
 #[must_use]
 pub fn is_plain(name: &str) -> bool {
     !name.starts_with('-') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b))
@@ -73,7 +73,7 @@ fn is_no_shell(shell: &Path) -> bool {
     shell.file_name().is_some_and(|name| name == "nologin" || name == "false")
 }
 
-/// The names in passwd(5) that may be people's: with a shell to log in with.
+/// The names in passwd(5) that may be people's: those with a login shell.
 #[must_use]
 pub fn people(passwd: &str) -> Vec<String> {
     let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_must_stand_for_themselves() {
+    fn names_must_be_literal_in_unit_files() {
         for name in ["ada", "ada.l", "ada-2", "ada@example.org"] {
             assert!(is_plain(name), "{name}");
         }

@@ -1,16 +1,16 @@
-//! The line in the profile of a login shell that starts the session: which file, which line, and both ways.
+//! The line in the profile of a login shell that starts the session: which file, which line, adding and removing it.
 
 use std::path::{Path, PathBuf};
 
 const BEGIN: &str = "# Added by startxd enable autologin; to take it out: startxd disable autologin";
 const END: &str = "# End of what startxd added";
-/// Added to [`BEGIN`] where the file did not end with a line break, so that even this can be taken back.
+/// Added to [`BEGIN`] if the file did not end with a line break, so that this can be undone as well.
 const UNENDED: &str = " (the newline before this line was added as well)";
 
-/// The line for a shell that we do not know, which has to make of it what it needs.
+/// The line for a shell that we do not know; its user has to adapt it.
 pub const ANY_SHELL: &str = "startxd check may-start && startxd start --login && exit";
 
-/// A login shell, as far as profiles are concerned.
+/// A login shell, distinguished by its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
     /// bash(1)
@@ -19,7 +19,7 @@ pub enum Shell {
     Zsh,
     /// fish(1)
     Fish,
-    /// sh(1) and those that read `~/.profile` as it does.
+    /// sh(1) and other shells that read `~/.profile`.
     Posix,
     /// csh(1), tcsh(1)
     Csh,
@@ -53,23 +53,25 @@ impl Shell {
         }
     }
 
-    /// The line. It closes the shell after a session that was up, however that ended: nobody is to find an open shell. After
-    /// one that could not start the shell goes on, with the reason: with `exec` the getty would log in again and again.
+    /// The line. It closes the shell after a session that was up, however that ended, so that nobody finds an open
+    /// shell. After a session that could not start, the shell goes on and shows the reason: with `exec` the getty would
+    /// log in again and again.
     ///
-    /// On another terminal than the first the login happens in the background, so the session has to bring it forward.
+    /// On any terminal except the first, the login happens in the background, so the session has to bring the terminal
+    /// forward.
     #[must_use]
     pub fn line(self, vt: u8) -> String {
         let activate = if vt == 1 { "" } else { " --activate" };
         let line = format!("startxd check may-start{activate} && startxd start --login{activate}");
         match self {
-            // Its configuration is read by every shell, not only at a login; and `exit` in it ends just the reading.
+            // Every fish reads its configuration, not only at a login; and `exit` in it only ends the reading.
             Self::Fish => format!("status is-login && {line} && exec true"),
             _ => format!("{line} && exit"),
         }
     }
 }
 
-/// Adds our block with `line` to the end of a profile. What was ours in it before is replaced.
+/// Adds our block with `line` to the end of a profile, in place of an earlier block.
 #[must_use]
 pub fn with_line(profile: &str, line: &str) -> String {
     let mut text = without_line(profile);
@@ -80,11 +82,11 @@ pub fn with_line(profile: &str, line: &str) -> String {
     text + &format!("{BEGIN}{unended}\n{line}\n{END}\n")
 }
 
-/// Takes our block out of a profile: what [`with_line`] was given, and what was written below it since.
+/// Removes our block from a profile: returns what [`with_line`] was given, with what was written below it since.
 #[must_use]
 pub fn without_line(profile: &str) -> String {
-    // Where what began with which mark, innermost last: of a block whose end is gone it cannot be told what is ours, and
-    // the end of a later one is not its own.
+    // Where each open block began, innermost last. If the end of a block is gone, it is unknown what is ours, and
+    // the end of a later block does not count for it.
     let (mut text, mut begun, mut unended) = (String::new(), Vec::new(), None);
     for line in profile.split_inclusive('\n') {
         let mark = line.strip_suffix('\n').unwrap_or(line);
@@ -106,7 +108,7 @@ pub fn without_line(profile: &str) -> String {
     text
 }
 
-/// The directories between `home` and `file` that are not there, the outermost first.
+/// The directories between `home` and `file` that do not exist, the outermost first.
 #[must_use]
 pub fn missing_directories(home: &Path, file: &Path) -> Vec<PathBuf> {
     let between = file.ancestors().skip(1).take_while(|path| *path != home && path.starts_with(home));
@@ -139,11 +141,11 @@ mod tests {
         assert_eq!(without_line(&(with_line("a", "x") + "b\n")), "a\nb\n");
         let edited = with_line("a\n", "x").replace("# End", "# end");
         assert_eq!(without_line(&edited), edited);
-        // Nor is the end of another one its end: what stands between was never ours.
+        // The end of another block is not its end: the text between was never ours.
         assert_eq!(without_line(&with_line(&(edited.clone() + "mine\n"), "x")), edited.clone() + "mine\n");
         let mentioned = with_line("a\n", "x").replace("# End", "echo # End");
         assert_eq!(without_line(&mentioned), mentioned);
-        // A copy is one, too.
+        // A copy is a block as well.
         let copied = with_line("a\n", "x").repeat(2);
         assert_eq!(without_line(&copied), "a\na\n");
         for profile in ["", "a\n", "echo '# Added by startxd enable autologin'\n"] {

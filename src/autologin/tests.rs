@@ -1,4 +1,4 @@
-//! Enabling and disabling below a directory of our own.
+//! Enables and disables below a temporary directory.
 
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl Machine {
         std::fs::read_to_string(self.directory.path(path)).unwrap()
     }
 
-    /// Every path below the directory, with what it leads to or contains.
+    /// Every path below the directory, with its target or content.
     fn picture(&self) -> Vec<String> {
         fn walk(directory: &Path, found: &mut Vec<String>) {
             let mut entries: Vec<PathBuf> = std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().path()).collect();
@@ -84,7 +84,7 @@ impl Machine {
 }
 
 #[test]
-fn what_is_enabled_is_taken_back_exactly() {
+fn disable_undoes_every_change_of_enable() {
     for shell in ["/bin/bash", "/usr/bin/zsh", "/usr/bin/fish"] {
         for profile in [false, true] {
             let machine = Machine::new(shell);
@@ -104,7 +104,7 @@ fn what_is_enabled_is_taken_back_exactly() {
 }
 
 #[test]
-fn what_was_there_stays() {
+fn existing_files_stay() {
     let machine = Machine::new("/bin/bash");
     machine.write(&format!("{ADMINISTRATOR}/getty@tty1.service.d/noclear.conf"), "[Service]\nTTYVTDisallocate=no\n");
     machine.write(&format!("{ADMINISTRATOR}/getty.target.wants/getty@tty1.service"), "");
@@ -114,7 +114,7 @@ fn what_was_there_stays() {
     assert!(
         machine.read("home/.bash_profile").contains("\nstartxd check may-start && startxd start --login && exit\n")
     );
-    // Again, and for another shell: as if it had been so from the start.
+    // Again, for another shell: the result is the same as if it had been the first time.
     machine.enable(1, false).unwrap();
     let zsh = Machine { person: Person { shell: "/bin/zsh".into(), ..machine.person.clone() }, ..machine };
     zsh.enable(1, false).unwrap();
@@ -125,7 +125,7 @@ fn what_was_there_stays() {
 }
 
 #[test]
-fn what_was_added_since_stays_too() {
+fn later_additions_stay() {
     let machine = Machine::new("/usr/bin/fish");
     machine.enable(2, true).unwrap();
     assert!(machine.read("home/.config/fish/config.fish").contains("start --activate"));
@@ -150,7 +150,7 @@ fn the_effective_start_command_is_changed() {
     assert!(drop_in.contains("\nExecStart=/sbin/agetty -o '-p -f -- \\\\u' --autologin ada -J %I\n"), "{drop_in}");
 }
 
-/// Refused with `words`, and nothing was touched.
+/// Expects a refusal with `words`, and no change.
 fn is_refused(machine: &Machine, vt: u8, words: &str) {
     let before = machine.picture();
     let refused = machine.enable(vt, true).expect_err("it should be refused").to_string();
@@ -159,7 +159,7 @@ fn is_refused(machine: &Machine, vt: u8, words: &str) {
 }
 
 #[test]
-fn what_belongs_to_others_is_left_to_them() {
+fn terminals_that_others_have_set_up_are_refused() {
     let machine = Machine::new("/bin/bash");
     let foreign = "[Service]\nExecStart=\nExecStart=/sbin/agetty -a eve %I\n";
     machine.write(&format!("{ADMINISTRATOR}/getty@tty1.service.d/autologin.conf"), foreign);
@@ -181,19 +181,19 @@ fn what_belongs_to_others_is_left_to_them() {
 }
 
 #[test]
-fn a_getty_that_is_none_is_said() {
+fn a_getty_that_is_not_agetty_is_named() {
     let machine = Machine::new("/usr/bin/nu");
-    is_refused(&machine, 1, "add this line to it yourself");
+    is_refused(&machine, 1, "add this line to the profile");
     machine.write(&format!("{ADMINISTRATOR}/getty@tty3.service"), "");
     is_refused(&machine, 3, "is masked (/etc/systemd/system/getty@tty3.service)");
     machine.write(&format!("{SYSTEM}/getty@.service"), "[Service]\nExecStart=/usr/bin/kmscon\n");
-    is_refused(&machine, 1, "does not run agetty but \"/usr/bin/kmscon\"");
+    is_refused(&machine, 1, "getty@tty1 runs \"/usr/bin/kmscon\" instead of agetty");
     std::fs::remove_file(machine.directory.path(format!("{SYSTEM}/getty@.service"))).unwrap();
     is_refused(&machine, 1, "no getty@.service");
 }
 
 #[test]
-fn a_profile_that_cannot_be_changed_costs_nothing() {
+fn if_the_profile_cannot_be_changed_nothing_is() {
     let machine = Machine::new("/bin/bash");
     std::fs::create_dir(machine.directory.path("home/.bash_profile")).unwrap();
     is_refused(&machine, 1, "nothing was changed");
@@ -216,7 +216,7 @@ fn golden_drop_ins_and_profiles() {
                 profile.display(),
                 std::fs::read_to_string(&profile).unwrap()
             );
-            // The home directory is below one that has another name each time.
+            // The home directory is below a directory with a random name.
             let home = machine.directory.path("home").display().to_string();
             golden(&format!("autologin/{shell}-tty{vt}"), &text.replace(&home, "/home/ada"));
         }

@@ -1,4 +1,5 @@
-//! System units, read from their files: what counts when no manager runs that could be asked, and before a change.
+//! System units, read from their files, because a manager may not run, and because a change has to be checked before it
+//! is made.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::small_file;
 use crate::unit_file::{self, values};
 
-/// Where the system manager looks for units, first the directory that wins (systemd.unit(5)).
+/// The system manager's directories of units, in the order of precedence (systemd.unit(5)).
 const SEARCH: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -31,21 +32,21 @@ pub enum Fragment {
     Missing,
     /// It is masked, by this link or empty file.
     Masked(PathBuf),
-    /// It is this, without the root directory in front.
+    /// This path, without the root directory.
     File(PathBuf),
 }
 
 /// A drop-in of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIn {
-    /// Its path, without the root directory in front.
+    /// Its path, without the root directory.
     pub path: PathBuf,
     /// Whether the administrator wrote it for just this instance.
     pub own: bool,
 }
 
 impl DropIn {
-    /// The name that decides about its place among the others.
+    /// The name by which drop-ins are ordered.
     #[must_use]
     pub fn name(&self) -> OsString {
         self.path.file_name().unwrap_or_default().to_owned()
@@ -53,13 +54,13 @@ impl DropIn {
 }
 
 impl Units {
-    /// The units below `root`, which is `/` but for tests.
+    /// The units below `root`, which is `/` except in tests.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// A path as it is reached from here.
+    /// A path with the root directory.
     #[must_use]
     pub fn real(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
@@ -84,8 +85,8 @@ impl Units {
         if to_null || is_empty { Fragment::Masked(path) } else { Fragment::File(path) }
     }
 
-    /// The drop-ins of an instance in the order in which they are read: by their names, and of two with a name only the
-    /// one from the more important directory.
+    /// The drop-ins of an instance in the order in which they are read: by their names, and of two with the same name
+    /// only the one from the directory of higher precedence.
     #[must_use]
     pub fn drop_ins(&self, instance: &str) -> Vec<DropIn> {
         let mut found: Vec<DropIn> = Vec::new();
@@ -107,7 +108,7 @@ impl Units {
         found
     }
 
-    /// The value of a setting that takes one, by file and drop-ins: the last one written.
+    /// The value of a setting with one value, from file and drop-ins: the last assignment.
     #[must_use]
     pub fn last_value(&self, instance: &str, section: &str, key: &str) -> Option<String> {
         let Fragment::File(file) = self.fragment(instance) else { return None };
@@ -122,7 +123,7 @@ impl Units {
         SEARCH.iter().any(|directory| std::fs::symlink_metadata(self.real(&link(directory))).is_ok())
     }
 
-    /// The instances of a template that some target of the administrator's pulls in.
+    /// The instances of a template that a target pulls in by the administrator's links.
     #[must_use]
     pub fn enabled_instances(&self, template: &str) -> Vec<String> {
         let (prefix, suffix) = template.split_once('@').unwrap_or((template, ""));
@@ -174,7 +175,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(units.last_value("getty@tty1.service", "Service", "TTYPath").as_deref(), Some("b"));
-        // Another instance has only what is the template's.
+        // Another instance has only the template's drop-ins.
         assert_eq!(units.drop_ins("getty@tty2.service").len(), 1);
 
         std::os::unix::fs::symlink("/dev/null", root.path("etc/systemd/system/getty@tty1.service")).unwrap();

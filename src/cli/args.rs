@@ -45,7 +45,7 @@ pub enum Command {
     Restart(Part),
     /// Show the session, what is wrong with it, and the remedy
     Status {
-        /// As one JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
@@ -59,13 +59,13 @@ pub enum Command {
     Select(Select),
     /// Find what is wrong with the machine or the login, with the command that mends it
     Doctor {
-        /// As one JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// List what can be started: entries, enabled units, ~/.xinitrc
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -157,7 +157,7 @@ pub struct MultiplexerName {
     pub name: Option<String>,
 }
 
-/// What is completed.
+/// What completions are asked for.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum Completions {
     /// The names of sessions as they are now, for the scripts of the shells
@@ -178,12 +178,12 @@ pub struct Start {
     /// Switch to this terminal first, if another one is in the foreground
     #[arg(long)]
     pub activate: bool,
-    /// For a system unit: after a session that failed, wait before the next one, longer each time, and give up after so
-    /// many failures in a row (exit status 7); 0: never give up
+    /// For a system unit: after a session that failed, wait before the next one, longer each time, and give up after
+    /// this many failures in a row (exit status 7); 0 never gives up
     #[arg(long, value_name = "TIMES", conflicts_with = "multiplexer")]
     pub backoff: Option<u32>,
-    /// For the profile of a login shell: this login is for the session alone. Once the session was up, the exit status is
-    /// 0, however it ended, so that the line closes the shell; startxd status shows how it ended
+    /// For the profile of a login shell: this login is for the session alone. Once the session was up, the exit status
+    /// is 0, however it ended, so that the line closes the shell; startxd status shows how it ended
     #[arg(long, conflicts_with_all = ["multiplexer", "backoff"])]
     pub login: bool,
     /// Without X: attach to a session of this multiplexer on this terminal; SESSION is its name, "main" by default
@@ -222,13 +222,13 @@ pub struct Select {
     pub settings: Settings,
 }
 
-/// Keys of startxd.toml, over those of its files.
+/// Options that override keys of startxd.toml.
 #[derive(Debug, Default, clap::Args)]
 pub struct Settings {
-    /// The display, as :1; the first free one if not given
+    /// The display, such as :1; by default the first free one
     #[arg(long, value_name = ":N", allow_hyphen_values = true)]
     pub display: Option<String>,
-    /// The X server to run, by its whole path
+    /// The path of the X server to run
     #[arg(long, value_name = "PATH")]
     pub server: Option<String>,
     /// An argument for the X server; may be repeated; replaces server.args of startxd.toml
@@ -259,7 +259,7 @@ pub struct Settings {
 pub enum ConfigCommand {
     /// Show the value of each key and where it comes from; takes the options of start
     Show {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -276,7 +276,7 @@ pub enum DisplayCommand {
     Run(DisplayRun),
     /// List the displays
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -294,7 +294,7 @@ pub enum DisplayCommand {
 /// Options of `display start`.
 #[derive(Debug, clap::Args)]
 pub struct DisplayStart {
-    /// The number, as :7; the first free one from :100 on if not given
+    /// The number, such as :7; by default the first free one from :100 on
     #[arg(value_name = ":N", allow_hyphen_values = true)]
     pub display: Option<String>,
     #[command(flatten)]
@@ -309,7 +309,7 @@ pub struct DisplayStart {
 pub struct DisplayRun {
     #[command(flatten)]
     pub settings: DisplaySettings,
-    /// The display, as :7 (default: a new one), then the command with its arguments, after -- or without it
+    /// The display, such as :7 (default: a new one), then the command with its arguments, after -- or without it
     #[arg(value_name = ":N] [--] [COMMAND", trailing_var_arg = true, required = true)]
     pub words: Vec<std::ffi::OsString>,
 }
@@ -317,10 +317,10 @@ pub struct DisplayRun {
 /// What a display is to be.
 #[derive(Debug, Default, clap::Args)]
 pub struct DisplaySettings {
-    /// The server: xvfb, xephyr, xvnc, or the whole path of a program
+    /// The server: xvfb, xephyr, xvnc, or the path of a program
     #[arg(long, value_name = "SERVER")]
     pub server: Option<String>,
-    /// The size in pixels, as 1920x1080, or with the depth, as 1920x1080x24
+    /// The size in pixels, such as 1920x1080, or with the depth, such as 1920x1080x24
     #[arg(long, value_name = "WIDTHxHEIGHT", allow_hyphen_values = true)]
     pub size: Option<String>,
     /// The depth in bits
@@ -329,7 +329,8 @@ pub struct DisplaySettings {
     /// An argument for the server; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub server_arg: Vec<String>,
-    /// What runs on it as its window manager: an entry of the xsessions directories, or a command; the display ends with it
+    /// What runs on it as its window manager: an entry of the xsessions directories, or a command; the display ends
+    /// with it
     #[arg(long, value_name = "SESSION")]
     pub session: Option<String>,
     /// When a session counts as up: when it manages the display, or when it is started
@@ -341,7 +342,7 @@ pub struct DisplaySettings {
 }
 
 impl DisplaySettings {
-    /// Whether one that says what the display is to be was given.
+    /// Whether any option was given that describes a new display.
     pub fn is_given(&self) -> bool {
         let one = [&self.server, &self.size, &self.depth, &self.session, &self.ready];
         one.iter().any(|option| option.is_some()) || !self.server_arg.is_empty()
@@ -374,9 +375,9 @@ pub enum CheckCommand {
 /// What to set up.
 #[derive(Debug, Subcommand)]
 pub enum Enable {
-    /// Write and enable the unit of a window manager: what your sessions start from then on
+    /// Write and enable the unit of a window manager, which your sessions start from then on
     Wm {
-        /// Its name, as startxd list shows it, or its program; the one that is installed if not given
+        /// Its name, as startxd list shows it, or its program; by default the one that is installed
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// Show the unit, and write nothing
@@ -455,7 +456,7 @@ mod tests {
     use super::Args;
 
     #[test]
-    fn help_is_a_command_too() {
+    fn help_is_a_command_as_well_as_an_option() {
         for words in [vec!["startxd", "help", "start"], vec!["startxd", "start", "--help"]] {
             let error = Args::try_parse_from(words).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DisplayHelp);

@@ -9,12 +9,12 @@ pub async fn attach() -> Exit {
     ended(attach::attach(&config).await)
 }
 
-/// Lets go of it.
+/// Detaches it.
 pub async fn detach() -> Exit {
     ended(attach::detach(&super::configuration().deadlines).await)
 }
 
-/// The service: its watch, or what comes after it.
+/// What the service runs: the watch, or the clean-up after it.
 pub async fn attached(restore: bool) -> Exit {
     match restore {
         true => ended(attach::restore().await),

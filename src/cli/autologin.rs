@@ -20,7 +20,7 @@ const BOOTED: &str = "/run/systemd/system";
 
 /// Logs `user` in on terminal `vt` from the next boot on.
 pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
-    // To see what would be written nobody needs to be root.
+    // A dry run needs no root.
     if !dry_run && !may_change() {
         return Exit::NotRoot;
     }
@@ -33,11 +33,11 @@ pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
             return Exit::NotSetUp;
         }
     };
-    // With the user's rights, as it reads in their home; one who is not root reads with their own.
+    // With the rights of that user, because this reads in their home; a caller who is not root reads with their own.
     let expected = match as_user(&person, || Ok(beforehand::expected(&person.home))) {
         Err(_) if dry_run => beforehand::expected(&person.home),
         Err(error) => {
-            tracing::debug!("what the session of {} will be is not known: {error}", person.name);
+            tracing::debug!("it is not known what the session of {} will be: {error}", person.name);
             Expected::Nothing
         }
         Ok(expected) => expected,
@@ -81,7 +81,7 @@ pub async fn disable(user: Option<&str>, vt: Option<u8>, dry_run: bool) -> Exit 
     }
     for (vt, drop_in) in chosen {
         take_back(&units, *vt, drop_in, Person::find(&drop_in.user).ok().as_ref());
-        say(&format!("{} is no longer logged in on tty{vt} at boot; a login that is there stays\n", drop_in.user));
+        say(&format!("{} is no longer logged in on tty{vt} at boot; a login that is up stays\n", drop_in.user));
     }
     reload().await;
     Exit::Success
@@ -96,7 +96,7 @@ fn may_change() -> bool {
     root
 }
 
-/// Has systemd read its files again. Returns whether there is one that runs.
+/// Makes systemd read its files again. Returns whether a systemd is running.
 async fn reload() -> bool {
     if !Path::new(BOOTED).is_dir() {
         return false;
@@ -106,7 +106,7 @@ async fn reload() -> bool {
         manager.reload().await.map_err(|error| error.to_string())
     };
     if let Err(error) = reloaded.await {
-        tracing::warn!("systemd has not read its files again ({error}); systemctl daemon-reload");
+        tracing::warn!("systemd has not read its files again ({error}); run: systemctl daemon-reload");
     }
     true
 }
@@ -141,12 +141,12 @@ fn session(expected: &Expected, user: &str) -> String {
     }
 }
 
-/// What `--dry-run` shows of what would be undone.
+/// What `disable --dry-run` shows.
 fn would_undo(vt: u8, drop_in: &DropIn) -> String {
     let mut text = format!("would remove {}\n", path_of(vt).display());
     text.extend(drop_in.made.iter().map(|made| format!("would remove {}\n", crate::text::path(made))));
     if let Some(profile) = &drop_in.profile {
-        text += &format!("would take the line of startxd out of {}\n", crate::text::path(profile));
+        text += &format!("would remove the line of startxd from {}\n", crate::text::path(profile));
     }
     text
 }
@@ -155,15 +155,15 @@ fn would_undo(vt: u8, drop_in: &DropIn) -> String {
 fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
     let earlier = plan.replaces().map(|earlier| format!("{user} takes the place of {earlier} on tty{vt}\n"));
-    let now = if loaded { format!("; at once: systemctl restart getty@tty{vt}") } else { String::new() };
+    let now = if loaded { format!("; to log in now: systemctl restart getty@tty{vt}") } else { String::new() };
     let login = format!("{user} is logged in on tty{vt} from the next boot on{now}\n");
     let session = match (&plan.drop_in.profile, &plan.line) {
         (Some(profile), _) => format!("the login starts a session, by a line in {}\n", profile.display()),
         (None, Some(line)) => format!(
-            "for a session, this line belongs at the end of the profile of {user}'s {shell}\n\
-             (again with --profile to have it put there):\n    {line}\n"
+            "to start a session, add this line to the end of the profile of {user}'s {shell}\n\
+             (or run this again with --profile):\n    {line}\n"
         ),
-        (None, None) => format!("for a session, have {user}'s {shell} run this at a login:\n    {ANY_SHELL}\n"),
+        (None, None) => format!("to start a session, have {user}'s {shell} run this at a login:\n    {ANY_SHELL}\n"),
     };
     [earlier.unwrap_or_default(), login, session].concat()
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::exit::Exit;
 use crate::host::checks::{self, Background};
 
-/// `check may-start`: the exit status tells; a sentence too if it is asked for.
+/// `check may-start`: the answer is the exit status, and with `--verbose` a sentence as well.
 pub async fn may_start(activate: bool, verbose: bool) -> Exit {
     let background = if activate { Background::Accept } else { Background::Wait };
     match checks::may_start(&super::configuration().deadlines, background).await {

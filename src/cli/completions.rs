@@ -12,8 +12,8 @@ use crate::session::Surroundings;
 use crate::session::offers::OfferState;
 use crate::window_manager::enable::installed;
 
-/// Beside what is made: the names of sessions, which are asked for when they are needed. They are other people's text,
-/// so nothing here lets the shell read them as its own.
+/// Added to what clap generates: the names of sessions, which are looked up at completion. Other people wrote these
+/// names, so nothing here lets the shell evaluate them.
 const SESSIONS_IN_BASH: &str = r#"
 _startxd_and_sessions() {
     local name what word=${COMP_WORDS[COMP_CWORD]}
@@ -32,7 +32,7 @@ _startxd_and_sessions() {
 complete -F _startxd_and_sessions -o nosort -o bashdefault -o default startxd 2>/dev/null ||
     complete -F _startxd_and_sessions -o bashdefault -o default startxd
 "#;
-/// In the place of zsh's own for [`ZSH_WORDS`], which knows commands and their arguments.
+/// Replaces zsh's own completion for [`ZSH_WORDS`], which knows commands and their arguments.
 const SESSIONS_IN_ZSH: &str = r#"
 (( $+functions[_startxd_sessions] )) ||
 _startxd_sessions() {
@@ -51,9 +51,10 @@ _startxd_window_managers() {
     compadd -a names
 }
 "#;
-/// What clap has zsh complete the words of SESSION with.
+/// How clap makes zsh complete the words of SESSION.
 const ZSH_WORDS: &str = ":_cmdambivalent'";
-/// What clap has zsh complete the NAME of a window manager with: a hint that nothing else has, for lack of one that fits.
+/// How clap makes zsh complete the NAME of a window manager: no hint of clap fits, so it has one that nothing else
+/// uses.
 const ZSH_NAMES: &str = ":_hosts'";
 const SESSIONS_IN_FISH: &str = r#"
 complete -c startxd -n "__fish_startxd_using_subcommand start" -a "(startxd completions sessions 2>/dev/null)" -d Session
@@ -61,7 +62,7 @@ complete -c startxd -n "__fish_seen_subcommand_from enable; and __fish_seen_subc
     -a "(startxd completions window-managers 2>/dev/null)" -d "Window manager"
 "#;
 
-/// Prints the script for a shell, or the sessions that there are.
+/// Prints the script for a shell, or the sessions that can be started.
 pub async fn run(what: Completions) -> Exit {
     let text = match what {
         Completions::Sessions => sessions().await,
@@ -76,7 +77,7 @@ pub async fn run(what: Completions) -> Exit {
     }
 }
 
-/// What `start` takes here and now, a line each.
+/// What `start` accepts now, one per line.
 async fn sessions() -> Vec<u8> {
     let offers = list::gather(&super::configuration(), &Surroundings::from_env()).await;
     let ready = offers
@@ -85,14 +86,14 @@ async fn sessions() -> Vec<u8> {
     ready.map(|offer| offer.session + "\n").collect::<String>().into_bytes()
 }
 
-/// What `enable wm` takes here and now, a line each.
+/// What `enable wm` accepts now, one per line.
 fn window_managers() -> Vec<u8> {
     let names = installed(&Surroundings::from_env());
     let names = names.into_iter().filter(|name| !name.contains(char::is_control));
     names.map(|name| name + "\n").collect::<String>().into_bytes()
 }
 
-/// zsh takes the first line for a directive, and what stands last for the call.
+/// zsh takes the first line for a directive, and the last line for the call.
 fn zsh() -> Vec<u8> {
     let script = String::from_utf8(script(Shell::Zsh)).unwrap_or_default();
     let script = script.replacen(ZSH_WORDS, ":_startxd_sessions'", 1);
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn each_shell_knows_every_command_and_option() {
-        // What the definition contradicts itself in is found by this.
+        // This finds contradictions in the definition.
         command().debug_assert();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = String::from_utf8(script(shell)).unwrap();

@@ -21,7 +21,7 @@ pub fn run(json: bool, settings: &Settings) -> Exit {
     exit(&loaded)
 }
 
-/// What was wrong in a file was said, and is ignored; a script hears of it by the status.
+/// Mistakes in a file were reported and are ignored; a script sees them in the exit status.
 fn exit(loaded: &Loaded) -> Exit {
     if loaded.complaints.is_empty() { Exit::Success } else { Exit::Warnings }
 }
@@ -67,7 +67,7 @@ mod tests {
     use crate::config::{Override, Places, load};
 
     #[test]
-    fn a_mistake_in_a_file_is_seen_by_the_status() {
+    fn a_mistake_in_a_file_changes_the_exit_status() {
         let directory = crate::test_dir::TestDir::new();
         let places = Places { directories: vec![directory.path("")] };
         for (text, status) in [("server.dpi = 96\n", Exit::Success), ("server.dpi = \"many\"\n", Exit::Warnings)] {

@@ -18,7 +18,7 @@ pub async fn run(json: bool) -> Exit {
         findings
             .extend(problems.iter().map(|one| SESSION_UNWELL.found(one.sentence(), "see all of it: startxd status")));
     }
-    // The worst comes last in no list that a person reads.
+    // The worst comes first.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.kind.severity));
     let text = if json { render::json(&findings, &machine) } else { render::text(&findings) };
     let _ = std::io::stdout().write_all(text.as_bytes());

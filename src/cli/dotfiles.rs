@@ -1,5 +1,5 @@
-//! `startxd dotfiles`, for `startxd-dotfiles.service`: reads what [`crate::session::dotfiles`] has found, once for each
-//! server, and tells the host what it comes to.
+//! `startxd dotfiles`, for `startxd-dotfiles.service`: reads the files that [`crate::session::dotfiles`] finds, once
+//! for each server, and tells the host which variables they set.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ use crate::x11::client::Client;
 /// Debian's package of xrdb(1) and xmodmap(1).
 const PACKAGE: &str = "x11-xserver-utils";
 
-/// Reads them. What fails is said, and the rest goes on.
+/// Reads them. A file that fails is reported, and the others are read all the same.
 pub async fn run(runtime: &RuntimeDir) -> Exit {
     let config = super::configuration();
     let Ok(Some(record)) = SessionRecord::of(runtime) else {
@@ -35,8 +35,8 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         return Exit::NotRunning;
     };
     let Some(cookie) = cookie(runtime, record.display) else { return Exit::NotRunning };
-    // The connect waits until the server is there, which counts for none of the deadlines below. One that is just ending may
-    // have taken it along.
+    // The connect waits until the server is up, which is not part of the deadlines below. A server that is just ending
+    // may have closed the connection.
     let answers = async {
         while Client::connect(record.display, &cookie).await.is_err() {
             sleep(TRY_AGAIN).await;
@@ -57,7 +57,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
 /// Resources and keymaps: what went wrong.
 async fn settings(files: &Dotfiles, deadline: Duration) -> Vec<String> {
     let resources = |path| ("xrdb", vec!["-merge"], path);
-    // Of a machine without the program nobody misses what the system has for it.
+    // Without the program, nobody misses the system's files for it.
     let has_xrdb = find("xrdb").is_some();
     let system = files.system_resources.iter().filter(|_| has_xrdb).map(resources);
     let own = files.own_resources.iter().map(resources);
@@ -96,13 +96,14 @@ async fn set(name: &str, arguments: &[&str], file: &Path, deadline: Duration) ->
         Some(_) if first.is_empty() => Err(format!("{shown} is not read: {name} fails; {again}")),
         Some(_) => Err(format!("{shown} is not read: {name} fails ({first}); {again}")),
         None => Err(format!(
-            "{shown} is not read: {name} is not done after {} s (deadlines.environment_files); {again}",
+            "{shown} is not read: {name} has not ended within {} s (deadlines.environment_files); {again}",
             deadline.as_secs_f32()
         )),
     }
 }
 
-/// Has the shell read the profiles. Returns the variables that they set or change and that may travel, and what went wrong.
+/// Has the shell read the profiles. Returns the variables that they set or change and that may travel, and what went
+/// wrong.
 async fn profiles(files: &Dotfiles, config: &Config) -> (Block, Vec<String>) {
     if files.profiles.is_empty() {
         return (Block::new(), Vec::new());

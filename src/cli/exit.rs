@@ -44,9 +44,9 @@ exits! {
     Degraded = 5,
     /// The system refused something that it should not.
     System = 6,
-    /// `start --backoff`: as many sessions in a row failed as may, this one included.
+    /// `start --backoff`: the limit of sessions that fail in a row is reached with this one.
     GivenUp = 7,
-    /// `lock`, `unlock`: the screen is not so within its deadline, or cannot be.
+    /// `lock`, `unlock`: the screen was not locked or unlocked within the deadline, or cannot be.
     NotLocked = 8,
     /// Run as root.
     Root = 10,
@@ -84,15 +84,15 @@ exits! {
     NoHome = 26,
     /// Setting something up for others needs root.
     NotRoot = 30,
-    /// What was asked to be set up cannot be, or is not there to be taken back; nothing was changed.
+    /// Something cannot be set up, or was not set up and cannot be undone; nothing was changed.
     NotSetUp = 31,
     /// `doctor`: the worst that was found is a warning; `config show`: a file has mistakes, which are ignored.
     Warnings = 40,
     /// `doctor`: an error was found.
     Faults = 41,
-    /// `display run`: the command cannot be executed, as shells say it.
+    /// `display run`: the command cannot be executed; the status that shells use.
     NotExecutable = 126,
-    /// `display run`: there is no such command, as shells say it.
+    /// `display run`: there is no such command; the status that shells use.
     NoCommand = 127,
 }
 
@@ -220,7 +220,7 @@ impl From<&displays::Failure> for Exit {
             Failure::NotManaged(..) | Failure::SessionFailed(_) | Failure::NotGone(..) => Self::SessionFailed,
             Failure::Interrupted(_) | Failure::System(_) => Self::System,
             Failure::NoCommand(_) => Self::NoCommand,
-            // As shells tell the two apart.
+            // Shells tell these two apart in the same way.
             Failure::NotExecutable(_, error) if error.kind() == std::io::ErrorKind::NotFound => Self::NoCommand,
             Failure::NotExecutable(..) => Self::NotExecutable,
         }

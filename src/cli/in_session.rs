@@ -1,4 +1,4 @@
-//! `startxd run` and `startxd env`: the session from outside of it.
+//! `startxd run` and `startxd env`: the session, used from outside.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::manager::Manager;
 use crate::runtime_dir::RuntimeDir;
 use crate::text;
 
-/// Runs a command in the session, and ends as it ends.
+/// Runs a command in the session, and exits with its status.
 pub async fn run(run: RunInSession) -> ExitCode {
     let ran = async {
         let taken = take_signals()?;
@@ -62,24 +62,25 @@ pub async fn repair() -> Exit {
 }
 
 fn root_has_none() -> Failure {
-    Failure::Usage("root has no session; say whose: startxd run --user NAME -- COMMAND".to_owned())
+    Failure::Usage("root has no session; name a user: startxd run --user NAME -- COMMAND".to_owned())
 }
 
-/// Becomes a user for good, in that user's home, as root. Nothing is done before as root, and nothing can be after.
+/// As root, becomes a user for good, in that user's home. Nothing is done as root before this, and nothing can be after
+/// it.
 fn become_user(name: &str) -> Result<RuntimeDir, Failure> {
     let user = User::from_name(name).map_err(std::io::Error::from)?;
     let user = user.ok_or_else(|| Failure::Usage(format!("there is no user {name:?}; check the spelling")))?;
     if user.uid != geteuid() {
         if !geteuid().is_root() {
-            return Err(Failure::Usage("only root can run something in the session of another user".to_owned()));
+            return Err(Failure::Usage("only root can run a command in the session of another user".to_owned()));
         }
         let name = std::ffi::CString::new(user.name.as_str()).map_err(std::io::Error::from)?;
-        // In this order: who is not root any more can do neither of the first two.
+        // In this order: the first two need root's rights.
         initgroups(&name, user.gid)
             .and_then(|()| setgid(user.gid))
             .and_then(|()| setuid(user.uid))
             .map_err(std::io::Error::from)?;
-        // Root's directory may be closed to them.
+        // The user may not be allowed to enter root's directory.
         if std::env::set_current_dir(&user.dir).is_err() {
             std::env::set_current_dir("/")?;
         }

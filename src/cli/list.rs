@@ -25,8 +25,8 @@ pub async fn run(json: bool) -> Exit {
     Exit::Success
 }
 
-/// Everything that can be started here. Where the user manager does not answer, as after su(1), this says so and goes on
-/// without what is enabled.
+/// Everything that can be started here. If the user manager does not answer, as after su(1), this warns and omits
+/// what is enabled.
 pub async fn gather(config: &Config, around: &Surroundings) -> Vec<Offer> {
     let runtime = RuntimeDir::find();
     let units = match &runtime {
@@ -34,7 +34,7 @@ pub async fn gather(config: &Config, around: &Surroundings) -> Vec<Offer> {
         Err(error) => Err(error.to_string()),
     };
     let units = units.unwrap_or_else(|why| {
-        tracing::warn!("what is enabled for wm.target is not known: {why}");
+        tracing::warn!("it is not known what is enabled for wm.target: {why}");
         Vec::new()
     });
     let record = runtime.ok().filter(|runtime| !repair::is_dead(runtime));
@@ -50,7 +50,7 @@ async fn units(runtime: &RuntimeDir, deadline: Duration) -> Result<Vec<(String, 
 /// A line for each offer: `*` for the default, what to give to `startxd start`, the state, and what it is.
 fn as_text(offers: &[Offer]) -> String {
     if offers.is_empty() {
-        return "there is no session: install a window manager, or write a ~/.xinitrc\n".to_owned();
+        return "no session was found; install a window manager, or write a ~/.xinitrc\n".to_owned();
     }
     let state = |offer: &Offer| {
         let running = if offer.running { ", running" } else { "" };

@@ -7,14 +7,14 @@ use super::exit::Exit;
 use crate::launch::{Connection, Reply, Request};
 use crate::runtime_dir::RuntimeDir;
 
-/// Asks the host to lock the screen, or to open it, and waits until that is so.
+/// Asks the host to lock or unlock the screen, and waits until it has.
 pub async fn run(runtime: &RuntimeDir, request: Request) -> Exit {
     let deadlines = super::configuration().deadlines;
     let Ok(host) = Connection::connect(&runtime.host_socket()) else {
         tracing::error!("no session of startxd is up; see: startxd status");
         return Exit::NotRunning;
     };
-    // The host's own deadline comes first, and says more.
+    // The host's own deadline is shorter, and its message says more.
     let patience = deadlines.lock + deadlines.launch + deadlines.user_manager;
     let problem =
         match timeout(patience, ask(&host, &request, |reply| matches!(reply, Reply::Locked | Reply::Unlocked))).await {

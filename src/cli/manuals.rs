@@ -1,5 +1,5 @@
-//! The manual pages know every option, command, exit status, key, deadline, finding and variable of the definitions, and no
-//! other ones.
+//! The manual pages name every option, command, exit status, key, deadline, finding and variable of the definitions,
+//! and no other ones.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::deadline::Deadlines;
 use crate::doctor::catalogue::KINDS;
 use crate::environment::policy::GROUPS;
 
-/// The pages that tell of what is typed.
+/// The pages that describe what people type.
 const PAGES: [&str; 3] = ["startxd.1", "startxd-display.1", "startxd-doctor.1"];
 
 /// A page, as much of mdoc(7) as these tests need.
@@ -110,7 +110,7 @@ fn commands() -> Vec<(Vec<String>, Vec<String>)> {
     found
 }
 
-/// The page that tells of a command.
+/// The page that describes a command.
 fn page_of(command: &[String]) -> &'static str {
     match command[0].as_str() {
         "display" => "startxd-display.1",
@@ -123,7 +123,7 @@ fn page_of(command: &[String]) -> &'static str {
 fn commands_are_known() {
     let names: BTreeSet<String> = commands().into_iter().flat_map(|(path, _)| path).collect();
     Page::read("startxd.1").knows("command", &names.into_iter().collect::<Vec<_>>());
-    // Those of more words stand together.
+    // The words of a command with more than one are printed together.
     for (path, _) in commands() {
         let (page, command) = (Page::read(page_of(&path)), path.join(" "));
         let text = page.text();
@@ -134,7 +134,7 @@ fn commands_are_known() {
 }
 
 #[test]
-fn options_are_known_and_exist() {
+fn options_are_described_and_exist() {
     let commands = commands();
     for name in PAGES {
         let page = Page::read(name);
@@ -149,14 +149,14 @@ fn options_are_known_and_exist() {
         for option in described.filter(|option| *option != "--") {
             assert!(
                 all.contains(option) || general.contains(&option),
-                "man/{name} tells of {option}, which does not exist"
+                "man/{name} describes {option}, which does not exist"
             );
         }
     }
 }
 
 #[test]
-fn exit_statuses_are_known_and_exist() {
+fn exit_statuses_are_described_and_exist() {
     let page = Page::read("startxd.1");
     let told: BTreeSet<u8> = page.items("EXIT STATUS").filter_map(|(_, item)| item.parse().ok()).collect();
     let ours: BTreeSet<u8> = Exit::ALL.iter().map(|exit| *exit as u8).collect();
@@ -167,7 +167,7 @@ fn exit_statuses_are_known_and_exist() {
 }
 
 #[test]
-fn keys_are_known_and_exist() {
+fn keys_are_described_and_exist() {
     let page = Page::read("startxd.toml.5");
     let told: BTreeSet<String> = page
         .items("KEYS")
@@ -182,7 +182,7 @@ fn keys_are_known_and_exist() {
 }
 
 #[test]
-fn deadlines_are_told_with_their_defaults() {
+fn deadlines_are_described_with_their_defaults() {
     let page = Page::read("startxd.toml.5");
     let told: Vec<&str> =
         page.items("KEYS").filter(|(table, _)| *table == "[deadlines]").map(|(_, item)| item).collect();
@@ -195,7 +195,7 @@ fn deadlines_are_told_with_their_defaults() {
 }
 
 #[test]
-fn findings_are_told_with_their_severities() {
+fn findings_are_described_with_their_severities() {
     let page = Page::read("startxd-doctor.1");
     let told: BTreeSet<String> = page.items("FINDINGS").map(|(_, item)| item.to_owned()).collect();
     let ours: BTreeSet<String> = KINDS.iter().map(|kind| format!("{} {}", kind.id, kind.severity.word())).collect();
@@ -203,7 +203,7 @@ fn findings_are_told_with_their_severities() {
 }
 
 #[test]
-fn variables_that_stay_behind_are_known_and_do() {
+fn variables_that_are_said_to_stay_behind_do() {
     let page = Page::read("startxd.7");
     let ours: Vec<String> = GROUPS.iter().flat_map(|group| group.names).map(|&name| name.to_owned()).collect();
     page.knows("variable", &ours);

@@ -1,4 +1,4 @@
-//! The command line: what was asked for, who does it, and how it is said.
+//! The command line: parses it, calls the part that does the work, and prints the result.
 
 mod analyze;
 mod args;
@@ -124,12 +124,12 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Runs what there is to do, and what is logged meanwhile.
+/// Runs a command to its end, and the log beside it.
 fn to_its_end(work: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("the kernel gives us no event queue: {error}");
+            tracing::error!("the kernel refuses an event queue: {error}");
             return Exit::System.into();
         }
     };
@@ -141,7 +141,7 @@ fn to_its_end(work: impl Future<Output = ExitCode>) -> ExitCode {
     status
 }
 
-/// Runs what was asked for under another program's name.
+/// Runs as the program whose name we were called by.
 fn as_xvfb_run(arguments: &[OsString]) -> ExitCode {
     log::begin(false);
     let call = match xvfb_run::parse(arguments) {
@@ -161,7 +161,7 @@ fn as_xvfb_run(arguments: &[OsString]) -> ExitCode {
     to_its_end(display::run_as_xvfb_run(call))
 }
 
-/// What works on the runtime directory, or the sentence that there is none.
+/// Runs a command that needs the runtime directory, or reports that there is none.
 async fn with_runtime(run: impl AsyncFnOnce(&RuntimeDir) -> Exit) -> Exit {
     match RuntimeDir::find() {
         Ok(runtime) => run(&runtime).await,
@@ -174,7 +174,7 @@ async fn with_runtime(run: impl AsyncFnOnce(&RuntimeDir) -> Exit) -> Exit {
 
 /// Prints what was asked for.
 fn say(text: &str) {
-    // Somebody who closed the pipe does not want to read it.
+    // A reader that has closed the pipe does not want the text.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 

@@ -10,7 +10,7 @@ use crate::multiplexer::service::{self, Failed};
 use crate::multiplexer::{Kind, attach as attaching, enable as enabling};
 use crate::os::Pid;
 
-/// Has a session from the boot on.
+/// Keeps a session running from the boot on.
 pub async fn enable(kind: Kind, name: Option<&str>, dry_run: bool) -> Exit {
     let deadlines = super::configuration().deadlines;
     let plan = match enabling::plan(kind, name, &deadlines).await {
@@ -33,7 +33,7 @@ pub async fn enable(kind: Kind, name: Option<&str>, dry_run: bool) -> Exit {
     }
 }
 
-/// Undoes it.
+/// Undoes that.
 pub async fn disable(kind: Option<Kind>, name: Option<&str>, dry_run: bool) -> Exit {
     match enabling::disable(kind, name, dry_run, &super::configuration().deadlines).await {
         Ok(taken) if dry_run => {
@@ -46,7 +46,7 @@ pub async fn disable(kind: Option<Kind>, name: Option<&str>, dry_run: bool) -> E
                 Some(Err(why)) => {
                     let user = &taken.user;
                     tracing::error!(
-                        "{user} goes on lingering ({why}), which startxd had turned on; run this as root: loginctl \
+                        "{user} still lingers ({why}), which startxd had turned on; run this as root: loginctl \
                          disable-linger {user}"
                     );
                     Exit::NotSetUp
@@ -89,16 +89,11 @@ fn would(plan: &EnablePlan) -> String {
 fn done(plan: &EnablePlan) -> String {
     let EnablePlan { user, unit, .. } = plan;
     let linger = if plan.linger {
-        format!(
-            "{user} lingers from now on: the user manager, and what it runs, starts at boot and stays after a logout\n"
-        )
+        format!("{user} lingers from now on: the user manager and its units start at boot and stay after a logout\n")
     } else {
         format!("{user} lingers already, so it stays after a logout\n")
     };
-    format!(
-        "{unit} runs, and does from the next boot on\n{linger}to get there: {}\n",
-        plan.kind.attach_command(&plan.name)
-    )
+    format!("{unit} runs now, and from the next boot on\n{linger}to attach: {}\n", plan.kind.attach_command(&plan.name))
 }
 
 /// What `--dry-run` shows of what would be undone.
@@ -117,7 +112,7 @@ fn would_undo(taken: &TakenBack) -> String {
 fn taken_back(taken: &TakenBack) -> String {
     let mut text: String = taken.units.iter().map(|unit| format!("{unit} is no longer started at boot\n")).collect();
     for unit in &taken.running {
-        text += &format!("it runs on; to end it, and what runs in it: systemctl --user stop '{unit}'\n");
+        text += &format!("it keeps running; to end it, with all programs in it: systemctl --user stop '{unit}'\n");
     }
     if taken.target {
         text += &format!("{TARGET} is no longer enabled\n");

@@ -24,7 +24,7 @@ pub async fn run(runtime: &RuntimeDir, variables: &[String]) -> Exit {
     told(patience, ask(&host, &Request::Ready(variables), |reply| *reply == Reply::Heard)).await
 }
 
-/// The variables, if they can travel: what the manager would refuse, and what a line of the message cannot have.
+/// The variables, unless the manager would refuse one or a line of the message cannot hold it.
 fn read(words: &[String]) -> Result<Block, String> {
     let variable = |word: &String| {
         let (name, value) = word.split_once('=').filter(|(name, _)| policy::is_name(name)).ok_or_else(|| {
@@ -44,7 +44,7 @@ mod tests {
     use crate::environment::Block;
 
     #[test]
-    fn what_is_no_variable_is_told() {
+    fn a_word_that_is_not_a_variable_is_refused() {
         let read = |words: &[&str]| read(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
         assert_eq!(read(&[]), Ok(Block::new()));
         let both = Block::from([("A".to_owned(), String::new()), ("I3SOCK".to_owned(), "/run/a=b".to_owned())]);

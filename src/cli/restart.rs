@@ -62,21 +62,21 @@ pub async fn run(runtime: &RuntimeDir, part: Part) -> Exit {
     }
 }
 
-/// Who manages a display of ours now.
+/// Which window manager manages a display of ours now.
 async fn look(runtime: &RuntimeDir, display: Display) -> Result<Option<WindowManager>, ClientError> {
     let Some(cookie) = cookie(runtime, display) else { return Ok(None) };
     let look = async { Watch::connect(display, &cookie).await?.look_harder().await };
     timeout(STATUS, look).await.unwrap_or(Ok(None))
 }
 
-/// Waits until a window manager manages the display of the server that has just come.
+/// Waits until a window manager manages the display of the server that has just come up.
 async fn managed_again(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Exit {
     let Some(cookie) = cookie(runtime, display) else { return Exit::Success };
     let managed = async { Watch::connect(display, &cookie).await?.managed().await };
     match timeout(deadline, managed).await {
         Ok(Ok(_)) => Exit::Success,
         Ok(Err(error)) => {
-            tracing::error!("the X server is gone again: {error}; see: startxd status");
+            tracing::error!("the X server has ended again: {error}; see: startxd status");
             Exit::SessionFailed
         }
         Err(_) => {
@@ -123,9 +123,9 @@ async fn is_in_background(record: &SessionRecord) -> bool {
 
 /// Restarts a unit and returns its job's result.
 async fn restart(manager: &Manager, unit: &str) -> Result<String, CallError> {
-    // Every start counts for the unit's start limit (systemd.unit(5), `StartLimitBurst=`). A person who tries out a
-    // configuration must not run into what is there for crashes. Fails if the unit is not loaded, which the restart
-    // says better.
+    // Every start counts towards the unit's start limit (systemd.unit(5), `StartLimitBurst=`). A person who tries out a
+    // configuration must not reach a limit that is meant for crashes. This fails if the unit is not loaded, which the
+    // restart reports in better words.
     let _ = manager.reset_failed(unit).await;
     let result = manager.until_done(manager.restart(unit)).await?;
     Ok(result.unwrap_or_else(|| "the user manager is gone".to_owned()))

@@ -25,7 +25,7 @@ pub async fn run(select: Select) -> Exit {
             return Exit::Usage;
         }
     };
-    // Before anybody is asked: what cannot be started here need not be chosen.
+    // Checked before the question: a session that cannot start here need not be chosen.
     if !select.print
         && let Err(refusal) = checks::may_start(&config.deadlines, Background::Wait).await
     {
@@ -37,7 +37,7 @@ pub async fn run(select: Select) -> Exit {
     let remembered = memory::path();
     let chosen = match offers.as_slice() {
         [] => {
-            tracing::error!("there is no session to choose from; see startxd list, or: startxd start -- COMMAND");
+            tracing::error!("no session was found to choose from; see startxd list, or run: startxd start -- COMMAND");
             return Exit::NothingToRun;
         }
         [only] => only,
@@ -85,7 +85,7 @@ async fn ask<'a>(
     Ok(Some(chosen))
 }
 
-/// Becomes `startxd start`: a program that was started afresh has its signals as that one expects them.
+/// Executes `startxd start`: only a fresh program has its signals in the state that `start` expects.
 fn start(select: &Select, chosen: &Offer) -> Exit {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
     let mut arguments: Vec<OsString> = vec!["start".into()];

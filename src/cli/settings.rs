@@ -7,10 +7,10 @@ use crate::config::{self, Config, Loaded, Override, Places};
 use crate::x11::display::Display;
 
 impl Settings {
-    /// Reads the configuration, says aloud what is wrong with its files, and puts these options over it.
+    /// Reads the configuration, reports the mistakes in its files, and lets these options override it.
     ///
     /// # Errors
-    /// What is wrong with an option: then nothing should be started.
+    /// What is wrong with an option; then nothing should be started.
     pub fn configuration(&self) -> Result<Loaded, String> {
         read(&self.overrides()?)
     }
@@ -86,13 +86,13 @@ impl DisplaySettings {
         read(&overrides).map(|loaded| loaded.config)
     }
 
-    /// The size without a depth in it, and the depth, wherever it is given: `1600x900x24` is how Xvfb(1) writes both.
+    /// The size without the depth, and the depth, whichever option gives it: Xvfb(1) writes both as `1600x900x24`.
     fn size_and_depth(&self) -> Result<(Option<String>, Option<String>), String> {
         let whole = self.size.as_deref().and_then(|size| size.rsplit_once('x')).filter(|(size, _)| size.contains('x'));
         match (whole, &self.depth) {
             (None, depth) => Ok((self.size.clone(), depth.clone())),
             (Some((_, its)), Some(depth)) if its != depth => {
-                Err(format!("--size has the depth {its}, and --depth is {depth}; omit one of them"))
+                Err(format!("--size gives the depth {its}, and --depth gives {depth}; omit one of them"))
             }
             (Some((size, depth)), _) => Ok((Some(size.to_owned()), Some(depth.to_owned()))),
         }
@@ -219,7 +219,7 @@ mod tests {
     fn what_is_wrong_with_an_option() {
         for (line, part) in [
             ("--display host:0", "names a host"),
-            ("--server Xorg", "--server: server.binary: write the whole path"),
+            ("--server Xorg", "--server: server.binary: write an absolute path"),
             ("--server-arg -auth", "--server-arg: server.args: \"-auth\" is not possible here"),
             ("--dpi many", "--dpi: server.dpi: write a whole number instead of a string"),
             ("--dpi -1", "--dpi: server.dpi: write a whole number from 0"),
@@ -227,7 +227,7 @@ mod tests {
             ("--never A-B", "--never: environment.never: \"A-B\" is not"),
             ("--deadline stop", "--deadline: write NAME=SECONDS"),
             ("--deadline stop=0", "--deadline: deadlines.stop: a deadline of 0"),
-            ("--deadline stpo=1", "--deadline: there is no key deadlines.stpo: did you mean deadlines.stop?"),
+            ("--deadline stpo=1", "--deadline: there is no key deadlines.stpo; did you mean deadlines.stop?"),
             ("--deadline stop=nan", "--deadline: deadlines.stop: "),
         ] {
             let error = loaded(line).map(|loaded| loaded.config).unwrap_err();

@@ -36,7 +36,7 @@ pub async fn run(start: Start) -> Exit {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let session = SessionRequest::parse(&start.session, is_after_dashes(&argv, &start.session), home.as_deref());
     let background = if start.activate { Background::Activate } else { Background::Wait };
-    // What is begun by a profile or a unit begins again: there an early end of anything is one.
+    // A profile or a unit starts the next session by itself: there, any early end counts.
     let is_once = !start.login && start.backoff.is_none();
     let options = Options { session, background, is_once, is_login: start.login };
     let Some(limit) = start.backoff else {
@@ -78,8 +78,8 @@ pub async fn run(start: Start) -> Exit {
     if backoff.failed(&why) { Exit::GivenUp } else { exit }
 }
 
-/// Without a `server.binary` of a file that cannot be run, so that a wrong line locks nobody out. What was given on the
-/// command line was meant for this start.
+/// Drops a `server.binary` from a file if it cannot be run, so that a wrong line locks nobody out. A server that was
+/// given on the command line was meant for this start, and is kept.
 fn with_server_that_runs(loaded: Loaded) -> Config {
     let mut config = loaded.config;
     let Some(path) = &config.server.binary else { return config };
@@ -91,7 +91,7 @@ fn with_server_that_runs(loaded: Loaded) -> Config {
     config
 }
 
-/// With the server's arguments that `~/.xserverrc` has, if they are for it.
+/// Adds the server's arguments from `~/.xserverrc`, if the configuration has this server follow it.
 fn with_xserverrc(mut config: Config) -> Config {
     if !config.server.follows_xserverrc() {
         return config;
@@ -102,24 +102,24 @@ fn with_xserverrc(mut config: Config) -> Config {
     let path = text::path(&path);
     match found {
         Ok(arguments) => {
-            tracing::info!("arguments of the server by {path}: {}", arguments.join(" "));
+            tracing::info!("arguments of the server from {path}: {}", arguments.join(" "));
             config.server.args = arguments;
         }
         Err(why) => tracing::warn!(
-            "{path} is not followed: {why}; write the server's arguments into startxd.toml, [server], args = […], or there: \
+            "{path} is not followed: {why}; in startxd.toml, under [server], write the arguments into args = […], or set \
              xserverrc = false"
         ),
     }
     config
 }
 
-/// Whether the status closes the shell that has started the session although it ended badly.
+/// Whether to exit with 0, so that the line in the profile closes the login shell although the session ended badly.
 fn closes_shell(is_login: bool, ended: &Ended) -> bool {
     is_login && ended.standing != Standing::NeverUp
 }
 
-/// Why there is no next session now, if the last ones were over as soon as they were up, one after the other, and whatever
-/// starts them starts the next one by itself. A person who tries again gets one.
+/// Why no session is started now, if the last ones ended as soon as they were up, one after the other, and whatever
+/// starts them would start the next one by itself. A person who tries again gets a session.
 fn enough(options: &Options) -> Option<String> {
     if options.is_once && matches!(options.session, SessionRequest::Command(_)) {
         return None;
@@ -146,8 +146,8 @@ async fn once(options: &Options, config: &Config) -> Result<Ended, Failure> {
     ended
 }
 
-/// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--` stands
-/// before SESSION. clap has taken it out.
+/// Takes all arguments of the program and the words of SESSION, which are the last of them, and returns whether `--`
+/// comes before SESSION. clap has removed it from SESSION.
 pub(super) fn is_after_dashes<W>(argv: &[OsString], words: &[W]) -> bool {
     let before = argv.len().checked_sub(words.len() + 1);
     !words.is_empty() && before.and_then(|index| argv.get(index)).is_some_and(|argument| argument == "--")
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_the_session() {
+    fn dashes_before_the_session_are_seen() {
         for (line, words, after) in [
             ("start", 0, false),
             ("start i3", 1, false),

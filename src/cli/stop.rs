@@ -16,7 +16,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         Ok(host) => Ok(host),
         Err(_) => match repair::clean_up(runtime, &deadlines).await {
             Found::Dead => return Exit::Success,
-            // It serves its socket by now.
+            // It listens on its socket by now.
             Found::Alive => connect(),
             Found::Nothing => Err(std::io::ErrorKind::NotFound.into()),
         },
@@ -25,7 +25,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         tracing::error!("no session of startxd is up; see: startxd status");
         return Exit::NotRunning;
     };
-    // While it looks for its manager it answers nobody.
+    // While it looks for its manager, it does not answer.
     let patience = deadlines.launch + deadlines.user_manager;
     match timeout(patience, ask(&host, &Request::Stop, |reply| *reply == Reply::Stopping)).await {
         Ok(Ok(())) => {}
@@ -38,7 +38,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         Err(_) => {
             let pid = host.peer_pid().map_or_else(|_| "PID".to_owned(), |pid| pid.to_string());
             tracing::error!(
-                "the host of the session does not answer within {} s; if it hangs, the session goes down without it: kill \
+                "the host of the session does not answer within {} s; if it hangs, end the session without it: kill \
                  -KILL {pid}",
                 patience.as_secs_f32()
             );
@@ -50,7 +50,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         Ok(()) => Exit::Success,
         Err(_) => {
             tracing::error!(
-                "the session has not gone down within {} s; see: systemctl --user list-jobs",
+                "the session has not ended within {} s; see: systemctl --user list-jobs",
                 deadline.as_secs_f32()
             );
             Exit::SessionFailed
@@ -58,7 +58,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
     }
 }
 
-/// Waits until the host closes its end, which it does when the session is gone, as it does when it is killed.
+/// Waits until the host closes its end of the connection: when the session is gone, or when the host is killed.
 async fn gone(host: &Connection) {
     while let Ok(Some(_)) = host.receive().await {}
 }

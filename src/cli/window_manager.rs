@@ -41,7 +41,7 @@ pub async fn disable(dry_run: bool) -> Exit {
 fn refused(error: &NotEnabled) -> Exit {
     tracing::error!("{error}");
     if let NotEnabled::Several(names) = error {
-        // Of the answer, this is the part that a person copies.
+        // This is the part that a person copies.
         say(&names.iter().map(|name| format!("    startxd enable wm {}\n", shell_word(name))).collect::<String>());
     }
     Exit::from(error)
@@ -77,8 +77,8 @@ fn done(plan: &EnablePlan) -> String {
     text.extend(plan.replaces.iter().map(|unit| format!("{unit} is no longer enabled\n")));
     text + &match (plan.runs, plan.replaces.is_empty()) {
         (true, _) => format!("to restart {session} with it: startxd restart wm\n"),
-        (false, false) => "for another session: startxd stop, then log in again\n".to_owned(),
-        (false, true) => "for a session, on a virtual terminal: startxd start\n".to_owned(),
+        (false, false) => "to use it now: startxd stop, then log in again\n".to_owned(),
+        (false, true) => "to start a session, on a virtual terminal: startxd start\n".to_owned(),
     }
 }
 
@@ -98,7 +98,7 @@ fn has_undone(undone: &Undone) -> String {
     let mut text: String = undone.units.iter().map(|(unit, _)| format!("{unit} is no longer enabled\n")).collect();
     text.extend(undone.edited.iter().map(|file| format!("{} was edited, so it stays\n", path(file))));
     for unit in &undone.running {
-        text += &format!("{unit} runs until the session ends; then remove its file: startxd disable wm\n");
+        text += &format!("{unit} runs until the session ends; to remove its file then: startxd disable wm\n");
     }
     text
 }

@@ -1,5 +1,5 @@
-//! `startxd` called as `xvfb-run`, by a link of that name: takes the options of xvfb-run(1), as getopt(1) reads them there,
-//! so that no CI file has to change. Parsing is pure.
+//! `startxd` called as `xvfb-run`, by a link of that name: takes the options of xvfb-run(1), as getopt(1) reads them
+//! there, so that no CI file has to change. Parsing is pure.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// What the link is called.
+/// The name of the link.
 const NAME: &str = "xvfb-run";
-/// Where numbers begin there.
+/// The first display number of xvfb-run.
 const USUAL_NUMBER: u16 = 99;
 
 const NO_TCP: &str = "startxd opens no TCP port; clients on this machine need none";
@@ -49,23 +49,23 @@ Options:
 pub struct Call {
     /// The number to use, or to begin with.
     pub number: u16,
-    /// Whether no other number will do.
+    /// Whether it must be that number.
     pub is_exact: bool,
-    /// Where the server's output goes as well.
+    /// The file that gets a copy of the server's output.
     pub error_file: Option<PathBuf>,
-    /// Where the cookie goes as well.
+    /// The file that gets a copy of the cookie.
     pub auth_file: Option<PathBuf>,
     /// Arguments for the server.
     pub server_args: Vec<String>,
-    /// Options that change nothing here, and why, for a message.
+    /// Options that have no effect here, and why, for a message.
     pub ignored: Vec<String>,
-    /// As `ignored`, of the server's arguments.
+    /// The same for arguments of the server.
     ignored_args: Vec<String>,
     /// The command and its arguments; not empty.
     pub command: Vec<OsString>,
 }
 
-/// Why there is nothing to run.
+/// Why no command is run.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum NoCall {
     /// `--help`.
@@ -109,7 +109,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Call, NoCall> {
                 call.ignored.push("--xauth-protocol: the cookie is for MIT-MAGIC-COOKIE-1".to_owned());
             }
             b's' => {
-                // As the shell splits it there, which undoes no quoting.
+                // As the shell of xvfb-run splits it, which does not remove quotes.
                 let text = argument.to_string_lossy().into_owned();
                 (call.server_args, call.ignored_args) = sift(text.split_ascii_whitespace());
             }
@@ -172,8 +172,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Call, NoCall> {
     Ok(Call { number: number.unwrap_or(USUAL_NUMBER), is_exact: number.is_some() && !is_auto, command, ..call })
 }
 
-/// Takes the words for the server and returns those that it gets, and why others have no effect. What startxd gives it in any
-/// case is left out without a word.
+/// Takes the words for the server and returns those that it gets, and why others have no effect. Arguments that startxd
+/// always gives are dropped silently.
 fn sift<'a>(words: impl Iterator<Item = &'a str>) -> (Vec<String>, Vec<String>) {
     let (mut arguments, mut ignored) = (Vec::new(), Vec::new());
     let mut words = words.map(str::to_owned);
@@ -190,7 +190,7 @@ fn sift<'a>(words: impl Iterator<Item = &'a str>) -> (Vec<String>, Vec<String>) 
                 ignored.push(format!("{word}: startxd gives the server its own"));
             }
             "-terminate" | "-reset" | "-nolock" => {
-                ignored.push(format!("{word}: the server is there until the command has ended"));
+                ignored.push(format!("{word}: the server runs until the command has ended"));
             }
             _ => arguments.push(word),
         }
@@ -202,7 +202,7 @@ fn no_argument(option: &str) -> NoCall {
     NoCall::BadOption(format!("option {option} requires an argument"))
 }
 
-/// The option of a long name, which may be cut where it stays clear.
+/// The option of a long name, which may be shortened as long as it is unambiguous.
 fn long_option(name: &[u8]) -> Result<(u8, &'static str, bool), NoCall> {
     let shown = String::from_utf8_lossy(name);
     let mut meant = OPTIONS.iter().filter(|(_, long, _)| long.as_bytes().starts_with(name));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ci_files_say() {
+    fn the_options_of_ci_files_are_understood() {
         let call =
             parsed(&["-a", "-s", "-screen 0 1920x1080x24", "-e", "/dev/stderr", "-w", "0", "npm", "test"]).unwrap();
         let expected = Call {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_command_is_left_to_it() {
+    fn options_of_the_command_are_left_alone() {
         for (line, command) in [
             (&["-a", "prog", "-a", "--", "-x"][..], &["prog", "-a", "--", "-x"][..]),
             (&["--", "-prog"], &["-prog"]),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ignored_is_said() {
+    fn ignored_options_are_reported() {
         let call = parsed(&["-l", "-p", "XDM-AUTHORIZATION-1", "-f", "a", "x"]).unwrap();
         assert_eq!((call.ignored.len(), call.auth_file), (2, Some("a".into())));
         assert_eq!(parsed(&["-p", ".", "x"]).unwrap().ignored, [""; 0]);

@@ -1,4 +1,4 @@
-//! The one table of keys: reading, showing, suggestions and the manual all go by it.
+//! The one table of keys: reading, showing, suggestions and the manual all use it.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::x11::idle::ScreenOff;
 /// A key of `startxd.toml`.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfigKey {
-    /// Its whole name, `TABLE.KEY`, or `KEY` alone above the first table.
+    /// Its full name, `TABLE.KEY`, or only `KEY` above the first table.
     pub name: &'static str,
     /// What it is for, for the manual.
     pub doc: &'static str,
-    /// What can be written for it, in a few words.
+    /// The values that it takes, in a few words.
     pub takes: &'static str,
     access: Access,
 }
@@ -57,10 +57,10 @@ impl ConfigKey {
         self.value(config).to_string()
     }
 
-    /// Takes a configuration and the value that stands in a file, and puts the value in.
+    /// Takes a configuration and the value from a file, and sets the value.
     ///
     /// # Errors
-    /// A text that begins with the key and says what is wrong; then the configuration is as it was.
+    /// A text that begins with the key and says what is wrong; then the configuration is unchanged.
     pub(super) fn set(&self, config: &mut Config, value: &DeValue<'_>) -> Result<(), String> {
         let set = match self.access {
             Access::Plain { set, .. } => set(config, value),
@@ -80,13 +80,13 @@ fn words(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     })
 }
 
-/// Who wants more than a day wants never.
+/// At most a day: a longer time means never.
 const LONGEST_IDLE: u32 = 86_400;
 
-/// What a key takes that says how long nobody is at the screen.
+/// The values of a key that is a time without input.
 const LONG_IDLE: &str = "whole seconds, at most 86400, or 0";
 
-/// What a key takes that says whether something locks the screen.
+/// The values of a key that says whether something locks the screen.
 const LOCK_OR_NO: &str = "\"lock\" or \"no\"";
 
 fn lock_or_no(value: &DeValue<'_>) -> Result<bool, String> {
@@ -101,7 +101,7 @@ fn as_lock_or_no(locks: bool) -> toml::Value {
     text(Some(if locks { "lock" } else { "no" }.to_owned()))
 }
 
-/// Who lets a thing crash more often in a while than this has another problem.
+/// The highest limit: something that crashes more often has another problem.
 const MAX_CRASHES: u32 = 100;
 
 const PLAIN: &[ConfigKey] = &[
@@ -124,7 +124,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.binary",
-        doc: "The X server to run, the real one and not a setuid wrapper. Empty: look where distributions keep it.",
+        doc: "The X server to run: the real one, not a setuid wrapper. Empty: look where distributions install it.",
         takes: "an absolute path",
         access: Access::Plain {
             set: |config, value| {
@@ -136,7 +136,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.args",
-        doc: "Arguments for the X server beside those that startxd gives it.",
+        doc: "Arguments for the X server in addition to those that startxd gives it.",
         takes: "a list of strings",
         access: Access::Plain {
             set: |config, value| {
@@ -151,7 +151,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.dpi",
-        doc: "The resolution that the X server reports, as its argument -dpi. 0: what it finds out itself.",
+        doc: "The resolution that the X server reports, as with its argument -dpi. 0: the server decides.",
         takes: "dots per inch, at most 1000",
         access: Access::Plain {
             set: |config, value| {
@@ -163,7 +163,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.ardelay",
-        doc: "How long a key is held before it repeats, as the server's argument -ardelay. 0: as the server has it.",
+        doc: "How long a key is held before it repeats, as with the server's argument -ardelay. 0: the server's default.",
         takes: "milliseconds, at most 10000",
         access: Access::Plain {
             set: |config, value| {
@@ -175,7 +175,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.arinterval",
-        doc: "The time between two repeats, as the server's argument -arinterval. 0: as the server has it.",
+        doc: "The time between two repeats, as with the server's argument -arinterval. 0: the server's default.",
         takes: "milliseconds, at most 10000",
         access: Access::Plain {
             set: |config, value| {
@@ -187,7 +187,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.others",
-        doc: "Whether other users of the machine who have the cookie can use the display, and those without a screen.",
+        doc: "Whether other users of the machine who have the cookie can use the display, and displays without a screen.",
         takes: "true or false",
         access: Access::Plain {
             set: |config, value| {
@@ -199,7 +199,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.xauthority",
-        doc: "Whether the cookie is also where clients without XAUTHORITY look, in ~/.Xauthority, until the session ends.",
+        doc: "Whether ~/.Xauthority, where clients without XAUTHORITY look, also has the cookie until the session ends.",
         takes: "true or false",
         access: Access::Plain {
             set: |config, value| {
@@ -211,7 +211,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "server.xserverrc",
-        doc: "Whether the server gets the arguments that ~/.xserverrc gives it, if no key and no option has any.",
+        doc: "Whether the server gets the arguments in ~/.xserverrc, if no key and no option gives any.",
         takes: "true or false",
         access: Access::Plain {
             set: |config, value| {
@@ -223,7 +223,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "session.default",
-        doc: "What to start when nothing was asked for, no unit is enabled in wm.target and there is no ~/.xinitrc.",
+        doc: "What to start when no session is named, no unit is enabled for wm.target and there is no ~/.xinitrc.",
         takes: "an entry's name, a unit or a command line",
         access: Access::Plain {
             set: |config, value| {
@@ -235,8 +235,8 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "session.ready",
-        doc: "When the session is up: as soon as a window manager manages the display; already when its process is \
-              started, for window managers that say nothing on the display; or only when the session has also said so, by \
+        doc: "When the session counts as up: as soon as a window manager manages the display; as soon as its process is \
+              started, for window managers that leave no sign on the display; or only when the session has also reported it, by \
               READY=1 or startxd ready.",
         takes: "\"managed\", \"started\" or \"notified\"",
         access: Access::Plain {
@@ -320,7 +320,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "crash.rescue",
-        doc: "What to run in the window manager's place once it has crashed too often, as [\"xterm\"]. Empty: the session \
+        doc: "What to run in the window manager's place once it has crashed too often, such as [\"xterm\"]. Empty: the session \
               ends then.",
         takes: "a list of strings, the program first",
         access: Access::Plain {
@@ -333,8 +333,8 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "lock.command",
-        doc: "The screen locker to run when the screen is to be locked, as [\"i3lock\", \"--nofork\"]. Empty: the units of \
-              startxd-lock.target lock, or what answers the X server's screen saver.",
+        doc: "The screen locker to run, such as [\"i3lock\", \"--nofork\"]. Empty: the units of \
+              startxd-lock.target lock the screen, or a program that responds to the X server's screen saver.",
         takes: "a list of strings, the program first",
         access: Access::Plain {
             set: |config, value| {
@@ -395,7 +395,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "idle.screen_off",
-        doc: "After how long without input the screen goes dark. 0: as the X server has it.",
+        doc: "After how long without input the screen goes dark. 0: the X server's default.",
         takes: "seconds, at most 32767, 0, or \"never\"",
         access: Access::Plain {
             set: |config, value| {
@@ -456,7 +456,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "select.timeout",
-        doc: "After how long startxd select takes the choice of last time, where there is one. 0: never.",
+        doc: "After how long startxd select takes the choice of last time, if there is one. 0: never.",
         takes: "seconds, at most 3600, or 0",
         access: Access::Plain {
             set: |config, value| {
@@ -468,8 +468,8 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "environment.never",
-        doc: "Variables of the login that stay behind, beside those that always do. A name that ends in * stands for \
-              all that begin so.",
+        doc: "Variables of the login that do not travel, in addition to those that never do. A name that ends in * stands for \
+              all names with that beginning.",
         takes: "a list of names",
         access: Access::Plain {
             set: |config, value| {
@@ -539,7 +539,7 @@ mod tests {
             ("display", "99999", "too high"),
             ("display", "-1", "is not a display"),
             ("display", "true", "instead of true or false"),
-            ("server.binary", "\"Xorg\"", "whole path"),
+            ("server.binary", "\"Xorg\"", "an absolute path"),
             ("server.binary", "\"/a\\u0000\"", "NUL"),
             ("server.args", "\"-dpi 96\"", "a list"),
             ("server.args", "[\"-dpi\", 96]", "instead of an integer"),

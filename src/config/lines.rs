@@ -1,8 +1,8 @@
-//! A text by its lines, and by its tables.
+//! A text, split into lines and tables.
 
 use std::collections::BTreeMap;
 
-/// A piece of a file by its lines, numbered as in the file.
+/// The lines of a piece of a file, numbered as in the file.
 pub(super) struct TomlLines<'a> {
     text: &'a str,
     first: usize,
@@ -21,13 +21,13 @@ impl<'a> TomlLines<'a> {
         self.text
     }
 
-    /// Takes an offset in bytes and returns its line. The end of the text is in the last line that has anything.
+    /// Takes an offset in bytes and returns its line. The end of the text is in the last line that is not empty.
     pub(super) fn at(&self, offset: usize) -> usize {
         let offset = offset.min(self.text.len().saturating_sub(1));
         self.starts.partition_point(|start| *start <= offset) - 1 + self.first
     }
 
-    /// Takes a line and returns what stands in it, without space around it; nothing for a line that there is not.
+    /// Takes a line and returns its text, without surrounding space; nothing for a line that does not exist.
     pub(super) fn text(&self, line: usize) -> &'a str {
         let index = line.checked_sub(self.first);
         let Some((index, start)) = index.and_then(|index| Some((index, self.starts.get(index)?))) else {
@@ -37,7 +37,7 @@ impl<'a> TomlLines<'a> {
         self.text[*start..end].trim()
     }
 
-    /// Takes lines and what is to stand in them instead, and returns the text so. All lines keep their numbers.
+    /// Takes lines and their new texts, and returns the text with them. All lines keep their numbers.
     pub(super) fn edited(&self, edits: &BTreeMap<usize, &str>) -> String {
         let lines = (self.first..).zip(self.text.split('\n'));
         let edited = lines.map(|(number, line)| edits.get(&number).copied().unwrap_or(line));
@@ -45,11 +45,11 @@ impl<'a> TomlLines<'a> {
     }
 }
 
-/// Takes a file's text and returns its pieces, each with the number of its first line: what stands before the first
-/// table header, and each header with what follows.
+/// Takes a file's text and returns its pieces, each with the number of its first line: the lines before the first
+/// table header, and each header with the lines below it.
 ///
-/// A header could also be a line of a string or list over several lines, and then belong to it. No value of ours looks
-/// like that, and it is more likely that the string or list was never closed.
+/// A header could also be part of a string or list over several lines. No value of ours looks
+/// like that, and more likely the string or list was never closed.
 pub(super) fn pieces(text: &str) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let (mut piece_at, mut piece_line, mut at) = (0, 1, 0);

@@ -1,9 +1,9 @@
-//! Takes from a file what can be used, however broken the rest of it is.
+//! Takes all that is valid from a file, however broken the rest of it is.
 //!
-//! The file is cut before each table header, and each piece is parsed for itself, so that what is wrong in one spoils
-//! no other. In a piece the parser goes on after an error and says where it was: what stands on lines without an error
-//! counts, and what touches a line with one does not. Where an error makes it lose the rest of the piece, the line is
-//! edited out and the piece parsed once more.
+//! The file is cut before each table header, and each piece is parsed on its own, so that an error in one spoils
+//! no other. In a piece the parser goes on after an error and reports its place: lines without an error
+//! are used, and keys that touch a line with one are not. If an error makes it lose the rest of the piece, the line is
+//! removed and the piece is parsed once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -16,24 +16,24 @@ use super::keys::keys;
 use super::lines::{TomlLines, pieces};
 use crate::suggest::nearest;
 
-/// How often a piece is parsed, and how many findings a file gets. Text that is so broken is not a configuration.
+/// How often a piece is parsed, and how many findings a file gets. A text with more errors is not a configuration.
 const ENOUGH: usize = 32;
 
-/// What is put for a broken header, so that the keys below it do not count for the table above it. A list of tables,
-/// because it may be begun as often as there are broken headers.
+/// The replacement of a broken header, so that the keys below it do not belong to the table above it. A list of tables,
+/// because its header may appear as often as there are broken headers.
 const NOWHERE: &str = "[[_]]";
 
-const AGAIN: &str = "the key is set twice: its first value is used";
+const AGAIN: &str = "the key is set twice; the first value is used";
 
-/// What cannot be used: the line, or `None` for the whole file, and why.
+/// Something invalid: its line, or `None` for the whole file, and why.
 pub(super) type Mistake = (Option<usize>, String);
 
-/// Errors of syntax, by the first line of what they spoil; each with its own line. The first one counts, as others
+/// Errors of syntax, by the first line that they spoil; each with its own line. Only the first one is kept, as others
 /// mostly follow from it.
 type Faults = BTreeMap<usize, (usize, String)>;
 
-/// Takes a file's bytes and puts what can be used into the configuration. Returns the keys that it set, each with
-/// its line, and what it could not use, line by line.
+/// Takes a file's bytes and sets the valid keys in the configuration. Returns the keys that it set, each with
+/// its line, and the errors, line by line.
 pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeMap<&'static str, usize>, Vec<Mistake>) {
     let text = String::from_utf8_lossy(bytes);
     let not_utf8 = not_utf8(bytes);
@@ -42,7 +42,7 @@ pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeMap<&'static str
     for (first_line, piece) in pieces(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         let header = piece.trim_start().split_inclusive(']').next().filter(|start| start.starts_with('['));
         if header.is_some_and(|header| !headers.insert(header)) {
-            let why = "the table appears twice: put all its keys in one place";
+            let why = "the table appears twice; put all its keys in one place";
             file.wrong.push((first_line, why.to_owned()));
         }
         file.apply_piece(piece, first_line, &not_utf8);
@@ -54,7 +54,7 @@ pub(super) fn apply(bytes: &[u8], config: &mut Config) -> (BTreeMap<&'static str
 fn not_utf8(bytes: &[u8]) -> Faults {
     let lines = (1..).zip(bytes.split(|b| *b == b'\n'));
     let bad = lines.filter(|(_, line)| std::str::from_utf8(line).is_err()).map(|(line, _)| line);
-    bad.map(|line| (line, (line, "the line is not UTF-8: save the file in that encoding".to_owned()))).collect()
+    bad.map(|line| (line, (line, "the line is not UTF-8; save the file in that encoding".to_owned()))).collect()
 }
 
 fn shortened(mut wrong: Vec<(usize, String)>) -> Vec<Mistake> {
@@ -68,12 +68,12 @@ fn shortened(mut wrong: Vec<(usize, String)>) -> Vec<Mistake> {
     findings
 }
 
-/// What comes of a file.
+/// The result of a file.
 struct File<'a> {
     config: &'a mut Config,
-    /// What was set, and by which line.
+    /// The keys that were set, and by which line.
     set: BTreeMap<&'static str, usize>,
-    /// What cannot be used, by line.
+    /// The errors, by line.
     wrong: Vec<(usize, String)>,
 }
 
@@ -86,7 +86,7 @@ impl File<'_> {
             text = edited;
             rounds += 1;
             if rounds > ENOUGH {
-                let why = "too much is wrong from here to the next table: all of it is ignored".to_owned();
+                let why = "too many errors from here to the next table; all of these lines are ignored".to_owned();
                 self.wrong.push((first_line, why));
                 return;
             }
@@ -112,7 +112,7 @@ impl File<'_> {
                 }
                 Err(why) => why,
             },
-            // Looking for the nearest key takes a while, and a large file can be all wrong.
+            // The search for the nearest key is slow, and a large file may consist of errors.
             None if self.wrong.len() > ENOUGH => String::new(),
             None => unknown(leaf),
         };
@@ -120,12 +120,12 @@ impl File<'_> {
     }
 }
 
-/// Adds the errors of a piece to the faults, and returns its text without what keeps the parser from reading on, or
-/// `None` if nothing does.
+/// Adds the errors of a piece to the faults, and returns its text without the lines that stop the parser, or
+/// `None` if no line does.
 fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<String> {
     let (table, errors) = DeTable::parse_recoverable(lines.whole());
     let mut leaves = leaves(&table, lines);
-    // Of a table only the header's line is known, and an error there concerns no key.
+    // For a table only the line of the header is known, and an error there does not belong to a key.
     leaves.retain(|leaf| !matches!(leaf.value, DeValue::Table(_)));
     let mut edits = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -139,7 +139,7 @@ fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<St
             (Some(leaf), _) => (*leaf.lines.start(), format!("{}: {}", leaf.name, error.message())),
             (None, header) if header.starts_with('[') => {
                 edits.extend((header != NOWHERE).then_some((line, NOWHERE)));
-                (line, format!("{}: the keys below are ignored", error.message()))
+                (line, format!("{}; the keys below are ignored", error.message()))
             }
             (None, stray) => {
                 edits.extend((!stray.is_empty()).then_some((line, "")));
@@ -152,14 +152,14 @@ fn edit_out_what_blocks(lines: &TomlLines<'_>, faults: &mut Faults) -> Option<St
     (!edits.is_empty()).then(|| lines.edited(&edits))
 }
 
-/// A key with its value as they stand in the text, known or not.
+/// A key with its value from the text, known or not.
 struct Leaf<'a> {
     name: String,
     lines: RangeInclusive<usize>,
     value: &'a DeValue<'a>,
 }
 
-/// Returns all keys, by line. What is in a table of ours counts one by one, what is in any other as a whole.
+/// Returns all keys, by line. The keys of our tables are listed one by one, any other table as a whole.
 fn leaves<'a>(table: &'a Spanned<DeTable<'a>>, lines: &TomlLines<'_>) -> Vec<Leaf<'a>> {
     let leaf = |name: String, key: &Spanned<DeString<'_>>, value: &'a Spanned<DeValue<'a>>| {
         let (key, end) = (lines.at(key.span().start), lines.at(value.span().end.saturating_sub(1)));
@@ -179,7 +179,7 @@ fn leaves<'a>(table: &'a Spanned<DeTable<'a>>, lines: &TomlLines<'_>) -> Vec<Lea
     leaves
 }
 
-/// The key whose lines hold the given one.
+/// The key whose lines contain the given one.
 fn leaf_at<'a, 'b>(leaves: &'b [Leaf<'a>], line: usize) -> Option<&'b Leaf<'a>> {
     let after = leaves.partition_point(|leaf| *leaf.lines.start() <= line);
     leaves[..after].last().filter(|leaf| leaf.lines.contains(&line))
@@ -195,17 +195,17 @@ fn is_table(name: &str) -> bool {
 
 fn unknown(leaf: &Leaf<'_>) -> String {
     if is_table(&leaf.name) {
-        return format!("{} is a table: write [{}], and its keys below it", leaf.name, leaf.name);
+        return format!("{} is a table; write [{}], and its keys below it", leaf.name, leaf.name);
     }
     let shown: String = leaf.name.chars().take(64).collect();
     if matches!(leaf.value, DeValue::Table(_)) {
         return match nearest(&leaf.name, tables()) {
-            Some(near) => format!("there is no table [{shown}]: did you mean [{near}]?"),
+            Some(near) => format!("there is no table [{shown}]; did you mean [{near}]?"),
             None => format!("there is no table [{shown}]"),
         };
     }
     match nearest(&leaf.name, keys().map(|key| key.name)) {
-        Some(near) => format!("there is no key {shown}: did you mean {near}?"),
+        Some(near) => format!("there is no key {shown}; did you mean {near}?"),
         None => format!("there is no key {shown}"),
     }
 }

@@ -1,8 +1,8 @@
-//! `startxd.toml`: what can be chosen, and where it is read.
+//! `startxd.toml`: its keys, and the files that are read.
 //!
-//! A file in `/usr/share/startxd/`, one in `/etc/startxd/` and one in `$XDG_CONFIG_HOME/startxd/`, each key of a later
-//! one over that of an earlier one. Nothing in them keeps anybody out of their session: what cannot be used is
-//! reported, and the key keeps the value that it had.
+//! A file in `/usr/share/startxd/`, one in `/etc/startxd/` and one in `$XDG_CONFIG_HOME/startxd/`; each key of a later
+//! file overrides that of an earlier one. Nothing in them locks anybody out: mistakes are
+//! reported and ignored, and the key keeps its earlier value.
 
 mod keys;
 mod lines;
@@ -36,7 +36,7 @@ use size::Size;
 /// The file's name in each directory.
 pub const FILE_NAME: &str = "startxd.toml";
 
-/// Everything that can be chosen.
+/// All settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The display to use; `None` for the first free one from `:0` on.
@@ -45,11 +45,11 @@ pub struct Config {
     pub server: ServerConfig,
     /// The session.
     pub session: SessionConfig,
-    /// What becomes of crashes.
+    /// How crashes are handled.
     pub crash: Crash,
     /// The lock of the screen.
     pub lock: LockConfig,
-    /// What happens when nobody is at the screen.
+    /// What happens without input.
     pub idle: IdleConfig,
     /// Displays without a screen.
     pub displays: Displays,
@@ -57,16 +57,16 @@ pub struct Config {
     pub select: SelectConfig,
     /// The environment that travels.
     pub environment: Environment,
-    /// How long each thing is waited for.
+    /// The deadlines.
     pub deadlines: Deadlines,
 }
 
 /// The X server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// The absolute path of the binary; `None` to look where distributions keep it.
+    /// The absolute path of the binary; `None` to look where distributions install it.
     pub binary: Option<PathBuf>,
-    /// Arguments beside our own, none of which would break the mechanism ([`server_args::refusal`]).
+    /// Arguments in addition to our own; none of them breaks the session ([`server_args::refusal`]).
     pub args: Vec<String>,
     /// `-dpi`, dots per inch.
     pub dpi: Option<u32>,
@@ -74,23 +74,24 @@ pub struct ServerConfig {
     pub ardelay: Option<u32>,
     /// `-arinterval`, milliseconds.
     pub arinterval: Option<u32>,
-    /// Whether other users who have the cookie are let in.
+    /// Whether other users who have the cookie may connect.
     pub others: bool,
-    /// Whether the cookie is nowhere but in the session's own file.
+    /// Whether the cookie is only in the session's own file.
     pub hides_cookie: bool,
-    /// Whether the arguments in `~/.xserverrc` are not for the server.
+    /// Whether the arguments in `~/.xserverrc` are ignored.
     pub ignores_xserverrc: bool,
 }
 
 impl ServerConfig {
-    /// Whether the arguments in `~/.xserverrc` are for the server: as below startx(1), they are those of whoever gives no
-    /// others.
+    /// Whether the server gets the arguments in `~/.xserverrc`: as with startx(1), only if no other arguments
+    /// are given.
     #[must_use]
     pub fn follows_xserverrc(&self) -> bool {
         !self.ignores_xserverrc && self.arguments().is_empty()
     }
 
-    /// All arguments beside our own (Xserver(1)): those that have keys, then `args`, of which the last one counts.
+    /// All arguments in addition to our own (Xserver(1)): those that have keys, then `args`; of two, the server uses
+    /// the last.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let keyed = [("-dpi", self.dpi), ("-ardelay", self.ardelay), ("-arinterval", self.arinterval)];
@@ -102,7 +103,7 @@ impl ServerConfig {
 /// The session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionConfig {
-    /// What to start when nothing was asked for, no unit is enabled and there is no `~/.xinitrc`.
+    /// What to start when no session is named, no unit is enabled and there is no `~/.xinitrc`.
     pub default: Option<String>,
     /// When the session counts as up.
     pub ready: Ready,
@@ -125,14 +126,14 @@ pub enum Ready {
     /// When a window manager manages the display.
     #[default]
     Managed,
-    /// When the window manager's process is started: for those that say nothing on the display.
+    /// When the window manager's process is started: for those that leave no sign on the display.
     Started,
-    /// When a window manager manages the display, and the session itself has said that it is ready.
+    /// When a window manager manages the display, and the session has reported that it is ready.
     Notified,
 }
 
 impl Ready {
-    /// Returns the word that stands in the file.
+    /// Returns the word for it in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Ready::Managed => "managed",
@@ -150,12 +151,12 @@ pub enum Autostart {
     Auto,
     /// The user manager.
     Yes,
-    /// The session, or nobody.
+    /// The session itself, or nobody.
     No,
 }
 
 impl Autostart {
-    /// Returns the word that stands in the file.
+    /// Returns the word for it in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -165,16 +166,16 @@ impl Autostart {
     }
 }
 
-/// What becomes of the X server and the window manager when they crash.
+/// How crashes of the X server and the window manager are handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
     /// How often each of them may come back within `window`; 0 for never.
     pub limit: u32,
-    /// How long a crash counts.
+    /// How long a crash is remembered.
     pub window: Duration,
     /// How long the server waits before it comes back for the second time; for each further time twice as long.
     pub pause: Duration,
-    /// The command that takes the window manager's place once it has crashed too often: the program and its arguments.
+    /// The command that replaces the window manager once it has crashed too often: the program and its arguments.
     pub rescue: Vec<String>,
 }
 
@@ -189,28 +190,28 @@ impl Default for Crash {
 pub struct LockConfig {
     /// The screen locker: the program and its arguments; empty for none.
     pub command: Vec<String>,
-    /// Whether the machine may sleep with an open screen.
+    /// Whether the machine may sleep with an unlocked screen.
     pub sleeps_open: bool,
     /// Whether the screen is locked when another terminal comes to the front.
     pub vt_switch: bool,
 }
 
-/// What happens when nobody is at the screen.
+/// What happens without input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdleConfig {
     /// After how many seconds without input the session is idle.
     pub after: Option<u32>,
     /// After how many seconds the screen is locked.
     pub lock: Option<u32>,
-    /// When the screen goes dark; `None` as the server has it.
+    /// When the screen goes dark; `None` for the server's default.
     pub screen_off: Option<ScreenOff>,
 }
 
 /// The environment that travels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// Variables of the login that stay behind beside those that always do. One that ends in `*` stands for all that
-    /// begin so.
+    /// Variables of the login that do not travel, in addition to those that never do. A name that ends in `*` stands
+    /// for all names with that beginning.
     pub never: Vec<String>,
 }
 
@@ -236,7 +237,7 @@ impl Default for Displays {
 pub enum Origin {
     /// It is built in.
     Default,
-    /// It stands in this file, in this line.
+    /// It is in this file, in this line.
     File(PathBuf, usize),
     /// It was given on the command line.
     CommandLine,
@@ -252,7 +253,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something in a file that could not be used. Prints as one line, `FILE:LINE: TEXT`.
+/// A mistake in a file. Prints as one line, `FILE:LINE: TEXT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// The file.
@@ -270,19 +271,19 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// What the files say.
+/// The content of the files.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The values that count.
+    /// The values that are used.
     pub config: Config,
-    /// What could not be used, file by file, line by line.
+    /// The mistakes, file by file, line by line.
     pub complaints: Vec<Complaint>,
     /// For each key of [`keys()`] where its value came from.
     pub origins: BTreeMap<&'static str, Origin>,
 }
 
 impl Default for Loaded {
-    /// What counts without any file.
+    /// The defaults, without any file.
     fn default() -> Self {
         let origins = keys().map(|key| (key.name, Origin::Default)).collect();
         Self { config: Config::default(), complaints: Vec::new(), origins }
@@ -290,7 +291,7 @@ impl Default for Loaded {
 }
 
 impl Loaded {
-    /// Takes a file's name and what is in it, and puts it over what the files before it say.
+    /// Takes a file's name and content, and lets it override the files before it.
     pub fn read(&mut self, path: &Path, bytes: &[u8]) {
         let (set, findings) = mend::apply(bytes, &mut self.config);
         self.origins.extend(set.into_iter().map(|(key, line)| (key, Origin::File(path.to_path_buf(), line))));
@@ -299,7 +300,7 @@ impl Loaded {
     }
 }
 
-/// The directories to read, the one that counts least first.
+/// The directories to read, in the order of increasing precedence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The directories.
@@ -307,7 +308,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Returns the real places, by the XDG Base Directory Specification: a relative `$XDG_CONFIG_HOME` does not count.
+    /// Returns the real places, by the XDG Base Directory Specification: a relative `$XDG_CONFIG_HOME` is ignored.
     pub fn from_env() -> Places {
         Places::of(xdg::variable)
     }
@@ -319,8 +320,8 @@ impl Places {
     }
 }
 
-/// Takes the places and returns what their files say. It always comes back with a usable configuration, and at once:
-/// nothing that can have a file's name is waited for.
+/// Takes the places and returns the content of their files. It always returns a usable configuration, and at once:
+/// nothing that may have the file's name, such as a FIFO, is waited for.
 pub fn load(places: &Places) -> Loaded {
     let mut loaded = Loaded::default();
     for directory in &places.directories {
@@ -341,16 +342,16 @@ pub struct Override {
 }
 
 impl Loaded {
-    /// Puts keys of the command line over those of the files.
+    /// Lets keys of the command line override those of the files.
     ///
     /// # Errors
-    /// What is wrong with the first that cannot be used: here somebody sits who can mend it at once.
+    /// What is wrong with the first invalid one, which the person who typed it can correct at once.
     pub fn over(mut self, overrides: &[Override]) -> Result<Loaded, String> {
         for one in overrides {
             let refuse = |why: String| format!("{}: {why}", one.option);
             let Some(key) = keys().find(|key| key.name == one.key) else {
                 let near = nearest(&one.key, keys().map(|key| key.name));
-                let hint = near.map(|near| format!(": did you mean {near}?")).unwrap_or_default();
+                let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 return Err(refuse(format!("there is no key {}{hint}", one.key)));
             };
             let text = one.value.to_string();

@@ -1,20 +1,17 @@
-//! Arguments of the X server that are not a person's to choose here, because the session stands on them.
+//! Arguments of the X server that nobody can choose here, because the session depends on them.
 
-/// What is refused, and why; the reasons are to be put after "ARGUMENT is not possible here: ".
+/// What is refused, and why; the reasons follow "ARGUMENT is not possible here: ".
 const REFUSED: &[(&[&str], &str)] = &[
-    (&["-auth", "-ac"], "startxd gives the server its cookie, and without one every local user could use the display"),
-    (
-        &["-displayfd"],
-        "startxd gives it to the server itself, and the display is the one whose socket the server is handed",
-    ),
-    (&["-nolock"], "the lock is how others see that the display is taken: startxd makes it"),
+    (&["-auth", "-ac"], "startxd gives the server its cookie; without it every local user could use the display"),
+    (&["-displayfd"], "startxd sets it, and the display is the one whose socket the server is handed"),
+    (&["-nolock"], "startxd creates the lock, which shows others that the display is taken"),
     (&["-terminate"], "the server would end with its first client, which is startxd asking whether it is ready"),
-    (&["-reset"], "a reset closes the sockets that the server is handed, for good"),
-    (&["-noreset", "-keeptty"], "startxd gives it to the server itself"),
-    (&["-listen", "-nolisten"], "the server is handed its sockets, and TCP stays closed"),
+    (&["-reset"], "a reset closes for good the sockets that the server is handed"),
+    (&["-noreset", "-keeptty"], "startxd sets it"),
+    (&["-listen", "-nolisten"], "startxd hands the server its sockets, and TCP stays closed"),
     (&["-sharevts"], "input devices would not come back after a VT switch"),
     (&["-seat"], "the seat is that of the login session"),
-    (&["-I"], "the server would ignore what startxd says after it, the cookie file included"),
+    (&["-I"], "the server would ignore the arguments of startxd after it, including the cookie file"),
 ];
 
 /// Takes an argument for the server, and returns why it cannot be given, or `None` if it can.

@@ -1,10 +1,10 @@
-//! The server of a display without a screen, as it is asked for; pure.
+//! The server of a display without a screen, as people name it; pure.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Which server is asked for.
+/// The server that is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServerName {
     /// Xvfb(1).
@@ -19,10 +19,10 @@ pub enum ServerName {
 }
 
 impl ServerName {
-    /// What can be written, for people; a test holds it against [`ServerName::WORDS`].
+    /// The accepted values, for people; a test compares them with [`ServerName::WORDS`].
     pub const TAKES: &'static str = "\"xvfb\", \"xephyr\", \"xvnc\", or an absolute path";
 
-    /// The words, and what each stands for.
+    /// The words, and their meanings.
     const WORDS: [(&'static str, Self); 3] = [("xvfb", Self::Xvfb), ("xephyr", Self::Xephyr), ("xvnc", Self::Xvnc)];
 }
 
@@ -36,7 +36,7 @@ impl FromStr for ServerName {
         let known = Self::WORDS.into_iter().find(|(word, _)| *word == text);
         known.map(|(_, name)| name).ok_or_else(|| {
             let words = Self::WORDS.map(|(word, _)| format!("{word:?}")).join(", ");
-            format!("write {words} or a whole path instead of {text:?}")
+            format!("write {words} or an absolute path instead of {text:?}")
         })
     }
 }
@@ -64,7 +64,7 @@ mod tests {
         }
         for text in ["Xvfb", "./Xvfb", "", "xorg", "/opt/\0"] {
             let why = text.parse::<ServerName>().unwrap_err();
-            assert_eq!(why, format!("write \"xvfb\", \"xephyr\", \"xvnc\" or a whole path instead of {text:?}"));
+            assert_eq!(why, format!("write \"xvfb\", \"xephyr\", \"xvnc\" or an absolute path instead of {text:?}"));
         }
         let words = ServerName::WORDS.map(|(word, _)| format!("{word:?}, ")).concat();
         assert_eq!(ServerName::TAKES, format!("{words}or an absolute path"));

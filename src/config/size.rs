@@ -25,7 +25,7 @@ const DEPTHS: [u8; 8] = [1, 4, 8, 15, 16, 24, 30, 32];
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadSize {
     /// It is not two numbers.
-    #[error("{0:?} is not a size: write width and height in pixels, as in 1920x1080")]
+    #[error("{0:?} is not a size; write width and height in pixels, as in 1920x1080")]
     Form(String),
     /// A number is 0 or too high.
     #[error("a display cannot have the size {0}: width and height are from 1 to {MOST} pixels, as in 1920x1080")]
@@ -34,11 +34,11 @@ pub enum BadSize {
 
 /// Why a number is not a depth.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no X server has the depth {}: write 24, or one of 1, 4, 8, 15, 16, 30 and 32 bits", one_line(.0))]
+#[error("no X server has the depth {}; write 24, or one of 1, 4, 8, 15, 16, 30 and 32 bits", one_line(.0))]
 pub struct BadDepth(String);
 
 impl Size {
-    /// What xvfb-run(1) gives its server, too.
+    /// The default of xvfb-run(1).
     pub const USUAL: Size = Size { width: 1280, height: 1024 };
 }
 

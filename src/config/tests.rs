@@ -43,7 +43,7 @@ fn fixtures() {
 }
 
 #[test]
-fn nothing_there_means_the_defaults() {
+fn without_files_the_defaults_are_used() {
     let dir = TestDir::new();
     let loaded = load(&Places { directories: vec![dir.path("a"), dir.path("b/c")] });
     assert_eq!((loaded.config, loaded.complaints), (Config::default(), vec![]));
@@ -51,7 +51,7 @@ fn nothing_there_means_the_defaults() {
 }
 
 #[test]
-fn what_is_no_file_is_passed_over_at_once() {
+fn what_is_not_a_regular_file_is_ignored_at_once() {
     type Prepare = fn(&Path);
     let cases: [(&str, Prepare); 5] = [
         ("not a regular file", |path| fs::create_dir(path).unwrap()),
@@ -70,7 +70,7 @@ fn what_is_no_file_is_passed_over_at_once() {
     }
 }
 
-/// Each text has one thing wrong. What the first column says is reported, and the two keys below still count.
+/// Each text has one mistake. The first column is reported, and the two keys below it are still used.
 #[test]
 fn one_fault_leaves_the_rest_alone() {
     let below = "[session]\nready = \"started\"\n[deadlines]\nstop = 7\n";
@@ -80,12 +80,12 @@ fn one_fault_leaves_the_rest_alone() {
         ("1: key with no value", "display\n"),
         ("1: key with no value", "what is this\n"),
         ("2: the key is set twice", "display = \":1\"\ndisplay = \":2\"\n"),
-        ("1: there is no key dispaly: did you mean display?", "dispaly = \":1\"\n"),
+        ("1: there is no key dispaly; did you mean display?", "dispaly = \":1\"\n"),
         ("2: there is no key server.colour", "[server]\ncolour = 1\n"),
-        ("2: there is no key server.ready: did you mean session.ready?", "[server]\nready = 1\n"),
-        ("1: there is no table [sever]: did you mean [server]?", "[sever]\nargs = []\n"),
-        ("1: server is a table: write [server]", "server = 1\n"),
-        ("1: server is a table: write [server]", "[[server]]\nargs = []\n"),
+        ("2: there is no key server.ready; did you mean session.ready?", "[server]\nready = 1\n"),
+        ("1: there is no table [sever]; did you mean [server]?", "[sever]\nargs = []\n"),
+        ("1: server is a table; write [server]", "server = 1\n"),
+        ("1: server is a table; write [server]", "[[server]]\nargs = []\n"),
         ("1: unclosed table", "[server\nargs = [\"-dpi\"]\n"),
         ("2: server.args: unclosed array", "[server]\nargs = [\"-dpi\"\n"),
         ("4: server.args: string values must be quoted", "[server]\nargs = [\n\"-dpi\",\n96x\n]\n"),
@@ -105,10 +105,10 @@ fn one_fault_leaves_the_rest_alone() {
 }
 
 #[test]
-fn a_table_in_two_places_counts_with_both() {
+fn both_parts_of_a_table_in_two_places_are_used() {
     let (config, complaints) = load_text("[server]\nbinary = \"/x\"\n[session]\n[server]\nargs = [\"-s\"]\n");
     assert_eq!((config.server.binary, config.server.args), (Some("/x".into()), vec!["-s".to_owned()]));
-    assert_eq!(complaints, ["4: the table appears twice: put all its keys in one place"]);
+    assert_eq!(complaints, ["4: the table appears twice; put all its keys in one place"]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn crlf_and_a_byte_order_mark_are_fine() {
 }
 
 #[test]
-fn a_large_wrong_file_gets_a_few_complaints_soon() {
+fn a_large_invalid_file_gets_a_few_complaints_soon() {
     for line in ["[[[[\n", "a = x y\n", "=\n", "x\n", "\0\u{1}\n", "\"\"\"\n", "a.b.c = {\n"] {
         let (config, complaints) = load_text(line.repeat(500));
         assert_eq!(config, Config::default());
@@ -146,7 +146,7 @@ fn a_complaint_is_one_line() {
 }
 
 #[test]
-fn the_command_line_counts_over_the_files() {
+fn the_command_line_overrides_the_files() {
     let dir = TestDir::new();
     fs::write(dir.path(FILE_NAME), "[server]\ndpi = 75\nargs = [\"-s\", \"0\"]\nardelay = 200\n").unwrap();
     let load = || load(&Places { directories: vec![dir.path("")] });
@@ -159,7 +159,7 @@ fn the_command_line_counts_over_the_files() {
     for (key, value, part) in [
         ("server.dpi", toml::Value::from("x"), "--x: server.dpi: write a whole number instead of a string"),
         ("session.ready", "soon".into(), "--x: session.ready: write"),
-        ("deadlines.stpo", 1.into(), "--x: there is no key deadlines.stpo: did you mean deadlines.stop?"),
+        ("deadlines.stpo", 1.into(), "--x: there is no key deadlines.stpo; did you mean deadlines.stop?"),
     ] {
         let error = load().over(&[over(key, value)]).unwrap_err();
         assert!(error.starts_with(part), "{error}");

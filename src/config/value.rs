@@ -1,4 +1,4 @@
-//! Values as they are written in a file and shown again: what they must be, and the sentence for what they are not.
+//! Values as they are written in a file and shown: their types, and the sentence for a wrong one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use toml::de::DeValue;
 
 use crate::deadline::from_seconds;
 
-/// A string as it is shown; none is an empty one.
+/// How a string is shown; none as an empty one.
 pub(super) fn text(value: Option<String>) -> toml::Value {
     toml::Value::String(value.unwrap_or_default())
 }
 
-/// A list as it is shown.
+/// How a list is shown.
 pub(super) fn texts(values: &[String]) -> toml::Value {
     toml::Value::Array(values.iter().cloned().map(toml::Value::String).collect())
 }
@@ -22,7 +22,7 @@ pub(super) fn string<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
     value.as_str().ok_or_else(|| format!("write a string in quotation marks instead of {}", article(value)))
 }
 
-/// An empty string takes back what a file that counts less has set.
+/// An empty string unsets the value of a file of lower precedence.
 pub(super) fn optional(value: &DeValue<'_>) -> Result<Option<String>, String> {
     let text = string(value)?;
     if text.contains('\0') {
@@ -31,12 +31,12 @@ pub(super) fn optional(value: &DeValue<'_>) -> Result<Option<String>, String> {
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// A path that does not depend on where the program runs.
+/// An absolute path.
 pub(super) fn absolute(path: String) -> Result<PathBuf, String> {
     if path.starts_with('/') {
         Ok(path.into())
     } else {
-        Err(format!("write the whole path, from / on, instead of {path:?}"))
+        Err(format!("write an absolute path, which begins with /, instead of {path:?}"))
     }
 }
 
@@ -47,12 +47,12 @@ pub(super) fn list(value: &DeValue<'_>, check: fn(&str) -> Result<(), String>) -
     items.iter().map(|item| string(item.get_ref()).and_then(|text| check(text).map(|()| text.to_owned()))).collect()
 }
 
-/// A whole number as it is shown; none is 0.
+/// How a whole number is shown; none as 0.
 pub(super) fn integer(value: Option<u32>) -> toml::Value {
     toml::Value::Integer(i64::from(value.unwrap_or_default()))
 }
 
-/// A whole number; 0 takes back what a file that counts less has set.
+/// A whole number; 0 unsets the value of a file of lower precedence.
 pub(super) fn number(value: &DeValue<'_>, most: u32) -> Result<Option<u32>, String> {
     let DeValue::Integer(integer) = value else {
         return Err(format!("write a whole number instead of {}", article(value)));
@@ -62,7 +62,7 @@ pub(super) fn number(value: &DeValue<'_>, most: u32) -> Result<Option<u32>, Stri
     Ok(Some(number).filter(|number| *number > 0))
 }
 
-/// Yes or no.
+/// True or false.
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| format!("write true or false instead of {}", article(value)))
 }
@@ -89,7 +89,7 @@ pub(super) fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
     from_seconds(number).map_err(|error| error.to_string())
 }
 
-/// What it is instead, for the sentence that refuses it.
+/// The type of a value, for the sentence that refuses it.
 pub(super) fn article(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -135,7 +135,7 @@ fn checked(arguments: Vec<String>) -> Result<Vec<String>, String> {
         ));
     }
     if program.contains('/') && !program.starts_with('/') {
-        return Err(format!("{} is neither a whole path nor a name without slashes", BrokenEntry::quote(program)));
+        return Err(format!("{} is neither an absolute path nor a name without slashes", BrokenEntry::quote(program)));
     }
     if arguments.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument cannot hold a NUL".to_owned());

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-/// The locale of messages, as the keys that can match it: the one that counts most first.
+/// The locale of messages, as the keys that can match it, in the order of precedence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locale {
     keys: Vec<String>,

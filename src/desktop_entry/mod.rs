@@ -212,7 +212,7 @@ impl Reader<'_> {
         if !path.is_empty() && !path.starts_with('/') {
             return Err(BrokenEntry::at(
                 value.line,
-                format!("Path is {}, and no whole path", BrokenEntry::quote(&path)),
+                format!("Path is {}, which is not an absolute path", BrokenEntry::quote(&path)),
             ));
         }
         Ok(Some(path).filter(|path| !path.is_empty()))

@@ -106,7 +106,7 @@ fn no_command_lines() {
         ("%f", "empty"),
         (r#""""#, "empty"),
         ("A=b wm", "equals sign"),
-        ("bin/wm", "neither a whole path"),
+        ("bin/wm", "neither an absolute path"),
         (r#"wm "a"#, "not closed"),
         (r#"wm a"b""#, "in whole"),
         (r#"wm "a"b"#, "in whole"),

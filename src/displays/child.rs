@@ -1,4 +1,4 @@
-//! The server as a child of ours, and the session beside it: what a supervisor and `startxd display run` both do.
+//! The server as our child, and the session beside it: shared by the supervisor and `startxd display run`.
 
 use std::ffi::CString;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::x11::number::open_to_others;
 /// A server that is our child.
 pub(super) type Child = Supervised<Server>;
 
-/// Forks the server with these sockets, its output going to `out`.
+/// Forks the server with these sockets; its output goes to `out`.
 ///
 /// # Errors
 /// It cannot be executed.
@@ -61,20 +61,20 @@ pub(super) fn start(
     Ok(Supervised::new("the server", Server::start(&image)?, relay))
 }
 
-/// Ends the server, if it has not, and relays its last words.
+/// Ends the server, if it has not ended, and relays its last lines.
 pub(super) async fn kill(server: &mut Child, settings: &ClaimSettings) {
     server.kill(claim::seconds(settings.server_stop)).await;
 }
 
-/// A sentence about a server, with its last lines, or where they would be.
+/// A sentence about a server, with its last lines, or where to find them.
 pub(super) fn with_last_lines(broken: &impl fmt::Display, server: Option<&Child>, settings: &ClaimSettings) -> String {
-    // What a command's own server says is passed on by us.
+    // We relay the output of the server of a command.
     let journal = if settings.client.is_some() { "-t startxd".to_owned() } else { format!("-u {}", settings.unit()) };
     let tail = server.map(Child::tail).unwrap_or_default();
     server::with_last_lines(&broken.to_string(), &tail, &journal)
 }
 
-/// Why a display ends with its session.
+/// Why a display ended with its session.
 pub(super) fn over(verdict: &Verdict, display: Display) -> String {
     let unit = names::display_session(display);
     match verdict {
@@ -82,11 +82,11 @@ pub(super) fn over(verdict: &Verdict, display: Display) -> String {
             "the session on display {display} has failed ({}, status {}); see its output: journalctl --user -b -u {unit}",
             end.result, end.status
         ),
-        _ => format!("the session on display {display} is over"),
+        _ => format!("the session on display {display} has ended"),
     }
 }
 
-/// Starts the display's session, if it is to have one, and returns when that is over.
+/// Starts the display's session, if it has one, and returns when the session has ended.
 pub(super) async fn session(
     runtime: &RuntimeDir,
     settings: &ClaimSettings,
@@ -120,14 +120,14 @@ pub(super) async fn session(
                 | manager::Signal::UnitJob { .. } => {
                     continue;
                 }
-                // The manager was executed anew, or is gone, and this unit with it.
+                // The manager was re-executed, or has ended, and this unit with it.
                 manager::Signal::Lost => return Err("the connection to the user manager broke".to_owned()),
             }
             let state = manager.state(&unit).await.map_err(|error| error.to_string())?;
             let end = if judge(&state, None) == Verdict::Up { None } else { manager.service_end(&unit).await.ok() };
             match judge(&state, end.as_ref()) {
                 Verdict::Up | Verdict::Restarting => {}
-                // RemainAfterExit says the same of every exit.
+                // With RemainAfterExit= the unit's state is the same after every exit.
                 Verdict::LoggedOut if end.as_ref().is_some_and(|end| !end.is_clean_exit() && end.code != 0) => {
                     return Ok(end.map_or(Verdict::LoggedOut, Verdict::Failed));
                 }
@@ -138,7 +138,7 @@ pub(super) async fn session(
     match watched.await {
         Ok(verdict) => verdict,
         Err(why) => {
-            tracing::warn!("{unit} is not watched any more: {why}");
+            tracing::warn!("{unit} is no longer watched: {why}");
             std::future::pending().await
         }
     }

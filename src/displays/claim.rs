@@ -1,9 +1,9 @@
-//! Who has which number, and what is known of a display.
+//! Which display numbers are claimed, and the settings of each display.
 //!
-//! The file `display-N.toml` is both: it holds the settings of display `:N`, and its name can be given once, so it is the
-//! claim of this user's to the number. (Between users, and against other servers, the kernel's bind(2) decides.) It
-//! appears whole and locked (flock(2)), and only who holds the lock removes it: so a claim that nobody has locked, and
-//! whose unit is down, is the trace of somebody who was killed.
+//! The file `display-N.toml` is both: it holds the settings of display `:N`, and since its name exists only once, it is
+//! this user's claim to the number. (Between users, and against other servers, the kernel's bind(2) decides.) It
+//! appears complete and locked (flock(2)), and only the holder of the lock removes it. So a claim that is not locked,
+//! and whose unit is down, was left by a process that was killed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,12 +27,12 @@ use crate::x11::display::Display;
 use crate::x11::occupied::{remove_lock, remove_socket};
 use crate::{deadline, files, small_file};
 
-/// What a display is to be.
+/// The settings of a display.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClaimSettings {
     /// The display.
     pub display: Display,
-    /// What the server was asked for by.
+    /// The name by which the server was requested.
     pub server: String,
     /// The server.
     pub program: PathBuf,
@@ -42,25 +42,25 @@ pub struct ClaimSettings {
     pub size: Size,
     /// Its depth in bits.
     pub depth: u8,
-    /// Where viewers reach it.
+    /// The socket for viewers.
     pub vnc: Option<PathBuf>,
-    /// The `startxd display run` that has the display for its command, if it is not for everybody.
+    /// The `startxd display run` to whose command the display belongs, if it belongs to one.
     pub client: Option<i32>,
-    /// For the server to answer, in seconds.
+    /// The deadline for the server to answer, in seconds.
     pub server_ready: f64,
-    /// For the server to end, in seconds.
+    /// The deadline for the server to end, in seconds.
     pub server_stop: f64,
-    /// Whether other users who have the cookie are let in.
+    /// Whether other users who have the cookie may connect.
     #[serde(default)]
     pub others: bool,
-    /// Variables for the server beside those of the user manager.
+    /// Variables for the server in addition to those of the user manager.
     pub environment: BTreeMap<String, String>,
-    /// What is to run on it.
+    /// The session on it.
     pub session: Option<DisplaySession>,
 }
 
 impl ClaimSettings {
-    /// Takes what is in the file of a display, and returns its settings.
+    /// Takes the text of a display's file, and returns its settings.
     ///
     /// # Errors
     /// Why it belongs to another version, or to another display.
@@ -90,38 +90,38 @@ impl Record for ClaimSettings {
     const VERSION: Option<u32> = Some(1);
 }
 
-/// The window manager of a display, or whatever it has in its place.
+/// The window manager of a display, or another program in its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DisplaySession {
-    /// For people.
+    /// Its name for people.
     pub what: String,
     /// The program.
     pub program: PathBuf,
     /// Its arguments, the name first.
     pub arguments: Vec<String>,
-    /// Where it starts.
+    /// Its working directory.
     pub directory: Option<String>,
-    /// Whether it is started again when it crashes.
+    /// Whether it is restarted after a crash.
     pub restart: bool,
     /// Its variables.
     pub environment: BTreeMap<String, String>,
-    /// What it has beside them.
+    /// Further properties of its unit.
     #[serde(default)]
     pub attributes: Attributes,
 }
 
-/// What has become of a display; written by its supervisor.
+/// The state of a display, written by its supervisor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimState {
     /// The server's process.
     pub server: Option<i32>,
     /// When the server was ready, seconds since the epoch.
     pub ready: Option<u64>,
-    /// Why it came to nothing, or to its end.
+    /// Why it failed to start, or why it ended.
     pub failed: Option<String>,
 }
 
-/// A claim, held.
+/// A claim whose lock we hold.
 pub struct Claim {
     file: Flock<File>,
     display: Display,
@@ -135,7 +135,8 @@ impl Claim {
     pub fn make(runtime: &RuntimeDir, settings: &ClaimSettings) -> io::Result<Option<Self>> {
         let text = settings.to_toml()?;
         let path = runtime.claim(settings.display);
-        // Without a name until it is whole, so that nobody sees half of it and nothing is left of one who is killed.
+        // The file has no name until it is complete, so nobody sees half of it and a process that is killed leaves
+        // nothing.
         let file = File::options()
             .read(true)
             .write(true)
@@ -152,28 +153,28 @@ impl Claim {
         }
     }
 
-    /// Takes hold of a claim that is there; `None` if there is none, or somebody holds it.
+    /// Locks an existing claim; `None` if there is none, or if another process holds it.
     #[must_use]
     pub fn hold(runtime: &RuntimeDir, display: Display) -> Option<Self> {
         let path = runtime.claim(display);
         let file = File::options().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(&path).ok()?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?;
-        // It may have been removed, and made anew by somebody else, before it was locked.
+        // Another process may have removed and created it again before it was locked.
         let same = is_at(&file, &path);
         same.then_some(Self { file, display })
     }
 
-    /// Gives the number back, with everything of the display that is on disk. Its server is gone.
+    /// Releases the number, and removes all files of the display. Its server is gone.
     pub fn remove(self, runtime: &RuntimeDir) {
         self.remove_files(runtime);
     }
 
-    /// As [`Claim::remove`], for a copy of this process.
+    /// Like [`Claim::remove`], for a copy of this process.
     pub fn remove_files(&self, runtime: &RuntimeDir) {
-        // Somebody else may have removed it, if the user manager's directory was emptied; then nothing is ours any more.
+        // If the user manager's directory was emptied, the claim is gone, and then nothing there is ours.
         if is_at(&self.file, &runtime.claim(self.display)) {
             remove_lock(self.display);
-            // The manager removes those of its socket units.
+            // The manager removes the sockets of its socket units.
             remove_socket(self.display);
             files::remove(&runtime.authority(self.display));
             files::remove(&runtime.vnc_socket(self.display));
@@ -193,7 +194,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// A deadline of the settings: none is longer than any that can be configured.
+/// A deadline from the settings, at most the longest one that can be configured.
 #[must_use]
 pub fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).map_or(deadline::MAX, |given| given.min(deadline::MAX))
@@ -220,7 +221,8 @@ pub fn all(runtime: &RuntimeDir) -> Vec<Display> {
 }
 
 impl ClaimState {
-    /// Begins a display's state; once, so that no second supervisor serves it after the first was killed.
+    /// Creates a display's state file. This works once, so no second supervisor serves the display after the first was
+    /// killed.
     ///
     /// # Errors
     /// `AlreadyExists`, or the directory is full.
@@ -229,7 +231,7 @@ impl ClaimState {
         Ok(Self::default())
     }
 
-    /// Writes it down.
+    /// Writes it.
     ///
     /// # Errors
     /// The directory is full.
@@ -237,7 +239,7 @@ impl ClaimState {
         self.save(&runtime.display_state(display))
     }
 
-    /// Reads it; what cannot be read says nothing.
+    /// Reads it; a file that cannot be read counts as empty.
     #[must_use]
     pub fn read(runtime: &RuntimeDir, display: Display) -> Self {
         Self::load(&runtime.display_state(display)).ok().flatten().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The output of a server that is there for one command: to the journal, and not to the terminal, where the command may
-//! write; and to a file, if one is asked for.
+//! The output of a server that runs for one command: it goes to the journal, not to the terminal, where the command may
+//! write; and to a file, if requested.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ static FILE: OnceLock<File> = OnceLock::new();
 /// Where the server's lines go.
 pub(super) const OUT: Out = Out { say, has_room };
 
-/// Has the server's lines written to the end of a file as well.
+/// Also appends the server's lines to a file.
 ///
 /// # Errors
 /// It cannot be opened.
@@ -30,7 +30,7 @@ pub fn to(path: &Path) -> Result<(), NotWritten> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // These two may be what we could not open again: somebody else's file or terminal, a socket.
+    // These two may be things that we cannot open again: another user's file or terminal, a socket.
     let standard = match path.to_str() {
         Some("/dev/stdout" | "/proc/self/fd/1") => Some(io::stdout().as_fd().try_clone_to_owned()?),
         Some("/dev/stderr" | "/proc/self/fd/2") => Some(io::stderr().as_fd().try_clone_to_owned()?),
@@ -53,7 +53,7 @@ fn has_room() -> bool {
     log::has_room() && FILE.get().is_none_or(takes)
 }
 
-/// Whether something can be written without waiting: a pipe that nobody reads must not hold up the command.
+/// Whether a write would not block: a pipe that nobody reads must not delay the command.
 fn takes(file: &File) -> bool {
     let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1))

@@ -1,4 +1,4 @@
-//! The end of a display, and what is done for one that had none.
+//! The end of a display, and the clean-up after one whose supervisor was killed.
 
 use tokio::time::timeout;
 
@@ -10,8 +10,8 @@ use crate::runtime_dir::RuntimeDir;
 use crate::session::applications;
 use crate::x11::display::Display;
 
-/// Ends a display in order: what its window manager has started, commands, the window manager, the server, the sockets;
-/// and what is on disk of it. Returns when all is gone.
+/// Ends a display in order: the programs of its window manager, commands, the window manager, the server, the sockets;
+/// then removes its files. Returns when all is gone.
 ///
 /// # Errors
 /// [`Failure::Unknown`], [`Failure::NotGone`], or the manager does not take the order.
@@ -30,7 +30,8 @@ pub async fn stop(
     let gone = async {
         applications::end(manager, &[names::display_session(display)], deadlines.applications).await;
         stop_units(manager, &units(display, own)).await?;
-        // Its supervisor has removed the claim; unless it was killed, or somebody holds it, who removes it in a moment.
+        // Its supervisor has removed the claim, unless it was killed. If another process holds the claim, that process
+        // removes it.
         while runtime.claim(display).exists() {
             match Claim::hold(runtime, display) {
                 Some(claim) => claim.remove(runtime),
@@ -42,11 +43,11 @@ pub async fn stop(
     timeout(deadline, gone).await.unwrap_or(Err(Failure::NotGone(display, deadline)))
 }
 
-/// The units that make up a display: a command's own, or one for everybody. Commands on it are bound to these, and go with
+/// The units of a display, whether of one command or for everybody. Commands on it are bound to these, and end with
 /// them.
 #[must_use]
 pub fn units(display: Display, own: bool) -> Vec<String> {
-    // Its session is bound as well, but may have failed before, or on its way out, which nobody would forget.
+    // Its session is bound as well, but it may have failed, and then its state has to be reset here.
     let session = names::display_session(display);
     match own {
         true => vec![names::display_scope(display), session],
@@ -59,7 +60,7 @@ pub fn units(display: Display, own: bool) -> Vec<String> {
     }
 }
 
-/// Stops units, and forgets that they failed. Returns when they are down.
+/// Stops units, and resets their failed state. Returns when they are down.
 ///
 /// # Errors
 /// The connection is gone.
@@ -67,7 +68,7 @@ pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failu
     let mut signals = manager.signals().await?;
     let mut jobs = Vec::new();
     for unit in units {
-        // A unit that is not loaded has nothing to stop.
+        // A unit that is not loaded need not be stopped.
         jobs.extend(manager.stop(unit, Mode::Replace).await);
     }
     while !jobs.is_empty() {
@@ -83,17 +84,17 @@ pub async fn stop_units(manager: &Manager, units: &[String]) -> Result<(), Failu
     Ok(())
 }
 
-/// Removes what is left of a display whose supervisor was killed; for the unit that systemd starts then, and before a new
-/// display is made.
+/// Removes what is left of a display whose supervisor was killed. Called by the unit that systemd starts then, and
+/// before a new display is created.
 pub async fn repair(runtime: &RuntimeDir, manager: &Manager, display: Display) {
-    // Not while it is on its way up or down: who does that holds the claim, or the unit is active.
+    // Not while it is starting or ending: then a process holds the claim, or the unit is active.
     let Some(claim) = Claim::hold(runtime, display) else { return };
     let own = matches!(claim::settings(runtime, display), Ok(Some(settings)) if settings.client.is_some());
     let service = names::display_service(display);
     if !own && !manager.state(&service).await.is_ok_and(|state| state.is_down()) {
         return;
     }
-    // Not this unit itself, if this is the repair.
+    // Not this unit itself, if this is the repair unit.
     let units: Vec<String> =
         units(display, own).into_iter().filter(|unit| *unit != names::display_repair(display)).collect();
     if let Err(error) = stop_units(manager, &units).await {
@@ -101,7 +102,7 @@ pub async fn repair(runtime: &RuntimeDir, manager: &Manager, display: Display) {
     }
     // The macro has a `display` of its own.
     let which = display;
-    tracing::warn!("display {which} was left behind by a supervisor that was killed; it is cleaned up");
+    tracing::warn!("display {which} was left behind by a supervisor that was killed; cleaning it up");
     claim.remove(runtime);
 }
 
@@ -117,7 +118,7 @@ pub async fn repair_all(runtime: &RuntimeDir, manager: &Manager) {
     };
     let units: Vec<String> = displays.iter().map(unit).collect();
     let units: Vec<&str> = units.iter().map(String::as_str).collect();
-    // Asked before anything is held, so that a display that lives is not held up for a moment.
+    // Asked before any claim is locked, so that a running display is not delayed.
     let Ok(states) = manager.states(&units).await else { return };
     let down = |(display, state): (Display, UnitState)| state.is_down().then_some(display);
     for display in displays.into_iter().zip(states).filter_map(down) {

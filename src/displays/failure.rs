@@ -14,7 +14,7 @@ use crate::session::NoSession;
 use crate::x11::display::Display;
 use crate::x11::occupied::{SocketDirProblem, Taken};
 
-/// Why there is no display, or nothing runs on it. Nothing is left behind.
+/// Why there is no display, or nothing runs on it. Nothing is left behind in either case.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum Failure {
@@ -29,15 +29,15 @@ pub enum Failure {
     #[error("{0}")]
     NoSession(#[from] NoSession),
     #[error(
-        "{0} is a unit of the user manager, whose programs have its one DISPLAY; give --session a command or the name of \
+        "{0} is a unit of the user manager, and all of these share one DISPLAY; give --session a command or the name of \
          a session entry"
     )]
     SessionUnit(String),
-    #[error("Xephyr is a window on another display, and DISPLAY is not set here; run it on a display, or use xvfb")]
+    #[error("Xephyr is a window on another display, but DISPLAY is not set; run it on a display, or use xvfb")]
     NoHostDisplay,
     #[error("display {display} is taken: {taken}; omit the number to get a free one")]
     Taken { display: Display, taken: Taken },
-    #[error("you already have display {0}; see: startxd display list, and end it with: startxd display stop {0}")]
+    #[error("you already have display {0}; see: startxd display list; to end it: startxd display stop {0}")]
     Yours(Display),
     #[error("no display number is free: {0}")]
     NoNumber(io::Error),
@@ -68,9 +68,9 @@ pub enum Failure {
     NoCommand(String),
     #[error("{0} cannot be executed: {1}; check the path and the mode: ls -l {0}")]
     NotExecutable(String, io::Error),
-    #[error("display {0} has not gone down within {secs} s; see: systemctl --user list-jobs", secs = .1.as_secs_f32())]
+    #[error("display {0} has not ended within {secs} s; see: systemctl --user list-jobs", secs = .1.as_secs_f32())]
     NotGone(Display, Duration),
-    #[error("the sockets of display {0} cannot be made: {1}")]
+    #[error("the sockets of display {0} cannot be created: {1}")]
     NoSockets(Display, io::Error),
     #[error("interrupted")]
     Interrupted(i32),

@@ -1,8 +1,8 @@
-//! How a number goes from whoever starts a display to its supervisor, without being free in between.
+//! How a number passes from the process that starts a display to the supervisor, without being free in between.
 //!
-//! Whoever starts it takes the number first of all: only then may the manager bind the path, which it would take from a
-//! server of ours that has just come up. The supervisor connects to a socket beside the claim and gets the number's
-//! descriptors.
+//! The starting process takes the number first: only then may the manager bind the path, which it would otherwise take
+//! from a server of ours that has just come up. The supervisor connects to a socket beside the claim and gets the
+//! number's descriptors.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::x11::display::Display;
 use crate::x11::number::{NotOurs, Number};
 use crate::x11::occupied::Taken;
 
-/// What the descriptors come with.
+/// The message that carries the descriptors.
 const NUMBER: &[u8] = b"startxd/1 number";
 
 /// A number on offer.
@@ -36,7 +36,7 @@ impl Offer {
         Ok(Self { listener: Listener::bind(&path)?, path })
     }
 
-    /// Hands it to whoever comes, again and again: to nobody but processes of this user. May be dropped while it waits.
+    /// Hands it to each process of this user that connects, and to nobody else. May be dropped while it waits.
     pub(super) async fn give(&self, number: &Number) {
         while let Ok(supervisor) = self.listener.accept().await {
             if let Err(error) = supervisor.try_send(NUMBER, &number.descriptors()) {
@@ -52,11 +52,11 @@ impl Drop for Offer {
     }
 }
 
-/// Takes the number that is on offer. Where nobody offers it, as after whoever started the display was killed, takes it as
-/// anybody would.
+/// Takes the number that is on offer. If nobody offers it, because the process that started the display was killed,
+/// takes it like any other process.
 ///
 /// # Errors
-/// Somebody else has it, in a sentence.
+/// Another process has it, in a sentence.
 pub(super) async fn receive(runtime: &RuntimeDir, display: Display, deadline: Duration) -> Result<Number, String> {
     let offered = async {
         let connection = Connection::connect(&runtime.handover(display))?;
@@ -70,7 +70,7 @@ pub(super) async fn receive(runtime: &RuntimeDir, display: Display, deadline: Du
         Ok(Err(error)) => error,
         Err(_) => io::ErrorKind::TimedOut.into(),
     };
-    tracing::debug!("nobody hands over the number: {error}");
+    tracing::debug!("no process hands over the number: {error}");
     Number::take(display).map_err(|not_ours| match not_ours {
         NotOurs::Taken(taken) => not_free(display, taken),
         NotOurs::NotWritten(error) => error.to_string(),
@@ -78,7 +78,7 @@ pub(super) async fn receive(runtime: &RuntimeDir, display: Display, deadline: Du
     })
 }
 
-/// That somebody has the number.
+/// The failure that the number is taken.
 fn not_free(display: Display, taken: Taken) -> String {
     format!("display {display} is taken: {}", taken.with_owner(display))
 }

@@ -1,6 +1,6 @@
-//! A command in the session that is up, from anywhere: ssh(1), cron(8), su(1), a rule of udev's. As with
-//! `startxd display run` it is a child of ours, with our terminal and descriptors and with its exit status as ours, and a
-//! scope of the user manager; its environment is the session's.
+//! A command in the session that is up, from anywhere: ssh(1), cron(8), su(1), a udev rule. As with `startxd display
+//! run` it is a child of ours, with our terminal and descriptors and with its exit status as ours, and a scope of the
+//! user manager; its environment is the session's.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +15,11 @@ use crate::records::attached::AttachedRecord;
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
 
-/// What a command has of the caller's environment, and not of the session's: what describes the terminal that it keeps.
+/// The variables that a command gets from the caller and not from the session: they describe its terminal.
 const OF_TERMINAL: [&str; 5] = ["TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR"];
 
-/// The variables that the session has exported, as the user manager has them now, and those by which manager and bus are
-/// found; for a shell elsewhere.
+/// The variables that the session has exported, with their values in the user manager now, and those by which manager
+/// and bus are found; for a shell outside of the session.
 ///
 /// # Errors
 /// There is no session, or no manager.
@@ -34,7 +34,7 @@ pub async fn exported(runtime: &RuntimeDir, manager: &Manager) -> Result<Block, 
     Ok(environment)
 }
 
-/// Exports the variables of the session's display once more: another program has put its own in their place, as
+/// Exports the variables of the session's display again, after another program has replaced them, as
 /// `dbus-update-activation-environment --systemd DISPLAY` over ssh(1) does.
 ///
 /// # Errors
@@ -50,10 +50,10 @@ pub async fn repair(runtime: &RuntimeDir, manager: &Manager) -> Result<(), Failu
     Ok(restore::export(manager, &variables, &[]).await?)
 }
 
-/// Runs a command in the session. Returns its exit status as a shell counts.
+/// Runs a command in the session. Returns its exit status as shells define it.
 ///
 /// # Errors
-/// [`Failure`]: it has not run.
+/// [`Failure`]: it did not run.
 pub async fn run(
     runtime: &RuntimeDir,
     manager: &Manager,

@@ -1,16 +1,16 @@
-//! The displays that there are.
+//! The displays that exist.
 
 use super::claim::{self, ClaimSettings, ClaimState};
 use crate::dbus::CallError;
 use crate::manager::{Manager, UnitState};
 use crate::runtime_dir::RuntimeDir;
 
-/// A display as it is.
+/// A display and its state.
 #[derive(Debug, Clone)]
 pub struct ListedDisplay {
-    /// What it was made as.
+    /// Its settings.
     pub settings: ClaimSettings,
-    /// What its supervisor says.
+    /// Its state, by its supervisor.
     pub state: ClaimState,
     /// Its server's unit.
     pub unit: UnitState,
@@ -21,7 +21,7 @@ pub struct ListedDisplay {
 /// # Errors
 /// The user manager does not answer.
 pub async fn list(runtime: &RuntimeDir, manager: &Manager) -> Result<Vec<ListedDisplay>, CallError> {
-    // What cannot be read is not a display of this version; the next start cleans it up if it is dead.
+    // A file that cannot be read is of another version; the next start cleans up after its display if that is dead.
     let settings: Vec<ClaimSettings> = claim::all(runtime)
         .into_iter()
         .filter_map(|display| claim::settings(runtime, display).ok().flatten())

@@ -10,12 +10,12 @@
 //!   startxd-display-run-N-PID.scope     startxd display run :N -- COMMAND
 //! ```
 //!
-//! - Settings are in the claim ([`claim`]), a file under `$XDG_RUNTIME_DIR/startxd`. Transient units would have done as
-//!   well; templates can be looked at before they run, and are what systemctl(1) knows after a reload.
+//! - Settings are in the claim ([`claim`]), a file under `$XDG_RUNTIME_DIR/startxd`. Transient units would have worked as
+//!   well, but templates can be read before they run, and systemctl(1) still knows them after a reload.
 //! - `DISPLAY` and `XAUTHORITY` are each unit's own. The user manager's environment is the main session's, and is
 //!   neither read nor changed here.
-//! - Session and commands are bound to the server's unit and ordered after it. So whatever ends it, they end first, in
-//!   the order commands, session, server; and its sockets are part of it and go last.
+//! - Session and commands are bound to the server's unit and ordered after it. Whatever ends it, they end first, in
+//!   the order commands, session, server. Its sockets are part of it and are removed last.
 //! - The supervisor ends the display by asking the manager to stop the unit, so that the order holds, when the server has
 //!   crashed, when the session is over, and when the process is gone that the display was made for (`display run`).
 //! - When the supervisor is killed, the manager ends the rest, and starts `startxd-display-repair@N.service` for the files.
@@ -39,5 +39,5 @@ pub use failure::Failure;
 
 use crate::x11::display::Display;
 
-/// The first number that is taken for a display: below are those of people's sessions, and xvfb-run(1)'s :99.
+/// The lowest number of such displays: lower ones are for people's sessions, and for xvfb-run(1)'s :99.
 pub const FIRST: Display = Display::new(100).unwrap();

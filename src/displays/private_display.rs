@@ -1,8 +1,9 @@
-//! A display for the time of one command, as xvfb-run(1) has it: `startxd display run -- COMMAND`.
+//! A display that lasts as long as one command, as with xvfb-run(1): `startxd display run -- COMMAND`.
 //!
-//! The process that waits for the command is also the supervisor of the server. It binds the sockets and forks the server
-//! first of all, so that the server has its whole start while the user manager makes the units: scopes, as both processes
-//! exist. (A service would cost 20 ms more: systemd's executor and another process of ours come before the server.)
+//! The process that waits for the command is also the supervisor of the server. It binds the sockets and forks the
+//! server first, so that the server starts while the user manager creates the units: scopes, because both processes
+//! already exist. (A service would cost 20 ms more: systemd's executor and another process of ours would run before the
+//! server.)
 //!
 //! ```text
 //! startxd display run -- COMMAND
@@ -10,8 +11,8 @@
 //!   `- COMMAND                          startxd-display-run-100-PID.scope, bound to that and ordered after it
 //! ```
 //!
-//! If this process is killed, the kernel tells the server to end (`PR_SET_PDEATHSIG`), with the server's scope the manager
-//! ends the command's, and the janitor, a copy of this process that does nothing else, removes what is on disk.
+//! If this process is killed, the kernel tells the server to end (`PR_SET_PDEATHSIG`), the manager ends the command's
+//! scope with the server's, and the janitor, a copy of this process that does nothing else, removes the files.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -44,24 +45,24 @@ use crate::x11::number::Number;
 use crate::x11::occupied;
 use crate::x11::xauthority;
 
-/// A display of our own.
+/// A display for one command.
 struct PrivateDisplay<'a> {
     runtime: &'a RuntimeDir,
     config: &'a Config,
     settings: ClaimSettings,
     cookie: Cookie,
     server: Child,
-    // In this order at the end: the janitor holds number and claim as well.
+    // Dropped in this order: the janitor also holds number and claim.
     janitor: Option<Janitor>,
     number: Option<Number>,
     claim: Option<Claim>,
     manager: Option<(Manager, Signals)>,
 }
 
-/// Runs a command on a display of its own. Returns its exit status as a shell counts.
+/// Runs a command on a display of its own. Returns its exit status as shells define it.
 ///
 /// # Errors
-/// [`Failure`]: it has not run, and nothing is left.
+/// [`Failure`]: it did not run, and nothing is left behind.
 pub async fn run(
     runtime: &RuntimeDir,
     request: &DisplayRequest,
@@ -84,7 +85,7 @@ pub async fn run(
         if let Some(path) = &request.authority_too {
             let _ = xauthority::shared::remove(path, &cookie);
         }
-        // Somebody else's server was faster by a moment, and has the lock: then not this number, but the next.
+        // Another server was slightly faster and has the lock: try the next number.
         let lost = matches!(outcome, Err(Failure::ServerFailed(_)))
             && !occupied::look(display).is_ok_and(|taken| taken.is_free());
         match next(display) {
@@ -95,8 +96,8 @@ pub async fn run(
 }
 
 impl<'a> PrivateDisplay<'a> {
-    /// Claims a number, binds its sockets, and forks the server; `None` if the number was lost to somebody, and `from` is
-    /// the next then.
+    /// Claims a number, binds its sockets, and forks the server; `None` if another process got the number, and then
+    /// `from` is the next number.
     fn start(
         runtime: &'a RuntimeDir,
         request: &DisplayRequest,
@@ -133,7 +134,7 @@ impl<'a> PrivateDisplay<'a> {
             }
         };
         let started = child::start(&settings, std::slice::from_ref(&socket), copy::OUT, true);
-        // Only the server has it now; and while it is open here, its path would not be taken for abandoned.
+        // Only the server should have it from now on: while it is open here, its path would not count as abandoned.
         drop(socket);
         let server = match started {
             Ok(started) => started,
@@ -149,17 +150,17 @@ impl<'a> PrivateDisplay<'a> {
         Ok(Some(own))
     }
 
-    /// Who cleans up if we are killed; without one, the next display that is made does.
+    /// The process that cleans up if we are killed; without it, the next display that is created cleans up.
     fn janitor(&self) -> Option<Janitor> {
         let patience = claim::seconds(self.settings.server_stop);
         let (runtime, pidfd) = (self.runtime, self.server.pidfd());
-        // The kernel has told the server to end.
+        // The kernel has told the server to end by now.
         let work = || {
             if !ends_within(pidfd, patience) {
                 let _ = os::pidfd_signal(pidfd, Signal::SIGKILL);
                 let _ = ends_within(pidfd, patience);
             }
-            // The lock on the claim is the copy's as well.
+            // The copy shares the lock on the claim.
             if let Some(claim) = &self.claim {
                 claim.remove_files(runtime);
             }
@@ -183,12 +184,12 @@ impl<'a> PrivateDisplay<'a> {
             ready = self.bring_up(request, command, held.pid) => ready?,
             came = taken.next() => return Err(Failure::Interrupted(came?.signal as i32)),
         }
-        tracing::debug!("letting the command go");
+        tracing::debug!("the command may run now");
         let pid = command.release(held)?;
         self.wait(pid, taken).await
     }
 
-    /// Makes the units, and returns when the server answers and the session, if there is one, is up.
+    /// Creates the units, and returns when the server answers and the session, if there is one, is up.
     async fn bring_up(&mut self, request: &DisplayRequest, command: &Command, held: Pid) -> Result<(), Failure> {
         let deadlines = &self.config.deadlines;
         let (display, server) = (self.settings.display, self.settings.unit());
@@ -205,7 +206,7 @@ impl<'a> PrivateDisplay<'a> {
             let description = format!("Server of display {display}, for one command");
             let stop = deadlines.server_stop + BEHIND_OURS;
             let properties = transient::scope(description, &pids, "session.slice", stop);
-            // Polled in this order, so sent in this order, without waiting for each other's answer.
+            // Polled in this order, so they are sent in this order, without waiting for answers in between.
             let (of_server, of_command) = tokio::try_join!(
                 async { Ok::<_, Failure>(manager.start_transient_unit(&server, properties).await?) },
                 async { Ok(command.scope(manager, settings, held, deadlines).await?) },
@@ -217,8 +218,8 @@ impl<'a> PrivateDisplay<'a> {
                     None => return Err(NoManager::lost().into()),
                 }
             }
-            tracing::debug!("the units are made");
-            // What others have left whose both processes were killed.
+            tracing::debug!("the units are created");
+            // Clean up after other displays whose two processes were both killed.
             end::repair_all(runtime, manager).await;
             Ok(())
         };
@@ -254,7 +255,7 @@ impl<'a> PrivateDisplay<'a> {
         Failure::ServerFailed(child::with_last_lines(&why, Some(&self.server), &self.settings))
     }
 
-    /// Waits for the command's end, and hands on what we are told meanwhile.
+    /// Waits for the command's end, and passes on the signals that we get in the meantime.
     async fn wait(&mut self, pid: Pid, taken: &TakenSignals) -> Result<u8, Failure> {
         let mut waiting = Waiting::new(pid)?;
         let mut gone = false;
@@ -265,14 +266,14 @@ impl<'a> PrivateDisplay<'a> {
             ending = self.server.ended(), if !gone => {
                 gone = true;
                 self.server.drain().await;
-                // With status 0 it was told to end, by startxd display stop for one.
+                // With status 0 it was told to end, for example by startxd display stop.
                 if ending != Ending::Code(0) {
                     let text = format!("the server of display {} {ending}", self.settings.display);
                     tracing::error!("{}", child::with_last_lines(&text, Some(&self.server), &self.settings));
                 }
                 if let Some((manager, _)) = &self.manager {
                     let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
-                    // Nothing holds that scope any more but the janitor, and its end is that of the command's.
+                    // Only the janitor keeps that scope up now, and the end of that scope ends the command's.
                     self.dismiss();
                 }
             }
@@ -286,13 +287,14 @@ impl<'a> PrivateDisplay<'a> {
         }
     }
 
-    /// Ends what there is of it: what the command has left, the session, the server; and what is on disk.
+    /// Ends what the command has left, the session and the server, and removes the files.
     async fn end(mut self) {
         let deadlines = &self.config.deadlines;
         let patience = deadlines.applications + deadlines.stop;
         let unit = self.settings.unit();
         let order = match &mut self.manager {
-            // The manager ends what is bound to the server's scope first. Fails if the scope was never made.
+            // The manager first ends the units that are bound to the server's scope. This fails if the scope was never
+            // created.
             Some((manager, signals)) => {
                 let job = manager.stop(&unit, Mode::Replace).await.ok();
                 job.map(|job| (signals, job))
@@ -322,7 +324,7 @@ impl<'a> PrivateDisplay<'a> {
             child::kill(&mut self.server, &self.settings).await;
             self.dismiss();
         }
-        // While the number is ours, or somebody else could have a socket there by now.
+        // While we still have the number; later another process could have a socket there.
         occupied::remove_socket(self.settings.display);
         self.number = None;
         if let Some(claim) = self.claim.take() {
@@ -331,11 +333,11 @@ impl<'a> PrivateDisplay<'a> {
     }
 }
 
-/// What keeps a display from being ready.
+/// Why a display is not ready.
 enum Unready {
-    /// The server; its last lines belong to it.
+    /// The server failed; its last lines say why.
     Server(NotReady),
-    /// Something else.
+    /// Something else failed.
     Other(Failure),
 }
 
@@ -345,7 +347,7 @@ fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
     matches!(poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], patience), Ok(1))
 }
 
-/// Binds the path of a display, 0600, and listens on it. Its number is ours, so one that nobody listens on any more may be
+/// Binds the path of a display, 0600, and listens on it. Its number is ours, so a socket that nobody listens on may be
 /// replaced.
 fn listener(display: Display) -> io::Result<OwnedFd> {
     occupied::remove_socket(display);

@@ -1,4 +1,4 @@
-//! What is asked for, and how it becomes a claim with settings.
+//! A request for a display, and how it becomes a claim with settings.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,12 +19,12 @@ use crate::x11::display::Display;
 use crate::x11::number::{NotOurs, Number};
 use crate::x11::occupied::{self, Taken};
 
-/// What is wanted.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct DisplayRequest {
     /// The display; a free one if `None`.
     pub display: Option<Display>,
-    /// Where to begin looking for a free one.
+    /// The first number to try.
     pub first: Display,
     /// The server.
     pub program: Program,
@@ -32,25 +32,25 @@ pub struct DisplayRequest {
     pub size: Size,
     /// Its depth in bits.
     pub depth: u8,
-    /// Arguments of the person's for it.
+    /// Arguments for it from the command line.
     pub extra: Vec<String>,
-    /// What is to run on it.
+    /// The session on it.
     pub session: Option<Choice>,
     /// When a session counts as up.
     pub ready: Ready,
-    /// Whether other users who have the cookie are let in.
+    /// Whether other users who have the cookie may connect.
     pub others: bool,
-    /// The process whose end is the display's.
+    /// The process with which the display ends.
     pub client: Option<Pid>,
-    /// A file where the cookie is to be found as well, as long as the display is there.
+    /// A file that also gets the cookie for as long as the display is up.
     pub authority_too: Option<PathBuf>,
 }
 
 impl DisplayRequest {
-    /// Takes and claims the asked-for number, or the first free one from `from` on.
+    /// Takes and claims the requested number, or the first free one from `from` on.
     ///
     /// # Errors
-    /// The number is taken, or there is none, or no place for it.
+    /// The number is taken, or none is free, or there is no space for its files.
     pub fn claim(
         &self,
         runtime: &RuntimeDir,
@@ -71,7 +71,7 @@ impl DisplayRequest {
             let number = match Number::take(display) {
                 Ok(number) => number,
                 Err(NotOurs::Taken(taken)) if self.display.is_some() => return Err(not_free(display, taken)),
-                // Somebody else has looked at the same moment.
+                // Another process has checked at the same moment.
                 Err(NotOurs::Taken(_)) => {
                     from = after(display)?;
                     continue;
@@ -85,7 +85,7 @@ impl DisplayRequest {
                 Ok(Some(claim)) => return Ok((number, claim, settings)),
                 Ok(None) if self.display.is_some() => return Err(Failure::Yours(display)),
                 Ok(None) => from = after(display)?,
-                // The directory went between the two, with the last display of somebody else.
+                // The directory was removed between the two calls, with the last display of another process.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(NotWritten::new(&runtime.claim(display), error).into()),
             }
@@ -126,7 +126,7 @@ pub fn next(display: Display) -> Option<Display> {
     display.number().checked_add(1).and_then(Display::new)
 }
 
-/// The session that a choice is on a display; `None` for what has no program of its own.
+/// The session of a choice; `None` for a choice that has no program of its own.
 fn session(choice: &Choice, display: Display, authority: &Path) -> Option<DisplaySession> {
     let service = choice.service()?;
     let mut environment: Block = of_display(display, authority);
@@ -135,7 +135,7 @@ fn session(choice: &Choice, display: Display, authority: &Path) -> Option<Displa
         environment.extend(desktop.names.first().map(|name| ("XDG_SESSION_DESKTOP".to_owned(), name.clone())));
         environment.insert("DESKTOP_SESSION".to_owned(), desktop.session);
     }
-    // Where its programs are found as it was found itself.
+    // Its programs are found in the same way as it was found itself.
     environment.extend(std::env::var("PATH").ok().map(|path| ("PATH".to_owned(), path)));
     Some(DisplaySession {
         what: choice.describe(),

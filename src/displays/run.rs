@@ -1,5 +1,5 @@
-//! A command on a display, as xvfb-run(1) runs it: as a child of ours, with our terminal, directory, descriptors and
-//! environment, and with its exit status as ours; and as a unit, a scope, of the user manager.
+//! A command on a display, run as by xvfb-run(1): as our child, with our terminal, directory, descriptors and
+//! environment, and with its exit status as ours; and in a scope of the user manager.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -26,7 +26,7 @@ pub use crate::program::search_path;
 use crate::runtime_dir::RuntimeDir;
 use crate::x11::display::Display;
 
-/// What we are told is for the command.
+/// The signals that we pass on to the command.
 const FORWARDED: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
 
@@ -53,17 +53,17 @@ impl Command {
         Ok(Self { program: c_string(path.as_os_str())?, arguments, name })
     }
 
-    /// Forks its process, which waits to be let go.
+    /// Forks its process, which waits until it is released.
     pub(super) fn hold(&self, display: Display, authority: &Path, taken: &TakenSignals) -> io::Result<Held> {
         self.hold_with(&environment(&of_display(display, authority)), taken)
     }
 
-    /// As [`hold`](Self::hold), with this environment.
+    /// Like [`hold`](Self::hold), with this environment.
     pub(super) fn hold_with(&self, environment: &[CString], taken: &TakenSignals) -> io::Result<Held> {
         os::hold(&os::Command { program: &self.program, arguments: &self.arguments, environment, mask: &taken.mask })
     }
 
-    /// Lets it go.
+    /// Releases it.
     pub(super) fn release(&self, held: Held) -> Result<Pid, Failure> {
         held.release().map_err(|error| Failure::NotExecutable(self.name.clone(), error))
     }
@@ -80,13 +80,13 @@ impl Command {
         let unit = names::display_command(display, pid);
         let description = format!("{}, on display {display}", crate::text::one_line(&self.name));
         let mut properties = transient::scope(description, &[pid], "app.slice", deadlines.applications);
-        // The session may not be there yet; if there is one, it outlasts the command.
+        // The session may not be up yet; if there is one, it must outlast the command.
         properties.extend(transient::bound_to(&settings.unit(), &[&names::display_session(display)]));
         Ok((manager.start_transient_unit(&unit, properties).await?, unit))
     }
 }
 
-/// Ours, with the display's variables in place of others.
+/// Our environment, with the display's variables in place of ours.
 fn environment(variables: &Block) -> Vec<CString> {
     let ours = std::env::vars_os().filter(|(name, _)| {
         name.to_str().is_none_or(|name| !variables.contains_key(name) && !policy::is_tagged(Tag::OtherDisplay, name))
@@ -97,7 +97,7 @@ fn environment(variables: &Block) -> Vec<CString> {
     ours.chain(display).filter_map(entry).collect()
 }
 
-/// Takes the signals that are for the command; to be called first of all.
+/// Catches the signals that are for the command; to be called first.
 ///
 /// # Errors
 /// Out of descriptors.
@@ -105,11 +105,11 @@ pub fn take_signals() -> io::Result<TakenSignals> {
     TakenSignals::take(&FORWARDED)
 }
 
-/// Runs a command on a display that is there already. Returns its exit status as a shell counts: 128 and the signal's
+/// Runs a command on a display that is up. Returns its exit status as shells define it: 128 plus the signal's
 /// number if it was killed.
 ///
 /// # Errors
-/// [`Failure`]: it has not run.
+/// [`Failure`]: it did not run.
 pub async fn on(
     runtime: &RuntimeDir,
     manager: &Manager,
@@ -119,7 +119,8 @@ pub async fn on(
     deadlines: &Deadlines,
 ) -> Result<u8, Failure> {
     let settings = claim::settings(runtime, display)?.ok_or(Failure::Unknown(display))?;
-    // To a server that is not up the scope would be bound in vain, and a socket that is armed would start it.
+    // A scope bound to a server that is not up would end at once, and a connection to an armed socket would start the
+    // server.
     let state = manager.state(&settings.unit()).await?;
     if state.active != "active" || state.is_going_down() {
         return Err(Failure::NotReady(display));
@@ -129,8 +130,8 @@ pub async fn on(
     in_scope(manager, command, held, scope, taken).await
 }
 
-/// Lets a command go when the scope around it is there, and waits for its end. `scope` queues it, and returns its job and its
-/// name.
+/// Releases a command when its scope is up, and waits for its end. `scope` queues the scope, and returns its job and
+/// its name.
 pub(super) async fn in_scope(
     manager: &Manager,
     command: &Command,
@@ -139,7 +140,7 @@ pub(super) async fn in_scope(
     taken: &TakenSignals,
 ) -> Result<u8, Failure> {
     let job = async {
-        // First, or the job's end could be missed.
+        // First, because otherwise the job's end could be missed.
         let mut signals = manager.signals().await?;
         let (job, unit) = scope.await?;
         match signals.job_done(&job).await {
@@ -168,7 +169,7 @@ impl Waiting {
         Ok(Self { pid, pidfd: os::watch(os::pidfd_open(pid)?)? })
     }
 
-    /// Waits for its end, and hands on what we are told meanwhile. Returns its status as a shell counts. May be dropped
+    /// Waits for its end, and passes on signals in the meantime. Returns its status as shells define it. May be dropped
     /// while it waits.
     pub(super) async fn ended(&mut self, taken: &TakenSignals) -> Result<u8, Failure> {
         loop {
@@ -189,12 +190,12 @@ impl Waiting {
     }
 }
 
-/// A key on the terminal has reached the command as well, and so has what was for our process group, unless the command has
-/// left that, as timeout(1) does.
+/// A signal from the terminal's keys, or for our process group, has reached the command as well, unless the command has
+/// left the group, as timeout(1) does.
 fn forward(pid: Pid, came: ReceivedSignal) {
     let is_in_our_group = || getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
     if !(came.from_terminal || came.to_group && is_in_our_group()) {
-        // Not waited for yet, so the pid is still its own; that it has ended is not an error.
+        // It was not waited for yet, so the pid is still its own; if it has ended, that is not an error.
         let _ = kill(pid, came.signal);
     }
 }

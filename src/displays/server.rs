@@ -1,8 +1,8 @@
-//! The servers that need no screen, and their command lines.
+//! Servers that need no screen, and their command lines.
 //!
-//! Debian's Xvfb, Xephyr and Xvnc (TigerVNC) all take the socket that they are handed (sd_listen_fds(3), by libxtrans) and
-//! leave name and lock to us, as the Xorg does that they are built from: seen on Debian 12, 13 and sid. A server that does
-//! not would want them itself, fail, as they are taken, and say so.
+//! Debian's Xvfb, Xephyr and Xvnc (TigerVNC) all take the socket that they are handed (sd_listen_fds(3), by libxtrans)
+//! and leave name and lock to us, like the Xorg that they are built from (seen on Debian 12, 13 and sid). A server that
+//! does not would try to create them itself, fail because they are taken, and say so.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -16,14 +16,14 @@ use crate::program::find;
 use crate::x11::display::Display;
 use crate::x11::server::ALWAYS;
 
-/// How a server is told its size, and what it needs.
+/// How a server gets its size, and what it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
-    /// Xvfb(1), and whatever else takes its arguments.
+    /// Xvfb(1), and every other program that takes its arguments.
     Xvfb,
     /// Xephyr(1): a window on another display.
     Xephyr,
-    /// Xvnc(1) of TigerVNC: seen by a viewer.
+    /// Xvnc(1) of TigerVNC: shown by a viewer.
     Xvnc,
 }
 
@@ -32,9 +32,9 @@ pub enum ServerKind {
 pub struct Program {
     /// How it takes its arguments.
     pub kind: ServerKind,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it was asked for by, for people.
+    /// The name by which it was requested, for people.
     pub word: String,
 }
 
@@ -44,13 +44,13 @@ pub enum NoProgram {
     /// It is not installed.
     #[error("there is no {0} in $PATH; install it ({1}), or give its path: --server PATH")]
     Missing(&'static str, &'static str),
-    /// The path leads to nothing that can be run.
+    /// The path cannot be executed.
     #[error("the server {path} {1}; give the path of an X server: --server PATH", path = .0.display())]
     Unusable(PathBuf, &'static str),
 }
 
 impl ServerKind {
-    /// The names that the program has, the usual one first, and the packages that it comes from.
+    /// The names of the program, the usual one first, and the packages that contain it.
     fn program(self) -> (&'static [&'static str], &'static str) {
         match self {
             Self::Xvfb => (&["Xvfb"], "Debian: apt install xvfb, Arch: xorg-server-xvfb, Fedora: xorg-x11-server-Xvfb"),
@@ -66,7 +66,7 @@ impl ServerKind {
     }
 }
 
-/// Finds the server that is asked for, by its name in `path`, a `$PATH`.
+/// Finds the requested server, by its name in `path`, a `$PATH`.
 ///
 /// # Errors
 /// [`NoProgram`].
@@ -93,13 +93,13 @@ fn problem(path: &Path) -> Option<&'static str> {
     match std::fs::metadata(path) {
         Err(_) => Some("does not exist"),
         Ok(metadata) if !metadata.is_file() || metadata.mode() & 0o111 == 0 => Some("is not a program"),
-        // The kernel would make what it is handed useless: another user's server is not ours.
+        // A setuid server would run as another user, and could not use what it is handed.
         Ok(metadata) if metadata.mode() & 0o6000 != 0 => Some("is setuid or setgid, which startxd never runs"),
         Ok(_) => None,
     }
 }
 
-/// By its name, where it is given by its path.
+/// The kind by the name, for a server that is given by its path.
 fn kind_of(path: &Path) -> ServerKind {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if name.contains("vnc") {
@@ -111,7 +111,7 @@ fn kind_of(path: &Path) -> ServerKind {
     }
 }
 
-/// What the arguments of a server are made from.
+/// The values from which the arguments of a server are made.
 pub struct ServerLine<'a> {
     /// The display.
     pub display: Display,
@@ -121,16 +121,16 @@ pub struct ServerLine<'a> {
     pub depth: u8,
     /// The cookie's file.
     pub authority: &'a Path,
-    /// Where a VNC server is to listen.
+    /// The socket of a VNC server.
     pub vnc: &'a Path,
-    /// Arguments of the person; they come last, and so override ours.
+    /// Arguments from the command line; they come last, and so override ours.
     pub extra: &'a [String],
 }
 
 impl ServerLine<'_> {
-    /// The arguments, the program's path first, by which those find it who look into the list of processes.
+    /// The arguments, the program's path first, which people find in the list of processes.
     ///
-    /// [`ALWAYS`] has its reasons beside it.
+    /// [`ALWAYS`] has the reasons for its arguments.
     #[must_use]
     pub fn arguments(&self, program: &Program) -> Vec<String> {
         let name = program.path.to_string_lossy().into_owned();
@@ -147,8 +147,8 @@ impl ServerLine<'_> {
         add(&ALWAYS);
         add(&[&self.authority.display().to_string()]);
         if self.is_by_socket(program) {
-            // Only the user can reach this socket, so viewers need not say who they are; and no TCP port is open. Who asks
-            // for a port gets the server's own default: viewers need a password.
+            // Only the user can reach this socket, so viewers need no authentication; and no TCP port is open. Whoever
+            // asks for a port gets the server's default: viewers need a password.
             let socket = self.vnc.display().to_string();
             add(&["-rfbport", "-1", "-rfbunixpath", &socket, "-rfbunixmode", "0600", "-SecurityTypes", "None"]);
         }
@@ -156,7 +156,7 @@ impl ServerLine<'_> {
         arguments
     }
 
-    /// Whether viewers come by our socket: the server is a VNC server, and no port was asked for.
+    /// Whether viewers use our socket: the server is a VNC server, and no port was requested.
     #[must_use]
     pub fn is_by_socket(&self, program: &Program) -> bool {
         // TigerVNC's parameters have no case, and are written "-rfbport 5900", "--rfbport=5900" or "rfbport=5900".
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server() {
+    fn programs_that_are_not_servers_are_refused() {
         for (asked, part) in [
             (ServerName::Xvnc, "apt install tigervnc-standalone-server"),
             (ServerName::Path("/nonexistent".into()), "does not exist"),

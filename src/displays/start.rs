@@ -1,4 +1,4 @@
-//! The start of a display, as seen by who wants it.
+//! The start of a display, on the side of the process that requests it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,17 +22,17 @@ use crate::x11::number::Number;
 use crate::x11::occupied;
 use crate::x11::xauthority;
 
-/// Brings up a display for somebody who holds it until it is up, or for good.
+/// Starts a display, and holds its claim until it is up.
 pub struct Starter<'a> {
     /// Our directories.
     pub runtime: &'a RuntimeDir,
     /// The user's manager.
     pub manager: &'a Manager,
-    /// How long each thing may take.
+    /// The deadlines.
     pub deadlines: &'a Deadlines,
-    /// What is wanted.
+    /// The request.
     pub request: &'a DisplayRequest,
-    /// The claim to the number, as soon as there is one.
+    /// The claim to the number, once there is one.
     claim: Option<Claim>,
     /// The number itself, until its supervisor has it.
     number: Option<Number>,
@@ -41,7 +41,7 @@ pub struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// Nothing is done yet.
+    /// A start that has not begun.
     #[must_use]
     pub fn new(
         runtime: &'a RuntimeDir,
@@ -52,7 +52,7 @@ impl<'a> Starter<'a> {
         Self { runtime, manager, deadlines, request, claim: None, number: None, display: None }
     }
 
-    /// Brings the display up. Returns its number when its server answers and, if it has a session, that manages it.
+    /// Starts the display. Returns its number when its server answers and its session, if it has one, manages it.
     ///
     /// # Errors
     /// [`Failure`]; nothing is left behind then.
@@ -68,7 +68,7 @@ impl<'a> Starter<'a> {
             let outcome = self.attempt(display, &mut signals).await;
             let Err(failure) = outcome else { return Ok(display) };
             self.take_down().await;
-            // A server that makes no lock, of somebody's, was faster by a moment: then not this number, but the next.
+            // Another server, one without a lock file, was slightly faster: try the next number.
             let lost = self.request.display.is_none() && !occupied::look(display).is_ok_and(|taken| taken.is_free());
             match next(display) {
                 Some(next) if lost => from = next,
@@ -77,12 +77,12 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// Takes down what there is of it, however far it came. Returns when all is gone.
+    /// Undoes the start, however far it came. Returns when all is gone.
     pub async fn take_down(&mut self) {
         let Some(display) = self.display.take() else { return };
         if let Err(error) = end::stop_units(self.manager, &end::units(display, false)).await {
             let which = display;
-            tracing::warn!("display {which} cannot be taken down: {error}");
+            tracing::warn!("display {which} cannot be ended: {error}");
         }
         self.number = None;
         if let Some(claim) = self.claim.take() {
@@ -90,7 +90,7 @@ impl<'a> Starter<'a> {
         }
     }
 
-    /// Why the display came to its end, if it did so by itself.
+    /// Why the display ended, if it ended by itself.
     #[must_use]
     pub fn why(&self) -> Option<String> {
         ClaimState::read(self.runtime, self.display?).failed
@@ -106,7 +106,7 @@ impl<'a> Starter<'a> {
             NotWritten::new(&path, error)
         })?;
         let job = self.manager.start(&service, Mode::Replace).await?;
-        // The supervisor has its own deadlines; this is for a manager that does not even start it.
+        // The supervisor has its own deadlines; this one is for a manager that does not start the supervisor.
         let patience = self.deadlines.server_ready + self.deadlines.server_stop + self.deadlines.user_manager;
         let done = async {
             let give = async {
@@ -141,7 +141,7 @@ impl<'a> Starter<'a> {
             return Ok(());
         }
         if let Some(display) = self.display.filter(|_| result == "dependency") {
-            // Nothing has asked the supervisor yet: its socket is not there.
+            // The supervisor cannot be asked yet: its socket does not exist.
             let socket = names::display_socket(display);
             let result = self.manager.socket_result(&socket).await.unwrap_or(result);
             return Err(Failure::NotStarted { unit: socket, result });
@@ -149,14 +149,14 @@ impl<'a> Starter<'a> {
         Err(self.why().map_or(Failure::NotStarted { unit: unit.to_owned(), result }, Failure::ServerFailed))
     }
 
-    /// Waits until the session manages the display, or is started if that is enough; or has ended.
+    /// Waits until the session manages the display, or is started if that is enough, or has ended.
     async fn session_is_up(&self, display: Display, cookie: &Cookie, signals: &mut Signals) -> Result<(), Failure> {
         let service = names::display_service(display);
         let ended = async {
             loop {
                 let server = self.manager.state(&service).await?;
                 if server.is_down() || server.is_going_down() {
-                    let why = self.why().unwrap_or_else(|| format!("the session on display {display} is over"));
+                    let why = self.why().unwrap_or_else(|| format!("the session on display {display} has ended"));
                     return Err(Failure::SessionFailed(why));
                 }
                 if signals.next().await == Signal::Lost {
@@ -171,7 +171,8 @@ impl<'a> Starter<'a> {
     }
 }
 
-/// Returns when somebody manages the display; at once where that is not asked for. Pending if the server ends.
+/// Returns when a window manager manages the display, or at once if the request does not wait for that. Pending if the
+/// server ends.
 ///
 /// # Errors
 /// [`Failure::NotManaged`].
@@ -182,7 +183,7 @@ pub async fn managed(display: Display, cookie: &Cookie, ready: Ready, deadline: 
     let managed = async {
         let watch = async { Watch::connect(display, cookie).await?.managed().await };
         if watch.await.is_err() {
-            // The server is going down, of which others tell.
+            // The server is ending, which is reported elsewhere.
             std::future::pending::<()>().await;
         }
     };

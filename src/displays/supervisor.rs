@@ -1,7 +1,7 @@
 //! The supervisor: `startxd serve-display N`, the main process of `startxd-display@N.service`.
 //!
-//! As that of the main session ([`crate::supervisor`]), but with the server as its own child, born in the unit: nothing
-//! has to be moved, and the user manager is not asked for anything unless the display ends by itself or has a session.
+//! Like that of the main session ([`crate::supervisor`]), but the server is its own child, born in the unit: nothing
+//! has to be moved, and the user manager is asked only if the display ends by itself or has a session.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -39,7 +39,7 @@ pub enum Broken {
     NoSettings(Display),
     #[error("the settings of display {0} cannot be read: {1}; use startxd display start")]
     Unreadable(Display, io::Error),
-    #[error("an earlier supervisor of display {0} was killed; end it with: startxd display stop {0}")]
+    #[error("an earlier supervisor of display {0} was killed; to clean up: startxd display stop {0}")]
     Again(Display),
     #[error("{0}")]
     NumberTaken(String),
@@ -51,20 +51,20 @@ pub enum Broken {
     System(#[from] io::Error),
 }
 
-/// Why a display that was up ends.
+/// Why a display that was up is ending.
 enum End {
     /// The unit is stopped.
     Stopped,
     /// The server crashed.
     Crashed(Ending),
-    /// The session is over, well or not.
+    /// The session has ended, well or not.
     Over(Verdict),
 }
 
 /// Runs the supervisor of a display until it has ended.
 ///
 /// # Errors
-/// [`Broken`]: the display was never there; whoever started it finds the reason in its state.
+/// [`Broken`]: the display was never up; the process that started it finds the reason in the display's state.
 pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Result<(), Broken> {
     let runtime = RuntimeDir::find()?;
     let listeners = os::inherited_listeners()?;
@@ -89,7 +89,7 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
             life.live().await;
             return Ok(());
         }
-        // Whatever has happened, the server does not stay.
+        // Whatever has happened, the server must end.
         (outcome, Some(server)) => {
             child::kill(server, &settings).await;
             outcome.err()
@@ -111,8 +111,8 @@ pub async fn run(display: Display, deadlines: &Deadlines, crash: &Crash) -> Resu
     }
 }
 
-/// Starts the server, into `server`, and returns when it is ready, with what will tell us to stop; `None` if we were told
-/// before.
+/// Starts the server, into `server`, and returns when it is ready, with the signal that will tell us to stop; `None` if
+/// we were told before.
 async fn bring_up(
     runtime: &RuntimeDir,
     settings: &ClaimSettings,
@@ -126,7 +126,7 @@ async fn bring_up(
     let started = child::start(settings, &listeners, Out::STDERR, false)
         .map_err(|error| Broken::NotExecuted(settings.program.display().to_string(), error))?;
     let server = server.insert(started);
-    // Only the server has these now: a copy kept here would keep the sockets open after its end.
+    // Only the server has these from now on: a copy here would keep the sockets open after its end.
     drop(listeners);
     let deadline = claim::seconds(settings.server_ready);
     let ready = tokio::select! {
@@ -141,7 +141,7 @@ async fn bring_up(
     }
     state.server = Some(server.pid().as_raw());
     state.ready = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
-    // For others to look at; that it cannot be written is no reason to end the display.
+    // This file is only information: if it cannot be written, the display still goes on.
     if let Err(error) = state.write(runtime, display) {
         let which = display;
         tracing::warn!("the state of display {which} cannot be written: {error}");
@@ -151,7 +151,7 @@ async fn bring_up(
     Ok(Some(stop))
 }
 
-/// Removes what is on disk, unless somebody holds the claim, who does it then.
+/// Removes the files, unless another process holds the claim, which then removes them.
 fn clean(runtime: &RuntimeDir, display: Display) {
     if let Some(claim) = Claim::hold(runtime, display) {
         claim.remove(runtime);
@@ -200,12 +200,12 @@ impl Life<'_> {
         }
         child::kill(self.server, self.settings).await;
         self.forget_session().await;
-        // Before the claim, whose end tells others that nothing is left.
+        // Before the claim, whose removal tells others that nothing is left.
         self.number = None;
         clean(self.runtime, display);
     }
 
-    /// Has the manager forget how the session ended, which has been told, so that no failed unit is left.
+    /// Resets the failed state of the session's unit, which was reported already, so that no failed unit is left.
     async fn forget_session(&self) {
         if self.settings.session.is_none() {
             return;
@@ -218,9 +218,9 @@ impl Life<'_> {
         let _ = timeout(self.deadlines.user_manager, forget).await;
     }
 
-    /// Has the manager stop this unit, and with it all that is bound to it, in order; returns when it is our turn.
-    /// `is_bereft` says that the server is gone: then a window manager that does not end within a moment is killed, as one
-    /// that has no display may go on for ever (i3).
+    /// Makes the manager stop this unit and all units that are bound to it, in order; returns when it is our turn.
+    /// `is_bereft` says that the server is gone: then a window manager that does not end soon is killed, because one
+    /// without a display may run for ever (i3).
     async fn ask_for_stop(&mut self, is_bereft: bool) {
         let unit = names::display_service(self.settings.display);
         let asked = async {
@@ -233,7 +233,7 @@ impl Life<'_> {
         let manager = match asked.await {
             Ok(manager) => manager,
             Err(why) => {
-                // Then this unit's end is all that tells the manager; what is bound to it ends with it.
+                // Then only this unit's end tells the manager; the units that are bound to it end with it.
                 tracing::error!("the user manager refused to stop {unit}: {why}");
                 return;
             }
@@ -243,7 +243,7 @@ impl Life<'_> {
                 return;
             }
             let session = names::display_session(self.settings.display);
-            // What has ended meanwhile is not an error.
+            // A unit that has ended in the meantime is not an error.
             let _ = manager.kill(&session, nix::sys::signal::Signal::SIGKILL).await;
         }
         let _ = timeout(self.deadlines.stop, self.stop.recv()).await;

@@ -1,4 +1,4 @@
-//! Every kind of finding: its id, how much it matters, and why. The ids are an interface, as the exit statuses are.
+//! Every kind of finding: its id, how much it matters, and why. The ids are an interface, like the exit statuses.
 
 use super::{Finding, Severity};
 
@@ -36,39 +36,39 @@ macro_rules! kinds {
 
 kinds! {
     LOGIN_ROOT: "login.root", Note,
-        "startxd never runs as root, and root's login tells nothing about yours: only the machine is looked at";
+        "startxd never runs as root, and root's login says nothing about yours, so only the machine was checked";
     LOGIN_LOGIND: "login.logind", Error,
         "only logind gives devices to an X server that is not root";
     LOGIN_OTHER_USER: "login.other-user", Warning,
         "su and sudo do not make a login session: the server would get no devices, and the terminal is not yours";
     LOGIN_NONE: "login.none", Note,
-        "a session cannot be started from here; everything else can be looked at from here";
+        "a session cannot be started from here; everything else was checked";
     LOGIN_CLASS: "login.class", Warning,
-        "only a person's login can have a display";
+        "only the login of a person can have a display";
     LOGIN_REMOTE: "login.remote", Note,
         "a login from another machine has no screen here, so a session cannot be started from it";
     LOGIN_NO_SCREEN: "login.no-screen", Note,
         "a session needs a seat and a virtual terminal for its screen and its keyboard";
     LOGIN_TYPE: "login.type", Note,
-        "programs that ask logind do not take the session for a graphical one, and the type cannot be changed later";
+        "programs that ask logind do not treat the session as graphical, and the type cannot be changed later";
 
     MANAGER_RUNTIME_DIR: "manager.runtime-dir", Error,
-        "the user manager, its bus and everything of a session are reached by way of this directory";
+        "the user manager, its bus and every part of a session are reached through this directory";
     MANAGER_BUS: "manager.bus", Error,
-        "startxd speaks with the user manager over this bus, and so do most programs of a session";
+        "startxd talks to the user manager over this bus, and so do most programs of a session";
     MANAGER_SILENT: "manager.silent", Error,
         "the server and the window manager are units of the user manager";
     MANAGER_OTHER_BUS: "manager.other-bus", Warning,
-        "programs started from here meet other services than those that the user manager starts";
+        "programs started from here do not see the services that the user manager starts";
     MANAGER_UNITS: "manager.units", Error,
         "no session can start without the units of startxd";
     MANAGER_FAILED: "manager.failed", Warning,
         "this unit belongs to a session; what failed once fails again until its cause is gone";
     MANAGER_FAILED_OTHER: "manager.failed-other", Note,
-        "they do not belong to startxd, but you may miss them in the session";
+        "they do not belong to startxd, but a session may need them";
 
     TERMINAL_DISPLAY_MANAGER: "terminal.display-manager", Warning,
-        "it takes a virtual terminal and the screen for its greeter, and starts again what you end";
+        "it takes a virtual terminal and the screen for its greeter, and restarts what you end";
     TERMINAL_DISPLAY_MANAGER_ENABLED: "terminal.display-manager-enabled", Note,
         "at the next boot its greeter has the screen, and your login on a terminal waits behind it";
     TERMINAL_GETTY: "terminal.getty", Warning,
@@ -77,9 +77,9 @@ kinds! {
     SERVER_MISSING: "server.missing", Error,
         "without an X server there is no display";
     SERVER_XSERVERRC: "server.xserverrc", Warning,
-        "startx executes this file, and startxd only takes the server's arguments from it, where they stand there as they are";
+        "startx executes this file; startxd only reads the server's arguments from it, if they are written out there";
     SERVER_SETUID: "server.setuid", Warning,
-        "a server that becomes root is not rootless; startxd never runs it";
+        "a setuid server runs as root; startxd never starts one";
     SERVER_NO_INPUT_DRIVER: "server.no-input-driver", Warning,
         "the server would come up without keyboard and mouse";
     SERVER_NO_KEYBOARD: "server.no-keyboard", Note,
@@ -91,35 +91,35 @@ kinds! {
     SERVER_NO_GRAPHICS_SEAT: "server.no-graphics-seat", Warning,
         "logind hands out only devices that it knows to be of the seat";
     SERVER_WRAPPER: "server.wrapper", Note,
-        "startx starts the server through it; startxd never runs it, and nothing else should be setuid for it";
+        "startx starts the server through it; startxd never runs it, and does not need it";
     SERVER_WRAPPER_ROOT: "server.wrapper-root", Warning,
-        "every startx on this machine gives the whole server root's rights, which startxd has no use for";
+        "every startx on this machine runs the whole server as root, which startxd does not need";
     SERVER_LOG: "server.log", Warning,
         "Xorg ends if it cannot open its log; startxd has it write into the journal instead";
     SERVER_DEVICE_GROUP: "server.device-group", Note,
-        "every program of yours can read all keyboards or draw on the screen; logind gives the server its devices";
+        "all of your programs can read every keyboard or draw on the screen; the server gets its devices from logind";
 
     DISPLAY_SOCKET_DIR: "display.socket-dir", Error,
-        "no display can be made there, or others could put theirs in the place of yours";
+        "no display can be created there, or other users could replace yours";
     DISPLAY_STALE: "display.stale", Note,
         "a server that was killed left it; the next one on that display replaces it";
     DISPLAY_BLOCKED: "display.blocked", Warning,
         "the display cannot be used, and a session that asks for it does not start";
     DISPLAY_ODD_LOCK: "display.odd-lock", Warning,
-        "the number was another process's before: servers take the display for taken as long as this one lives";
+        "another process has the number of the server that wrote it; X servers do not use the display while that process runs";
     DISPLAY_HOST_ACCESS: "display.host-access", Note,
-        "who is on the server's host access list needs no cookie, and every client of a display can read its keyboard";
+        "whoever is on the server's host access list needs no cookie, and every client of a display can read its keyboard";
     DISPLAY_OPEN: "display.open", Warning,
         "every client of a display can read its keyboard and see its windows, and no cookie is asked for";
 
     SESSION_DEAD_HOST: "session.dead-host", Warning,
         "its environment and its units are still in your user manager";
     SESSION_OTHER: "session.other", Warning,
-        "a user manager has one graphical session: startxd start refuses as long as this one is up";
+        "a user manager has one graphical session, so startxd start refuses while this one is up";
     SESSION_UNWELL: "session.unwell", Error,
-        "the session that is up is not whole";
+        "a part of the session that is up does not work";
     SESSION_SERVICE: "session.service", Warning,
-        "what it does for the session is not done";
+        "the session has to do without it";
 
     LOCK_MISSING: "lock.missing", Warning,
         "the screen cannot be locked, by no key, lid or command";
@@ -140,49 +140,49 @@ kinds! {
         "xdg-desktop-portal needs graphical-session.target (from 1.21 on it does not start without), and programs wait for it";
 
     UNITS_MISSING_TARGET: "units.missing-target", Warning,
-        "nothing ever reaches a target that the user manager does not have, so the unit never starts by it";
+        "a target that does not exist is never reached, so the unit never starts";
     UNITS_LEFTOVER: "units.leftover", Note,
-        "packages have enabled them for programs that are not installed; they never start, and nothing depends on them";
+        "packages enabled them for programs that are not installed; they never start, and nothing depends on them";
     UNITS_DANGLING: "units.dangling", Warning,
-        "the unit that is to be started is not there";
+        "the unit that should start does not exist";
     UNITS_TOO_EARLY: "units.too-early", Warning,
         "default.target is reached at login, when there is no display yet: the unit fails, or has no DISPLAY";
     UNITS_OOM: "units.oom", Warning,
-        "when the kernel runs out of memory and kills one program of it, systemd stops all of it, and the session ends";
+        "when memory runs out and the kernel kills one program of the unit, systemd stops the whole unit, and the session ends";
 
     MULTIPLEXERS_NO_LINGER: "multiplexers.no-linger", Warning,
         "your user manager, and with it the multiplexers, ends with your last login";
     MULTIPLEXERS_DISABLED: "multiplexers.disabled", Warning,
         "the units that are enabled for multiplexer.target start only if something starts that target";
     MULTIPLEXERS_KILLED: "multiplexers.killed", Warning,
-        "logind is set to kill what a login leaves behind (KillUserProcesses), multiplexers as well";
+        "logind is set to kill everything that a login leaves behind (KillUserProcesses), including multiplexers";
 
     ENVIRONMENT_DEAD_DISPLAY: "environment.dead-display", Warning,
-        "services that are started now try to reach a display that is not there, and fail";
+        "services that start now look for a display that does not exist, and fail";
     ENVIRONMENT_DEAD_COOKIE: "environment.dead-cookie", Warning,
-        "services that are started now are refused by the display";
+        "the display refuses services that start now";
     ENVIRONMENT_DEAD_WAYLAND: "environment.dead-wayland", Warning,
         "programs prefer Wayland where this is set, and fail";
     ENVIRONMENT_LOGIN_VARIABLES: "environment.login-variables", Note,
-        "they describe one login or terminal, and mislead every service that is started now";
+        "they describe one login or terminal, and mislead every service that starts now";
 
     SNIPPETS_INSTALLED: "snippets.installed", Note,
-        "it puts DISPLAY into the user manager when a startx session begins, and never takes it out";
+        "it sets DISPLAY in the user manager when a startx session begins, and never unsets it";
     SNIPPETS_IMPORT_ALL: "snippets.import-all", Warning,
         "variables of one login get into the user manager, stay there, and mislead the next session";
     SNIPPETS_IMPORT: "snippets.import", Note,
-        "startxd has done that already, and puts back only what it did itself";
+        "startxd exports them already, and undoes only its own exports";
     SNIPPETS_OTHER_BUS: "snippets.other-bus", Warning,
         "the session's programs would be on another bus than the services of the user manager";
     SNIPPETS_SECOND_START: "snippets.second-start", Warning,
         "two programs would start a session at login, on the same terminal";
 
     VERSIONS_SYSTEMD: "versions.systemd", Warning,
-        "startxd needs what systemd has had since 252, the oldest version that it is tested with";
+        "startxd needs systemd 252 or later, the oldest version that it is tested with";
     VERSIONS_SERVER: "versions.server", Warning,
-        "startxd needs what the X server has had since 1.20; it is tested with 21.1 and later";
+        "startxd needs an X server of version 1.20 or later; it is tested with 21.1 and later";
     VERSIONS_KERNEL: "versions.kernel", Warning,
-        "startxd needs what Linux has had since 5.10; it is tested with 6.1 and later";
+        "startxd needs Linux 5.10 or later; it is tested with 6.1 and later";
     VERSIONS_CGROUP: "versions.cgroup", Error,
         "the user manager can move the server into its unit only in the unified hierarchy";
 

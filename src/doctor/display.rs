@@ -1,4 +1,4 @@
-//! Display numbers: their directory, and what others have left there.
+//! Display numbers: their directories, and what was left in them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,22 +8,22 @@ use super::{Finding, files};
 use crate::x11::display::{Display, LOCK_DIR, SOCKET_DIR};
 use crate::x11::occupied::{self, SOCKET_DIR_REMEDY, SocketDirProblem, Taken, check_socket_dir};
 
-/// Everybody can leave something in these directories; so many displays are looked at.
+/// How many displays are examined: everybody can leave files in these directories.
 const MOST: usize = 16;
 
-/// What a display number looks like.
+/// The state of a display number.
 #[derive(Debug, PartialEq, Eq)]
 struct DisplayFacts {
     display: Display,
-    /// What is in its way.
+    /// Why it is not free.
     taken: Taken,
-    /// Whether its lock file is there.
+    /// Whether it has a lock file.
     locked: bool,
     /// The name of the program that holds the lock.
     holder: Option<String>,
 }
 
-/// Looks at the directory, and at each display that has left something.
+/// Examines the directory, and each display that has left something.
 pub fn examine() -> Vec<Finding> {
     let mut findings: Vec<Finding> = check_socket_dir(Path::new(SOCKET_DIR)).err().iter().map(directory).collect();
     let displays: BTreeSet<Display> = [LOCK_DIR, SOCKET_DIR]
@@ -72,7 +72,7 @@ fn directory(problem: &SocketDirProblem) -> Finding {
             format!("sudo mount -o remount,rw {}", mount.display()),
         ),
         SocketDirProblem::Unreadable { path, source } => {
-            (format!("{} cannot be looked at: {source}", path.display()), format!("ls -ld {}", path.display()))
+            (format!("{} cannot be examined: {source}", path.display()), format!("ls -ld {}", path.display()))
         }
     };
     DISPLAY_SOCKET_DIR.found(what, remedy)
@@ -83,15 +83,15 @@ fn judge(facts: &DisplayFacts) -> Option<Finding> {
     let lock = display.lock_path().display().to_string();
     let socket = display.socket_path().display().to_string();
     match &facts.taken {
-        // A name without a path is a number that was taken this very moment, or that somebody keeps others from.
+        // A name without a file belongs to a number that was taken just now, or that somebody blocks.
         Taken::Bound { .. } | Taken::Named { .. } => None,
         Taken::Free if facts.locked => {
-            Some(DISPLAY_STALE.found(format!("{lock} is of a server that is gone"), format!("rm {lock}")))
+            Some(DISPLAY_STALE.found(format!("{lock} was left by a server that is gone"), format!("rm {lock}")))
         }
         Taken::Free => Some(DISPLAY_STALE.found(format!("nobody listens on {socket}"), format!("rm {socket}"))),
         Taken::Locked { pid } => {
-            // Xorg, Xwayland, Xvnc, X: all of them begin so. A process that cannot be looked at may be one. Of ours, the host
-            // or the supervisor has the lock.
+            // Xorg, Xwayland, Xvnc, X: all begin with this letter. A process that cannot be examined may be one. For a
+            // display of startxd, the host or the supervisor has the lock.
             let holder = facts.holder.as_deref().filter(|name| !name.starts_with('X') && *name != "startxd")?;
             Some(DISPLAY_ODD_LOCK.found(
                 format!("{lock} names process {pid}, which is not an X server but {holder:?}"),
@@ -119,7 +119,7 @@ mod tests {
     use crate::os::Pid;
 
     #[test]
-    fn names_of_locks_and_sockets() {
+    fn names_of_locks_and_sockets_lead_to_their_display() {
         for (name, number) in [(".X0-lock", Some(0)), ("X12", Some(12)), ("X01", None), (".X0", None), ("Xa", None)] {
             assert_eq!(display_of(name).map(Display::number), number, "{name}");
         }

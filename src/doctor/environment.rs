@@ -1,4 +1,4 @@
-//! What earlier sessions and other programs have left in the user manager's environment.
+//! Variables that earlier sessions and other programs have left in the user manager's environment.
 
 use std::path::Path;
 
@@ -21,15 +21,15 @@ struct EnvironmentFacts {
     environment: Block,
     /// Whether `DISPLAY` is alive.
     display: bool,
-    /// Whether the file of `XAUTHORITY` is there.
+    /// Whether the file of `XAUTHORITY` exists.
     cookie: bool,
-    /// Whether `WAYLAND_DISPLAY` is there.
+    /// Whether `WAYLAND_DISPLAY` exists.
     wayland: bool,
     /// Whether a session is up, or a display attached.
     session: bool,
 }
 
-/// Looks at the environment.
+/// Examines the environment.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let Some(environment) = &machine.environment else { return Vec::new() };
     let get = |name: &str| environment.get(name).map(String::as_str);
@@ -37,7 +37,8 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&EnvironmentFacts {
         display: get("DISPLAY").is_some_and(is_alive),
         cookie: get("XAUTHORITY").is_some_and(|path| Path::new(path).exists()),
-        // A relative name is below the runtime directory (wl_display_connect(3)); joining an absolute one gives itself.
+        // A relative name is below the runtime directory (wl_display_connect(3)); joining an absolute one leaves it
+        // unchanged.
         wayland: get("WAYLAND_DISPLAY").zip(runtime).is_some_and(|(name, runtime)| runtime.join(name).exists()),
         session: machine.runtime.as_ref().is_some_and(|runtime| {
             matches!(SessionRecord::of(runtime), Ok(Some(_))) || AttachedRecord::of(runtime).is_some()
@@ -46,7 +47,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     })
 }
 
-/// Whether somebody serves a display, given as in `$DISPLAY`. Nobody is connected to: that could start a server.
+/// Whether a server serves a display, given as in `$DISPLAY`. This opens no connection, which could start a server.
 pub fn is_alive(display: &str) -> bool {
     // The screen does not matter.
     let name = display.split_once('.').map_or(display, |(name, _)| name);
@@ -56,26 +57,28 @@ pub fn is_alive(display: &str) -> bool {
 fn judge(facts: &EnvironmentFacts) -> Vec<Finding> {
     let get = |name: &str| facts.environment.get(name);
     let unset = |names: &str| format!("systemctl --user unset-environment {names}");
-    // Without them programs of a session that is up would be cut off from it.
+    // Unsetting them would cut off the programs of a session that is up.
     let mend = |names: &str| if facts.session { "startxd env --repair".to_owned() } else { unset(names) };
     let mut findings = Vec::new();
     if let Some(display) = get("DISPLAY").filter(|_| !facts.display) {
         let what = if display.starts_with(':') || display.is_empty() {
-            format!("the user manager has DISPLAY={display}, and there is no such display")
+            format!("the user manager has DISPLAY={display}, a display that does not exist")
         } else {
             format!(
-                "the user manager has DISPLAY={display}, which is not a display of this machine (ssh -X makes such)"
+                "the user manager has DISPLAY={display}, which is not a display of this machine (ssh -X sets such names)"
             )
         };
         findings.push(ENVIRONMENT_DEAD_DISPLAY.found(what, mend("DISPLAY XAUTHORITY")));
     } else if let Some(path) = get("XAUTHORITY").filter(|_| !facts.cookie) {
         findings.push(
-            ENVIRONMENT_DEAD_COOKIE
-                .found(format!("the user manager has XAUTHORITY={path}, and that is not there"), mend("XAUTHORITY")),
+            ENVIRONMENT_DEAD_COOKIE.found(
+                format!("the user manager has XAUTHORITY={path}, a file that does not exist"),
+                mend("XAUTHORITY"),
+            ),
         );
     }
     if let Some(name) = get("WAYLAND_DISPLAY").filter(|_| !facts.wayland) {
-        let what = format!("the user manager has WAYLAND_DISPLAY={name}, and there is no such display");
+        let what = format!("the user manager has WAYLAND_DISPLAY={name}, a display that does not exist");
         findings.push(ENVIRONMENT_DEAD_WAYLAND.found(what, unset("WAYLAND_DISPLAY")));
     }
     let names: Vec<&str> = policy::tagged(Tag::Login).filter(|name| get(name).is_some()).collect();
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_display_is_not_alive() {
+    fn a_name_that_is_not_a_display_is_not_alive() {
         for display in ["", ":", "localhost:10.0", ":59535", ":59535.0", "x"] {
             assert!(!is_alive(display), "{display}");
         }

@@ -1,13 +1,13 @@
-//! Reading small text files, whatever has their names.
+//! Reads small text files, whatever kind of file has their names.
 
 use std::path::{Path, PathBuf};
 
 use crate::small_file;
 
-/// More entries of a directory are not looked at.
+/// How many entries of a directory are read.
 const MAX_ENTRIES: usize = 4096;
 
-/// The text of a regular file; `None` if there is none, it cannot be read, or it is larger than a person writes.
+/// The text of a regular file; `None` if it does not exist, cannot be read, or is larger than files that people write.
 pub fn text(path: &Path) -> Option<String> {
     small_file::text(path).ok()
 }

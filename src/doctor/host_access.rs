@@ -1,4 +1,4 @@
-//! Who is let in by the display's server without a cookie.
+//! Who may connect to the display without a cookie.
 
 use std::path::Path;
 
@@ -17,9 +17,9 @@ use crate::x11::xauthority;
 #[derive(Debug)]
 struct HostAccessFacts {
     display: Display,
-    /// Who looks.
+    /// The user who asks.
     user: Option<String>,
-    /// Whether the list counts; everybody is let in if not.
+    /// Whether the list is used; if not, everybody may connect.
     is_enabled: bool,
     /// The list.
     entries: Vec<AccessEntry>,
@@ -30,11 +30,11 @@ struct HostAccessFacts {
 enum AccessEntry {
     /// As "localuser" and a name (`SI` of xhost(1)).
     Interpreted(String, String),
-    /// By what kind of address.
+    /// An address, by its kind.
     Address(&'static str),
 }
 
-/// Looks at the list of the display that this process, or the user manager, has.
+/// Reads the list of the display that this process, or the user manager, has.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     match gather(machine).await {
         Some(facts) => judge(&facts),
@@ -56,7 +56,7 @@ async fn gather(machine: &Machine) -> Option<HostAccessFacts> {
     if !matches!(occupied::look(display), Ok(Taken::Bound { .. })) {
         return None;
     }
-    // A socket of ours that has no server would start one.
+    // A connection to a socket of ours that has no server would start one.
     if let Some(manager) = &machine.manager {
         let units = [names::xorg_socket(display), names::xorg_service(display)];
         let states = machine.ask(manager.states(&[&units[0], &units[1]])).await?;
@@ -92,7 +92,7 @@ fn entry(host: &Host) -> AccessEntry {
 fn judge(facts: &HostAccessFacts) -> Vec<Finding> {
     let display = facts.display;
     if !facts.is_enabled {
-        let what = format!("the access control of display {display} is off: whoever reaches its socket is let in");
+        let what = format!("the access control of display {display} is off: whoever reaches its socket may connect");
         return vec![DISPLAY_OPEN.found(what, "xhost -")];
     }
     let finding = |entry: &AccessEntry| {
@@ -114,7 +114,8 @@ fn judge(facts: &HostAccessFacts) -> Vec<Finding> {
             }
             AccessEntry::Address(what) => ((*what).to_owned(), "see the list, and remove it: xhost".to_owned()),
         };
-        DISPLAY_HOST_ACCESS.found(format!("display {display} lets in without its cookie: {who}"), remedy)
+        DISPLAY_HOST_ACCESS
+            .found(format!("display {display} accepts connections without its cookie from {who}"), remedy)
     };
     facts.entries.iter().map(finding).collect()
 }

@@ -1,4 +1,4 @@
-//! The login that this process is in: session, seat, terminal, type.
+//! The login of this process: session, seat, terminal, type.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::logind::{self, LoginSession};
 use crate::os;
 use crate::seat::Seat;
 
-/// Why there is no session to look at.
+/// Why there is no session to examine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoLoginSession {
-    /// This process is in none.
+    /// This process is in no session.
     Outside,
     /// logind does not answer.
     NoLogind(String),
@@ -26,10 +26,10 @@ pub enum NoLoginSession {
 
 /// What there is.
 pub struct LoginFacts {
-    /// Who asks.
+    /// The user who asks.
     pub uid: u32,
-    /// What the environment tells of a process outside of every session, to be put after "this shell is not in a login
-    /// session".
+    /// What the environment says about a process outside of every session, to be appended to "this shell is not in a
+    /// login session".
     pub hint: &'static str,
     /// The virtual terminal that controls this process.
     pub terminal: Option<u32>,
@@ -75,11 +75,11 @@ impl LoginFacts {
                 format!("systemd-logind does not answer ({why})"),
                 "see what is wrong with it: systemctl status systemd-logind dbus, or restart it: sudo systemctl restart systemd-logind",
             )),
-            // Root may be anywhere.
+            // Root may run this anywhere.
             _ if self.uid == 0 => {}
             Err(NoLoginSession::Outside) if self.terminal.is_some() && self.hint.is_empty() => {
                 findings.push(LOGIN_NONE.found(
-                    "this login is on a virtual terminal and not in logind's list",
+                    "this login is on a virtual terminal, but logind does not know it",
                     "log out and in again, and check that PAM has pam_systemd (Debian: apt install libpam-systemd)",
                 ))
             }
@@ -121,10 +121,10 @@ impl LoginFacts {
         }
         let remedy = match seat.vt {
             Some(vt) => format!(
-                "sudo systemctl edit getty@tty{vt}.service, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (of \
-                 another login than getty's, in the unit that opens it)"
+                "sudo systemctl edit getty@tty{vt}.service, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (if \
+                 another unit opens the login, add it there)"
             ),
-            None => "in the unit that opens it: [Service] Environment=XDG_SESSION_TYPE=x11".to_owned(),
+            None => "add to the unit that opens it: [Service] Environment=XDG_SESSION_TYPE=x11".to_owned(),
         };
         let what = format!("session {id} on {} has type {kind:?} in logind, not \"x11\"", seat.id);
         Some(LOGIN_TYPE.found(what, remedy))

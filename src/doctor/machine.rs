@@ -1,4 +1,4 @@
-//! What every area needs: who asks, and what answers.
+//! What every area needs: the user who asks, and the services that answer.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::logind::LoginSession;
 use crate::manager::Manager;
 use crate::runtime_dir::RuntimeDir;
 
-/// The machine as this process sees it. What did not answer is not there.
+/// The machine as this process sees it. A service that did not answer is `None`.
 pub struct Machine {
     /// The configuration.
     pub config: Config,
-    /// Who asks. Of root only the machine is looked at: neither login nor user manager nor home.
+    /// The user who asks. For root, only the machine is examined: no login, user manager or home.
     pub uid: Uid,
     /// Their name.
     pub user: Option<String>,
@@ -37,7 +37,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Finds out what answers, and what is wrong where something does not.
+    /// Finds out which services answer, and what is wrong with those that do not.
     pub async fn look(config: &Config) -> (Self, Vec<Finding>) {
         let uid = geteuid();
         let deadline = config.deadlines.user_manager;
@@ -54,7 +54,7 @@ impl Machine {
         (Self { config: config.clone(), uid, user, home, system, session, runtime, manager, environment }, findings)
     }
 
-    /// Whether this is root, whose login and user manager are nobody's.
+    /// Whether this is root, whose login and user manager do not matter.
     pub fn is_root(&self) -> bool {
         self.uid.is_root()
     }
@@ -64,12 +64,12 @@ impl Machine {
         self.config.deadlines.user_manager
     }
 
-    /// The answer to a question, if there is one in time.
+    /// The answer to a question, if it comes in time.
     pub async fn ask<T, E>(&self, question: impl Future<Output = Result<T, E>>) -> Option<T> {
         timeout(self.deadline(), question).await.ok()?.ok()
     }
 
-    /// The manager of the system's units, by the calls that the user's has, too.
+    /// The manager of the system's units, which has the same calls as the user's.
     pub fn system_manager(&self) -> Option<Manager> {
         self.system.clone().map(Manager::new)
     }

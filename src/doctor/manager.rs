@@ -1,4 +1,4 @@
-//! The user manager and its bus: whether they answer, and in which state startxd's own units are.
+//! The user manager and its bus: whether they answer, and the state of the units of startxd.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::environment::Block;
 use crate::manager::{BusState, Manager, names};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
-/// startxd's own units; of the templates, any instance does.
+/// The units of startxd; for a template, any instance.
 const UNITS: [&str; 7] = [
     names::XORG_TARGET,
     names::WM_TARGET,
@@ -26,16 +26,16 @@ const UNITS: [&str; 7] = [
     "xorg@0.service",
 ];
 
-/// A failed unit is told by name as far as this, the rest by number.
+/// How many failed units are named; the others are counted.
 const MOST_FAILED: usize = 8;
 
 /// What there is.
 pub struct ManagerFacts {
-    /// The uid of who asks.
+    /// The uid of the user who asks.
     uid: u32,
-    /// Why `$XDG_RUNTIME_DIR` is of no use, if so.
+    /// Why `$XDG_RUNTIME_DIR` cannot be used, if it cannot.
     runtime_fault: Option<NoRuntimeDir>,
-    /// The directory, by the variable or where it should be.
+    /// The directory: the variable's, or the one where it should be.
     pub runtime: Option<RuntimeDir>,
     /// `$DBUS_SESSION_BUS_ADDRESS`.
     bus_address: Option<String>,
@@ -90,7 +90,7 @@ pub async fn gather(deadline: Duration) -> ManagerFacts {
             return facts;
         }
     }
-    // Also one that nobody has used so far: what is started next may need it.
+    // The bus is checked even if nothing uses it yet: the next program may need it.
     if let Err(error) = manager.prove_bus(BusState::Up, deadline).await {
         facts.bus_fault = Some(error.why().to_owned());
     }
@@ -152,12 +152,12 @@ impl ManagerFacts {
         }
         let (address, runtime) = (self.bus_address.as_deref()?, self.runtime.as_ref()?);
         let ours = format!("unix:path={}", runtime.bus_socket().display());
-        // What may follow is the bus's id.
+        // The bus's id may follow.
         let (path, _) = address.split_once(',').unwrap_or((address, ""));
         (path != ours).then(|| {
             MANAGER_OTHER_BUS.found(
                 format!("DBUS_SESSION_BUS_ADDRESS is {address}, a bus that dbus-launch or dbus-run-session made"),
-                format!("take those out of your startup files; here: export DBUS_SESSION_BUS_ADDRESS={ours}"),
+                format!("remove them from your startup files; in this shell: export DBUS_SESSION_BUS_ADDRESS={ours}"),
             )
         })
     }
@@ -179,7 +179,7 @@ impl ManagerFacts {
     }
 }
 
-/// Units that have failed and are not of a session: one finding for all of them.
+/// Failed units that do not belong to a session: one finding for all of them.
 fn failed_others(units: &[&String]) -> Option<Finding> {
     let named: Vec<&str> = units.iter().take(MOST_FAILED).map(|unit| unit.as_str()).collect();
     let more = match units.len().saturating_sub(MOST_FAILED) {
@@ -193,10 +193,10 @@ fn failed_others(units: &[&String]) -> Option<Finding> {
             (format!("user units have failed: {}{more}", units.join(" ")), "see: systemctl --user --failed".into())
         }
     };
-    Some(MANAGER_FAILED_OTHER.found(what, format!("{remedy}; to forget it: systemctl --user reset-failed")))
+    Some(MANAGER_FAILED_OTHER.found(what, format!("{remedy}; to clear the failures: systemctl --user reset-failed")))
 }
 
-/// What is wrong with the units of startxd: a finding for each thing that can be wrong with them.
+/// What is wrong with the units of startxd: one finding for each kind of fault.
 fn of_startxd(loads: &[(&'static str, String)]) -> Vec<Finding> {
     let with = |wanted: fn(&str) -> bool| {
         let units = loads.iter().filter(|(_, load)| wanted(load)).map(|(unit, _)| *unit).collect::<Vec<_>>();

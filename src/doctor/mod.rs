@@ -1,10 +1,10 @@
-//! `startxd doctor`: looks at the machine and at the login as somebody would who knows both, and says what is wrong.
+//! `startxd doctor`: examines the machine and the login as an expert would, and reports what is wrong.
 //!
-//! There is one module for each area. Each has `Facts`, which are gathered from logind, the managers, the kernel and
-//! files, and a `judge`, which is pure and makes findings of them; the kinds of findings are all in [`catalogue`].
+//! Each area has a module. Each module has `Facts`, which are gathered from logind, the managers, the kernel and
+//! files, and a `judge`, which is pure and turns them into findings. All kinds of findings are in [`catalogue`].
 //!
-//! Nothing is changed, no program is started but the X server's `-version`, and no question waits for longer than
-//! `deadlines.user_manager`. What cannot be found out makes no finding, except where that is the finding.
+//! Nothing is changed, no program is run but `-version` of the X server, and no question waits for longer than
+//! `deadlines.user_manager`. A question without an answer makes no finding, unless the missing answer is the fault.
 
 pub mod catalogue;
 mod described;
@@ -37,9 +37,9 @@ use machine::Machine;
 pub enum Severity {
     /// Worth knowing; nothing has to be done.
     Note,
-    /// Something will go wrong, or does for some programs.
+    /// Something will go wrong, or goes wrong for some programs.
     Warning,
-    /// No session can start, or the one that is up is not whole.
+    /// No session can start, or a part of the one that is up does not work.
     Error,
 }
 
@@ -58,22 +58,22 @@ impl Severity {
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing: its id, its severity, and why it matters.
+    /// Its kind: id, severity, and why it matters.
     pub kind: &'static FindingKind,
-    /// What is so.
+    /// What was found.
     pub what: String,
-    /// The command that mends it, or what to do; empty if there is nothing to do.
+    /// The command that mends it, or what to do; empty if nothing can be done.
     pub remedy: String,
 }
 
 impl Finding {
-    /// Whether something does not work, for `startxd status`, which knows only this and notes.
+    /// Whether something does not work. `startxd status` has only problems and notes.
     #[must_use]
     pub fn is_problem(&self) -> bool {
         self.kind.severity == Severity::Error
     }
 
-    /// What is so and what to do, in one sentence.
+    /// What was found and what to do, in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.remedy.is_empty() { self.what.clone() } else { format!("{}; {}", self.what, self.remedy) }

@@ -1,4 +1,4 @@
-//! Terminal multiplexers: whether they outlive what they are meant to outlive.
+//! Terminal multiplexers: whether they outlive logins, as they should.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::os;
 /// The target of the multiplexers' units.
 const TARGET: &str = "multiplexer.target";
 
-/// How the kernel names multiplexers that run.
+/// The kernel's names for running multiplexers.
 const PROGRAMS: [&str; 6] = ["tmux: server", "tmux", "screen", "zellij", "dtach", "abduco"];
 
 /// What there is.
@@ -26,13 +26,13 @@ struct MultiplexerFacts {
     enabled: bool,
     /// Whether the user manager outlives the last login.
     linger: bool,
-    /// What logind does with what a login leaves behind.
+    /// Whether logind kills what a login leaves behind.
     policy: KillPolicy,
     /// Multiplexers that run in a login session's control group.
     in_sessions: Vec<String>,
 }
 
-/// Looks at the multiplexers.
+/// Examines the multiplexers.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     match (&machine.manager, &machine.user) {
         (Some(_), Some(user)) => judge(&gather(machine, user).await),
@@ -45,7 +45,7 @@ async fn gather(machine: &Machine, user: &str) -> MultiplexerFacts {
     let (mut units, mut enabled) = (Vec::new(), false);
     if let Some(manager) = manager {
         units = machine.ask(manager.wanted_by(TARGET)).await.unwrap_or_default();
-        // Units of other kinds are what targets want by default.
+        // Targets want units of other kinds by default.
         units.retain(|unit| unit.ends_with(".service") || unit.ends_with(".scope"));
         let wanted = machine.ask(manager.wanted_by("default.target")).await;
         enabled = wanted.is_some_and(|wanted| wanted.iter().any(|unit| unit == TARGET));
@@ -88,23 +88,21 @@ fn judge(facts: &MultiplexerFacts) -> Vec<Finding> {
     let (user, units) = (&facts.user, facts.units.join(", "));
     if !facts.units.is_empty() && !facts.linger {
         findings.push(MULTIPLEXERS_NO_LINGER.found(
-            format!("{units} is enabled for {TARGET}, and lingering is off for {user}"),
+            format!("{units} is enabled for {TARGET}, but lingering is off for {user}"),
             "loginctl enable-linger",
         ));
     }
     if !facts.units.is_empty() && !facts.enabled {
         findings.push(MULTIPLEXERS_DISABLED.found(
-            format!("{units} is enabled for {TARGET}, and {TARGET} itself is not enabled"),
+            format!("{units} is enabled for {TARGET}, but {TARGET} itself is not enabled"),
             format!("systemctl --user enable {TARGET}"),
         ));
     }
     if facts.policy.kills(user) && !facts.in_sessions.is_empty() {
         findings.push(MULTIPLEXERS_KILLED.found(
             format!("{} will be killed when you log out", facts.in_sessions.join(", ")),
-            format!(
-                "start it in a unit: one for {TARGET}, see startxd(7), or systemd-run --user --scope; and for it to \
-                 outlive your last login: loginctl enable-linger"
-            ),
+            "start it as a unit: startxd enable multiplexer, or systemd-run --user --scope; to let it \
+             outlive your last login: loginctl enable-linger",
         ));
     }
     findings

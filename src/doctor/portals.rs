@@ -1,4 +1,4 @@
-//! xdg-desktop-portal: what it needs to be of use (portals.conf(5)).
+//! xdg-desktop-portal: what it needs to work (portals.conf(5)).
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::{Finding, environment, files};
 use crate::manager::names;
 use crate::xdg;
 
-/// How the bus knows the portal.
+/// The portal's name on the bus.
 const SERVICE: &str = "dbus-1/services/org.freedesktop.portal.Desktop.service";
 
 /// What there is.
@@ -18,7 +18,7 @@ struct PortalFacts {
     installed: bool,
     /// The texts of its backends' files, `NAME.portal`.
     backends: Vec<String>,
-    /// The names of `portals.conf` files that are there.
+    /// The names of the `portals.conf` files that exist.
     configurations: Vec<String>,
     /// `XDG_CURRENT_DESKTOP` of the session, or of this shell, in lower case.
     desktops: Vec<String>,
@@ -28,7 +28,7 @@ struct PortalFacts {
     target: Option<String>,
 }
 
-/// Looks at the portal.
+/// Examines the portal.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await).into_iter().collect()
 }
@@ -78,13 +78,13 @@ fn judge(facts: &PortalFacts) -> Option<Finding> {
         && facts.target.as_deref().is_some_and(|state| state != "active")
     {
         return Some(PORTALS_NO_TARGET.found(
-            format!("display {display} is up, and graphical-session.target is not"),
+            format!("display {display} is up, but graphical-session.target is not"),
             "start the session by startxd start instead of startx, or run startxd attach in it",
         ));
     }
     if facts.backends.is_empty() {
         return Some(PORTALS_NO_BACKEND.found(
-            "xdg-desktop-portal is installed, and no backend of it",
+            "xdg-desktop-portal is installed without a backend",
             "install one: on Debian sudo apt install xdg-desktop-portal-gtk",
         ));
     }
@@ -95,7 +95,7 @@ fn judge(facts: &PortalFacts) -> Option<Finding> {
     let claimed = facts.backends.iter().any(|text| facts.desktops.iter().any(|desktop| is_for(text, desktop)));
     (!configured && !claimed).then(|| {
         PORTALS_NO_CONFIG.found(
-            format!("no portals.conf says which backend the desktop {desktop:?} uses, and no backend is made for it"),
+            format!("no portals.conf says which backend the desktop {desktop:?} uses, and no installed backend is made for it"),
             "mkdir -p ~/.config/xdg-desktop-portal && printf '[preferred]\\ndefault=gtk\\n' > \
              ~/.config/xdg-desktop-portal/portals.conf",
         )

@@ -1,4 +1,4 @@
-//! How findings are said: for people, and as JSON; pure. Names in them are other people's.
+//! How findings are printed: for people, and as JSON; pure. Names in them are chosen by other people.
 
 use std::fmt::Write;
 
@@ -6,17 +6,17 @@ use super::{Description, Finding, Severity};
 use crate::json::Json;
 use crate::text::one_line;
 
-/// The form of the JSON; it grows when a field changes its meaning or goes, not when one is added.
+/// The version of the JSON; incremented when a field changes its meaning or is removed, not when one is added.
 const FORMAT: f64 = 1.0;
 
-/// Takes the findings and returns what a person reads, with a line end behind every line.
+/// Takes the findings and returns the text for people, with a line end after every line.
 #[must_use]
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
     let notes = findings.iter().position(|finding| finding.kind.severity == Severity::Note);
     for (index, finding) in findings.iter().enumerate() {
         if notes == Some(index) && index > 0 {
-            let _ = writeln!(text, "Nothing has to be done about the rest; it is worth knowing:\n");
+            let _ = writeln!(text, "Worth knowing; nothing has to be done:\n");
         }
         let _ =
             writeln!(text, "{:>7}  {}  [{}]", finding.kind.severity.word(), one_line(&finding.what), finding.kind.id);
@@ -74,7 +74,7 @@ mod tests {
             text.starts_with("  error  no \\u{1b}[1mserver  [server.missing]\n    why  without an X server"),
             "{text}"
         );
-        let notes = "\n remedy  install one\n\nNothing has to be done about the rest; it is worth knowing:\n\n   note  a  [login.type]\n";
+        let notes = "\n remedy  install one\n\nWorth knowing; nothing has to be done:\n\n   note  a  [login.type]\n";
         assert!(text.contains(notes), "{text}");
         assert!(text.ends_with("\n1 error, 1 note\n"), "{text}");
     }

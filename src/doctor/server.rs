@@ -1,4 +1,4 @@
-//! The X server: whether there is one, and whether it can do without root here.
+//! The X server: whether one is installed, and whether it can run without root here.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,31 +20,31 @@ use crate::x11::server::{self, NoServer, USUAL_PLACES, find};
 /// The wrapper's configuration (Xwrapper.config(5)).
 const WRAPPER_CONFIG: &str = "/etc/X11/Xwrapper.config";
 
-/// Takes out the line alone, wherever it is written, and not what else mentions it.
+/// Deletes only the line itself, wherever it is, and not other lines that mention the setting.
 const WRAPPER_REMEDY: &str = "sed -i --follow-symlinks -E '/^\\s*needs_root_rights\\s*=\\s*yes\\s*$/d'";
 
-/// Where the wrapper is: Debian, Arch, Fedora.
+/// Paths of the wrapper: Debian, Arch, Fedora.
 const WRAPPERS: [&str; 3] = ["/usr/lib/xorg/Xorg.wrap", "/usr/lib/Xorg.wrap", "/usr/libexec/Xorg.wrap"];
 
-/// Where drivers for input devices are: Debian and Arch, Fedora, Debian's other architectures.
+/// Directories of drivers for input devices: Debian and Arch, Fedora, Debian's other architectures.
 const INPUT_DRIVERS: [&str; 2] = ["/usr/lib/xorg/modules/input", "/usr/lib64/xorg/modules/input"];
 
-/// Drivers that a person can type with.
+/// Drivers for keyboards.
 const REAL_INPUT: [&str; 2] = ["libinput_drv.so", "evdev_drv.so"];
 
-/// Groups that own the devices, and that recipes for an X server without logind put people in.
+/// Groups that own the devices; recipes for an X server without logind add people to them.
 const DEVICE_GROUPS: [&str; 3] = ["input", "video", "tty"];
 
-/// Where configuration of the server is (xorg.conf(5), xorg.conf.d(5)).
+/// Directories of the server's configuration (xorg.conf(5), xorg.conf.d(5)).
 const CONFIGURATION: [&str; 3] =
     ["/etc/X11/xorg.conf.d", "/usr/share/X11/xorg.conf.d", "/usr/local/etc/X11/xorg.conf.d"];
 
 /// What there is.
 #[derive(Debug, Default)]
 struct ServerFacts {
-    /// The server that startxd would run, or why there is none.
+    /// The server that startxd would run, or why none can be run.
     server: Option<Result<PathBuf, NoServer>>,
-    /// An `~/.xserverrc` that is not followed, and why not.
+    /// An `~/.xserverrc` that cannot be followed, and why.
     xserverrc: Option<(PathBuf, String)>,
     /// Servers that are setuid or setgid.
     setuid: Vec<PathBuf>,
@@ -54,7 +54,7 @@ struct ServerFacts {
     root_rights: bool,
     /// Why a server could not write its log.
     log: Option<String>,
-    /// Whether there is a driver for input.
+    /// Whether a driver for keyboards is installed.
     input: bool,
     /// Graphics devices with mode setting.
     cards: Vec<String>,
@@ -68,11 +68,11 @@ struct ServerFacts {
     dummy: bool,
     /// `CanGraphical` of the seat, and its name.
     graphical: Option<(String, bool)>,
-    /// Those of [`DEVICE_GROUPS`] that this process is in.
+    /// The groups of [`DEVICE_GROUPS`] that this process is in.
     groups: Vec<&'static str>,
 }
 
-/// Looks at the server.
+/// Examines the server.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await)
 }
@@ -111,7 +111,7 @@ async fn gather(machine: &Machine) -> ServerFacts {
     }
 }
 
-/// The file that is not followed, unless it is not asked for, or the configuration has what is.
+/// The file that cannot be followed, unless the configuration says not to follow it or sets the arguments itself.
 fn xserverrc(machine: &Machine) -> Option<(PathBuf, String)> {
     if machine.is_root() || !machine.config.server.follows_xserverrc() {
         return None;
@@ -163,8 +163,8 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
     }
     findings.extend(facts.xserverrc.iter().map(|(path, why)| {
         SERVER_XSERVERRC.found(
-            format!("{} is not followed: {why}", text::path(path)),
-            "write the server's arguments into startxd.toml, in [server]: args = [\"-dpi\", \"144\"], or there: xserverrc = \
+            format!("{} cannot be followed: {why}", text::path(path)),
+            "in startxd.toml, under [server], set args = [\"-dpi\", \"144\"], with your arguments, or set xserverrc = \
              false",
         )
     }));
@@ -172,7 +172,7 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
         let path = path.display();
         SERVER_SETUID.found(format!("the X server {path} is setuid or setgid"), format!("sudo chmod ug-s {path}"))
     }));
-    // Without a server, or with one that is not an Xorg, there is nothing for drivers to be missing in.
+    // Drivers matter only to an Xorg.
     let xorg = matches!(&facts.server, Some(Ok(path)) if files::name(path) == "Xorg");
     if xorg && !facts.input {
         findings.push(SERVER_NO_INPUT_DRIVER.found(
@@ -205,7 +205,7 @@ fn judge(facts: &ServerFacts) -> Vec<Finding> {
     if xorg && let Some(why) = &facts.log {
         findings.push(SERVER_LOG.found(
             format!("Xorg cannot write its log ({why})"),
-            "make room, or see why it is not yours to write: df -h ~; df -i ~; findmnt -T ~; until then the log is in the \
+            "make room, or see why it cannot be written: df -h ~; df -i ~; findmnt -T ~; until then the log is in the \
              journal: journalctl --user -b -u 'xorg@*'",
         ));
     }
@@ -236,15 +236,15 @@ fn untried(facts: &ServerFacts) -> Option<Finding> {
 fn devices(facts: &ServerFacts) -> Option<Finding> {
     if facts.cards.is_empty() {
         let (why, remedy) = if facts.nomodeset {
-            (", and the kernel was started with nomodeset", "take nomodeset out of the kernel's command line")
+            (", and the kernel was started with nomodeset", "remove nomodeset from the kernel's command line")
         } else {
-            ("", "load the kernel's driver of your graphics card: lspci -k tells its name, modprobe loads it")
+            ("", "load the kernel's driver of your graphics card: lspci -k shows its name, modprobe loads it")
         };
         return Some(SERVER_NO_KMS.found(format!("there is no graphics device (/dev/dri/card*){why}"), remedy));
     }
     match &facts.graphical {
         Some((seat, false)) => Some(SERVER_NO_GRAPHICS_SEAT.found(
-            format!("logind knows of no graphics device on {seat}, but there is /dev/dri/{}", facts.cards[0]),
+            format!("logind knows no graphics device on {seat}, although /dev/dri/{} exists", facts.cards[0]),
             "sudo udevadm trigger --subsystem-match=drm, then: loginctl seat-status",
         )),
         _ => None,
@@ -292,7 +292,7 @@ mod tests {
             (|f| f.log = Some("/home/ada: read-only".into()), &["server.log"]),
             (|f| f.wrapper = Some("/usr/lib/xorg/Xorg.wrap".into()), &["server.wrapper"]),
             (|f| f.groups = vec!["input", "tty"], &["server.device-group"]),
-            // Another server draws and listens in its own way.
+            // Other servers need no such drivers.
             (|f| (f.server, f.input, f.cards) = (Some(Ok("/usr/bin/Xvfb".into())), false, Vec::new()), &[]),
         ];
         for (index, (fault, expected)) in faults.into_iter().enumerate() {
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_for_the_wrapper_takes_one_line_out() {
+    fn the_remedy_for_the_wrapper_deletes_one_line() {
         let file = TestDir::new();
         let path = file.path("Xwrapper.config");
         std::fs::write(&path, "# needs_root_rights=yes\nneeds_root_rights = yes\nallowed_users=anybody\n").unwrap();
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_of_the_wrapper_and_the_server() {
+    fn the_configuration_of_the_wrapper_and_the_server_is_read() {
         assert!(needs_root_rights("# a\nallowed_users=console\n needs_root_rights = yes\n"));
         for text in ["", "needs_root_rights=no", "needs_root_rights=auto", "#needs_root_rights=yes"] {
             assert!(!needs_root_rights(text), "{text}");

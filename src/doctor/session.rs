@@ -1,4 +1,4 @@
-//! Graphical sessions: one that died, and one of something else.
+//! Graphical sessions: one that died, and one that another program started.
 
 use super::Finding;
 use super::catalogue::{SESSION_DEAD_HOST, SESSION_OTHER};
@@ -10,15 +10,15 @@ use crate::records::session::SessionRecord;
 /// What there is.
 #[derive(Debug, Default)]
 struct SessionFacts {
-    /// A record of a session is there, and its host is dead.
+    /// The record of a session exists, and its host is dead.
     dead: bool,
-    /// A record of a session is there.
+    /// The record of a session exists.
     record: bool,
     /// `graphical-session.target`.
     target: Option<UnitState>,
-    /// A display of something else has been attached.
+    /// A display of another program is attached.
     attached: bool,
-    /// The active units that are bound to it: what holds it.
+    /// The active units that are bound to it, which keep it up.
     holders: Vec<String>,
 }
 
@@ -55,10 +55,12 @@ impl SessionFacts {
 
 fn judge(facts: &SessionFacts) -> Option<Finding> {
     if facts.dead {
-        return Some(SESSION_DEAD_HOST.found(
-            "a session of startxd has died and left things behind",
-            "startxd start puts them back before it starts the next session",
-        ));
+        return Some(
+            SESSION_DEAD_HOST.found(
+                "a session of startxd has died and was not cleaned up",
+                "the next startxd start cleans up first",
+            ),
+        );
     }
     if !facts.is_up() || facts.record || facts.attached {
         return None;

@@ -1,4 +1,4 @@
-//! Startup files that do what startxd does, or against it.
+//! Startup files that repeat what startxd does, or work against it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::startup_edit::{self, Unwanted};
 use super::{Finding, files};
 
-/// Snippets of distributions for the startup of X: of systemd on Arch and Fedora, of D-Bus on Debian.
+/// Snippets that distributions run when X starts: systemd's on Arch and Fedora, D-Bus's on Debian.
 const INSTALLED: [&str; 3] = [
     "/etc/X11/xinit/xinitrc.d/50-systemd-user.sh",
     "/etc/X11/Xsession.d/95dbus_update-activation-env",
@@ -35,38 +35,38 @@ const SHELL_FILES: [&str; 9] = [
 /// Commands that start X without startxd.
 const STARTERS: [&str; 3] = ["startx", "xinit", "sx"];
 
-/// Commands that make a bus, most often for another command.
+/// Commands that start a bus, most often for another command.
 const OTHER_BUSES: [&str; 2] = ["dbus-launch", "dbus-run-session"];
 
 /// Commands that export variables.
 const IMPORTERS: [&str; 2] = ["systemctl", "dbus-update-activation-environment"];
 
-/// So much of a line is shown, in characters.
+/// How many characters of a line are shown.
 const SHOWN: usize = 100;
 
-/// So many lines are named.
+/// How many lines are named.
 const MOST: usize = 8;
 
-/// A longer command is nothing that a person would copy, in bytes.
+/// The longest command that a person would copy, in bytes.
 const LONGEST: usize = 500;
 
-/// A file of one's own.
+/// A file of the user.
 #[derive(Debug)]
 pub struct StartupFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether it is a shell's, and not an X session's.
+    /// Whether a shell reads it, not an X session.
     pub shell: bool,
-    /// What is in it.
+    /// Its text.
     pub text: String,
 }
 
-/// Looks at the snippets and at the startup files of the user.
+/// Examines the snippets and the startup files of the user.
 pub fn examine(machine: &Machine) -> Vec<Finding> {
     let installed = INSTALLED.iter().filter(|path| Path::new(path).exists());
     let mut findings: Vec<Finding> = installed
         .map(|path| {
-            let remedy = "nothing, if your sessions are started by startxd alone and no file of yours runs it";
+            let remedy = "nothing, if only startxd starts your sessions and none of your files runs it";
             SNIPPETS_INSTALLED.found(format!("{path} is installed"), remedy)
         })
         .collect();
@@ -98,8 +98,8 @@ pub fn judge(file: &StartupFile) -> Vec<Finding> {
     found.into_iter().map(finding).collect()
 }
 
-/// What takes a kind of fault out of its lines: a command, if the file is certainly whole after it, and nothing else in
-/// it is found to be wrong; else what to do by hand.
+/// How to remove a kind of fault from its lines: a command, if the file is certainly valid after it and has no other
+/// fault; otherwise what to do by hand.
 fn remedy(file: &StartupFile, kind: &'static FindingKind, lines: &[usize]) -> String {
     let path = file.path.to_string_lossy();
     let fish = path.ends_with(".fish");
@@ -110,7 +110,7 @@ fn remedy(file: &StartupFile, kind: &'static FindingKind, lines: &[usize]) -> St
         after.all(|one| one != kind) && others(text) == others(&file.text)
     };
     let is_it = |command: &str| judge_line(command, file.shell).contains(&kind);
-    // A name that is not in UTF-8 would be another one in the command.
+    // A name that is not UTF-8 would be printed differently in the command.
     let edits = startup_edit::edits(&file.text, lines, unwanted(kind), is_it, fish);
     let edits = edits.filter(|_| file.path.to_str().is_some());
     let command = edits.filter(|(_, text)| is_fixed(text)).map(|(edits, _)| startup_edit::command(&edits, &path));
@@ -122,13 +122,13 @@ fn remedy(file: &StartupFile, kind: &'static FindingKind, lines: &[usize]) -> St
             let plural = if lines.len() == 1 { "" } else { "s" };
             let numbers = numbers.join(", ");
             format!(
-                "take it out by hand, in line{plural} {numbers} of {path}; put \"true\" there if nothing else is left in a block"
+                "remove it by hand, in line{plural} {numbers} of {path}; if a block becomes empty, put \"true\" there"
             )
         }
     }
 }
 
-/// What is to be taken out for a kind of fault.
+/// What has to be removed for a kind of fault.
 fn unwanted(kind: &'static FindingKind) -> Unwanted {
     if kind == &SNIPPETS_OTHER_BUS {
         Unwanted::Wrapper(&OTHER_BUSES)
@@ -139,7 +139,7 @@ fn unwanted(kind: &'static FindingKind) -> Unwanted {
     }
 }
 
-/// What is wrong with a line of shell, each kind once. It is not parsed: a command is what looks like one.
+/// What is wrong with a line of shell, each kind once. It is not parsed: whatever looks like a command is one.
 fn judge_line(line: &str, shell: bool) -> Vec<&'static FindingKind> {
     // A `#` within a word does not begin a comment.
     let code = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
@@ -151,16 +151,16 @@ fn judge_line(line: &str, shell: bool) -> Vec<&'static FindingKind> {
     kinds
 }
 
-/// What is wrong with the command that a word is.
+/// What is wrong with a word, if it is a command.
 fn judge_word(words: &[&str], at: usize, shell: bool) -> Option<&'static FindingKind> {
     let ends = |word: &str| matches!(word, "&&" | "||" | ";" | "&" | "|" | "then" | "fi" | "}" | "done");
     let word = words[at];
     let arguments = words[at + 1..].iter().take_while(|word| !ends(word) && !word.contains('>'));
-    // One that has the end of its command with it has none.
+    // A word that includes the end of its command has no arguments.
     let mut arguments = arguments.take(if word.ends_with(';') { 0 } else { usize::MAX });
     let command = word.trim_start_matches(['(', '{', '"', '$', '`']).trim_end_matches([';', ')', '"', '`']);
     let command = command.rsplit('/').next().unwrap_or(command);
-    // What a variable, an option or a test is given is not a command.
+    // The value of a variable, an option or a test is not a command.
     if at > 0 && matches!(words[at - 1], "-x" | "-f" | "-e" | "-v" | "which" | "echo" | "alias") {
         return None;
     }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_told_once_with_its_line() {
+    fn each_kind_is_reported_once_with_its_line() {
         let text = "xrdb -merge ~/.Xresources\nsystemctl --user import-environment\ndbus-run-session a\n\
                     systemctl --user import-environment\n";
         let findings = judge(&StartupFile { path: "/home/ada/.xinitrc".into(), shell: false, text: text.into() });
@@ -236,7 +236,7 @@ mod tests {
         ));
     }
 
-    /// A file, what is in it, the ids that are found, and whether a command is offered for each.
+    /// A file, its text, the ids that are found, and whether a command is offered for each.
     type Case = (&'static str, &'static str, &'static [(&'static str, bool)]);
 
     const FILES: [Case; 12] = [
@@ -274,7 +274,7 @@ mod tests {
         ),
     ];
 
-    /// Runs the remedies as they are printed, one after the other, as somebody does who has the report before them. The
+    /// Runs the remedies as they are printed, one after the other, like a person who reads the report. The
     /// guest tests do the same with the files of other shells.
     #[test]
     fn a_remedy_that_is_run_leaves_a_valid_file_without_the_fault() {

@@ -1,37 +1,37 @@
-//! Commands that take something out of a startup file, for a person to copy.
+//! Commands that remove something from a startup file, for a person to copy.
 //!
-//! A remedy is code that changes files which a login depends on. It is offered only where the file stays a whole one: a
+//! A remedy is code that changes files which a login depends on. It is offered only if the file stays valid: a
 //! command is replaced in its line, so that no block becomes empty and no line number moves, and only what is read here
-//! is touched. Whatever is less than clear (text of several lines, here-documents, loops, an `exit` that would come
+//! is touched. Anything less clear (text of several lines, here-documents, loops, an `exit` that would come
 //! next) is left to the person.
 
 use crate::text::shell_word;
 
-/// What takes the place of a command: it does nothing, succeeds, and is a command of every shell.
+/// The replacement of a command: it does nothing, succeeds, and is a command of every shell.
 const NOTHING: &str = "true";
 
 /// Words before a command that belong to the shell.
 const KEYWORDS: [&str; 14] =
     ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "and", "or", "not", "begin", "time"];
 
-/// Words that close what the shell has opened.
+/// Words that close a block of the shell.
 const CLOSERS: [&str; 7] = ["}", "{", "fi", "done", "esac", "end", "then"];
 
-/// Commands that end a login shell, or become another program: with the command before them gone, they would run.
+/// Commands that end a login shell or replace it: without the command before them, they would run.
 const LEAVING: [&str; 8] = ["exit", "logout", "exec", "kill", "poweroff", "reboot", "halt", "shutdown"];
 
-/// What a command is to be freed of.
+/// What is removed from a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unwanted {
     /// The command itself.
     Command(&'static [&'static str]),
     /// The start of X, in a login shell.
     Start(&'static [&'static str]),
-    /// A wrapper of other commands, which are to be run without it.
+    /// A wrapper of another command, which then runs without it.
     Wrapper(&'static [&'static str]),
 }
 
-/// A text in one line, and what it becomes.
+/// A text in one line, and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     /// The line, from 1.
@@ -41,7 +41,8 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Takes its line and returns it edited; `None` if the text is not the first of its kind there, which sed would take.
+    /// Takes its line and returns it edited; `None` if the text is not the first of its kind there, which sed would
+    /// take.
     #[must_use]
     fn apply(&self, line: &str, column: usize) -> Option<String> {
         (line.find(&self.from)? == column).then(|| line.replacen(&self.from, &self.to, 1))
@@ -61,8 +62,8 @@ impl Edit {
     }
 }
 
-/// Takes what a file has in these lines (numbers from 1), in commands of which `is_it` holds, and returns the edits and the edited text; `None` if that is not
-/// clear enough.
+/// Takes what a file has in these lines (numbers from 1), in commands of which `is_it` holds, and returns the edits and
+/// the edited text; `None` if that is not clear enough.
 #[must_use]
 pub fn edits(
     text: &str,
@@ -75,9 +76,9 @@ pub fn edits(
     let mut new: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut edits = Vec::new();
     for &number in lines {
-        // From the last on, so that columns before it stay what they are.
+        // Beginning with the last, so that the columns before it stay the same.
         for at in (0..commands.len()).rev().filter(|at| commands[*at].line == number) {
-            // A wrapper's command may be within another one, which is looked at as a whole.
+            // A wrapper's command may be inside another one, which is examined as a whole.
             if !matches!(unwanted, Unwanted::Wrapper(_)) && !is_it(commands[at].text) {
                 continue;
             }
@@ -105,12 +106,12 @@ fn shell_word_always(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// What ends a command.
+/// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CommandEnd {
-    /// A line, a semicolon, a comment, an operator.
+    /// With the line, a semicolon, a comment, or an operator.
     Plain,
-    /// The parenthesis or backquote of something nested in it, or a line that goes on in the next one.
+    /// With the parenthesis or backquote of a nested command, or with a line that continues on the next one.
     Nested,
 }
 
@@ -120,9 +121,9 @@ struct SimpleCommand<'a> {
     line: usize,
     column: usize,
     text: &'a str,
-    /// Whether it stands in a loop, or decides about one.
+    /// Whether it is in a loop, or is the condition of one.
     looped: bool,
-    /// Whether something else is put into it or it is put into something else.
+    /// Whether it contains a substitution or is part of one.
     nested: bool,
 }
 
@@ -144,7 +145,7 @@ fn base(word: &str) -> &str {
 /// The edit of one command, and the column where it stands.
 fn edit(text: &str, commands: &[SimpleCommand<'_>], at: usize, unwanted: Unwanted) -> Option<(Edit, usize)> {
     let command = &commands[at];
-    // What closes a block behind a space only, as in zsh, would be lost with the command.
+    // A word that closes a block after only a space, as in zsh, would be lost with the command.
     if command.words().any(|word| CLOSERS.contains(&word)) {
         return None;
     }
@@ -179,7 +180,7 @@ fn edit(text: &str, commands: &[SimpleCommand<'_>], at: usize, unwanted: Unwante
                 rest += 1;
             }
             match words.get(rest) {
-                // Alone it tells an address, or makes a bus for nobody.
+                // Alone it prints an address, or starts a bus that nothing uses.
                 None => (wrapper == 0).then(|| replace(command.text, NOTHING))?,
                 Some(word) if word.starts_with(|c: char| c.is_ascii_alphanumeric() || "/~$\"_".contains(c)) => {
                     let start = |index: usize| words[index].as_ptr() as usize - command.text.as_ptr() as usize;
@@ -211,7 +212,7 @@ fn substitution<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
         return None;
     }
     let rest = if quoted { rest.strip_prefix('"')? } else { rest };
-    // Something that is joined to it would be joined to the other command.
+    // Text that is joined to it would be joined to the other command.
     let ends = rest.is_empty() || rest.starts_with([' ', '\t', '\r', ';', '&', '|', ')', '}']);
     ends.then(|| &text[..text.len() - rest.len()])
 }
@@ -232,7 +233,7 @@ fn read(text: &str, fish: bool) -> Option<Vec<SimpleCommand<'_>>> {
         let previous = at.checked_sub(1).map_or(b'\n', |before| bytes[before]);
         match bytes[at] {
             b'\\' => {
-                // A line that goes on in the next one is taken for something nested.
+                // A line that continues on the next one is treated as nested.
                 if bytes.get(at + 1) == Some(&b'\n') {
                     (line, line_start, joined) = (line + 1, at + 2, true);
                 }
@@ -275,7 +276,8 @@ fn read(text: &str, fish: bool) -> Option<Vec<SimpleCommand<'_>>> {
                 }
             }
             b'(' | b')' | b'`' => {
-                // A subshell is not a substitution, but what opens it may be a function or a pattern: none is told apart.
+                // A subshell is not a substitution, but its parenthesis may also open a function or a pattern: they are
+                // not distinguished.
                 let end = if bytes[at] == b')' { CommandEnd::Plain } else { CommandEnd::Nested };
                 commands.push(start, at, line, line_start, nested > 0 || joined, end);
                 start = at + 1;
@@ -343,7 +345,7 @@ mod tests {
     const START: Unwanted = Unwanted::Start(&["startx", "xinit", "sx"]);
     const BUS: Unwanted = Unwanted::Wrapper(&["dbus-launch", "dbus-run-session"]);
 
-    /// What the last line becomes.
+    /// The last line after the edit.
     fn edited(text: &str, unwanted: Unwanted) -> Option<String> {
         let last = text.trim_end().split('\n').count();
         let (edits, new) = edits(text, &[last], unwanted, |_| true, false)?;
@@ -370,7 +372,7 @@ mod tests {
             (START, "while true; do startx; done", None),
             (START, "while :\ndo\nstartx", None),
             (START, "for a in b; do c; done\nstartx", Some("true")),
-            // Text, and not a command.
+            // Text, not a command.
             (START, "a='\nexec startx", None),
             (START, "a='\nexec startx\n'", None),
             (START, "cat <<A\nexec startx", None),
@@ -404,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sed_would_take_for_another_place_is_left() {
+    fn text_that_sed_would_find_elsewhere_is_left_alone() {
         assert_eq!(edited("x=startx; startx", START), None);
     }
 

@@ -1,4 +1,4 @@
-//! Who else wants the terminal: a display manager, a getty beside the login.
+//! Other users of the terminal: a display manager, a getty beside the login.
 
 use super::Finding;
 use super::catalogue::{TERMINAL_DISPLAY_MANAGER, TERMINAL_DISPLAY_MANAGER_ENABLED, TERMINAL_GETTY};
@@ -6,10 +6,10 @@ use super::machine::Machine;
 use crate::logind;
 use crate::os::Pid;
 
-/// The name that every display manager has as an alias (systemd.special(7)).
+/// The alias of every display manager (systemd.special(7)).
 const DISPLAY_MANAGER: &str = "display-manager.service";
 
-/// Where `systemctl enable` makes that alias.
+/// Where `systemctl enable` creates that alias.
 const ENABLED: &str = "/etc/systemd/system/display-manager.service";
 
 /// What there is.
@@ -23,7 +23,7 @@ struct TerminalFacts {
     getty: Option<(u32, Pid, Pid)>,
 }
 
-/// Looks for others.
+/// Looks for other users of the terminal.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     judge(&gather(machine).await)
 }
@@ -49,16 +49,14 @@ fn judge(facts: &TerminalFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = facts.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
     if facts.display_manager.as_deref().is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
-        findings.push(
-            TERMINAL_DISPLAY_MANAGER.found(
-                format!("a display manager is up ({name})"),
-                format!(
-                    "sudo systemctl disable {name}, and start the machine again when you have saved your work; or at once, \
-                     which kills every desktop that it has started, also the one you may sit in: sudo systemctl disable \
+        findings.push(TERMINAL_DISPLAY_MANAGER.found(
+            format!("a display manager is up ({name})"),
+            format!(
+                "sudo systemctl disable {name}, save your work and reboot; or at once, \
+                     which kills every desktop that it started, perhaps also this one: sudo systemctl disable \
                      --now {name}"
-                ),
             ),
-        );
+        ));
     } else if facts.enabled.is_some() {
         findings.push(
             TERMINAL_DISPLAY_MANAGER_ENABLED
@@ -70,10 +68,10 @@ fn judge(facts: &TerminalFacts) -> Vec<Finding> {
     {
         findings.push(TERMINAL_GETTY.found(
             format!(
-                "getty@tty{vt}.service runs on tty{vt} beside your login (pid {getty}, and {leader} for the login)"
+                "getty@tty{vt}.service (pid {getty}) runs on tty{vt} beside your login (pid {leader})"
             ),
             format!(
-                "give the unit that opens your login Conflicts=getty@tty{vt}.service, and log in again; the getty can be \
+                "add Conflicts=getty@tty{vt}.service to the unit that opens your login, and log in again; the getty can be \
                  stopped at once, but that may hang up this login: sudo systemctl stop getty@tty{vt}.service"
             ),
         ));
@@ -86,7 +84,7 @@ mod tests {
     use super::{TerminalFacts, judge};
     use crate::os::Pid;
 
-    /// A remedy that is run before it is read to its end should be the one that ends nothing.
+    /// People may run a remedy before they have read all of it, so the first command must end nothing.
     #[test]
     fn a_remedy_that_ends_sessions_says_so_first() {
         let pid = Pid::from_raw;

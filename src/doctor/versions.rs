@@ -15,10 +15,10 @@ use crate::x11::server;
 /// The oldest systemd that the tests run on.
 const SYSTEMD: u32 = 252;
 
-/// The oldest X server that has everything. Xorg counts as 1.20, 1.21.1 and so on; XLibre began at 25.
+/// The oldest X server that has everything. Xorg's versions are 1.20, 1.21.1 and so on; XLibre began at 25.
 const SERVER: (u32, u32) = (1, 20);
 
-/// The oldest kernel that has everything: pidfd_open(2) of 5.3, and the oldest that is maintained.
+/// The oldest kernel that has everything, such as pidfd_open(2) of 5.3, and is still maintained.
 const KERNEL: (u32, u32) = (5, 10);
 
 /// What there is.
@@ -47,7 +47,7 @@ pub async fn gather(machine: &Machine) -> VersionFacts {
     VersionFacts { systemd, server, kernel, unified: Path::new("/sys/fs/cgroup/cgroup.controllers").exists() }
 }
 
-/// What the server that startxd would run says to `-version`: there is no other way to know. Not as root.
+/// The answer to `-version` of the server that startxd would run: its version is not found elsewhere. Not as root.
 async fn server_version(machine: &Machine) -> Option<String> {
     let program = server::find(machine.config.server.binary.as_deref()).ok().filter(|_| !machine.is_root())?;
     let mut command = Command::new(program);
@@ -77,14 +77,14 @@ pub fn judge(facts: &VersionFacts) -> Vec<Finding> {
     if !facts.unified {
         findings.push(VERSIONS_CGROUP.found(
             "the control groups are not in the unified hierarchy (/sys/fs/cgroup is not cgroup2)",
-            "take systemd.unified_cgroup_hierarchy=0 out of the kernel's command line, and start the machine again",
+            "remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, and reboot",
         ));
     }
     findings
 }
 
 fn upgrade(what: &str) -> String {
-    format!("upgrade {what}, or the distribution: Debian has what is needed since 12 (bookworm)")
+    format!("upgrade {what}, or the distribution: Debian 12 (bookworm) is new enough")
 }
 
 /// The first two numbers of a version; the second is 0 if it has only one.
@@ -95,7 +95,7 @@ pub fn numbers(version: &str) -> Option<(u32, u32)> {
     Some((first, parts.next().and_then(|part| part.parse().ok()).unwrap_or(0)))
 }
 
-/// The line of a server's `-version` that names it, as `X.Org X Server 1.21.1.7`, and its version.
+/// The line of a server's `-version` that names it, such as `X.Org X Server 1.21.1.7`, and its version.
 #[must_use]
 pub fn server_line(said: &str) -> Option<(&str, (u32, u32))> {
     said.lines().map(str::trim).find_map(|line| Some((line, numbers(line.split_once(" X Server ")?.1)?)))

@@ -1,4 +1,4 @@
-//! An environment as the service manager has it: text to text.
+//! An environment as the service manager has it: a map from names to values, both text.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 pub type Block = BTreeMap<String, String>;
 
 /// Takes the manager's `Environment` property (org.freedesktop.systemd1(5)), one `NAME=value` each, and returns the
-/// block. What has no name is left out; of two values for a name, the last counts.
+/// block. An entry without a name is ignored; of two values for a name, the last wins.
 pub fn parse(assignments: &[String]) -> Block {
     let named = assignments.iter().filter_map(|one| one.split_once('=')).filter(|(name, _)| !name.is_empty());
     named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Takes a block and returns it as the manager's methods want it, one `NAME=value` each, sorted.
+/// Takes a block and returns it in the form of the manager's methods, one `NAME=value` each, sorted.
 pub fn render(block: &Block) -> Vec<String> {
     block.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes_and_skips_what_has_no_name() {
+    fn reads_what_it_writes_and_ignores_entries_without_a_name() {
         let given = ["B=2", "A=", "C=x=y", "A=1", "no sign", "=value"].map(String::from);
         assert_eq!(render(&parse(&given)), ["A=1", "B=2", "C=x=y"]);
     }

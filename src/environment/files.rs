@@ -1,24 +1,24 @@
-//! The environment files: which there are, and in which order they count.
+//! The environment files: where they are, and in which order they are read.
 //!
-//! Places, names and order are those that users of uwsm know (its `prepare-env.sh`), with `startxd` for `uwsm`. Its own
-//! files are not read: what is in them is for a Wayland session.
+//! Places, names and order are those of uwsm (its `prepare-env.sh`), with `startxd` for `uwsm`. uwsm's own
+//! files are not read, because they are for a Wayland session.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::xdg;
 
-/// What is found.
+/// The files that were found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EnvironmentFiles {
-    /// What is to be read, in this order: what is set later counts.
+    /// The files to read, in this order: a later one overrides an earlier one.
     pub files: Vec<PathBuf>,
     /// Files that cannot be read, and why.
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
-/// The directories, the one that counts least first (XDG Base Directory Specification): those of `XDG_DATA_DIRS` and of
-/// `XDG_CONFIG_DIRS`, the last one of each first, `/etc`, and `XDG_CONFIG_HOME`; `startxd` in each.
+/// The directories, in the order of increasing precedence (XDG Base Directory Specification): those of `XDG_DATA_DIRS`
+/// and of `XDG_CONFIG_DIRS`, the last one of each first, `/etc`, and `XDG_CONFIG_HOME`; `startxd` in each.
 #[must_use]
 pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let data = xdg::DATA.everybodys(&variable).into_iter().rev();
@@ -27,8 +27,8 @@ pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> 
     system.chain(xdg::CONFIGURATION.own(variable)).map(|path| path.join("startxd")).collect()
 }
 
-/// The names of files, the one that counts least first: `env`, then `env-NAME` for the session and for each of the
-/// desktop's names, the first name last. Names are in small letters.
+/// The names of files, in the order of increasing precedence: `env`, then `env-NAME` for the session and for each of
+/// the desktop's names, the first name last. Names are in small letters.
 ///
 /// `current` is the value of `XDG_CURRENT_DESKTOP`, `session` that of `DESKTOP_SESSION`.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn names(current: &str, session: &str) -> Vec<String> {
     let mut names = vec!["env".to_owned()];
     for name in std::iter::once(session).chain(current.rsplit(':')).map(str::to_lowercase) {
         let name = format!("env-{name}");
-        // A slash would lead elsewhere.
+        // A slash would lead to another directory.
         if name.len() > "env-".len() && !name.contains('/') {
             names.retain(|earlier| *earlier != name);
             names.push(name);
@@ -45,11 +45,11 @@ pub fn names(current: &str, session: &str) -> Vec<String> {
     names
 }
 
-/// Takes directories and names, and returns what there is: in each directory, for each name, the file NAME and those in
-/// NAME.d by their names.
+/// Takes directories and names, and returns the files that exist: in each directory, for each name, the file NAME and
+/// those in NAME.d, sorted by their names.
 ///
-/// Backups and disabled files in NAME.d are skipped ([`is_aside`]). Where there are no directories, this costs one look at
-/// each.
+/// Backups and disabled files in NAME.d are skipped ([`is_aside`]). For a directory that does not exist, this costs one
+/// call. each.
 #[must_use]
 pub fn find(directories: &[PathBuf], names: &[String]) -> EnvironmentFiles {
     let mut found = EnvironmentFiles::default();
@@ -84,15 +84,16 @@ fn dropped_in(directory: &Path) -> Vec<PathBuf> {
     names.into_iter().map(|name| directory.join(name)).collect()
 }
 
-/// Extensions of backups and disabled files, in lower case, as editors, package managers, version control and people name
-/// them; dpkg's and ucf's begin with `dpkg-` and `ucf-`. The list is systemd's (`hidden_or_backup_file` in
+/// Extensions of backups and disabled files, in lower case, as editors, package managers, version control and people
+/// name them; dpkg's and ucf's begin with `dpkg-` and `ucf-`. The list is systemd's (`hidden_or_backup_file` in
 /// basic/path-util.c), and some more that people use.
 const ASIDE: [&str; 24] = [
     "bak", "backup", "old", "orig", "save", "saved", "new", "tmp", "temp", "swp", "swo", "rej", "broken", "disabled",
     "disable", "off", "inactive", "rpmnew", "rpmsave", "rpmorig", "pacnew", "pacsave", "pacorig", "example",
 ];
 
-/// Whether a name is that of a backup or a disabled file: it begins with a dot, ends in `~`, or has one of the extensions.
+/// Whether a name is that of a backup or a disabled file: it begins with a dot, ends in `~`, or has one of the
+/// extensions.
 fn is_aside(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     let ending = name.to_str().and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_they_are_called() {
+    fn names_come_from_the_session_and_the_desktop() {
         for (current, session, expected) in [
             ("i3", "i3", "env env-i3"),
             ("Mine:GNOME", "mine-x11", "env env-mine-x11 env-gnome env-mine"),

@@ -1,6 +1,7 @@
-//! Which variables of the login travel into the user manager, and how the manager gets its own back.
+//! Which variables of the login travel into the user manager, and how the manager's own are restored.
 //!
-//! Everything here but [`sourced`] is a sum of blocks; [`crate::manager`] carries the results to systemd and D-Bus.
+//! Everything here except [`sourced`] is computed from blocks; [`crate::manager`] sends the results to systemd and
+//! D-Bus.
 
 pub mod block;
 pub mod files;
@@ -30,12 +31,12 @@ pub fn of_display(display: Display, authority: &Path) -> Block {
 /// Takes the environment of the login, the one that the user manager has, and the session's own variables, and returns
 /// what to send to the manager and to D-Bus before the first client starts.
 ///
-/// That is each variable of the login that may travel ([`policy::travels`]) and that the manager has otherwise or not
-/// at all, and above those the session's, which win. `extra_never` is the configured list of names that may not travel
-/// either; a name that ends in `*` stands for all that begin so. It does not hold for the session's variables: without
-/// `DISPLAY` there is no session.
+/// That is each variable of the login that may travel ([`policy::travels`]) and that has another value or none in the
+/// manager, and the session's, which override those. `extra_never` is the configured list of names that may not travel
+/// either; a name that ends in `*` stands for all names with that beginning. It does not apply to the session's
+/// variables: without `DISPLAY` there is no session.
 ///
-/// A session's variable that the manager would not take is left out too, because it refuses a call as a whole.
+/// A session's variable that the manager would not accept is omitted as well, because it would refuse the whole call.
 pub fn export(login: &[(OsString, OsString)], manager: &Block, session: &Block, extra_never: &[String]) -> Block {
     let mut exported = Block::new();
     for (name, value) in login {
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delta_and_the_session() {
+    fn changed_variables_of_the_login_travel_and_the_sessions_win() {
         let login = [
             ("PATH", "/home/a/bin:/usr/bin"),
             ("LANG", "C.UTF-8"),

@@ -1,43 +1,43 @@
-//! What may travel from the login's environment into the user manager.
+//! Which variables may travel from the login's environment into the user manager.
 //!
-//! What describes one process, one terminal or one login would be wrong for every other, and what systemd sets for each
-//! unit would mislead it. Everything else is the person's own choice, and travels.
+//! A variable that describes one process, terminal or login would be wrong for every other, and one that systemd sets
+//! for each unit would mislead the unit. Every other variable is the person's choice, and travels.
 
 use thiserror::Error;
 
-/// What else is to be done about names that never travel.
+/// What else has to be done about names that never travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
-    /// It misleads what is started on another display, or outside of the login.
+    /// It misleads programs on another display, or outside of the login.
     OtherDisplay,
-    /// It misleads a server: socket activation and readiness are told to it anew, and libsystemd from 259 on checks
+    /// It misleads a server: socket activation and readiness are set anew for it, and libsystemd from 259 on checks
     /// `LISTEN_PIDFDID` as well (sd-daemon.c, `sd_listen_fds`).
     Activation,
-    /// It makes a program of a multiplexer take itself for one that runs inside of it.
+    /// It makes a multiplexer's program believe that it runs inside the multiplexer.
     Multiplexer,
-    /// It describes a unit, or one process of it, and misleads what is started from there.
+    /// It describes a unit, or one process of it, and misleads the programs that the process starts.
     Unit,
-    /// It is of one login or terminal, and systemd itself never gives it to the user manager.
+    /// It belongs to one login or terminal, and systemd itself never gives it to the user manager.
     Login,
 }
 
 /// Names that never travel, for one reason.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VariableGroup {
-    /// Why, to be put after "NAME stays behind: ".
+    /// Why; follows "NAME stays behind: ".
     pub why: &'static str,
-    /// What else is to be done about them.
+    /// What else has to be done about them.
     pub tags: &'static [Tag],
-    /// The names; one that ends in `*` stands for all that begin so.
+    /// The names; one that ends in `*` stands for all names with that beginning.
     pub names: &'static [&'static str],
 }
 
 const SHELL: &str = "it is the shell's own state";
-const LOGIN: &str = "it describes the login session, which programs of the user manager are not in";
+const LOGIN: &str = "it describes the login session, and programs of the user manager are not in it";
 const SYSTEMD: &str = "systemd sets it for one process or unit";
-const DISPLAY: &str = "it belongs to another display, or to one window or start on it";
+const DISPLAY: &str = "it belongs to another display, or to one window or one start of a program";
 const MULTIPLEXER: &str = "it names the multiplexer that the login shell runs in";
-const ORIGIN: &str = "it tells where the login came from";
+const ORIGIN: &str = "it says where the login came from";
 
 /// The names that never travel, by reason and tags.
 pub const GROUPS: &[VariableGroup] = &[
@@ -83,7 +83,7 @@ pub const GROUPS: &[VariableGroup] = &[
             "MANAGERPID",
             "MANAGERPIDFDID",
             "SYSTEMD_EXEC_PID",
-            // By name, as a unit cannot unset all that begin so.
+            // By name, because a unit cannot unset all names with a beginning.
             "MEMORY_PRESSURE_WATCH",
             "MEMORY_PRESSURE_WRITE",
         ],
@@ -112,7 +112,7 @@ pub const GROUPS: &[VariableGroup] = &[
         ],
     },
     VariableGroup {
-        why: "the user manager has its own, which is used",
+        why: "the user manager's own value is used",
         tags: &[],
         names: &["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DBUS_STARTER_*"],
     },
@@ -159,11 +159,11 @@ pub const GROUPS: &[VariableGroup] = &[
 /// Why a variable does not travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum StaysBehind {
-    /// The manager takes only names of ASCII letters, digits and underscores, with no digit first.
-    #[error("the user manager does not take such a name")]
+    /// The manager accepts only names of ASCII letters, digits and underscores that do not begin with a digit.
+    #[error("the user manager does not accept such a name")]
     BadName,
-    /// The manager takes no control characters but tab and line break.
-    #[error("the user manager does not take a value with control characters")]
+    /// The manager accepts no control characters except tab and line break.
+    #[error("the user manager does not accept a value with control characters")]
     BadValue,
     /// It is in one of the [`GROUPS`].
     #[error("{}", .0.why)]
@@ -184,7 +184,7 @@ pub fn travels(name: &str, value: &str) -> Result<(), StaysBehind> {
     if is_value(value) { Ok(()) } else { Err(StaysBehind::BadValue) }
 }
 
-/// Returns the names that have a tag; one that ends in `*` stands for all that begin so.
+/// Returns the names that have a tag; one that ends in `*` stands for all names with that beginning.
 pub fn tagged(tag: Tag) -> impl Iterator<Item = &'static str> {
     GROUPS.iter().filter(move |group| group.tags.contains(&tag)).flat_map(|group| group.names.iter().copied())
 }
@@ -194,7 +194,8 @@ pub fn is_tagged(tag: Tag, name: &str) -> bool {
     GROUPS.iter().any(|group| group.tags.contains(&tag) && is_listed(group.names, name))
 }
 
-/// Takes a list, in which a name that ends in `*` stands for all that begin so, and returns whether it has the name.
+/// Takes a list, in which a name that ends in `*` stands for all names with that beginning, and returns whether it has
+/// the name.
 pub fn is_listed<S: AsRef<str>>(list: &[S], name: &str) -> bool {
     list.iter().any(|listed| match listed.as_ref().strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
@@ -202,12 +203,12 @@ pub fn is_listed<S: AsRef<str>>(list: &[S], name: &str) -> bool {
     })
 }
 
-/// Returns whether systemd takes the name (`env_name_is_valid` in basic/env-util.c).
+/// Returns whether systemd accepts the name (`env_name_is_valid` in basic/env-util.c).
 pub fn is_name(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
-/// Returns whether systemd takes the value (`env_value_is_valid` in basic/env-util.c).
+/// Returns whether systemd accepts the value (`env_value_is_valid` in basic/env-util.c).
 pub fn is_value(value: &str) -> bool {
     !value.bytes().any(|b| b.is_ascii_control() && b != b'\t' && b != b'\n')
 }
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_manager_refuses() {
+    fn names_and_values_that_the_manager_refuses_stay_behind() {
         for name in ["", "1A", "A-B", "BASH_FUNC_which%%", "É", "A=B", "A B"] {
             assert_eq!(travels(name, "x"), Err(StaysBehind::BadName), "{name:?}");
         }

@@ -1,15 +1,15 @@
-//! How the user manager and D-Bus get their environment back.
+//! How the environment of the user manager and D-Bus is restored.
 
 use std::collections::BTreeSet;
 
 use super::Block;
 
-/// What turns one block into another.
+/// The changes that turn one block into another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// What to set, new or to another value.
+    /// Variables to set: new ones, or to another value.
     pub set: Block,
-    /// What to unset. Never a name that is also set.
+    /// Names to unset; none of them is also set.
     pub unset: BTreeSet<String>,
 }
 
@@ -20,11 +20,11 @@ impl Changes {
     }
 }
 
-/// Takes the manager's block as it was and as it is now, and returns what makes it exactly what it was.
+/// Takes the manager's earlier and current block, and returns the changes that restore the earlier one.
 ///
-/// A start asks this with the record of a session that ended badly; the end of a session asks it until the answer is
-/// empty. Once is not enough: the message bus forwards what it is given to the manager, and dbus-broker's launcher does
-/// so without waiting, so a late [`bus_values`] can come in after the manager has been put right.
+/// A start calls this with the record of a session that ended badly; the end of a session calls it until the answer is
+/// empty. Once is not enough: the message bus forwards its variables to the manager, and dbus-broker's launcher does
+/// so without waiting, so a late [`bus_values`] can arrive after the manager was restored.
 pub fn difference(before: &Block, now: &Block) -> Changes {
     let set = before.iter().filter(|(name, value)| now.get(*name) != Some(value));
     Changes {
@@ -33,11 +33,11 @@ pub fn difference(before: &Block, now: &Block) -> Changes {
     }
 }
 
-/// Takes the manager's block as it was and what the session exported, and returns what to send to D-Bus at the end: for
-/// each exported name the value that it had, or the empty one, because `UpdateActivationEnvironment` (D-Bus
+/// Takes the manager's earlier block and the session's exports, and returns what to send to D-Bus at the end: for
+/// each exported name the earlier value, or the empty one, because `UpdateActivationEnvironment` (D-Bus
 /// specification) can only set.
 ///
-/// To be sent before [`difference`] is: both message buses forward it to the manager, the empty values included.
+/// Send this before [`difference`]: both message buses forward it to the manager, including the empty values.
 pub fn bus_values(before: &Block, exported: &Block) -> Block {
     exported.keys().map(|name| (name.clone(), before.get(name).cloned().unwrap_or_default())).collect()
 }
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn back_to_what_it_was() {
+    fn the_difference_restores_the_earlier_block() {
         let before = block(&[("LANG", "C"), ("PATH", "/usr/bin"), ("GONE", "1")]);
         let now = block(&[("LANG", "C"), ("PATH", "/home/a/bin"), ("DISPLAY", ":0")]);
         let changes = difference(&before, &now);

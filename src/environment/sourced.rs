@@ -1,7 +1,7 @@
-//! The environment files, read by a shell: `/bin/sh`, because that is what they are written for.
+//! The environment files, read by a shell: `/bin/sh`, because they are written for it.
 //!
-//! One shell reads all of them, one after the other. After each it writes its whole environment into a pipe, so that a
-//! file that ends the shell, or never comes back, takes nothing from those before it; and another shell reads those after
+//! One shell reads all of them, one after the other. After each file it writes its whole environment into a pipe, so
+//! that a file that ends the shell, or hangs, does not affect the files before it; another shell reads the files after
 //! it.
 
 use std::ffi::{OsStr, OsString};
@@ -16,29 +16,29 @@ use tokio::time::Instant;
 use crate::subprocess::{Output, Streams, run};
 use crate::text::{self, quoted};
 
-/// Written behind an environment that is whole. Each of a variable has an equals sign.
+/// Written after a complete environment. It has no equals sign, unlike every variable.
 const WHOLE: &[u8] = b"whole";
 
 /// Names and values, as the kernel has them.
 pub type Variables = Vec<(OsString, OsString)>;
 
-/// What became of the files.
+/// The result of the files.
 #[derive(Debug)]
 pub struct Sourced {
-    /// The environment after the last file that was read to its end; the given one if none was.
+    /// The environment after the last file that was read completely; the given one if none was.
     pub environment: Variables,
-    /// Which were not, and why. One line each.
+    /// The files that were not read completely, and why. One line each.
     pub problems: Vec<String>,
 }
 
-/// A file that does not come back costs the deadline. More than so many would keep a person from the session.
+/// How many files may hang: each costs the deadline, and more would keep the person waiting for the session.
 const MOST_HANGS: usize = 2;
 
-/// Takes the files and the environment to begin with, and returns what the files make of it.
+/// Takes the files and the initial environment, and returns the result of the files.
 ///
-/// What the files write goes to our standard error; there is nothing to read for them.
+/// The output of the files goes to our standard error; they have no input.
 ///
-/// `what` is what messages call such a file.
+/// `what` is the name of such a file in messages.
 pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Duration, what: &str) -> Sourced {
     let (mut problems, mut hangs, mut rest) = (Vec::new(), 0, files);
     while !rest.is_empty() {
@@ -57,14 +57,14 @@ pub async fn source(files: &[PathBuf], mut environment: Variables, deadline: Dur
             }
         }
         if hangs == MOST_HANGS && !rest.is_empty() {
-            problems.push(format!("{} not read, since {MOST_HANGS} before did not finish", listed(what, rest)));
+            problems.push(format!("{} not read, because {MOST_HANGS} before did not finish", listed(what, rest)));
             break;
         }
     }
     Sourced { environment, problems }
 }
 
-/// Files as the beginning of a sentence.
+/// The beginning of a sentence about files.
 fn listed(what: &str, files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|file| text::path(file)).collect();
     match names.as_slice() {
@@ -81,8 +81,8 @@ fn shell(files: &[PathBuf], environment: &Variables) -> Command {
     command
 }
 
-/// What the shell is to do. The pipe is descriptor 9, and closed while a file is read: what a file leaves in the
-/// background must not hold it.
+/// The script for the shell. The pipe is descriptor 9, and closed while a file is read: a process that a file leaves in
+/// the background must not keep it open.
 #[must_use]
 pub fn script(files: &[PathBuf]) -> Vec<u8> {
     let mut script = b"exec 9>&1 1>&2\n".to_vec();
@@ -95,11 +95,11 @@ pub fn script(files: &[PathBuf]) -> Vec<u8> {
     script
 }
 
-/// Takes what the shell wrote, and returns how many environments are whole, and the last of those.
+/// Takes the shell's output, and returns how many environments are complete, and the last of those.
 #[must_use]
 pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
     let (mut count, mut last, mut current) = (0, None, Vec::new());
-    // Behind the last NUL is what was not written to its end.
+    // After the last NUL comes a part that was not written completely.
     let end = output.iter().rposition(|&byte| byte == 0).unwrap_or(0);
     for record in output[..end].split(|&byte| byte == 0) {
         if record == WHOLE {
@@ -116,7 +116,7 @@ pub fn last_whole(output: &[u8]) -> (usize, Option<Variables>) {
 fn describe(noun: &str, file: &Path, end: Option<ExitStatus>, deadline: Duration) -> String {
     let file = text::path(file);
     let what = match end {
-        None => format!("is not done after {} s (deadlines.environment_files)", deadline.as_secs_f32()),
+        None => format!("has not ended within {} s (deadlines.environment_files)", deadline.as_secs_f32()),
         Some(status) => match (status.code(), status.signal()) {
             (Some(0), _) => "ends the shell".to_owned(),
             (Some(code), _) => format!("ends the shell with status {code}"),
@@ -159,21 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn what_files_do_to_an_environment() {
+    fn files_change_the_environment() {
         let minute = 60.0;
         assert_eq!(sourced(&[], minute), ("T_A=a".into(), None));
         // Exported, changed, unset, with lines and quotes; a status other than 0 is not a failure.
         let texts =
             ["export T_B=\"$T_A b\nc'\\\"\" T_C=1; T_D=2; false", "unset T_A; export T_C=$T_C$T_D; [ -f /nowhere ]"];
         assert_eq!(sourced(&texts, minute), ("T_B=a b\nc'\" T_C=12".into(), None));
-        // The shell's own state is theirs to change; what they write is not taken for ours, and there is no input.
+        // They may change the shell's own state; their output is not mistaken for ours, and there is no input.
         let texts = [
             "set -- x y; cd /; printf 'whole\\000'; export T_B=whole",
             "read x; env() { :; }; exec 9>/dev/null",
             "T_A=z",
         ];
         assert_eq!(sourced(&texts, minute), ("T_A=z T_B=whole".into(), None));
-        // What is left in the background holds nothing up.
+        // A process in the background delays nothing.
         let (found, problem) = sourced(
             &["sleep 600 & echo $! > /dev/null; kill $! ; sleep 600 2>/dev/null & T_A=$!; kill $!; T_A=b"],
             minute,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_ends_the_shell_costs_only_itself() {
+    fn a_file_that_ends_the_shell_affects_only_itself() {
         let good = "export T_B=1";
         for (bad, part) in [
             ("export T_C=1; exit 3", "1 ends the shell with status 3, so it is ignored; try it: sh -x "),
@@ -209,18 +209,18 @@ mod tests {
         for bad in ["sleep 600", "exec sleep 600", "trap '' TERM; while :; do :; done"] {
             let (found, problem) = sourced(&["export T_B=1", bad], 0.3);
             let problem = problem.unwrap();
-            assert!(problem.starts_with("the environment file 1 is not done after 0.3 s"), "{bad}: {problem}");
+            assert!(problem.starts_with("the environment file 1 has not ended within 0.3 s"), "{bad}: {problem}");
             assert_eq!(found, "T_A=a T_B=1");
         }
         let hang = "sleep 600";
         let (found, problems) = sourced(&[hang, "export T_B=1", hang, "export T_C=1", hang], 0.3);
         assert_eq!(found, "T_A=a T_B=1");
-        assert!(problems.unwrap().ends_with("files 3, 4 are not read, since 2 before did not finish"));
+        assert!(problems.unwrap().ends_with("files 3, 4 are not read, because 2 before did not finish"));
         assert!(begun.elapsed() < Duration::from_secs(60));
     }
 
     #[test]
-    fn a_write_that_was_cut_does_not_count() {
+    fn an_incomplete_write_is_ignored() {
         let variables = |text: &str| vec![(OsString::from("A"), OsString::from(text))];
         assert_eq!(last_whole(b""), (0, None));
         assert_eq!(last_whole(b"A=1\0whole"), (0, None));

@@ -1,12 +1,12 @@
 //! Pauses between sessions that fail, for a host that a system unit starts again and again: `startxd start --backoff`.
 //!
-//! systemd starts the next one after a second, whatever became of the last one, and could not tell a failure from a
+//! systemd starts the next one after a second, however the last one ended, and cannot tell a failure from a
 //! logout (`RestartSteps=` of systemd 254 counts both, and never forgets). So the host counts, in a file that outlives
 //! it: in the directory that systemd makes for the unit (`RuntimeDirectory=`) and keeps only from one start to an
-//! automatic next (`RuntimeDirectoryPreserve=restart`). A unit that is stopped, or started by hand, begins anew.
+//! automatic restart (`RuntimeDirectoryPreserve=restart`). A unit that is stopped, or started by hand, begins at 0.
 //!
-//! A session counts as failed from its beginning until it has ended otherwise, so that one whose host was killed is
-//! counted, too.
+//! A session counts as failed from its beginning until it has ended well, so that one whose host was killed is
+//! counted as well.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::records::Record;
 /// The file's name in the directory.
 const NAME: &str = "failed.toml";
 
-/// There is no place to count in.
+/// There is no directory for the count.
 #[derive(Debug, Error)]
 #[error(
     "--backoff is for a system unit with RuntimeDirectory= and RuntimeDirectoryPreserve=restart, and this is not \
@@ -29,16 +29,16 @@ const NAME: &str = "failed.toml";
 )]
 pub struct NoDirectory;
 
-/// Sessions that failed one after the other, as they are on disk.
+/// The count of sessions that failed in a row, as on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureStreak {
     /// How many.
     pub failed: u32,
     /// When the last of them began, seconds since the epoch.
     pub began: u64,
-    /// Why it failed, in a line, if its host lived to say so.
+    /// Why it failed, in one line, if its host could still record it.
     pub why: Option<String>,
-    /// Whether it was a logout, too early to be one again and again.
+    /// Whether it was a logout so early that it must not repeat without end.
     #[serde(default)]
     pub is_logout: bool,
 }
@@ -47,17 +47,17 @@ impl Record for FailureStreak {
     const WHAT: &'static str = "a count of failures";
     const VERSION: Option<u32> = None;
 
-    /// Anybody may have written why.
+    /// The reason may contain text from anybody.
     fn checked(self) -> Result<Self, String> {
         Ok(Self { why: self.why.as_deref().map(in_a_line), ..self })
     }
 }
 
 impl FailureStreak {
-    /// The streak as it counts at `now`: a session that stood for long has begun a new one.
+    /// The streak at `now`: a session that lasted long begins a new one.
     #[must_use]
     pub fn at(self, now: u64) -> Self {
-        // A clock that was set back makes a streak longer than it is, which is the smaller evil.
+        // After the clock was set back, a streak lasts too long, which is the smaller problem.
         let lasted = Duration::from_secs(now.saturating_sub(self.began));
         Self { failed: if lasted > STEADY { self.failed.min(1) } else { self.failed }, ..self }
     }
@@ -67,7 +67,7 @@ impl FailureStreak {
     pub fn pause(&self, most: Duration) -> Duration {
         match self.failed {
             0 => Duration::ZERO,
-            // A person may log out as soon as that, once.
+            // A person may log out that early once.
             1 if self.is_logout => Duration::ZERO,
             failed => FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failed - 1).unwrap_or(u32::MAX)).min(most),
         }
@@ -87,25 +87,25 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Reads the count; after `limit` failures in a row there is to be no next session, or always one if it is 0.
+    /// Reads the count; after `limit` failures in a row no further session starts; 0 is no limit.
     ///
     /// # Errors
     /// systemd has given this process no directory (systemd.exec(5), `$RUNTIME_DIRECTORY`).
     pub fn read(limit: u32) -> Result<Self, NoDirectory> {
         let given = std::env::var_os("RUNTIME_DIRECTORY").ok_or(NoDirectory)?;
-        // More than one are separated by colons.
+        // Several directories are separated by colons.
         let directory = std::env::split_paths(&given).next().filter(|path| path.is_absolute()).ok_or(NoDirectory)?;
         Ok(Self::in_directory(&directory, limit))
     }
 
     fn in_directory(directory: &Path, limit: u32) -> Self {
         let path = directory.join(NAME);
-        // What is not ours to understand says that nothing has failed.
+        // A file that cannot be read counts as no failure.
         let streak = FailureStreak::load(&path).ok().flatten().unwrap_or_default();
         Self { path, limit, streak: streak.at(now()) }
     }
 
-    /// Says why and for how long there is a pause, and waits; returns at once if the last session did not fail.
+    /// Reports the reason and the length of the pause, and waits; returns at once if the last session did not fail.
     ///
     /// No signal is caught here: one that ends this process ends the wait.
     pub async fn pause(&self, most: Duration) {
@@ -128,19 +128,19 @@ impl Backoff {
         self.write();
     }
 
-    /// It has ended as sessions should.
+    /// It has ended well.
     pub fn succeeded(self) {
         self.forget();
     }
 
-    /// It has failed. Returns whether there is to be no next one, and says so then.
+    /// It has failed. Returns whether no further session starts, and reports that.
     #[must_use]
     pub fn failed(self, why: &str) -> bool {
         self.ended(why, false)
     }
 
-    /// It was left as soon as it was up: the first time that is a logout like any, then it is as if it had failed. Returns
-    /// what [`Backoff::failed`] returns.
+    /// It was left as soon as it was up: the first time this is an ordinary logout, later it counts as a failure.
+    /// Returns what [`Backoff::failed`] returns.
     #[must_use]
     pub fn left_early(self, why: &str) -> bool {
         self.ended(why, true)
@@ -157,13 +157,13 @@ impl Backoff {
         exhausted
     }
 
-    /// Whether there is to be no next session, because as many failed in a row as may.
+    /// Whether no further session starts, because the limit is reached.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.limit > 0 && self.streak.failed >= self.limit
     }
 
-    /// Says that there is no next session, and forgets the count: a start by hand begins anew.
+    /// Reports that no further session starts, and resets the count for a start by hand.
     pub fn give_up(&self) {
         let times = times(self.streak.failed);
         tracing::error!(
@@ -193,7 +193,7 @@ fn times(failed: u32) -> String {
     if failed == 1 { "once".to_owned() } else { format!("{failed} times in a row") }
 }
 
-/// The first line of a message, with nothing in it that moves a terminal's cursor.
+/// The first line of a message, without characters that move a terminal's cursor.
 fn in_a_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
@@ -258,7 +258,7 @@ mod tests {
         let path = directory.path(NAME);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-        // Killed, so nobody told.
+        // Killed, so the reason was not recorded.
         next(3).begin();
         assert_eq!(next(3).streak.why(), "it was killed");
         assert!(!next(0).is_exhausted() && !next(4).is_exhausted());

@@ -1,6 +1,6 @@
 //! Whether a session may start here and now: asked before anything is touched.
 //!
-//! `startxd check may-start` asks the same questions alone.
+//! `startxd check may-start` makes only these checks.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub enum Refusal {
         "HOME {0}: the X server and most programs need it; log in again, or run: HOME=$(getent passwd {1} | cut -d: -f6) startxd start"
     )]
     NoHome(&'static str, u32),
-    /// Restarting it is what helps when it hangs for good: whoever dies between logind's asking the bus for his uid and for
-    /// his name, while he takes control, leaves a track of nobody, and `on_bus_track()` is called for that ever after
+    /// A restart helps if it hangs for good: if a process dies between logind's queries of the bus for its uid and for
+    /// its name, while it takes control, an empty track is left, and `on_bus_track()` is called for it for ever
     /// (logind-session.c and bus-track.c of 252 to 262).
     #[error(
         "systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus, or restart it: sudo systemctl \
@@ -41,7 +41,7 @@ pub enum Refusal {
     NoLogind(String),
     #[error("this shell is not in a login session{hint}; log in on a virtual terminal and run startxd start there")]
     NoSession { hint: &'static str },
-    /// logind cannot make a session whose user it is just taking away, and login(1) goes on without.
+    /// logind cannot create a session of a user whom it is just removing, and login(1) goes on without a session.
     #[error(
         "this login on tty{vt} is not in logind's list: it came while your last one was being cleaned up, or PAM lacks \
          pam_systemd; log out and in again"
@@ -96,8 +96,8 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f32())
 }
 
-/// The units that are up only while a graphical session is. What is not loaded is not up: nothing is loaded for the question,
-/// which would take the manager longer than all the rest of a start.
+/// The units that are up only during a graphical session. A unit that is not loaded is not up: this query loads
+/// nothing, because loading would take the manager longer than the rest of the start.
 const SIGNS: [&str; 5] = [
     names::GRAPHICAL_SESSION,
     names::GRAPHICAL_SESSION_PRE,
@@ -106,7 +106,7 @@ const SIGNS: [&str; 5] = [
     names::SHUTDOWN_TARGET,
 ];
 
-/// The units of startxd that no session can do without.
+/// The units of startxd that every session needs.
 const OURS: [&str; 7] = [
     names::WM_TARGET,
     names::XORG_TARGET,
@@ -117,7 +117,7 @@ const OURS: [&str; 7] = [
     "xorg@.service",
 ];
 
-/// What the checks found, for the host to go on with.
+/// The results of the checks, for the host.
 pub struct Clearance {
     /// Our directories.
     pub runtime: RuntimeDir,
@@ -125,7 +125,7 @@ pub struct Clearance {
     pub session: LoginSession,
     /// A connection to the system bus, where logind is.
     pub system_bus: Connection,
-    /// The session's place.
+    /// The session's seat and VT.
     pub seat: Seat,
     /// The user manager.
     pub manager: Manager,
@@ -133,25 +133,26 @@ pub struct Clearance {
     pub installed: Vec<(&'static str, FileState)>,
 }
 
-/// What to do about a terminal that is in the background.
+/// What to do if the terminal is in the background.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Background {
     /// Wait for it to come forward, for its deadline.
     #[default]
     Wait,
-    /// Bring it forward: nobody sits there yet who could.
+    /// Bring it forward, because nobody is there yet to do it.
     Activate,
     /// Nothing: it will be brought forward.
     Accept,
 }
 
-/// Asks everything that `startxd start` has to know before it touches anything.
+/// Checks everything that `startxd start` has to know before it changes anything.
 ///
 /// # Errors
-/// The first reason why not.
+/// The first reason against a start.
 pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<Clearance, Refusal> {
     refuse_root()?;
-    // The fault that it has counts for a login of ours: who is in none is told so first.
+    // A missing runtime directory is reported only inside a login session; everybody else hears about the session
+    // first.
     let runtime = RuntimeDir::find_in_login();
     let manager = async {
         Ok(match &runtime {
@@ -159,8 +160,8 @@ pub async fn may_start(deadlines: &Deadlines, background: Background) -> Result<
             Err(_) => None,
         })
     };
-    // The two halves do not need each other, and a person waits for both. Only the session's refusal ends this early:
-    // it is the one that explains the others.
+    // The two halves are independent, and run at once because a person waits. Only the session's refusal ends this
+    // early: it is the one that explains the others.
     let session = async {
         let late = |_| Refusal::NoLogind(format!("no answer within {}", seconds(deadlines.user_manager)));
         timeout(deadlines.user_manager, own_session()).await.map_err(late)?
@@ -202,7 +203,7 @@ async fn own_session() -> Result<(LoginSession, Connection), Refusal> {
     Ok((session, connection))
 }
 
-/// What the environment tells about why there is no session, to be put after "this shell is not in a login session".
+/// Why there is no session, according to the environment; appended to "this shell is not in a login session".
 #[must_use]
 pub fn outside_hint() -> &'static str {
     let set = |name| std::env::var_os(name).is_some();
@@ -215,20 +216,20 @@ pub fn outside_hint() -> &'static str {
     } else if set("SUDO_USER") {
         " (sudo does not make one)"
     } else if !set("XDG_SESSION_ID") && std::env::var_os("XDG_SEAT").is_some_and(|seat| seat != SEAT0) {
-        // A seat is there only once udev has told logind of its devices.
+        // A seat exists only once udev has told logind about its devices.
         " (logind does not know the seat that XDG_SEAT names; see: loginctl list-seats)"
     } else if set("INVOCATION_ID") && os::controlling_vt().ok().flatten().is_none() {
-        // On a VT it is the getty's, passed on by a login that keeps the environment.
+        // On a VT the getty sets it, and a login that keeps the environment passes it on.
         " but in a service of the user manager"
     } else {
         ""
     }
 }
 
-/// Class, place and seat, and that the VT, if the seat has any, is this process's controlling terminal.
+/// Checks class, place and seat, and that the VT, if the seat has one, is this process's controlling terminal.
 fn on_a_screen(session: &LoginSession) -> Result<Seat, Refusal> {
     let id = session.id.clone();
-    // user-early (systemd 256) is a person's login before the machine is fully up, the same to us.
+    // user-early (systemd 256) is a person's login before the machine is fully up, which makes no difference here.
     if !matches!(session.class.as_str(), "user" | "user-early") {
         return Err(Refusal::WrongClass { session: id, class: session.class.clone() });
     }
@@ -262,28 +263,28 @@ pub fn bring_forward(vt: u32) {
     }
 }
 
-/// That `HOME` is there: a server that is not root's logs into it, and ends where it cannot.
+/// Checks that `HOME` exists: a server without root writes its log there, and exits if it cannot.
 fn home() -> Result<(), Refusal> {
     let uid = nix::unistd::geteuid().as_raw();
     match std::env::var_os("HOME").map(std::path::PathBuf::from) {
         None => Err(Refusal::NoHome("is not set", uid)),
         Some(home) if !home.is_absolute() || !home.is_dir() => Err(Refusal::NoHome("is not a directory", uid)),
-        // What the user manager takes is text, so the session would look for its files elsewhere.
+        // The user manager accepts only text, so the session would look for its files elsewhere.
         Some(home) if home.to_str().is_none() => Err(Refusal::NoHome("is not text in UTF-8", uid)),
         Some(_) => Ok(()),
     }
 }
 
-/// The user manager, proven by an answer, and what it says.
+/// The user manager, once it has answered, and its answers.
 struct Answer {
     manager: Manager,
-    /// Of [`SIGNS`].
+    /// The states of [`SIGNS`].
     states: Vec<UnitState>,
-    /// Of [`OURS`].
+    /// The states of [`OURS`].
     files: Vec<FileState>,
 }
 
-/// The user manager and the user's bus, both proven by an answer, if the bus is up.
+/// The user manager and the user's bus, once both have answered, if the bus is up.
 async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<Answer, Refusal> {
     let manager = Manager::connect(runtime, deadline).await?;
     // Sent together, and answered in this order.
@@ -293,8 +294,8 @@ async fn manager_answers(runtime: &RuntimeDir, deadline: Duration) -> Result<Ans
     Ok(Answer { manager, states, files })
 }
 
-/// That no graphical session of this user is up; one that is going down is waited for. One whose host is dead does not
-/// count: the next start ends what is left of it.
+/// Checks that no graphical session of this user is up, and waits for one that is ending. A session whose host is dead
+/// does not count: the next start ends what is left of it.
 ///
 /// `states` are those of [`SIGNS`], as they were a moment ago.
 async fn nothing_up(
@@ -304,23 +305,23 @@ async fn nothing_up(
     deadline: Duration,
 ) -> Result<(), Refusal> {
     let mut signals = None;
-    // A race: the states are those of a moment ago, and the files are looked at now. What puts right what a dead session has
-    // left may have come to its end between the two, and then nothing is up any more but in what was asked before.
+    // A race: the states are from a moment ago, and the files are read now. A repair after a dead session may have
+    // ended between the two, and then the earlier states are outdated.
     let mut is_certain = false;
     let end = tokio::time::Instant::now() + deadline;
     loop {
         let up = SIGNS.into_iter().zip(&states).find(|(_, state)| !state.is_down());
-        // A host without units is at its very beginning, or puts back the terminal and the environment at its end.
+        // A host without units is just beginning, or restores the terminal and the environment at its end.
         let host = HostConnection::connect(&runtime.host_socket()).ok();
         let (unit, state) = match up {
             None if host.is_none() => return Ok(()),
             None => ("startxd start", "at work"),
             Some((unit, state)) if going_down(&states) => (unit, state.active.as_str()),
             Some(_) if repair::is_dead(runtime) => return Ok(()),
-            // Held by somebody who serves nothing: he puts right what a dead session has left.
+            // The holder has no launch socket: it cleans up after a dead session.
             Some((unit, state)) if host.is_none() && !is_free(runtime) => (unit, state.active.as_str()),
             Some((unit, state)) if is_certain => {
-                // A sign is given, so there is somebody.
+                // Another sign exists, so there is a session.
                 return AlreadyUp::find(runtime, Some((unit, &state.active))).map_or(Ok(()), |up| Err(up.into()));
             }
             Some(_) => {
@@ -330,7 +331,7 @@ async fn nothing_up(
             }
         };
         is_certain = false;
-        // Hardly ever needed. The states are asked for again afterwards: what changed before is not announced.
+        // Rarely needed. The states are queried again afterwards, because earlier changes are not announced.
         let first = signals.is_none();
         let listening = match &mut signals {
             Some(listening) => listening,
@@ -359,7 +360,7 @@ async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
     Ok(manager.loaded(&SIGNS).await.map_err(NoManager::silent)?)
 }
 
-/// Whether what is up is on its way down. The shutdown target is up only then, and every other sign may lag behind it.
+/// Whether the session is ending. The shutdown target is up only then, and every other sign may lag behind it.
 fn going_down(states: &[UnitState]) -> bool {
     SIGNS
         .into_iter()

@@ -1,4 +1,4 @@
-//! The end of the login session that a session of ours was in: nothing of it is left to whoever sits there.
+//! Ends the login session of a session, so that whoever is at the terminal finds no shell.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::logind;
 use crate::os::{self, Pid};
 use crate::records::session::SessionRecord;
 
-/// Has logind end the login session of that id, which kills what is in it.
+/// Makes logind end the login session of that id, which kills its processes.
 ///
 /// # Errors
 /// logind does not answer within `deadline`, or refuses, in words.
@@ -50,7 +50,7 @@ pub async fn close_in_place_of_host(record: &SessionRecord, deadline: Duration) 
     }
     match terminate(&record.session, deadline).await {
         Ok(()) => tracing::warn!("the login session {} was ended with its session on the display", record.session),
-        // As a rule there is none any more.
+        // Usually it has ended already.
         Err(error) => tracing::debug!("the login session {} cannot be ended: {error}", record.session),
     }
 }
@@ -61,7 +61,7 @@ struct Shell {
 }
 
 impl Shell {
-    /// Finds it; `None` if what has started us is login(1), a greeter or systemd, which end with the session or have no
+    /// Finds it; `None` if login(1), a greeter or systemd has started us, which end with the session or have no
     /// shell.
     fn above() -> Option<Self> {
         let parent = Pid::parent();
@@ -78,7 +78,7 @@ impl Shell {
     }
 
     fn signal(&self, signal: Signal) {
-        // It may have ended since.
+        // It may have ended in the meantime.
         let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
     }
 }

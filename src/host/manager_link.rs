@@ -124,7 +124,7 @@ impl ManagerLink {
         }
     }
 
-    /// Connects again: the manager was executed anew, or it is gone. [`ManagerLink::next`] tells which.
+    /// Connects again: the manager was re-executed, or it is gone. [`ManagerLink::next`] tells which.
     pub(super) fn reconnect(&mut self) {
         if self.manager.is_some() && self.connecting.is_none() {
             let (runtime, deadline, watched) = (self.runtime.clone(), self.deadline, self.watched.clone());

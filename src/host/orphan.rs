@@ -1,7 +1,8 @@
-//! Servers that nobody watches over any more.
+//! Servers without a host and a supervisor.
 //!
-//! Between its fork and its adoption a server is in the login session's scope: its host knows it, and its supervisor is
-//! just being told. Who kills both at that moment leaves a server that holds the VT, and no unit to stop it by.
+//! Between its fork and its adoption a server is in the login session's scope: only its host knows it, and its
+//! supervisor is just being told. If both are killed at that moment, a server is left that holds the VT, and no unit
+//! can stop it.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -17,8 +18,8 @@ use crate::os::{self, Pid};
 
 /// Ends every server of ours that was started with this Xauthority file: SIGTERM, and SIGKILL after `deadline`.
 ///
-/// The file is in a directory that only this user can enter, and each display of ours has its own: who was told to use
-/// it is a server of that display.
+/// The file is in a directory that only this user can enter, and each display of ours has its own: a process with this
+/// argument is a server of that display.
 pub async fn end(authority: &Path, deadline: Duration) {
     for (pid, pidfd) in find(authority) {
         tracing::warn!("an X server is left behind (pid {pid}); ending it");
@@ -39,7 +40,7 @@ fn find(authority: &Path) -> Vec<(Pid, AsyncFd<OwnedFd>)> {
             return None;
         }
         let pidfd = os::pidfd_open(Pid::from_raw(pid)).and_then(os::watch).ok()?;
-        // Looked at again: the pid may have become somebody else's before the descriptor held it.
+        // Checked again: the pid may have been reused before the pidfd was opened.
         is_server(pid, authority).then_some((Pid::from_raw(pid), pidfd))
     };
     pids.filter_map(server).collect()
@@ -51,9 +52,10 @@ fn is_server(pid: i32, authority: &Path) -> bool {
     ours && std::fs::read(process.join("cmdline")).is_ok_and(|line| has_authority(&line, authority))
 }
 
-/// Whether a command line as in `/proc/PID/cmdline` is a server's, with a display first and `-auth` with this path after it.
+/// Whether a command line as in `/proc/PID/cmdline` is a server's, with a display first and `-auth` with this path
+/// after it.
 ///
-/// Clients take `-auth`, too (x11vnc(1)), but not a display without an option.
+/// Clients also accept `-auth` (x11vnc(1)), but not a display without an option.
 #[must_use]
 pub fn has_authority(line: &[u8], authority: &Path) -> bool {
     let words: Vec<&[u8]> = line.split(|&byte| byte == 0).collect();

@@ -1,4 +1,4 @@
-//! The clients of the launch socket: each is read by a task of its own, and all end up in one queue.
+//! The clients of the launch socket: a task for each reads it, and all requests go into one queue.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::core::ClientId;
 use crate::deadline::OUT_OF_DESCRIPTORS;
 use crate::launch::{Connection, Listener, Reply, Request};
 
-/// More clients than this at a time are not ours.
+/// How many clients are served at a time; startxd itself never has that many.
 const MAX_CLIENTS: usize = 32;
 
 /// A client that can be answered.
@@ -26,7 +26,7 @@ impl Peer {
         Self { id: ClientId(*number), connection: Arc::new(connection) }
     }
 
-    /// What the core knows it by.
+    /// Its number in the core.
     #[must_use]
     pub const fn id(&self) -> ClientId {
         self.id
@@ -34,7 +34,7 @@ impl Peer {
 
     /// Sends a reply; a client that has gone is fine.
     ///
-    /// Never waits: a client that asks and asks and does not read would hold up the whole session. It is dropped.
+    /// Never waits: a client that sends requests without reading would delay the whole session. It is dropped.
     pub fn reply(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) {
         if let Err(error) = self.connection.try_send(&reply.encode(), fds) {
             tracing::debug!("a client of the launch socket did not take its answer: {error}");
@@ -42,16 +42,16 @@ impl Peer {
         }
     }
 
-    /// Sends a refusal and closes: what a client has queued to read it still gets, but it does not keep its place.
+    /// Sends a refusal and closes: the client can still read its queued replies, but it loses its place.
     pub fn refuse(&self, reason: String) {
         self.reply(&Reply::Refused(reason), &[]);
         self.connection.close();
     }
 }
 
-/// What a client did.
+/// An event of a client.
 pub enum PeerEvent {
-    /// It asked for something.
+    /// It has sent a request.
     Request(Peer, Request, Vec<OwnedFd>),
     /// It is gone.
     Gone(Peer),
@@ -63,7 +63,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Serves the socket from now on. A client that has not asked for anything after `patience` loses its place.
+    /// Serves the socket from now on. A client that has sent no request after `patience` loses its place.
     #[must_use]
     pub fn serve(listener: Listener, patience: Duration) -> Self {
         // Bounded: a client that floods us is read only as fast as we act on it.
@@ -72,7 +72,7 @@ impl Peers {
         Self { queue }
     }
 
-    /// The next thing that a client did. May be dropped while it waits.
+    /// The next event of a client. May be dropped while it waits.
     pub async fn next(&mut self) -> PeerEvent {
         match self.queue.recv().await {
             Some(event) => event,
@@ -130,12 +130,12 @@ async fn read(peer: Peer, queue: mpsc::Sender<PeerEvent>, patience: Duration) {
                 Err(malformed) => malformed.to_string(),
             },
             Ok(None) => break,
-            // It closed with a reply of ours unread. The kernel tells that once, *before* what it has sent last
-            // (unix_release_sock sets the socket's error): its last words may still be there, and then end-of-file.
+            // It closed with a reply of ours unread. The kernel reports that once, *before* the data that it sent last
+            // (unix_release_sock sets the socket's error): that data may still follow, and then end-of-file.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => continue,
             Err(error) => error.to_string(),
         };
-        // What is not understood is refused, and nothing after it is read.
+        // A malformed message is refused, and nothing after it is read.
         tracing::warn!("refused a message on the launch socket: {refusal}");
         peer.refuse(refusal);
         break;

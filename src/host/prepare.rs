@@ -1,8 +1,8 @@
-//! What a session needs before its first process starts, and how it is taken back.
+//! What a session needs before its first process starts, and how that is undone.
 //!
-//! What is on disk is removed when a [`Prepared`] is dropped, also by a start that is given up; what the user manager holds is
-//! put back by [`Prepared::undo`]. If this host dies in between, the next start does both: the record is on disk before the
-//! first change.
+//! Files are removed when a [`Prepared`] is dropped, also by a start that is given up; changes in the user manager are
+//! undone by [`Prepared::undo`]. If this host dies in between, the next start does both: the record is on disk before
+//! the first change.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -51,23 +51,23 @@ pub enum NotPrepared {
     Environment(#[from] CallError),
 }
 
-/// A session that can begin: locked and recorded.
+/// A session that can begin: it has its lock and its record.
 pub struct Prepared {
-    // Given back before the lock, so that the next start finds the number free.
+    // Released before the lock, so that the next start finds the number free.
     pub(super) number: Number,
     lock: SessionLock,
     /// The display's name.
     pub display: Display,
     /// The display's cookie.
     pub cookie: Cookie,
-    /// What is written down.
+    /// The record.
     pub record: SessionRecord,
     exported: Exported,
-    /// Whether what is on disk stays, for the next start to repair.
+    /// Whether the files stay for the next start, which repairs.
     is_left: bool,
 }
 
-/// Takes the lock, repairs what a dead session left, chooses the display, and writes cookie and record, in this order.
+/// Takes the lock, cleans up after a dead session, chooses the display, and writes cookie and record, in this order.
 ///
 /// # Errors
 /// [`NotPrepared`].
@@ -77,7 +77,7 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     repair(&lock, manager, &config.deadlines).await;
     let (display, number) = choose_display(config.display, manager).await?;
     let authority = lock.runtime.authority(display);
-    // Nothing after the cookie waits, so a start that is given up has either no cookie or all of this.
+    // Nothing after the cookie waits, so a start that is given up has written either nothing of this or all of it.
     let recorded = record(clearance, config, choice, display, &authority).await;
     let (cookie, record, exported) = recorded.inspect_err(|_| {
         remove(&authority);
@@ -86,7 +86,7 @@ pub async fn prepare(clearance: &Clearance, config: &Config, choice: &Choice) ->
     Ok(Prepared { number, lock, display, cookie, record, exported, is_left: false })
 }
 
-/// Writes what has to be on disk before the first change: the cookie and the record.
+/// Writes the files that must exist before the first change: the cookie and the record.
 async fn record(
     clearance: &Clearance,
     config: &Config,
@@ -97,11 +97,11 @@ async fn record(
     let (runtime, manager) = (&clearance.runtime, &clearance.manager);
     let (socket, service) = (names::xorg_socket(display), names::xorg_service(display));
     // A server that failed too often has left its units failed, and failed sockets do not start. Resetting fails for
-    // units that are not loaded, which is as well.
+    // units that are not loaded, which is fine.
     let (before, ..) =
         tokio::join!(manager.environment(), manager.reset_failed(&socket), manager.reset_failed(&service));
     let before = before?;
-    // First of all, because it may take a while: a start that is killed meanwhile leaves nothing.
+    // First, because it may take a while: a start that is killed during it leaves nothing behind.
     let exported = variables::exported(config, choice, display, authority, &before).await;
     // Before any client starts, not when the supervisor does: a client that connects while the server is still
     // starting reads the cookie right after its connect has been queued, and is refused later if there was none yet.
@@ -120,7 +120,7 @@ async fn record(
 }
 
 impl Prepared {
-    /// Writes the record down again, after a change of it.
+    /// Writes the record again after a change.
     ///
     /// # Errors
     /// The runtime directory is full.
@@ -129,7 +129,7 @@ impl Prepared {
         self.record.save(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
-    /// Puts everything back, for no longer than `deadline`. Problems are logged: there is nobody left to hand them to, and the
+    /// Undoes everything, within `deadline`. Problems are logged: no caller could handle them, and the
     /// rest must go on.
     pub async fn undo(self, manager: &Manager, deadline: Duration) {
         if timeout(deadline, undo_environment(manager, &self.record)).await.is_err() {
@@ -137,13 +137,13 @@ impl Prepared {
         }
     }
 
-    /// As [`Prepared::undo`], where the user manager is gone, and its environment with it.
+    /// Like [`Prepared::undo`], if the user manager is gone, and its environment with it.
     pub fn undo_without_manager(self) {
         // Its sockets were closed with it; one that exits removes them, one that is killed does not.
         remove_socket(self.display);
     }
 
-    /// Leaves what the manager holds to the next start, which the record tells about it.
+    /// Leaves the changes in the manager to the next start, which reads the record.
     pub fn leave_to_the_next(mut self) {
         self.is_left = true;
         tracing::warn!(
@@ -152,13 +152,13 @@ impl Prepared {
         );
     }
 
-    /// What is exported.
+    /// The exported variables.
     #[must_use]
     pub const fn exported(&self) -> &Exported {
         &self.exported
     }
 
-    /// Where the session's files are.
+    /// The paths of the session's files.
     #[must_use]
     pub fn runtime(&self) -> &RuntimeDir {
         &self.lock.runtime
@@ -171,15 +171,15 @@ impl Drop for Prepared {
             return;
         }
         session_files::remove(self.runtime(), &self.record);
-        // After everything that it tells how to undo: until here the next start would repair.
+        // Removed after everything that it describes: until then the next start would repair.
         remove(&self.runtime().record());
     }
 }
 
-/// Takes the asked-for display if it is free, or the first free one.
+/// Takes the requested display if it is free, or else the first free one.
 ///
-/// A race: somebody else can have looked at the same moment. What counts is who takes the number; whoever loses looks at the
-/// next one.
+/// A race: another process may check at the same moment. The first one to take the number has it; the loser tries the
+/// next number.
 async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<(Display, Number), NotPrepared> {
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
     let first =
@@ -205,9 +205,9 @@ async fn choose_display(asked: Option<Display>, manager: &Manager) -> Result<(Di
     Err(NotPrepared::NoDisplay(occupied::all_taken(first, &in_the_way)))
 }
 
-/// Whether the display is bound by our own socket unit, with no server behind it: somebody armed it by hand.
+/// Whether our own socket unit has bound the display, without a server: the user started the unit by hand.
 async fn is_armed(display: Display, manager: &Manager) -> bool {
-    // The manager is asked of what is ours alone: others can bind thousands.
+    // Only for sockets of ours the manager is asked: other users can bind thousands.
     let ours = std::fs::symlink_metadata(display.socket_path());
     if !ours.is_ok_and(|facts| facts.uid() == nix::unistd::geteuid().as_raw()) {
         return false;

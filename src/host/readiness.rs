@@ -1,10 +1,9 @@
-//! The word of a window manager that it is ready: READY=1 on a notification socket (sd_notify(3)), or `startxd ready`.
+//! A window manager's report that it is ready: READY=1 on a notification socket (sd_notify(3)), or `startxd ready`.
 //!
-//! That it manages the display is not all: i3 says so before its IPC socket is there, and what starts with the graphical
-//! session and calls i3-msg(1) at once finds nobody. It says READY=1 just before its main loop (i3, main.c). So a program
-//! that is known to say it gets a socket to say it on, and is waited for. Others get none, because what they start would
-//! inherit it. A unit that the user has
-//! written, with `Type=notify`, has one from systemd.
+//! A managed display is not enough: i3 manages it before its IPC socket exists, and a program that starts with the
+//! graphical session and calls i3-msg(1) at once gets no answer. i3 says READY=1 just before its main loop (i3,
+//! main.c). So a program that is known to say READY=1 gets a socket for it, and is waited for. Others get none, because
+//! their children would inherit it. A unit that the user has written, with `Type=notify`, has one from systemd.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,22 +20,22 @@ use crate::session::Choice;
 use crate::session::known::known;
 use crate::{files, unix_socket};
 
-/// As much as a datagram of ours has to have. What is longer is cut, and read as far.
+/// How much of a datagram is read; a longer one is cut.
 const DATAGRAM: usize = 4096;
 
-/// Whether the word is waited for, beside a window manager that manages the display.
+/// Whether the report is waited for, in addition to a managed display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// No.
     Unneeded,
-    /// The program is known to say it: no longer than until the window manager's deadline.
+    /// Yes, at most until the window manager's deadline: the program is known to report it.
     Usual,
-    /// The person wants it (`session.ready = "notified"`): without it the session is not ready.
+    /// Yes, without a limit: the person requires it (`session.ready = "notified"`).
     Needed,
 }
 
 impl Word {
-    /// Whether the session's word is waited for.
+    /// Whether the session's report is waited for.
     #[must_use]
     pub fn of(ready: Ready, choice: &Choice) -> Self {
         let program = choice.service().and_then(|service| service.program.file_name()?.to_str());
@@ -48,7 +47,7 @@ impl Word {
     }
 }
 
-/// Where the word arrives.
+/// Where the report arrives.
 #[derive(Debug)]
 pub struct Readiness {
     /// Whether it is waited for.
@@ -58,10 +57,10 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Nobody has said anything yet. Where the word is waited for, it is heard at `path` from now on.
+    /// No report yet. If it is waited for, this listens at `path` from now on.
     ///
     /// # Errors
-    /// The socket cannot be made.
+    /// The socket cannot be created.
     pub fn listen(word: Word, path: &Path) -> io::Result<Self> {
         let (said, _) = watch::channel(());
         let reader = match word {
@@ -71,13 +70,13 @@ impl Readiness {
         Ok(Self { word, said, reader })
     }
 
-    /// For who says it in another way.
+    /// The sender for reports that arrive in another way.
     #[must_use]
     pub fn voice(&self) -> watch::Sender<()> {
         self.said.clone()
     }
 
-    /// What is said from now on.
+    /// The reports from now on.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.said.subscribe()
@@ -92,14 +91,14 @@ impl Drop for Readiness {
     }
 }
 
-/// The variable that tells a program where to say it, if it is to.
+/// The variable that tells a program the socket, if it should report.
 #[must_use]
 pub fn variable(word: Word, path: PathBuf) -> Option<(String, String)> {
     let path = path.into_os_string().into_string().ok().filter(|_| word != Word::Unneeded)?;
     Some(("NOTIFY_SOCKET".to_owned(), path))
 }
 
-/// A socket with mode 0600 at `path`, in the place of one that an earlier host has left.
+/// A socket with mode 0600 at `path`, which replaces one that an earlier host has left.
 fn bind(path: &Path) -> io::Result<UnixDatagram> {
     files::remove_if_there(path)?;
     let socket: OwnedFd = unix_socket::held(SockType::Datagram, &UnixAddr::new(path)?)?;
@@ -108,7 +107,7 @@ fn bind(path: &Path) -> io::Result<UnixDatagram> {
     UnixDatagram::from_std(socket)
 }
 
-/// Descriptors that come with a message (`FDSTORE=1`, `BARRIER=1`) are closed by the kernel, as nobody asks for them.
+/// The kernel closes descriptors that come with a message (`FDSTORE=1`, `BARRIER=1`), because we do not receive them.
 async fn read(socket: UnixDatagram, said: watch::Sender<()>) {
     let mut datagram = vec![0; DATAGRAM];
     loop {

@@ -1,6 +1,7 @@
-//! What a session has left whose host died: found, said, and put back (crash-only software).
+//! Finds, reports and cleans up what a session has left whose host died (crash-only software).
 //!
-//! The record tells that there was one, and the lock, which the kernel releases however a host ends, that it is dead.
+//! The record shows that there was a session, and the lock, which the kernel releases however a host ends, that it is
+//! dead.
 
 use std::time::Duration;
 
@@ -30,12 +31,12 @@ fn is_recorded(runtime: &RuntimeDir) -> bool {
     !matches!(SessionRecord::of(runtime), Ok(None))
 }
 
-/// Repairs what a dead session has left, if there is anything. The lock is ours, so nobody else does.
+/// Cleans up after a dead session, if there is one. We hold the lock, so no other process does.
 pub async fn repair(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines) {
     put_right(lock, manager, deadlines, false).await;
 }
 
-/// As [`repair`]. `inside`: this process is the server's unit, and must not wait for its end.
+/// Like [`repair`]. `inside`: this process is in the server's unit, and must not wait for its end.
 async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines, inside: bool) {
     let runtime = &lock.runtime;
     match SessionRecord::of(runtime) {
@@ -47,11 +48,11 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
                 record.display,
                 record.host
             );
-            // First of all: until then whoever sits there has the shell below.
+            // First, because until then whoever is at the terminal has the shell below.
             closing::close_in_place_of_host(&record, deadlines.user_manager).await;
             note_end(&record);
             bury(manager, &record, deadlines, inside).await;
-            // Stopping a window manager ends its main process alone, and one that was killed has left all the others.
+            // Stopping a window manager ends only its main process, and one that was killed has left all its children.
             applications::end(manager, &record.units, deadlines.applications).await;
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             tell::take_back(runtime, deadlines.multiplexers).await;
@@ -71,19 +72,19 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
     }
 }
 
-/// Writes down how the session has ended, in the place of its host.
+/// Records how the session has ended, in place of its host.
 fn note_end(record: &SessionRecord) {
     let why = format!("its host (pid {}) was killed, and the session was ended in its place", record.host);
-    // One that has closed its login may be begun again by the next one.
+    // If it has closed its login, the next login may start a session again.
     let is_brief = record.closes_login && last::age(record.started) < STEADY;
     if let Err(error) = LastSession::ends_now(false, why, &record.session, is_brief).keep() {
         tracing::debug!("how the session ended cannot be kept: {error}");
     }
 }
 
-/// Ends the units of a session that has neither a host nor a supervisor to end them.
+/// Ends the units of a session that has neither a host nor a supervisor.
 async fn bury(manager: &Manager, record: &SessionRecord, deadlines: &Deadlines, inside: bool) {
-    // All three: a host that was killed at the very beginning has asked for the server's units and not yet for the target,
+    // All three: a host that was killed at the beginning has started the server's units and not yet the target,
     // and sockets that stay bound with a connection in them start the server's unit again and again.
     let (service, socket) = (names::xorg_service(record.display), names::xorg_socket(record.display));
     let units = [names::XORG_TARGET, &service, &socket];
@@ -94,7 +95,7 @@ async fn bury(manager: &Manager, record: &SessionRecord, deadlines: &Deadlines, 
     let end = async {
         applications::end(manager, &record.units, deadlines.applications).await;
         stop(manager, names::SHUTDOWN_TARGET, true).await;
-        // And what has no tie to the targets.
+        // Then the units that are not bound to the targets.
         for unit in &record.units {
             stop(manager, unit, false).await;
         }
@@ -104,7 +105,7 @@ async fn bury(manager: &Manager, record: &SessionRecord, deadlines: &Deadlines, 
     }
 }
 
-/// Stops a unit, or starts the one that stops the others, and waits for it.
+/// Stops a unit, or starts the unit that stops the others, and waits for the job.
 async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
     let job = async {
         match shutdown {
@@ -112,13 +113,13 @@ async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
             false => manager.stop(unit, Mode::Replace).await,
         }
     };
-    // A unit that is not loaded has nothing to stop.
+    // A unit that is not loaded need not be stopped.
     if let Err(error) = manager.until_done(job).await {
         tracing::debug!("{unit}: {error}");
     }
 }
 
-/// Puts back what a session has changed in the user manager.
+/// Undoes a session's changes in the user manager.
 pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
     let (restored, ()) =
         tokio::join!(restore::restore(manager, &record.before, &record.exported), autostart::forget_failed(manager));
@@ -127,7 +128,7 @@ pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
     }
     let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
     for unit in xorg.iter().chain(&record.units) {
-        // Fails for units that are not loaded any more, which is what we want.
+        // This fails for units that are no longer loaded, which is fine.
         let _ = manager.reset_failed(unit).await;
     }
 }
@@ -135,8 +136,8 @@ pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
 /// Waits until the control groups of a session's services that have failed are gone, before they are forgotten.
 ///
 /// A race: a process that is killed together with the main one may still be in the group when the service has failed.
-/// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if the
-/// unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
+/// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if
+/// the unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
 async fn await_groups(manager: &Manager, record: &SessionRecord) {
     let xorg = names::xorg_service(record.display);
     let units: Vec<&str> = std::iter::once(&xorg).chain(&record.units).map(String::as_str).collect();
@@ -151,13 +152,13 @@ async fn await_groups(manager: &Manager, record: &SessionRecord) {
     }
 }
 
-/// The supervisor's part: the host has died under it, and it has ended the session in the host's place.
+/// The supervisor's part: the host has died, and the supervisor has ended the session in its place.
 pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, deadlines: &Deadlines) {
     let ours = matches!(SessionRecord::of(runtime), Ok(Some(record)) if record.host == host.as_raw());
     if !ours {
         return;
     }
-    // If somebody else has the lock, the next start is on its way, and repairs itself.
+    // If another process has the lock, the next start has begun, and it repairs.
     if let Ok(lock) = SessionLock::take(runtime, Duration::ZERO).await {
         put_right(&lock, manager, deadlines, true).await;
     }
@@ -168,25 +169,25 @@ pub async fn repair_after(runtime: &RuntimeDir, manager: &Manager, host: Pid, de
 pub enum Found {
     /// No session, alive or dead.
     Nothing,
-    /// A dead one; nothing is left of it now.
+    /// A dead one; it was cleaned up.
     Dead,
     /// A host that lives.
     Alive,
 }
 
-/// As [`clean_up`], for the unit that systemd starts when a supervisor has failed (`startxd-repair.service`), which may have
-/// been killed together with its host.
+/// Like [`clean_up`], for the unit that systemd starts when a supervisor has failed (`startxd-repair.service`), which
+/// may have been killed together with its host.
 ///
-/// A race: a host that lives may be killed a moment later, and with no supervisor nobody notices. Where the login session is
-/// to end with the session, because the screen is locked for one, that would leave an open shell: so such a host is watched
-/// for as long as an end may take.
+/// A race: a host that lives may be killed a moment later, and without a supervisor nothing notices. If the login
+/// session must end with the session, for example because the screen is locked, that would leave an open shell: so such
+/// a host is watched for as long as an end may take.
 pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlines) {
     let found = clean_up(runtime, deadlines).await;
     let Ok(Some(record)) = SessionRecord::of(runtime) else { return };
     if found != Found::Alive || !record.closes_login {
         return;
     }
-    // One that cannot be watched has ended meanwhile.
+    // A host that cannot be watched has ended in the meantime.
     if let Ok(host) = os::pidfd_open(Pid::from_raw(record.host)).and_then(os::watch)
         && timeout(deadlines.stop, host.readable()).await.is_err()
     {
@@ -197,9 +198,9 @@ pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlin
     clean_up(runtime, deadlines).await;
 }
 
-/// Ends what is left of a dead session: for `startxd stop` where no host answers.
+/// Ends what is left of a dead session: for `startxd stop` if no host answers.
 ///
-/// Somebody who is at it already is waited for.
+/// If another process is doing so already, waits for it.
 pub async fn clean_up(runtime: &RuntimeDir, deadlines: &Deadlines) -> Found {
     if !is_recorded(runtime) {
         return Found::Nothing;
@@ -293,7 +294,7 @@ mod tests {
             repair(&lock, &self.manager, &self.deadlines).await;
         }
 
-        /// What was called for that matters, without its arguments but the unit.
+        /// The relevant calls, with only the unit of their arguments.
         fn calls(&self) -> Vec<String> {
             let short = |call: &String| call.split(' ').take(2).collect::<Vec<_>>().join(" ");
             let calls = self.fake.calls();
@@ -389,7 +390,7 @@ mod tests {
         }
     }
 
-    /// A unit whose processes are not all gone when it is forgotten keeps its control group for ever.
+    /// If a unit is forgotten before all of its processes are gone, its control group stays for ever.
     #[tokio::test(start_paused = true)]
     async fn what_failed_is_forgotten_when_its_control_group_is_gone() {
         let scene = Scene::new("inactive").await;
@@ -419,7 +420,7 @@ mod tests {
     #[tokio::test]
     async fn cleaning_up_by_way_of_the_bus() {
         let scene = Scene::new("active").await;
-        // No bus: nothing can be done, and what tells what to do stays.
+        // Without a bus nothing can be done, and the record stays.
         assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Nothing);
         assert!(is_dead(&scene.runtime));
         scene.fake.listen(&scene.runtime.bus_socket());

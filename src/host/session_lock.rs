@@ -1,4 +1,4 @@
-//! The lock that makes a host the only one of its user, and our runtime directory with it.
+//! The lock that makes a host the only one of its user, and our runtime directory.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::files::{self, NotWritten};
 use crate::launch::Connection;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
-/// Why the lock cannot be had.
+/// Why the lock cannot be taken.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotLocked {
@@ -30,26 +30,26 @@ pub enum NotLocked {
 pub struct SessionLock {
     /// Our directories.
     pub runtime: RuntimeDir,
-    // Held for the host's life; released by the kernel however it ends.
+    // Held as long as the host lives; the kernel releases it however the host ends.
     _lock: Flock<File>,
 }
 
 impl SessionLock {
-    /// Makes the directory and takes the lock.
+    /// Creates the directory and takes the lock.
     ///
-    /// Somebody who holds it and serves no launch socket does his last steps, or puts right what a dead session has
-    /// left, or is at the very beginning of a session: he is waited for, at most for `deadline`.
+    /// A process that holds it without a launch socket is at the end of its session, cleans up after a dead
+    /// session, or has just begun: this waits for it, at most for `deadline`.
     ///
     /// # Errors
-    /// The directory cannot be made or written to, or a host of this user lives.
+    /// The directory cannot be created or written to, or a host of this user lives.
     pub async fn take(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NotLocked> {
         let end = Instant::now() + deadline;
         loop {
-            // Each time: it goes with the one who held the lock.
+            // In each round: the holder of the lock removes it.
             runtime.create()?;
             match take_lock(runtime) {
                 Err(NotLocked::Busy) if Instant::now() < end && !is_served(runtime) => sleep(LOOK_AGAIN).await,
-                // The directory went between the two.
+                // The directory was removed between the two calls.
                 Err(NotLocked::Write(write)) if write.error.kind() == io::ErrorKind::NotFound => {}
                 lock => return Ok(Self { _lock: lock?, runtime: runtime.clone() }),
             }
@@ -58,10 +58,10 @@ impl SessionLock {
 }
 
 impl Drop for SessionLock {
-    /// Removes launch socket, lock and directory, however the lock is left: also by a start that is given up.
+    /// Removes launch socket, lock and directory in every case, also after a start that is given up.
     fn drop(&mut self) {
         files::remove(&self.runtime.host_socket());
-        // While still locked: see `take_lock`. The kernel lets go of the lock with the file.
+        // While it is still locked: see `take_lock`. The kernel releases the lock when the file is closed.
         files::remove(&self.runtime.lock());
         // Only if it is empty; a supervisor of another display may have files in it.
         let _ = std::fs::remove_dir(self.runtime.path());
@@ -70,7 +70,7 @@ impl Drop for SessionLock {
 
 /// Takes the lock that makes a host the only one of its user.
 ///
-/// The file is removed at the end of a session. Somebody who opened it before that, and locks it after, would hold a
+/// The file is removed at the end of a session. A process that opened it before that, and locks it after, would hold a
 /// lock on a file that no other start can find: so the lock counts only if the path still leads to the same file.
 fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotLocked> {
     let path = runtime.lock();
@@ -97,12 +97,12 @@ pub fn is_served(runtime: &RuntimeDir) -> bool {
     Connection::connect(&runtime.host_socket()).is_ok()
 }
 
-/// Whether no host of this user lives: the lock is not there, or nobody holds it.
+/// Whether no host of this user lives: the lock does not exist, or nothing holds it.
 #[must_use]
 pub fn is_free(runtime: &RuntimeDir) -> bool {
     let Ok(file) = File::options().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(runtime.lock()) else {
         return true;
     };
-    // Let go of at once: this only asks.
+    // Released at once: this is only a query.
     Flock::lock(file, FlockArg::LockSharedNonblock).is_ok()
 }

@@ -1,12 +1,12 @@
-//! The VT as the login shell knew it, and that nobody types to the shell meanwhile.
+//! The settings of the VT: the login shell's are restored, and no input reaches the shell in the meantime.
 //!
 //! While a server has the terminal, logind has its keyboard off (`K_OFF`), and no key reaches it. But from a server's
-//! crash to the next one's `TakeControl` the keyboard is on again (logind-session.c, `session_restore_vt`): what is typed
-//! then, at a screen that is about to come back, is the terminal's. It must not be shown, nor executed by the shell after
-//! the logout, nor be a signal that ends the session. So from the first server's fork on the terminal has settings of ours,
-//! and what was typed is thrown away when it is given back.
+//! crash to the next one's `TakeControl` the keyboard is on again (logind-session.c, `session_restore_vt`): keys that
+//! are typed then, at a screen that is about to come back, go to the terminal. They must not be shown, executed by the
+//! shell after the logout, or become a signal that ends the session. So from the first server's fork on the terminal
+//! has settings of ours, and the input is discarded when the terminal is given back.
 //!
-//! They are in place before the fork, and not only later: Xorg puts back what it found when it ends in order
+//! They are set before the fork, not later: Xorg restores the settings that it found when it ends in order
 //! (lnx_init.c, `xf86CloseConsole`), and nothing when it crashes.
 
 use std::fs::File;
@@ -31,24 +31,24 @@ use crate::os::{self, DisplayMode, VtMode, display_mode};
 
 /// The controlling terminal and its settings.
 pub struct Terminal {
-    /// Readable when somebody types.
+    /// Readable when there is input.
     file: AsyncFd<OwnedFd>,
-    /// As the shell has them; `None` if they cannot be told.
+    /// The shell's settings; `None` if they are not known.
     settings: Option<Termios>,
-    /// Whether ours are in place.
+    /// Whether ours are set.
     is_held: bool,
-    /// Whether what is typed is read, for Ctrl+C: until the first server serves.
+    /// Whether input is read, for Ctrl+C: until the first server serves.
     is_read: bool,
-    /// Told after a stop (SIGSTOP), in which the shell has put its own settings in place.
+    /// Signalled after a stop (SIGSTOP), in which the shell has set its own settings.
     continued: Option<unix::Signal>,
 }
 
-/// What somebody does on the terminal.
+/// An event of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typed {
     /// A key that ends the program in the foreground, and its signal.
     Interrupt(Signal),
-    /// This process goes on after a stop.
+    /// This process continues after a stop.
     Continued,
 }
 
@@ -59,13 +59,13 @@ impl Terminal {
     /// `vt_restore`).
     ///
     /// # Errors
-    /// There is none, which the checks have ruled out.
+    /// There is no terminal, which the checks have ruled out.
     pub fn open() -> io::Result<Self> {
         let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
         Self::of(File::options().read(true).write(true).custom_flags(flags).open("/dev/tty")?)
     }
 
-    /// A terminal that is open, and not blocking.
+    /// An open terminal, in non-blocking mode.
     fn of(file: File) -> io::Result<Self> {
         let settings = tcgetattr(&file).ok();
         let continued = unix::signal(SignalKind::from_raw(Signal::SIGCONT as i32)).ok();
@@ -73,20 +73,20 @@ impl Terminal {
         Ok(Self { file, settings, is_held: false, is_read: true, continued })
     }
 
-    /// Puts settings in place with which nothing that is typed is shown, kept for the shell as lines, or a signal. Called
-    /// before each server, and after each, as one may have left others.
+    /// Sets our settings, with which input is not shown, not kept as lines for the shell, and never a signal. Called
+    /// before and after each server, because a server may have left other settings.
     pub fn hold(&mut self) {
         let Some(settings) = &self.settings else { return };
         self.is_held = true;
         set(self.file.get_ref(), &silent(settings));
     }
 
-    /// The first server serves: from here on a Ctrl+C is meant for what is on the screen.
+    /// The first server serves: from here on Ctrl+C is meant for programs on the screen.
     pub const fn is_served(&mut self) {
         self.is_read = false;
     }
 
-    /// What somebody does that matters. May be dropped while it waits.
+    /// The next event that matters. May be dropped while it waits.
     pub async fn typed(&mut self) -> Typed {
         let Self { file, settings, is_held, is_read, continued } = self;
         let is_read = *is_read && *is_held;
@@ -108,25 +108,24 @@ impl Terminal {
         }
     }
 
-    /// This process goes on after a stop: the shell has had the terminal meanwhile.
+    /// This process continues after a stop, in which the shell had the terminal.
     pub fn continues(&mut self) {
-        // In the background it still has it.
+        // In the background, the shell still has it.
         if self.is_held && tcgetpgrp(self.file.get_ref()) == Ok(getpgrp()) {
             self.hold();
         }
     }
 
-    /// Waits until the VT is in text mode and switches by itself, then throws away what was typed and puts the settings
-    /// back.
+    /// Waits until the VT is in text mode and switches by itself, then discards the input and restores the settings.
     ///
-    /// A server that ends in order does both itself. After one that was killed logind puts the mode back, when it
-    /// notices, but not the settings: the shell would have no echo. They are put back as this is dropped.
+    /// A server that ends in order restores both itself. After one that was killed logind restores the mode when it
+    /// notices, but not the settings, and the shell would have no echo. They are restored when this is dropped.
     pub async fn restore(self, deadline: Duration) {
         let end = Instant::now() + deadline;
         loop {
             match display_mode(self.file.get_ref()) {
                 Ok((DisplayMode::Text, VtMode::Auto)) => break,
-                // Hung up: whoever opens it next gets a fresh one.
+                // Hung up: the next process that opens it gets a fresh one.
                 Err(_) => return,
                 Ok(seen) if Instant::now() >= end => {
                     tracing::error!(
@@ -146,45 +145,45 @@ impl Terminal {
         if !std::mem::take(&mut self.is_held) {
             return;
         }
-        // Twice: with what is typed between the two the shell would begin its line.
+        // Twice: otherwise keys that are typed between the two steps would be at the beginning of the shell's line.
         for _ in 0..2 {
             if let Err(error) = tcflush(file, FlushArg::TCIFLUSH) {
                 tracing::debug!("what was typed cannot be discarded: {error}");
             }
-            // Not after the output is written: after Ctrl+S it never is.
+            // Without waiting for the output (TCSADRAIN): after Ctrl+S it is never written.
             set(file, settings);
         }
     }
 }
 
 impl Drop for Terminal {
-    /// Gives it back, however it is left: also by a start that is given up.
+    /// Gives it back in every case, also after a start that is given up.
     fn drop(&mut self) {
         self.give_back();
     }
 }
 
 fn set(file: &OwnedFd, settings: &Termios) {
-    // From the background, as after `startxd start &`, this takes an ignored SIGTTOU: os::ignore_job_control.
+    // From the background, as after `startxd start &`, this works because SIGTTOU is ignored: os::ignore_job_control.
     if let Err(error) = tcsetattr(file, SetArg::TCSANOW, settings) {
         tracing::debug!("the terminal's settings could not be changed: {error}");
     }
 }
 
-/// The settings of the shell, with which keys do nothing. Output is as it was, for messages.
+/// The settings of the shell, changed so that keys do nothing. Output is unchanged, for messages.
 fn silent(settings: &Termios) -> Termios {
     let mut silent = settings.clone();
     silent.local_flags &=
         !(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::IEXTEN);
-    // Ctrl+S would stop the shell's output, too.
+    // Ctrl+S would also stop the shell's output.
     silent.input_flags &= !(InputFlags::IXON | InputFlags::IXOFF | InputFlags::BRKINT);
     silent.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
     silent.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
     silent
 }
 
-/// Reads what is typed until it is a key that interrupts by these settings; never, if it cannot be read, as in the
-/// background. What else was typed is gone.
+/// Reads input until a key interrupts by these settings; never returns if input cannot be read, as in the
+/// background. Other input is discarded.
 async fn interrupt(file: &AsyncFd<OwnedFd>, settings: &Termios) -> Signal {
     loop {
         let mut typed = [0_u8; 64];
@@ -206,9 +205,9 @@ async fn interrupt(file: &AsyncFd<OwnedFd>, settings: &Termios) -> Signal {
     std::future::pending().await
 }
 
-/// The signal that a key makes by these settings; `None` for any other key, and where keys make none.
+/// The signal of a key by these settings; `None` for any other key, and if keys cause no signals.
 fn signal_of(key: u8, settings: &Termios) -> Option<Signal> {
-    // As _POSIX_VDISABLE (termios(3)) says that there is no such key.
+    // The value _POSIX_VDISABLE (termios(3)) means that there is no such key.
     if key == 0 || !settings.local_flags.contains(LocalFlags::ISIG) {
         return None;
     }

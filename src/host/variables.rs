@@ -1,5 +1,5 @@
-//! What a session exports: its own variables, and of the login's environment what differs and may travel, both as the
-//! environment files leave them.
+//! What a session exports: its own variables, and those of the login that differ and may travel, both after the
+//! environment files have changed them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,17 +15,17 @@ use crate::text;
 use crate::x11::display::Display;
 use crate::xdg;
 
-/// What the user manager is to have for the session.
+/// The changes in the user manager for the session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// What to set.
+    /// The variables to set.
     pub set: Block,
-    /// What the manager has and the environment files have unset.
+    /// The names that the manager has and the environment files have unset.
     pub unset: Vec<String>,
 }
 
-/// What describes the login session: for the session's own programs, which belong to it, and not for the user manager,
-/// which serves all of a user's logins.
+/// The variables that describe the login session: for the session's own programs, which belong to it, not for the user
+/// manager, which serves all of a user's logins.
 #[must_use]
 pub fn of_login(session: &str, seat: &Seat) -> Block {
     let known = [
@@ -33,7 +33,7 @@ pub fn of_login(session: &str, seat: &Seat) -> Block {
         ("XDG_SEAT", Some(seat.id.clone())),
         ("XDG_VTNR", seat.vt.map(|vt| vt.to_string())),
     ];
-    // By pam_systemd(8), and by display managers.
+    // Set by pam_systemd(8), and by display managers.
     let inherited = ["XDG_SESSION_CLASS", "XDG_SESSION_PATH", "XDG_SEAT_PATH"];
     let inherited = inherited.into_iter().map(|name| (name, std::env::var(name).ok()));
     let all = known.into_iter().chain(inherited).filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -43,7 +43,7 @@ pub fn of_login(session: &str, seat: &Seat) -> Block {
 /// The desktop's names in the environment.
 const DESKTOP: [&str; 3] = ["XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP", "DESKTOP_SESSION"];
 
-/// Puts together what to export. `before` is what the manager has.
+/// Computes the exports. `before` is the manager's environment.
 pub async fn exported(
     config: &Config,
     choice: &Choice,
@@ -67,7 +67,7 @@ pub async fn exported(
             unset: Vec::new(),
         };
     }
-    // What the session's programs will have, so that a file sees what it changes.
+    // The environment of the session's programs, so that a file sees the variables that it changes.
     let mut given: BTreeMap<OsString, OsString> = os(before).collect();
     given.extend(login);
     given.extend(os(&desktop));
@@ -94,8 +94,8 @@ fn os(block: &Block) -> impl Iterator<Item = (OsString, OsString)> {
     block.iter().map(|(name, value)| (name.into(), value.into()))
 }
 
-/// The desktop's names: what the login shell has set itself is what the person wants, unless they chose an entry, which
-/// says itself what it is: a greeter's variables tell of the greeter's own entry.
+/// The desktop's names: those that the login shell has set are the person's choice, unless they chose an entry, which
+/// has its own names: a greeter's variables describe the greeter's own entry.
 fn desktop(choice: &Choice) -> Block {
     let desktop = choice.desktop_by_entries(&Surroundings::from_env());
     let decides = desktop.as_ref().is_some_and(|desktop| desktop.decides);

@@ -1,4 +1,4 @@
-//! The host's eye on the display: when does a window manager manage it?
+//! Watches the display for the host: when a window manager manages it.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::managed::{Sign, Watch, WindowManager};
 
-/// What is seen.
+/// A change of the display.
 #[derive(Debug)]
 pub enum Sight {
     /// The server answered: it serves.
     Served,
-    /// A window manager manages the display; told once more if it says later who it is.
+    /// A window manager manages the display; sent once more if it identifies itself later.
     Managed(WindowManager),
-    /// None does, at the end of the deadline; the watch goes on.
+    /// None manages it at the end of the deadline; the watch goes on.
     Unmanaged,
 }
 
@@ -45,7 +45,7 @@ async fn look(
     (word, said): (Word, said::Receiver<()>),
     sights: &mpsc::Sender<Sight>,
 ) -> Result<(), ClientError> {
-    // The server's own deadline is the supervisor's; the window manager's begins when the server is there.
+    // The supervisor has the deadline of the server; the window manager's begins when the server is up.
     let client = Client::connect(display, cookie).await?;
     let _ = sights.send(Sight::Served).await;
     let mut watch = Watch::new(client).await?;
@@ -69,12 +69,12 @@ async fn look(
         let manager = watch.introduced().await?;
         let _ = sights.send(Sight::Managed(manager)).await;
     }
-    // Held open to the server's end, so that the queue's end tells it.
+    // Held open until the server's end, so that the end of the queue shows it.
     Err(watch.closed().await)
 }
 
-/// A window manager manages the display; waits until the session has said that it is ready, too. Whoever is known to say it
-/// and has not by `end` is ready without.
+/// A window manager manages the display; also waits until the session has reported that it is ready. A program that is
+/// known to report it and has not by `end` counts as ready.
 async fn await_word(
     word: Word,
     mut said: said::Receiver<()>,

@@ -1,4 +1,4 @@
-//! What the host and its clients say to each other over the launch socket, `$XDG_RUNTIME_DIR/startxd/host.sock`.
+//! The protocol between the host and its clients on the launch socket, `$XDG_RUNTIME_DIR/startxd/host.sock`.
 //!
 //! One message is one datagram of a `SOCK_SEQPACKET` socket (unix(7)): a line of ASCII, for some messages followed by
 //! text. A client connects, sends one request, and reads replies until end-of-file:
@@ -11,13 +11,13 @@
 //! | `startxd/1 unlock` | | `unlocked` when the screen is open; or `refused`, with the reason |
 //! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
 //!
-//! What follows the pid are deadlines of the host, which the supervisor keeps instead of its own: they may be those of the
-//! host's command line. A supervisor takes a launch without them as well, since an upgrade puts a new one below a host that
-//! runs already. The other way round, where a package was downgraded below a session, the older supervisor does not
-//! understand the reply, says so, and the session ends when its server crashes.
+//! After the pid come deadlines of the host, which override those of the supervisor: they may be from the host's
+//! command line. A supervisor also accepts a launch without them, because after an upgrade a new supervisor may get one
+//! from an older host that still runs. After a downgrade during a session, the older supervisor does not understand the
+//! reply, says so, and the session ends when its server crashes.
 //!
-//! The peer is never trusted further than its uid, which the kernel tells: whatever is malformed is refused, the
-//! descriptors that came with it are closed, and nothing else happens.
+//! Nothing about the peer is trusted except its uid, which the kernel provides: malformed messages are refused, their
+//! descriptors are closed, and nothing else happens.
 
 mod message;
 mod socket;

@@ -32,7 +32,7 @@ impl Listener {
         Ok(Self { fd: os::watch(fd)? })
     }
 
-    /// The next client that runs under our uid; others are turned away without a word.
+    /// The next client that runs under our uid; others are disconnected without a reply.
     ///
     /// # Errors
     /// accept4(2) failed in a way that will not pass.
@@ -59,7 +59,7 @@ impl Listener {
             tracing::warn!(
                 uid = peer.uid(),
                 pid = peer.pid(),
-                "turned away a client of the launch socket: not our user"
+                "disconnected a client of the launch socket that runs as another user"
             );
         }
     }
@@ -78,8 +78,8 @@ impl Connection {
     /// Connects to the host's socket. Never waits.
     ///
     /// # Errors
-    /// `ENOENT` or `ECONNREFUSED` if there is no host; `EAGAIN` if there is one that does not accept, and thousands wait
-    /// for it already.
+    /// `ENOENT` or `ECONNREFUSED` if there is no host; `EAGAIN` if there is one that does not accept, and thousands
+    /// wait for it already.
     pub fn connect(path: &Path) -> io::Result<Self> {
         let fd = seqpacket()?;
         connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
@@ -125,7 +125,7 @@ impl Connection {
         let (length, fds) =
             self.fd.async_io(tokio::io::Interest::READABLE, |fd| os::receive(fd.as_fd(), &mut buffer)).await?;
         buffer.truncate(length);
-        // An empty datagram reads like end-of-file (seqpacket has no other sign of it): nobody who sends one means well.
+        // An empty datagram reads like end-of-file (seqpacket has no other sign of it); no valid message is empty.
         Ok((length > 0).then_some((buffer, fds)))
     }
 }
@@ -152,7 +152,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn messages_keep_their_bounds_and_descriptors_arrive() {
+    async fn message_boundaries_are_kept_and_descriptors_arrive() {
         let directory = TestDir::new();
         let path = directory.path("host.sock");
         let listener = Listener::bind(&path).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_does_not_fit_is_refused_whole() {
+    async fn messages_that_do_not_fit_are_refused() {
         let directory = TestDir::new();
         let path = directory.path("host.sock");
         let listener = Listener::bind(&path).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_dead_socket_is_replaced_and_a_missing_one_is_said() {
+    async fn a_dead_socket_is_replaced_and_a_missing_one_is_reported() {
         let directory = TestDir::new();
         let path = directory.path("host.sock");
         assert_eq!(Connection::connect(&path).err().unwrap().kind(), std::io::ErrorKind::NotFound);

@@ -4,13 +4,13 @@
 //! (sd-daemon(3)). Everywhere else: to the journal by its own protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL), and from
 //! warnings up to the person at the terminal.
 //!
-//! # Nothing waits here
+//! # Nothing here blocks
 //!
-//! A journald that is stopped, or a terminal after Ctrl+S, takes nothing, for as long as it likes. Whoever waited for it
-//! would wait with everything: signals, the server's end, `startxd stop`. So no write of ours waits ([`sink`]). What is not
-//! taken is kept and tried again, beyond a bound it is dropped, and the count of that is the first message afterwards. A
-//! thread that may wait was the other way: it costs every start, `display run` forks itself and must have one thread, and
-//! there would be a queue with a bound all the same.
+//! A journald that is stopped, or a terminal after Ctrl+S, accepts nothing for an unlimited time. A process that waited
+//! for it would delay everything: signals, the server's end, `startxd stop`. So no write of ours waits ([`sink`]).
+//! Messages that are not accepted are kept and tried again; beyond a limit they are dropped, and their number is the
+//! first message afterwards. A thread that may wait would be the alternative: but it costs time at every start,
+//! `display run` forks itself and must have one thread, and the queue would need a limit all the same.
 
 mod sink;
 
@@ -94,7 +94,7 @@ impl LogTargets {
 
 fn lost_messages(lost: u64) -> String {
     let messages = if lost == 1 { "message was" } else { "messages were" };
-    format!("{lost} {messages} lost here: the journal or the terminal did not take more")
+    format!("{lost} {messages} lost here: the journal or the terminal did not accept more")
 }
 
 /// Begins to log. `STARTXD_LOG` (error, warn, info, debug, trace) says how much; info if it is unset or nonsense.
@@ -132,8 +132,8 @@ pub fn finish() {
 
 /// Writes lines of another program to standard error, for the journal: each with the level of information in front.
 ///
-/// journald takes a level from the beginning of a line (sd-daemon(3)), the first one only. Without ours, a line `<0>...`
-/// of a server would be an emergency, and on every terminal of the machine.
+/// journald takes a level from the beginning of a line (sd-daemon(3)), the first one only. Without ours, a line
+/// `<0>...` of a server would be an emergency, and on every terminal of the machine.
 pub fn pass_on(lines: &str) {
     let priority = priority(Level::INFO);
     let text = lines.trim_end_matches('\n').as_bytes();
@@ -247,6 +247,6 @@ mod tests {
     #[test]
     fn each_line_has_a_level_of_ours() {
         assert_eq!(prefixed(3, b"one\n<0>two"), b"<3>one\n<3><0>two\n");
-        assert_eq!(lost_messages(1), "1 message was lost here: the journal or the terminal did not take more");
+        assert_eq!(lost_messages(1), "1 message was lost here: the journal or the terminal did not accept more");
     }
 }

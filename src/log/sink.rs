@@ -1,5 +1,5 @@
-//! Where messages go that must not be waited for: what is not taken at once is kept, up to a bound, and what is beyond
-//! that is counted.
+//! Destinations of messages that must not block: messages that are not accepted at once are kept, up to a limit, and
+//! those beyond it are counted.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -96,9 +96,9 @@ pub(super) fn to_journal(socket: &UnixDatagram, path: &str, entry: &[u8]) -> io:
 
 /// Writes to standard error, as much as it takes at once.
 ///
-/// It is shared with the shell and with every program that the shell starts: `O_NONBLOCK` there would be theirs as well,
-/// and most take `EAGAIN` for an error. A socket, which is the journal's, is told with each message not to wait; a terminal
-/// or a pipe is opened anew for it.
+/// It is shared with the shell and with every program that the shell starts: `O_NONBLOCK` there would be theirs as
+/// well, and most take `EAGAIN` for an error. A socket, which is the journal's, is told with each message not to wait;
+/// a terminal or a pipe is opened anew for it.
 pub(super) fn to_stderr(bytes: &[u8]) -> io::Result<usize> {
     let stderr = io::stderr();
     to_shared(stderr.as_fd(), bytes)
@@ -116,8 +116,8 @@ fn to_shared(shared: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
     match opened_anew(shared) {
         Ok(mut own) => own.write(bytes),
-        // Somebody else's, as after su(1): asked whether it takes something now, and given no more than a pipe then takes
-        // for sure (pipe(7), PIPE_BUF). A terminal that is stopped between the two would still be waited for.
+        // Somebody else's, as after su(1): asked whether it takes something now, and given no more than a pipe then
+        // takes for sure (pipe(7), PIPE_BUF). A terminal that is stopped between the two would still be waited for.
         Err(_) => {
             let mut ready = [PollFd::new(shared, PollFlags::POLLOUT)];
             if poll(&mut ready, PollTimeout::ZERO)? == 0 {
@@ -128,8 +128,8 @@ fn to_shared(shared: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// A terminal or a pipe with an open file description of our own, which nobody else has. Opened for each message, and so
-/// never in the way: a terminal that is hung up, and a pipe whose reader waits for the last writer.
+/// A terminal or a pipe with an open file description of our own, which nobody else has. Opened for each message, and
+/// so never in the way: a terminal that is hung up, and a pipe whose reader waits for the last writer.
 ///
 /// # Errors
 /// It is not ours to open.
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_stopped_terminal_is_not_waited_for() {
         use nix::sys::termios::{FlowArg, tcflow};
-        // The other end of a pseudo-terminal, which is nobody's controlling terminal here.
+        // The other end of a pseudo-terminal, which is not a controlling terminal here.
         let master = nix::pty::posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
         nix::pty::grantpt(&master).unwrap();
         nix::pty::unlockpt(&master).unwrap();

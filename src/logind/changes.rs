@@ -1,4 +1,4 @@
-//! One property of an object of logind, as it changes.
+//! Changes of one property of an object of logind.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use zbus::{Connection, MessageStream, OwnedObjectPath, OwnedVariant};
 use super::{MANAGER, SERVICE, SESSION, locks, properties_of};
 use crate::dbus::{self, CallError, Target};
 
-/// What changes a property.
+/// The changes of a property.
 pub struct Changes {
     connection: Connection,
     path: OwnedObjectPath,
@@ -31,7 +31,7 @@ impl Changes {
         Ok(Self { connection: connection.clone(), path, interface, name, changes })
     }
 
-    /// As it is now.
+    /// Its current value.
     ///
     /// # Errors
     /// The object is gone, or logind does not answer.
@@ -45,7 +45,7 @@ impl Changes {
 
     /// Waits for the next change. Returns `None` if the bus has closed the connection. May be dropped while it waits.
     ///
-    /// Every user of the machine can send such a signal, so what counts is what logind says when it is asked.
+    /// Every user of the machine can send such a signal, so after each one logind is asked.
     pub async fn next(&mut self) -> Option<()> {
         loop {
             let change = dbus::next(&mut self.changes).await?;
@@ -64,7 +64,7 @@ pub async fn in_foreground(connection: &Connection, session: &OwnedObjectPath) -
     Changes::listen(connection, session.clone(), SESSION, "Active").await
 }
 
-/// What the inhibitors block that logind has (`BlockInhibited`), with colons in between.
+/// What logind's inhibitors block (`BlockInhibited`), separated by colons.
 ///
 /// # Errors
 /// The connection is gone.
@@ -73,7 +73,7 @@ pub async fn idle_inhibitors(connection: &Connection) -> zbus::Result<Changes> {
     Changes::listen(connection, path, MANAGER.interface, "BlockInhibited").await
 }
 
-/// What changes `LockedHint` of a session.
+/// The changes of `LockedHint` of a session.
 pub struct LockChanges(Changes);
 
 impl LockChanges {
@@ -85,7 +85,7 @@ impl LockChanges {
         Changes::listen(connection, path.clone(), SESSION, "LockedHint").await.map(Self)
     }
 
-    /// Whether a locker locks, as it is now.
+    /// Whether a locker locks now.
     ///
     /// # Errors
     /// The session has ended, or logind does not answer.
@@ -93,7 +93,7 @@ impl LockChanges {
         self.0.current().await
     }
 
-    /// Says that no locker locks. Everybody may do so for sessions of their own.
+    /// Tells logind that no locker locks. Users may do so for their own sessions.
     ///
     /// # Errors
     /// The session has ended, or logind does not answer.
@@ -101,7 +101,7 @@ impl LockChanges {
         locks::set_hint(&self.0.connection, &self.0.path, locks::Hint::Locked, false).await
     }
 
-    /// Waits for the next change, and returns what it is since. What logind does not tell any more stays as it was.
+    /// Waits for the next change, and returns the new value. A value that logind no longer tells stays the same.
     /// Returns `None` if the bus has closed the connection.
     pub async fn next(&mut self) -> Option<bool> {
         loop {

@@ -7,7 +7,7 @@ use zbus::Connection;
 use super::MANAGER;
 use crate::dbus::CallError;
 
-/// Where logind keeps who lingers: a file for each.
+/// The directory where logind has a file for each user who lingers.
 const DIRECTORY: &str = "/var/lib/systemd/linger";
 
 /// Whether a user lingers, by the name.
@@ -16,10 +16,10 @@ pub fn lingers(user: &str) -> bool {
     Path::new(DIRECTORY).join(user).exists()
 }
 
-/// Lets this user linger, or not (`SetUserLinger`). Nobody is asked for a password.
+/// Turns lingering of this user on or off (`SetUserLinger`), without asking for a password.
 ///
 /// # Errors
-/// The policy forbids it (`org.freedesktop.login1.set-self-linger`), or there is no polkit to ask for it.
+/// The policy forbids it (`org.freedesktop.login1.set-self-linger`), or polkit does not run.
 pub async fn set(connection: &Connection, enable: bool) -> Result<(), CallError> {
     let uid = nix::unistd::geteuid().as_raw();
     MANAGER.call(connection, "SetUserLinger", &(uid, enable, false)).await.map(|_| ())

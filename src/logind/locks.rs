@@ -1,11 +1,12 @@
-//! The lock of a session: who wants it locked or open, and the hint that says whether it is (org.freedesktop.login1(5)).
+//! The lock of a session: requests to lock or unlock it, and the hint that says whether it is locked
+//! (org.freedesktop.login1(5)).
 
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath};
 
 use super::{SERVICE, SESSION, is_from_logind};
 use crate::dbus::{self, CallError, Target};
 
-/// What logind asks a session for.
+/// What logind asks of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockRequest {
     /// `Lock`: loginctl(1), the lid, `IdleAction=lock` (logind.conf(5)).
@@ -42,9 +43,9 @@ impl LockRequests {
         dbus::next(&mut self.signals).await
     }
 
-    /// The request that this signal is.
+    /// The request in this signal.
     ///
-    /// Every user of the machine can send such a signal to our own name on the bus, whatever we have asked the bus for: so it
+    /// Every user of the machine can send such a signal to our unique name on the bus, whatever we subscribed to, so it
     /// counts only if logind has sent it.
     pub async fn read(&self, message: &Message) -> Option<LockRequest> {
         let header = message.header();
@@ -61,16 +62,16 @@ impl LockRequests {
     }
 }
 
-/// What logind is told of a session.
+/// What we tell logind about a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hint {
     /// Whether its screen is locked.
     Locked,
-    /// Whether nobody is at it. logind refuses it for a session whose type is not graphical.
+    /// Whether it is idle. logind refuses this for a session whose type is not graphical.
     Idle,
 }
 
-/// Tells logind something of the session at `path`. Everybody may do so for sessions of their own.
+/// Tells logind something about the session at `path`. Users may do so for their own sessions.
 ///
 /// # Errors
 /// The session has ended, or logind does not answer, or refuses it.

@@ -28,14 +28,14 @@ pub const NO_SESSION: &str = "org.freedesktop.login1.NoSessionForPID";
 /// Connects to the system bus.
 ///
 /// # Errors
-/// There is none, or it does not answer.
+/// There is no bus, or it does not answer.
 pub async fn connect() -> zbus::Result<Connection> {
     connection::Builder::system().method_timeout(deadline::CALL).build().await
 }
 
-/// Whether logind has sent this signal of an object of its own: the bus tells its unique name.
+/// Whether logind has sent this signal about one of its objects: the bus knows its unique name.
 ///
-/// Every user of the machine can send a signal to our own name on the bus, whatever we have asked the bus for.
+/// Every user of the machine can send a signal to our unique name on the bus, whatever we subscribed to.
 async fn is_from_logind(connection: &Connection, message: &zbus::Message, path: &str, interface: &str) -> bool {
     let header = message.header();
     if header.path().is_none_or(|other| other.as_str() != path)
@@ -74,7 +74,7 @@ impl Restarts {
     pub async fn next(&mut self) -> bool {
         while let Some(change) = dbus::next(&mut self.changes).await {
             let owners: zbus::Result<(String, String, String)> = change.body().deserialize();
-            // Its going alone says nothing: it is started again when somebody asks for it.
+            // A name without an owner is no restart yet: logind is started again when a program asks for it.
             if owners.is_ok_and(|(_, _, new)| !new.is_empty()) {
                 return true;
             }
@@ -83,7 +83,7 @@ impl Restarts {
     }
 }
 
-/// What we read of a session, under the names of its properties.
+/// The properties of a session that we read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginSession {
     /// Its object, for further calls.
@@ -100,7 +100,7 @@ pub struct LoginSession {
     pub class: String,
     /// `Type`: "tty", "x11", "wayland" and more.
     pub kind: String,
-    /// `Remote`: whether the person sits elsewhere.
+    /// `Remote`: whether the login comes from another machine.
     pub remote: bool,
     /// `Active`: whether it is in the foreground of its seat.
     pub active: bool,
@@ -110,7 +110,7 @@ pub struct LoginSession {
     pub locked: bool,
 }
 
-/// The properties as `GetAll` sends them; unknown ones are ignored, so that new versions of logind stay readable.
+/// The properties as `GetAll` sends them; unknown ones are ignored, so that newer versions of logind can be read.
 #[derive(Deserialize, Type)]
 #[serde(rename_all = "PascalCase")]
 #[zbus(signature = "dict")]
@@ -137,15 +137,15 @@ struct SessionProperties {
     locked_hint: bool,
 }
 
-/// The session that this process is in: by its pid, which logind looks up among the scopes.
+/// The session of this process, which logind finds by the scope of its pid.
 ///
-/// The server will be found in the same way (xserver, systemd-logind.c, `connect_hook`), so what this says is what
-/// the server will see.
+/// The server finds its session in the same way (xserver, systemd-logind.c, `connect_hook`), so it will get the same
+/// answer.
 ///
 /// # Errors
-/// [`NO_SESSION`] if the process is in none: under the user manager, under ssh without PAM, in a cron job.
+/// [`NO_SESSION`] if the process is in no session: under the user manager, under ssh without PAM, in a cron job.
 pub async fn own_session(connection: &Connection) -> Result<LoginSession, CallError> {
-    // Pid 0 is the caller, as the bus knows it.
+    // Pid 0 stands for the caller.
     let path: OwnedObjectPath =
         dbus::body("GetSessionByPID", &MANAGER.call(connection, "GetSessionByPID", &(0_u32,)).await?)?;
     session(connection, path).await
@@ -154,7 +154,7 @@ pub async fn own_session(connection: &Connection) -> Result<LoginSession, CallEr
 /// The session with this id.
 ///
 /// # Errors
-/// There is none (any more).
+/// There is no such session, or it has ended.
 pub async fn session_by_id(connection: &Connection, id: &str) -> Result<LoginSession, CallError> {
     let path: OwnedObjectPath = dbus::body("GetSession", &MANAGER.call(connection, "GetSession", &(id,)).await?)?;
     session(connection, path).await
@@ -183,7 +183,7 @@ pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<L
     })
 }
 
-/// What logind does with a machine whose sessions are all idle (`IdleAction=`, logind.conf(5)), "ignore" if nothing.
+/// What logind does when all sessions are idle (`IdleAction=`, logind.conf(5)), "ignore" for nothing.
 ///
 /// # Errors
 /// logind does not answer.
@@ -200,11 +200,11 @@ pub async fn began(connection: &Connection, session: &OwnedObjectPath) -> Result
     dbus::property(connection, target, "TimestampMonotonic").await
 }
 
-/// Ends a session, as `loginctl terminate-session` does: what is in it gets SIGTERM and SIGHUP, and in the end SIGKILL.
-/// Everybody may do that to sessions of their own.
+/// Ends a session, as `loginctl terminate-session` does: its processes get SIGTERM and SIGHUP, and finally SIGKILL.
+/// Users may do that to their own sessions.
 ///
 /// # Errors
-/// There is none of that id.
+/// There is no session of that id.
 pub async fn terminate(connection: &Connection, id: &str) -> Result<(), CallError> {
     MANAGER.call(connection, "TerminateSession", &(id,)).await.map(drop)
 }
@@ -222,8 +222,8 @@ fn properties_of(path: &OwnedObjectPath) -> zbus::Result<MatchRule<'_>> {
 
 /// Waits until the session is the active one of its seat.
 ///
-/// Greeters and agetty may hand over late: logind learns of the switch from the kernel only after the login. Without
-/// an active session the server would get paused devices and give up ("no screens found").
+/// After a greeter or agetty the session may become active late: logind learns of the switch from the kernel only after
+/// the login. Without an active session the server would get paused devices and give up ("no screens found").
 ///
 /// Returns whether it became active within `deadline`.
 ///
@@ -239,7 +239,7 @@ pub async fn wait_active(
     let mut changes = MessageStream::for_match_rule(rule, connection, None).await.map_err(local)?;
     let wait = async {
         loop {
-            // Read after subscribing, and again after every change: what changes in between is not missed.
+            // Read after subscribing, and again after every change, so that no change is missed.
             if session(connection, session_path.clone()).await?.active {
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! The machine's sleep: who is told before it, and who may delay it (org.freedesktop.login1(5), systemd-inhibit(1)).
+//! The machine's sleep: the signal before it, and delaying it (org.freedesktop.login1(5), systemd-inhibit(1)).
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -36,9 +36,10 @@ impl SleepSignals {
         dbus::next(&mut self.signals).await
     }
 
-    /// Whether the machine is about to sleep (`true`), or was woken up, as this signal says.
+    /// Whether this signal says that the machine is about to sleep (`true`), or was woken up.
     ///
-    /// Every user of the machine can send such a signal to our own name on the bus: so it counts only if logind has sent it.
+    /// Every user of the machine can send such a signal to our unique name on the bus, so it counts only if logind has
+    /// sent it.
     pub async fn read(&self, message: &Message) -> Option<bool> {
         let is_the_signal = message.header().member().is_some_and(|member| member.as_str() == "PrepareForSleep");
         if is_the_signal && is_from_logind(&self.connection, message, MANAGER.path, MANAGER.interface).await {
@@ -48,30 +49,30 @@ impl SleepSignals {
     }
 }
 
-/// Has logind wait before each sleep until what this returns is closed (`Inhibit`, mode "delay").
+/// Makes logind wait before each sleep until the returned descriptor is closed (`Inhibit`, mode "delay").
 ///
 /// # Errors
-/// The policy forbids it (`org.freedesktop.login1.inhibit-delay-sleep`), or there is no polkit to ask for it; or the machine
+/// The policy forbids it (`org.freedesktop.login1.inhibit-delay-sleep`), polkit does not run, or the machine
 /// is about to sleep.
 pub async fn delay(connection: &Connection, why: &str) -> Result<OwnedFd, CallError> {
     let reply = MANAGER.call(connection, "Inhibit", &("sleep", "startxd", why, "delay")).await?;
     dbus::body::<BusFd>("Inhibit", &reply).map(OwnedFd::from)
 }
 
-/// Whether the machine can sleep at all (`CanSuspend`): whoever may have it sleep.
+/// Whether the machine can sleep at all (`CanSuspend`), no matter who may request it.
 ///
 /// # Errors
 /// logind does not answer.
 pub async fn is_possible(connection: &Connection) -> Result<bool, CallError> {
     match MANAGER.call(connection, "CanSuspend", &()).await {
         Ok(reply) => Ok(dbus::body::<String>("CanSuspend", &reply)? != "na"),
-        // Who may do so is asked last, and without polkit that is answered with an error.
+        // logind checks the permission last, and without polkit that check returns an error.
         Err(error) if error.is("org.freedesktop.DBus.Error.AccessDenied") => Ok(true),
         Err(error) => Err(error),
     }
 }
 
-/// For how long logind waits at most (`InhibitDelayMaxSec=`, logind.conf(5)).
+/// How long logind waits at most (`InhibitDelayMaxSec=`, logind.conf(5)).
 ///
 /// # Errors
 /// logind does not answer.

@@ -1,4 +1,4 @@
-//! What `startxd doctor` asks logind beside a session's own properties.
+//! What `startxd doctor` asks logind in addition to the properties of a session.
 
 use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
@@ -15,7 +15,7 @@ where
     dbus::property(connection, Target { destination: SERVICE, path, interface }, name).await
 }
 
-/// The process that opened a session (`Leader`); `None` if logind does not know any more.
+/// The process that opened a session (`Leader`); `None` if logind no longer knows.
 ///
 /// # Errors
 /// The session has ended.
@@ -24,7 +24,7 @@ pub async fn leader(connection: &Connection, session: &OwnedObjectPath) -> Resul
     Ok(i32::try_from(pid).ok().filter(|&pid| pid > 0).map(Pid::from_raw))
 }
 
-/// Whether logind knows of a graphics device on a seat (`CanGraphical`).
+/// Whether logind knows a graphics device on a seat (`CanGraphical`).
 ///
 /// # Errors
 /// There is no such seat.
@@ -45,7 +45,7 @@ pub struct KillPolicy {
 }
 
 impl KillPolicy {
-    /// Whether it kills those of this user (`manager_shall_kill` in logind-core.c).
+    /// Whether it kills the processes of this user (`manager_shall_kill` in logind-core.c).
     #[must_use]
     pub fn kills(&self, user: &str) -> bool {
         let has = |list: &[String]| list.iter().any(|name| name == user);

@@ -1,9 +1,9 @@
-//! What the manager sends over its own socket, made fit for zbus before it is parsed. Pure.
+//! Adapts the messages that the manager sends over its own socket for zbus, before they are parsed. Pure.
 //!
 //! - The manager signs with a well-known name, "org.freedesktop.systemd1" (dbus.c, `bus_on_connection`), where the
 //!   specification has unique names only, so zbus would refuse the message. Its first letter becomes a colon.
-//! - It tells every peer of every change (dbus.c, `bus_foreach_bus`), where a bus passes on what was asked for. What nobody
-//!   has asked for is dropped here, by its header and, for changed properties, the first word of its body.
+//! - It sends every signal to every peer (dbus.c, `bus_foreach_bus`), while a bus only forwards what was subscribed to. Signals
+//!   without a subscriber are dropped here, by their header and, for changed properties, the first word of their body.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{MANAGER_INTERFACE, UNIT_INTERFACE};
 use crate::dbus::PROPERTIES;
 
-/// The longest message that there is (D-Bus Specification, "Message Protocol").
+/// The maximum length of a message (D-Bus Specification, "Message Protocol").
 const LONGEST: usize = 128 << 20;
 
 /// The fixed part of a header: byte order, type, flags, version, length of the body, serial, length of the fields.
@@ -21,22 +21,22 @@ const FIXED: usize = 16;
 /// The type of a signal.
 const SIGNAL: u8 = 4;
 
-/// Which signals are let in; none at first.
+/// Which signals are let in; initially none.
 #[derive(Debug, Default)]
 pub struct Wanted {
     /// `JobRemoved`, and what changes about units.
     all: AtomicBool,
-    /// The objects of units of which everything is let in, and the jobs that are queued.
+    /// The objects of units for which everything is let in, and the jobs that are queued.
     watched: Mutex<Vec<String>>,
 }
 
 impl Wanted {
-    /// From now on ends of jobs, and changes of the states of units.
+    /// Lets in ends of jobs, and changes of the states of units.
     pub fn listen(&self) {
         self.all.store(true, Ordering::Relaxed);
     }
 
-    /// From now on the properties of this unit's own type too, by its object, and new jobs.
+    /// Also lets in the properties of this unit's own type, by its object, and new jobs.
     pub fn watch(&self, object: &str) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if !watched.iter().any(|one| one == object) {
@@ -61,7 +61,7 @@ impl Wanted {
     }
 }
 
-/// What has come and was not taken.
+/// Bytes that were received and not yet read.
 #[derive(Debug)]
 pub struct Inbox {
     wanted: Arc<Wanted>,
@@ -76,10 +76,10 @@ impl Inbox {
         Self { wanted, raw: Vec::new(), ready: Vec::new(), taken: 0 }
     }
 
-    /// Takes bytes as they come.
+    /// Adds received bytes.
     ///
     /// # Errors
-    /// What came is not D-Bus.
+    /// They are not D-Bus.
     pub fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.raw.extend_from_slice(bytes);
         let mut begin = 0;
@@ -94,7 +94,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Fills `buffer` with what is ready, and returns how much that was.
+    /// Fills `buffer` with messages that are ready, and returns the number of bytes.
     pub fn take(&mut self, buffer: &mut [u8]) -> usize {
         let ready = &self.ready[self.taken..];
         let length = ready.len().min(buffer.len());
@@ -108,10 +108,10 @@ impl Inbox {
     }
 }
 
-/// Whether a whole message is let in. If so, it gets a sender that zbus takes.
+/// Whether a complete message is let in. If so, it gets a sender that zbus accepts.
 fn is_let_in(wanted: &Wanted, message: &mut [u8]) -> bool {
     let Some(head) = Head::read(message) else {
-        // zbus says what is wrong with it.
+        // zbus reports what is wrong with it.
         return true;
     };
     if message[1] == SIGNAL && !wanted.has(&head, head.first_string(message)) {
@@ -123,7 +123,7 @@ fn is_let_in(wanted: &Wanted, message: &mut [u8]) -> bool {
     true
 }
 
-/// How long the message is that begins here; `None` if not even that has come.
+/// The length of the message that begins here; `None` if too little of it was received to know.
 fn length(bytes: &[u8]) -> io::Result<Option<usize>> {
     if bytes.len() < FIXED {
         return Ok(None);
@@ -151,7 +151,7 @@ const fn aligned(at: usize) -> usize {
     at.next_multiple_of(8)
 }
 
-/// What of a header counts here.
+/// The parts of a header that matter here.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Head<'m> {
     path: &'m str,
@@ -229,8 +229,8 @@ mod tests {
     const SERVICE: &str = "org.freedesktop.systemd1.Service";
     const OBJECT: &str = "/org/freedesktop/systemd1/unit/i3_2eservice";
 
-    /// A signal as zbus writes it, with the sender that the manager writes: a name of the same length is put over one that
-    /// zbus allows.
+    /// A signal as zbus writes it, with the sender that the manager writes: a name of the same length is put over one
+    /// that zbus allows.
     fn signal(path: &str, interface: &str, member: &str, body: &(&str, u32)) -> Vec<u8> {
         let message = Message::signal(path, interface, member).sender(":rg.freedesktop.systemd1").build(body);
         let mut bytes = message.unwrap().data().bytes().to_vec();
@@ -247,7 +247,7 @@ mod tests {
         Inbox::new(Arc::clone(wanted))
     }
 
-    /// What comes out of an inbox, in pieces of this size.
+    /// The output of an inbox, in pieces of this size.
     fn all(inbox: &mut Inbox, size: usize) -> Vec<u8> {
         let (mut all, mut buffer) = (Vec::new(), vec![0; size]);
         loop {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_comes_in() {
+    fn only_requested_signals_come_in() {
         let removed = signal("/org/freedesktop/systemd1", MANAGER, "JobRemoved", &("", 0));
         let new = signal("/org/freedesktop/systemd1", MANAGER, "JobNew", &("", 0));
         let reloading = signal("/org/freedesktop/systemd1", MANAGER, "Reloading", &("", 0));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_come_in_and_everybody_gets_a_name_that_is_one() {
+    fn replies_come_in_and_every_sender_gets_a_valid_name() {
         let wanted = Arc::new(Wanted::default());
         let call = Message::method_call(OBJECT, "Get").sender(":1.5").build(&("a", 1_u32)).unwrap();
         let reply = Message::method_return(&call.header()).sender(":rg.freedesktop.systemd1");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_matter_how_the_bytes_come() {
+    fn the_size_of_the_pieces_does_not_matter() {
         let wanted = Arc::new(Wanted::default());
         wanted.listen();
         let messages = [changed(OBJECT, UNIT), changed(OBJECT, SERVICE), changed(OBJECT, UNIT)];
@@ -328,7 +328,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, nothing panics, and a message that was changed anywhere does not take the next one with it
+        /// Whatever is received, nothing panics, and a message that was changed anywhere does not spoil the next one
         /// unless its lengths are wrong.
         #[test]
         fn hostile_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0_usize..200, byte in any::<u8>()) {

@@ -11,14 +11,14 @@ use crate::deadline::TRY_AGAIN;
 use crate::environment::block::{self, Block};
 
 impl Manager {
-    /// Lets the manager execute itself anew, keeping all its state (`Reexecute`), and waits until it answers again. Returns a
-    /// connection to it.
+    /// Makes the manager re-execute itself, keeping all its state (`Reexecute`), and waits until it answers again.
+    /// Returns a connection to it.
     ///
     /// # Errors
-    /// It does not, within `deadline`.
+    /// It does not answer within `deadline`.
     pub async fn reexecute(&self, deadline: Duration) -> Result<Self, NoManager> {
         let end = Instant::now() + deadline;
-        // There is no answer to this one: the connection that it would come over is not kept.
+        // This call gets no answer: the manager does not keep its connections.
         let _ = timeout(TRY_AGAIN, MANAGER.call(&self.connection, "Reexecute", &())).await;
         let answers = async || {
             let again = self.again().await.ok_or_else(NoManager::lost)?;
@@ -29,12 +29,12 @@ impl Manager {
             match timeout_at(end, answers()).await {
                 Ok(Err(_)) if Instant::now() < end => sleep(TRY_AGAIN).await,
                 Ok(answer) => return answer,
-                Err(_) => return Err(NoManager::silent("it executes itself anew and does not come back")),
+                Err(_) => return Err(NoManager::silent("it re-executes itself and does not come back")),
             }
         }
     }
 
-    /// The manager's own process, as the kernel tells of its socket or the bus of its connection
+    /// The manager's own process, which the kernel knows from its socket, or the bus from its connection
     /// (`GetConnectionUnixProcessID`).
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Manager {
         Ok(block::parse(&entries))
     }
 
-    /// Takes variables out and sets others, in one step (`UnsetAndSetEnvironment`).
+    /// Unsets variables and sets others, in one step (`UnsetAndSetEnvironment`).
     ///
     /// # Errors
     /// A name or a value is not allowed.
@@ -66,7 +66,7 @@ impl Manager {
         MANAGER.call(&self.connection, "UnsetAndSetEnvironment", &body).await.map(|_| ())
     }
 
-    /// Has the manager read its unit files again (`Reload`).
+    /// Makes the manager read its unit files again (`Reload`).
     ///
     /// # Errors
     /// The caller may not.
@@ -74,7 +74,7 @@ impl Manager {
         MANAGER.call(&self.connection, "Reload", &()).await.map(|_| ())
     }
 
-    /// The manager's version, as `systemctl --version` prints it; the cheapest question that proves it alive.
+    /// The manager's version, as `systemctl --version` prints it; the cheapest call that proves that it answers.
     ///
     /// # Errors
     /// The manager does not answer.
@@ -82,7 +82,7 @@ impl Manager {
         dbus::property(&self.connection, MANAGER, "Version").await
     }
 
-    /// Whether the manager is on its way out (`SystemState`, org.freedesktop.systemd1(5)).
+    /// Whether the manager is shutting down (`SystemState`, org.freedesktop.systemd1(5)).
     ///
     /// # Errors
     /// The manager does not answer.

@@ -1,12 +1,13 @@
-//! Whether somebody has stopped a unit: what the jobs of a unit were.
+//! Whether a unit was stopped by a request, from the jobs of the unit.
 //!
-//! How a service ends does not say why: i3 exits with 143 when it is told to end, and others with 1. A stop job that
-//! somebody has queued does, and it is announced (`JobNew`) before it runs. What kind of job it is has to be asked for.
+//! The way in which a service ends does not say why: i3 exits with 143 when it is told to end, others with 1. A stop
+//! job that was queued does, and it is announced (`JobNew`) before it runs. The kind of a job has to be queried.
 //!
-//! A race: a job may be over before that question arrives. A window manager that ends within a millisecond makes such a
-//! stop job, and one that cannot even begin makes such a start job. What is left then is the job's end (`JobRemoved`), which
-//! comes next on the same stream, and the service itself: if it is down, and has not been executed since the last job of it
-//! ended, the job was its stop. Every execution is by a job, also an automatic one (service.c, `service_enter_restart`).
+//! A race: a job may have ended before that query arrives: the stop job of a window manager that ends within a
+//! millisecond, or the start job of one that cannot be executed. What is left then is the job's end (`JobRemoved`),
+//! which comes next on the same stream, and the service itself: if it is down, and has not been executed since the last
+//! job of it ended, the job was its stop. Every execution is by a job, also an automatic one (service.c,
+//! `service_enter_restart`).
 
 use tokio::sync::mpsc;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant};
@@ -15,7 +16,7 @@ use super::names;
 use super::signals::{Signal, Watcher};
 use crate::dbus;
 
-/// From now on [`Signal::UnitJob`] is told of this unit.
+/// From now on [`Signal::UnitJob`] is sent for this unit.
 ///
 /// # Errors
 /// The connection is gone.
@@ -24,17 +25,17 @@ pub(super) async fn watch(watcher: &Watcher, connection: &Connection, unit: &str
         .msg_type(zbus::message::Type::Signal)
         .sender(super::SERVICE)
         .interface(super::MANAGER_INTERFACE)
-        // Of `JobNew` and `JobRemoved`. One stream for both, as their order counts.
+        // For `JobNew` and `JobRemoved`. One stream for both, because their order matters.
         .arg(2, unit)
         .build()?;
-    // A race: whoever watches a unit starts it next, and what is known is to be from before.
+    // A race: the caller starts the unit next, and the state must be from before that start.
     let (stream, executed) =
         tokio::join!(MessageStream::for_match_rule(rule, connection, None), last_executed(connection, unit));
     tokio::spawn(forward(stream?, connection.clone(), executed, watcher.sender.clone()));
     Ok(())
 }
 
-/// Moves the jobs of a unit into the queue, until either end is gone; the other streams tell of that.
+/// Moves the jobs of a unit into the queue, until either end is gone; the other streams report that.
 async fn forward(
     mut stream: MessageStream,
     connection: Connection,
@@ -76,23 +77,23 @@ async fn forward(
     }
 }
 
-/// Whether a job that nobody could be asked about was a stop: it ended with `result`, the unit is `active` now, and it was
-/// executed last at `before` when the job before ended, and at `now` now (microseconds of the monotonic clock; 0 if it never
-/// was). Pure.
+/// Whether a job that could not be queried was a stop: it ended with `result`, the unit is `active` now, and it was
+/// executed last at `before` when the job before ended, and at `now` now (microseconds of the monotonic clock; 0 if it
+/// never was). Pure.
 ///
-/// A restart that failed, by the start limit say, is not "done". A service that was running and is not even loaded any more
-/// was stopped.
+/// A restart that failed, for example by the start limit, is not "done". A service that was running and is no longer
+/// loaded was stopped.
 fn was_stop(result: &str, active: &str, before: u64, now: u64) -> bool {
     let is_down = matches!(active, "inactive" | "failed" | "deactivating");
     result == "done" && is_down && before != 0 && (now == before || now == 0)
 }
 
-/// When a service was executed last: microseconds of the monotonic clock, 0 if it never was or cannot be asked.
+/// When a service was executed last: microseconds of the monotonic clock, 0 if it never was or is not known.
 async fn last_executed(connection: &Connection, unit: &str) -> u64 {
     of_unit(connection, unit, super::SERVICE_INTERFACE, "ExecMainStartTimestampMonotonic").await
 }
 
-/// A property of a unit; nothing if it cannot be asked.
+/// A property of a unit; nothing if it cannot be read.
 async fn of_unit<T>(connection: &Connection, unit: &str, interface: &'static str, name: &'static str) -> T
 where
     T: Default + TryFrom<OwnedVariant, Error: Into<zbus::Error>>,
@@ -107,15 +108,15 @@ mod tests {
     use super::was_stop;
 
     #[test]
-    fn a_job_that_could_not_be_asked_about_was_a_stop_if_nothing_was_executed_since() {
+    fn a_job_that_could_not_be_queried_was_a_stop_if_nothing_was_executed_since() {
         for (result, active, before, now, expected) in [
             ("done", "inactive", 7, 7, true),
             ("done", "failed", 7, 7, true),
-            // Its end is not yet seen.
+            // Its end was not seen yet.
             ("done", "deactivating", 7, 7, true),
             // Nobody keeps it.
             ("done", "inactive", 7, 0, true),
-            // It was started, and could not even begin.
+            // It was started, and could not be executed.
             ("done", "failed", 0, 8, false),
             ("done", "failed", 7, 8, false),
             ("done", "inactive", 0, 0, false),
@@ -124,7 +125,7 @@ mod tests {
             ("done", "activating", 7, 8, false),
             // A reload.
             ("done", "active", 7, 7, false),
-            // A stop that was called off; a restart that hit the start limit.
+            // A stop that was cancelled; a restart that reached the start limit.
             ("canceled", "active", 7, 7, false),
             ("failed", "failed", 7, 7, false),
             // The connection is gone.

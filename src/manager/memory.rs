@@ -1,4 +1,4 @@
-//! What the kernel has killed of a unit when memory ran out.
+//! Processes of a unit that the kernel has killed because memory ran out.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use super::{Manager, SERVICE_INTERFACE};
 use crate::small_file;
 
 impl Manager {
-    /// How many processes of a service, and of what is below it, the kernel has killed for lack of memory since it was
-    /// started. `None` where that is not told: without the memory controller in the unified hierarchy.
+    /// How many processes of a service, and of the groups below it, the kernel has killed for lack of memory since it
+    /// was started. `None` if the kernel does not count: without the memory controller in the unified hierarchy.
     pub async fn killed_for_memory(&self, service: &str) -> Option<u64> {
         let group: String = self.property(service, SERVICE_INTERFACE, "ControlGroup").await.ok()?;
         oom_kills(Path::new("/sys/fs/cgroup"), &group)
@@ -27,7 +27,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[test]
-    fn kills_are_counted_where_the_kernel_tells() {
+    fn kills_are_read_if_the_kernel_counts_them() {
         let directory = TestDir::new();
         std::fs::create_dir_all(directory.path("a/b.service")).unwrap();
         let events = "low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 1\n";

@@ -1,47 +1,47 @@
 //! Names of units and of their objects; pure.
 
-/// `xorg.target`: the display is there.
+/// `xorg.target`: the display is up.
 pub const XORG_TARGET: &str = "xorg.target";
 /// `wm.target`: the window manager's target.
 pub const WM_TARGET: &str = "wm.target";
-/// `wm-ready.target`: a window manager manages the display; holds `graphical-session.target`.
+/// `wm-ready.target`: a window manager manages the display; keeps `graphical-session.target` up.
 pub const WM_READY_TARGET: &str = "wm-ready.target";
 
-/// Whether systemd has made a unit of an autostart entry (systemd-xdg-autostart-generator(8)).
+/// Whether a unit was made from an autostart entry (systemd-xdg-autostart-generator(8)).
 #[must_use]
 pub fn is_autostart(unit: &str) -> bool {
     unit.starts_with("app-") && unit.ends_with("@autostart.service")
 }
 
-/// `wm-autostart.target`: brings the autostart programs, where the session does not start them itself.
+/// `wm-autostart.target`: starts the autostart programs, unless the session starts them itself.
 pub const WM_AUTOSTART_TARGET: &str = "wm-autostart.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION: &str = "graphical-session.target";
 /// systemd.special(7).
 pub const GRAPHICAL_SESSION_PRE: &str = "graphical-session-pre.target";
-/// `startxd-lock.target`: the screen is locked, or about to be; brings the units of screen lockers.
+/// `startxd-lock.target`: the screen is locked, or about to be; starts the units of screen lockers.
 pub const LOCK_TARGET: &str = "startxd-lock.target";
-/// `startxd-unlock.target`: the screen is open again.
+/// `startxd-unlock.target`: the screen is unlocked again.
 pub const UNLOCK_TARGET: &str = "startxd-unlock.target";
 /// `startxd-sleep.target`: the machine goes to sleep.
 pub const SLEEP_TARGET: &str = "startxd-sleep.target";
-/// `startxd-idle.target`: nobody is at the screen.
+/// `startxd-idle.target`: there was no input for a while.
 pub const IDLE_TARGET: &str = "startxd-idle.target";
 /// Started by systemd when a supervisor fails.
 pub const REPAIR_SERVICE: &str = "startxd-repair.service";
-/// Conflicts with everything above; started `replace-irreversibly`, it is the ordered end.
+/// Conflicts with everything above; started with `replace-irreversibly`, it ends everything in order.
 pub const SHUTDOWN_TARGET: &str = "startxd-shutdown.target";
 
-/// Watches a display that something else has started.
+/// Watches a display that another program has started.
 pub const ATTACHED: &str = "startxd-attached.service";
 
-/// The user's message bus: the socket that starts it, and the services that it can be.
+/// The user's message bus: the socket that starts it, and the services that may implement it.
 pub const BUS: [&str; 3] = ["dbus.socket", "dbus.service", "dbus-broker.service"];
 
-/// Where unit objects live, without the slash at the end.
+/// The path of unit objects, without the slash at the end.
 pub const UNIT_NAMESPACE: &str = "/org/freedesktop/systemd1/unit";
 
-/// Where unit objects live (org.freedesktop.systemd1(5)).
+/// The path of unit objects (org.freedesktop.systemd1(5)).
 const UNIT_PREFIX: &str = "/org/freedesktop/systemd1/unit/";
 
 /// Longest unit name in bytes (`UNIT_NAME_MAX`, systemd's unit-def.h), without the final NUL.
@@ -101,7 +101,7 @@ pub fn display_service(display: crate::x11::display::Display) -> String {
     format!("startxd-display@{}.service", display.number())
 }
 
-/// The server of a display that a command has of its own.
+/// The server of a display for one command.
 #[must_use]
 pub fn display_scope(display: crate::x11::display::Display) -> String {
     format!("startxd-display-{}.scope", display.number())
@@ -113,13 +113,13 @@ pub fn display_socket(display: crate::x11::display::Display) -> String {
     format!("startxd-display@{}.socket", display.number())
 }
 
-/// Its window manager, or whatever session it has: a transient service.
+/// Its window manager or other session: a transient service.
 #[must_use]
 pub fn display_session(display: crate::x11::display::Display) -> String {
     format!("{DISPLAY_SESSION}{}.service", display.number())
 }
 
-/// What cleans up after a supervisor of such a display that was killed.
+/// The unit that cleans up after a killed supervisor of such a display.
 #[must_use]
 pub fn display_repair(display: crate::x11::display::Display) -> String {
     format!("startxd-display-repair@{}.service", display.number())
@@ -131,13 +131,13 @@ pub fn display_command(display: crate::x11::display::Display, pid: nix::unistd::
     format!("startxd-display-run-{}-{pid}.scope", display.number())
 }
 
-/// What reads `~/.Xresources`, `~/.xprofile` and the like, a transient service.
+/// The transient service that reads `~/.Xresources`, `~/.xprofile` and the like.
 pub const DOTFILES_SERVICE: &str = "startxd-dotfiles.service";
 
-/// Before the name of the program in [`session_service`].
+/// The prefix before the name of the program in [`session_service`].
 const SESSION_SERVICE: &str = "startxd-wm@";
 
-/// Before the number of the display in [`display_session`].
+/// The prefix before the number of the display in [`display_session`].
 const DISPLAY_SESSION: &str = "startxd-display-session@";
 
 /// Whether a unit is one that [`session_service`] or [`display_session`] named.

@@ -1,11 +1,11 @@
-//! The manager's own socket, `$XDG_RUNTIME_DIR/systemd/private`, which systemctl(1) uses, too.
+//! The manager's own socket, `$XDG_RUNTIME_DIR/systemd/private`, which systemctl(1) uses as well.
 //!
-//! No message bus stands in between: each call is one hop instead of two, a bus that was never needed so far is not started
-//! for us, and one that is restarted is no event. The manager is at the other end itself; it speaks D-Bus and checks that we
-//! are its user (dbus.c, `bus_on_connection`).
+//! There is no message bus in between: each call takes one hop instead of two, a bus that nothing has needed yet is not
+//! started for us, and a restart of the bus does not matter. The manager itself is the peer; it speaks D-Bus and checks
+//! that we are its user (dbus.c, `bus_on_connection`).
 //!
-//! Two things are not as on a bus, and [`inbox`](super::inbox) takes care of both: the manager signs with a well-known
-//! name, and it tells everybody everything.
+//! Two things differ from a bus, and [`inbox`](super::inbox) handles both: the manager signs with a well-known
+//! name, and it sends every signal to everybody.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -24,12 +24,12 @@ use zbus::{Connection, Guid};
 use super::inbox::{Inbox, Wanted};
 use crate::unix_socket;
 
-/// The bytes that are read at once. A reply about nine units has some 2 KiB.
+/// How many bytes are read at once. A reply about nine units has about 2 KiB.
 const CHUNK: usize = 8192;
 
 /// A connection to the manager itself.
 pub(super) struct Private {
-    /// What calls go over.
+    /// The connection for calls.
     pub connection: Connection,
     /// The manager's process.
     pub manager: Option<Pid>,
@@ -40,7 +40,7 @@ pub(super) struct Private {
 /// Connects to the manager.
 ///
 /// # Errors
-/// Nobody listens at `path`, or it does not take us for its user.
+/// Nothing listens at `path`, or it does not accept us as its user.
 pub(super) async fn connect(path: &Path, call: Duration) -> io::Result<Private> {
     let stream = unix_socket::connect(path).await?;
     let manager = stream.peer_cred().ok().and_then(|peer| peer.pid()).map(Pid::from_raw);
@@ -48,16 +48,16 @@ pub(super) async fn connect(path: &Path, call: Duration) -> io::Result<Private> 
     let mut inbox = Inbox::new(Arc::clone(&wanted));
     inbox.put(&greet(&stream).await?)?;
     let socket = ManagerSocket { stream: Arc::new(stream), inbox };
-    // Its GUID is for those who find the same bus by two addresses.
+    // The GUID only matters to clients that find the same bus by two addresses.
     let connection = Builder::authenticated_socket(socket, Guid::generate()).p2p().method_timeout(call).build();
     Ok(Private { connection: connection.await.map_err(io::Error::other)?, manager, wanted })
 }
 
-/// Says who we are, which the manager compares with what the kernel says of the other end of its socket (D-Bus
-/// Specification, "Authentication Protocol"). Returns what has come behind the answer.
+/// Sends our uid, which the manager compares with the kernel's credentials of its peer (D-Bus
+/// Specification, "Authentication Protocol"). Returns the bytes after the answer.
 ///
-/// A race: what comes together with "BEGIN" is left lying by the manager until something else comes (sd-bus,
-/// `bus_socket_read_auth`), so the first call is not sent before the answer is there.
+/// A race: the manager does not read bytes that arrive together with "BEGIN" until more bytes arrive (sd-bus,
+/// `bus_socket_read_auth`), so the first call is sent only after the answer.
 async fn greet(stream: &UnixStream) -> io::Result<Vec<u8>> {
     let uid = nix::unistd::geteuid().to_string();
     let hex: String = uid.bytes().map(|digit| format!("{digit:02x}")).collect();
@@ -84,7 +84,7 @@ async fn greet(stream: &UnixStream) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads what there is, once there is something; 0 at the end.
+/// Waits for bytes and reads them; 0 at the end.
 async fn read(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         stream.readable().await?;
@@ -95,7 +95,7 @@ async fn read(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Writes as much as there is room for, once there is some.
+/// Waits for room and writes as much as fits.
 async fn write(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         stream.writable().await?;
@@ -123,7 +123,7 @@ impl Socket for ManagerSocket {
     }
 }
 
-/// What comes from the manager.
+/// The receiving side.
 #[derive(Debug)]
 struct Reader {
     stream: Arc<UnixStream>,
@@ -147,7 +147,7 @@ impl ReadHalf for Reader {
     }
 }
 
-/// What goes to the manager.
+/// The sending side.
 #[derive(Debug)]
 struct Writer {
     stream: Arc<UnixStream>,
@@ -176,7 +176,7 @@ mod tests {
     const GREETING: usize = "\0AUTH EXTERNAL 30\r\nBEGIN\r\n".len();
 
     #[tokio::test]
-    async fn who_does_not_take_us_for_its_user_is_named() {
+    async fn a_peer_that_does_not_accept_us_is_reported_with_its_answer() {
         for (answer, said) in
             [("REJECTED EXTERNAL\r\n", "it said REJECTED EXTERNAL\\r\\n"), ("OK 12", "it said OK 12"), ("", "it said ")]
         {
@@ -184,7 +184,7 @@ mod tests {
             let listener = UnixListener::bind(directory.path("private")).unwrap();
             let serve = std::thread::spawn(move || {
                 let (mut client, _) = listener.accept()?;
-                // What was not read would reset the connection.
+                // Unread bytes would reset the connection.
                 client.read_exact(&mut [0; GREETING])?;
                 client.write_all(answer.as_bytes())
             });

@@ -1,6 +1,6 @@
-//! The environment of the user manager and of D-Bus activation: out at the start of a session, back at its end.
+//! The environment of the user manager and of D-Bus activation: exported when a session starts, restored when it ends.
 //!
-//! The algebra is in [`crate::environment`]; here is the order in which it has to happen.
+//! [`crate::environment`] computes the changes; this module makes them in the right order.
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -11,16 +11,16 @@ use crate::environment::block::Block;
 use crate::environment::restore::{bus_values, difference};
 use crate::session_bus::update_activation_environment;
 
-/// Exports variables to the manager and to D-Bus activation, and takes those of `unset` out of the manager; the bus
-/// cannot take any out.
+/// Exports variables to the manager and to D-Bus activation, and unsets those of `unset` in the manager; the bus
+/// cannot unset variables.
 ///
-/// The manager first, and by a call of our own: the bus would forward them to it, but nobody knows when, and the
+/// The manager first, and by a call of our own: the bus would forward them, but at an unknown time, and the
 /// window manager must not be started before.
 ///
 /// # Errors
-/// The manager refused. A bus that does not take them is logged: sessions work without.
+/// The manager refused. A refusal of the bus is only logged: sessions work without it.
 pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> Result<(), CallError> {
-    // A race: asked before, the bus might start in between, without them.
+    // A race: if this were asked earlier, the bus could start in between, without them.
     let to_bus = async {
         if manager.bus_state().await? == BusState::Waits { Ok(()) } else { tell_bus(manager, variables).await }
     };
@@ -31,17 +31,17 @@ pub async fn export(manager: &Manager, variables: &Block, unset: &[String]) -> R
     set
 }
 
-/// Puts the manager's environment back to exactly what it was `before`, and for `exported` names that of D-Bus
-/// activation too, as far as the bus can (names cannot be taken out, so they become empty).
+/// Restores the manager's environment of `before`, and for `exported` names that of D-Bus
+/// activation, as far as the bus can (names cannot be unset, so they become empty).
 ///
-/// A bus that is not up has nothing that could be taken back, and is not started for it: the manager may be about to stop
-/// the unit that asks, behind which the start of the bus would wait.
+/// A bus that is not up has nothing to undo, and is not started for this: the manager may be about to stop
+/// the calling unit, and the start of the bus would wait for that.
 ///
-/// The order matters. The bus forwards what it is told to the manager, dbus-broker some time after it has answered: a
-/// forwarded `DISPLAY=` could arrive after the manager's environment was put back, and stay. So the bus goes first. What it
-/// is told arrives in the manager at once, in one call: once all of it is there, the rest is ours. Where the manager has
-/// all of it already, there is nothing that could arrive late. No name of our own is used as a mark: it would stay in
-/// what dbus-daemon gives to the services that it starts, as no name can be taken out there.
+/// The order matters. The bus forwards its variables to the manager, dbus-broker some time after it has answered: a
+/// forwarded `DISPLAY=` could arrive after the manager's environment was restored, and stay. So the bus comes first.
+/// What it is told arrives in the manager in one call: once all of it has arrived, nothing can follow. If the manager
+/// has all of it already, nothing can arrive late. We set no variable of our own as a mark: it would stay in the
+/// environment of services that dbus-daemon starts, because it cannot be unset there.
 ///
 /// # Errors
 /// The manager refused, or is gone (and its environment with it).
@@ -51,8 +51,8 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
         let values = bus_values(before, &names);
         let now = manager.environment().await?;
         if has_all(&now, &values) {
-            // As after a restore that was cut off. What is forwarded now could not be told from what is there, and an empty
-            // value could arrive late: it is taken out first, so that it is seen.
+            // This happens after an interrupted restore. Forwarded values could not be told from those that are set
+            // already, and an empty value could arrive late: it is unset first, so that its arrival is seen.
             let changes = difference(before, &now);
             let unset: Vec<String> = changes.unset.into_iter().collect();
             if !unset.is_empty() {
@@ -72,7 +72,7 @@ pub async fn restore(manager: &Manager, before: &Block, exported: &[String]) -> 
     manager.change_environment(&unset, &changes.set).await
 }
 
-/// Sets variables for what the bus starts from now on.
+/// Sets variables for services that the bus starts from now on.
 async fn tell_bus(manager: &Manager, variables: &Block) -> Result<(), CallError> {
     let late = |_| CallError::TimedOut { method: "Hello" };
     let bus = timeout(CALL, manager.bus()).await.map_err(late)?.map_err(|error| CallError::new("Hello", error))?;
@@ -120,7 +120,7 @@ mod tests {
         fake.forward(forwarding);
         let manager = fake.connect().await;
         export(&manager, &exported(), &["TERM".to_owned()]).await.unwrap();
-        // Whatever the bus forwards of it has arrived; sessions take longer than that.
+        // All that the bus forwards has arrived by then; sessions last longer than that.
         tokio::time::sleep(FORWARDED).await;
         (fake, manager)
     }
@@ -137,7 +137,7 @@ mod tests {
     ];
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_exported_is_there_for_units_and_for_activation() {
+    async fn exported_variables_reach_units_and_activated_services() {
         for forwarding in ALL {
             let (fake, _manager) = during_a_session(forwarding).await;
             let mut expected = before();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bus_that_refuses_costs_only_what_it_activates() {
+    async fn a_bus_that_refuses_affects_only_the_services_that_it_activates() {
         let fake = FakeManager::new();
         fake.refuse("UpdateActivationEnvironment", "org.freedesktop.DBus.Error.AccessDenied");
         let manager = fake.connect().await;
@@ -175,12 +175,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn everything_is_as_before_and_stays_so() {
+    async fn everything_is_restored_and_stays_so() {
         for forwarding in ALL {
             let (fake, manager) = during_a_session(forwarding).await;
             restore(&manager, &before(), &names()).await.unwrap();
             assert_eq!(fake.environment(), before(), "{forwarding:?}");
-            // Nothing comes after it, and nobody sees a name of ours.
+            // Nothing arrives later, and no name of ours is left.
             tokio::time::sleep(FORWARDED).await;
             assert_eq!(fake.environment(), before(), "{forwarding:?}");
             let activation = environment(&[("DISPLAY", ""), ("PATH", "/usr/bin"), ("XAUTHORITY", "")]);
@@ -199,9 +199,9 @@ mod tests {
         assert!(calls[1].contains("-[\"DISPLAY\", \"XAUTHORITY\"]"), "{}", calls[1]);
     }
 
-    /// One that was cut off before the manager had its own back: the empty values are there already.
+    /// A restore that was interrupted before the manager was restored: the empty values are set already.
     #[tokio::test(start_paused = true)]
-    async fn a_restore_that_was_cut_off_can_be_done_again() {
+    async fn an_interrupted_restore_can_be_repeated() {
         for forwarding in ALL {
             let (fake, manager) = during_a_session(forwarding).await;
             fake.set_environment(&[("LANG", "C"), ("PATH", "/usr/bin"), ("DISPLAY", ""), ("XAUTHORITY", "")]);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_as_it_was_is_not_touched() {
+    async fn unchanged_variables_are_not_touched() {
         let fake = FakeManager::new();
         fake.set_environment(&[("LANG", "C")]);
         let manager = fake.connect().await;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_manager_that_hangs_or_goes_is_told_apart() {
+    async fn a_manager_that_hangs_is_distinguished_from_one_that_vanished() {
         for method in ["Environment", "UnsetAndSetEnvironment"] {
             let (fake, manager) = during_a_session(Forwarding::AtOnce).await;
             fake.hang_at(method);

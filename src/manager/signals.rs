@@ -1,8 +1,8 @@
-//! The manager's signals, taken off the connection by a task of their own.
+//! The manager's signals, read from the connection by a separate task.
 //!
-//! zbus stops reading a connection while the queue of one of its streams is full, method replies included. A stop of a
-//! whole session makes hundreds of signals, while we may be waiting for a reply: so nobody of ours may be slow to
-//! read, and a task moves what is of interest into a queue without bounds (a few dozen entries in practice).
+//! zbus stops reading a connection, including method replies, while the queue of one of its streams is full. A stop of
+//! a whole session causes hundreds of signals, while we may be waiting for a reply. So every stream must be read at
+//! once, and a task moves the relevant signals into an unbounded queue (a few dozen entries in practice).
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, Owned
 use super::{SERVICE_INTERFACE, ServiceEnd, names};
 use crate::dbus;
 
-/// What the manager tells.
+/// A signal of the manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     /// A job has ended (`JobRemoved`).
@@ -26,25 +26,26 @@ pub enum Signal {
     },
     /// A property of this unit has changed; read it to see which.
     UnitChanged(String),
-    /// A service that is [watched](super::Manager::watch_restarts) has ended by itself, and its own policy (`Restart=`) starts it again.
+    /// A service that is [watched](super::Manager::watch_restarts) has ended by itself, and its own policy (`Restart=`)
+    /// restarts it.
     Restarts {
         /// The unit.
         unit: String,
         /// How its main process ended.
         end: ServiceEnd,
     },
-    /// Somebody has queued a job for a unit that is [watched](super::Manager::watch_jobs).
+    /// A job was queued for a unit that is [watched](super::Manager::watch_jobs).
     UnitJob {
         /// The unit.
         unit: String,
-        /// Whether it is a stop; `None` while that is being asked. The same job is told once more when it is known.
+        /// Whether it is a stop; `None` while that is queried. The same job is reported once more when it is known.
         is_stop: Option<bool>,
     },
     /// The connection is gone: the manager was re-executed, or has ended.
     Lost,
 }
 
-/// Where the restarts of services are told to, for as long as the queue is there.
+/// The queue for restarts of services, for as long as it exists.
 #[derive(Clone)]
 pub struct Watcher {
     pub(super) sender: mpsc::WeakUnboundedSender<Signal>,
@@ -58,7 +59,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. The bus passes on only what the two rules name: everything else would wake us for nothing.
+    /// Begins to listen. The bus forwards only what the two rules name: everything else would wake us for nothing.
     ///
     /// # Errors
     /// The connection is gone.
@@ -82,7 +83,7 @@ impl Signals {
         Ok(Self { queue, sender: weak })
     }
 
-    /// What [`Watcher::watch`] is asked of.
+    /// The handle for [`Watcher::watch`].
     #[must_use]
     pub fn watcher(&self) -> Watcher {
         Watcher { sender: self.sender.clone() }
@@ -93,10 +94,10 @@ impl Signals {
         self.queue.recv().await.unwrap_or(Signal::Lost)
     }
 
-    /// Waits for the end of a job, passing over everything else.
+    /// Waits for the end of a job, and ignores everything else.
     ///
     /// Returns the job's result, `None` if the connection was lost. The signals must have been subscribed to before
-    /// the job was queued, or its end may be missed.
+    /// the job was queued; otherwise its end may be missed.
     pub async fn job_done(&mut self, job: &OwnedObjectPath) -> Option<String> {
         loop {
             match self.next().await {
@@ -109,12 +110,12 @@ impl Signals {
 }
 
 impl Watcher {
-    /// From now on [`Signal::Restarts`] is told of this service.
+    /// From now on [`Signal::Restarts`] is sent for this service.
     ///
-    /// Who asks a service for its state when it has changed comes too late, as systemd may have started it again by then:
-    /// after `RestartSec=`, which may be nothing. What has happened stands in the signals themselves, and those are not lost:
-    /// systemd sends what is due before it waits for the time to start a unit again (manager.c, `manager_loop`), for the
-    /// specific type first, and then for the unit, and says that one may rely on that (dbus-unit.c, `send_changed_signal`).
+    /// A query of the service's state after a change comes too late, as systemd may have restarted it by then:
+    /// after `RestartSec=`, which may be 0. The signals themselves contain what has happened, and they are not lost:
+    /// systemd sends pending signals before it waits for the time of a restart (manager.c, `manager_loop`), for the
+    /// specific type first, and then for the unit, and promises this order (dbus-unit.c, `send_changed_signal`).
     ///
     /// # Errors
     /// The connection is gone.
@@ -127,14 +128,14 @@ impl Watcher {
             .member("PropertiesChanged")
             .path(path.as_str())
             .build()?;
-        // One stream for both interfaces, as their order counts.
+        // One stream for both interfaces, because their order matters.
         let stream = MessageStream::for_match_rule(rule, connection, None).await?;
         tokio::spawn(forward_restarts(stream, unit.to_owned(), self.sender.clone()));
         Ok(())
     }
 }
 
-/// Moves what one stream brings into the queue, until either end is gone.
+/// Moves the signals of one stream into the queue, until either end is gone.
 async fn forward(mut stream: MessageStream, queue: mpsc::UnboundedSender<Signal>) {
     while let Some(message) = dbus::next(&mut stream).await {
         if let Some(signal) = understand(&message)
@@ -143,11 +144,11 @@ async fn forward(mut stream: MessageStream, queue: mpsc::UnboundedSender<Signal>
             return;
         }
     }
-    // Nobody may be listening any more, and that is fine.
+    // It does not matter if the receiver is gone.
     let _ = queue.send(Signal::Lost);
 }
 
-/// Moves the restarts of a service into the queue, until either end is gone; the other streams tell of that.
+/// Moves the restarts of a service into the queue, until either end is gone; the other streams report that.
 async fn forward_restarts(mut stream: MessageStream, unit: String, queue: mpsc::WeakUnboundedSender<Signal>) {
     let mut restarts = RestartFinder::default();
     while let Some(message) = dbus::next(&mut stream).await {
@@ -164,16 +165,16 @@ async fn forward_restarts(mut stream: MessageStream, unit: String, queue: mpsc::
 
 type Properties = HashMap<String, OwnedVariant>;
 
-/// Finds restarts in what is told of a service; pure.
+/// Finds restarts in the changed properties of a service; pure.
 #[derive(Default)]
 struct RestartFinder {
-    /// How its main process ended, if it has since it was started.
+    /// How its main process ended, if it has ended since it was started.
     end: Option<ServiceEnd>,
 }
 
 impl RestartFinder {
-    /// Takes the properties of one interface that were told together. Returns how the service ended that is about to be
-    /// started again, once for each time.
+    /// Takes the properties of one interface that changed together. Returns how the service ended that is about to be
+    /// restarted, once for each time.
     fn told(&mut self, interface: &str, properties: &Properties) -> Option<ServiceEnd> {
         if interface == SERVICE_INTERFACE {
             let number = |name: &str| properties.get(name).and_then(|value| i32::try_from(value).ok());
@@ -190,7 +191,7 @@ impl RestartFinder {
     }
 }
 
-/// What of the signals is of interest.
+/// The relevant part of a signal.
 fn understand(message: &Message) -> Option<Signal> {
     let header = message.header();
     match header.member()?.as_str() {
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_found_however_soon_it_is() {
+    fn a_restart_is_found_however_soon_it_follows() {
         let end = |result: &str, code, status| Some(ServiceEnd { result: result.to_owned(), code, status, pid: 0 });
         let mut restarts = RestartFinder::default();
         let mut told = |service: Properties, sub| {
@@ -238,7 +239,7 @@ mod tests {
         assert_eq!(told(service("success", 0, 0), "running"), None);
         assert_eq!(told(service("signal", CLD_KILLED, 9), "stop-post"), None);
         assert_eq!(told(service("signal", CLD_KILLED, 9), "auto-restart"), end("signal", CLD_KILLED, 9));
-        // A stop that was asked for, and what is not part of it.
+        // A requested stop, and changes that are not part of it.
         assert_eq!(told(service("success", CLD_EXITED, 0), "dead"), None);
         assert_eq!(told(service("success", 0, 0), "auto-restart"), None);
         assert_eq!(restarts.told(UNIT_INTERFACE, &Properties::new()), None);

@@ -1,4 +1,4 @@
-//! Units that are made for one session or command and forgotten with it (org.freedesktop.systemd1(5),
+//! Units that are created for one session or command and forgotten with it (org.freedesktop.systemd1(5),
 //! `StartTransientUnit`).
 
 use std::path::{Path, PathBuf};
@@ -14,47 +14,47 @@ use crate::deadline::SESSION_ON_DISPLAY;
 use crate::environment::block::Block;
 use crate::environment::policy::{self, Tag};
 
-/// What the manager takes for a unit that it is to make, `a(sv)`.
+/// The properties of a unit to create, `a(sv)`.
 pub type UnitProperties = Vec<(&'static str, OwnedVariant)>;
 
-/// A service that is made for one session and forgotten with it.
+/// A service that is created for one session and forgotten with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// The unit's name.
     pub name: String,
-    /// What people see of it.
+    /// Its description.
     pub description: String,
     /// The program.
     pub program: PathBuf,
     /// Its arguments, the name first.
     pub arguments: Vec<String>,
-    /// Where it starts, an absolute path; `None` for the home directory.
+    /// Its working directory, an absolute path; `None` for the home directory.
     pub directory: Option<String>,
-    /// How often it is started again when it crashes; `None` for never.
+    /// How often it is restarted when it crashes; `None` for never.
     pub restart: Option<RestartPolicy>,
-    /// Variables of its own, beside those of the manager.
+    /// Variables in addition to those of the manager.
     pub environment: Block,
-    /// What it has beside its environment.
+    /// Further attributes.
     pub attributes: Attributes,
 }
 
-/// How often a service that crashes is started again.
+/// How often a service that crashes is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// How many times within `window`, not 0.
     pub limit: u32,
-    /// How long a crash counts.
+    /// How long a crash is remembered.
     pub window: Duration,
 }
 
-/// What a program exits with that ends itself at a SIGTERM, as i3 does.
+/// The exit status of a program that exits by itself at a SIGTERM, as i3 does.
 pub const EXITED_BY_SIGTERM: i32 = 143;
 
-/// Pause before it is started again.
+/// The pause before a restart.
 const RESTART_USEC: u64 = 250_000;
 
 impl Service {
-    /// The properties as the manager takes them, `a(sv)`.
+    /// The properties for the manager, `a(sv)`.
     ///
     /// The relations are those of the wiki's own window manager units, `Requires=` and `After=xorg.target`, so that the
     /// end of the display is its end, in order; `Before=wm.target` does what `WantedBy=wm.target` would.
@@ -63,22 +63,22 @@ impl Service {
         let mut properties = self.common();
         properties.extend([
             ("Requires", units(&["xorg.target"])),
-            // Whoever names another unit keeps it loaded. Said by the other one, systemd would not forget this one when it has
-            // failed, and it could not be made anew.
+            // A unit that names another one keeps that loaded. If the other one named this one, systemd would not
+            // forget this one after it failed, and it could not be created again.
             ("After", units(&["xorg.target", "graphical-session-pre.target", DOTFILES_SERVICE])),
             ("Before", units(&["wm.target"])),
-            // What the window manager has started is in its cgroup. The default would kill it all when the window
-            // manager crashes; the host ends it, in its turn, at the end of the session (host/end.rs).
+            // The children of the window manager are in its cgroup. The default would kill them all when the window
+            // manager crashes; the host ends them, in order, at the end of the session (host/end.rs).
             ("KillMode", value("process".to_owned())),
         ]);
         properties.extend((!self.environment.is_empty()).then(|| assignments(&self.environment)));
-        // Terminals and what a script hands to D-Bus would take themselves for this unit.
+        // Terminals, and services that get these variables from a script by D-Bus, would think that they are this unit.
         properties.push(("UnsetEnvironment", units(&policy::tagged(Tag::Unit).collect::<Vec<_>>())));
         properties
     }
 
-    /// The properties where the service belongs to a display of its own, which `server` serves: bound to that, and with
-    /// these variables beside those of the manager, less the ones that are not this display's.
+    /// The properties of a service on a display without a screen, which `server` serves: bound to that, and with
+    /// these variables in addition to those of the manager, without those of other displays.
     #[must_use]
     pub fn properties_on(&self, server: &str, variables: &Block) -> UnitProperties {
         let unset = policy::tagged(Tag::OtherDisplay).chain(policy::tagged(Tag::Unit));
@@ -87,7 +87,8 @@ impl Service {
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
             assignments(variables),
-            // By default 90 seconds, which i3 makes use of when its server is gone: it ignores SIGTERM then.
+            // The default is 90 seconds, and i3 would take them all when its server is gone, because it ignores SIGTERM
+            // then.
             ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
             ("UnsetEnvironment", units(&unset.collect::<Vec<_>>())),
         ]);
@@ -100,23 +101,25 @@ impl Service {
             ("Type", value("exec".to_owned())),
             self.command(),
             ("Slice", value("session.slice".to_owned())),
-            // A transient unit is forgotten as soon as it is inactive, and with it how it ended. Like this it stays
+            // A transient unit is forgotten as soon as it is inactive, together with how it ended. With this it stays
             // "active (exited)" after a clean exit and "failed" after a crash, until the end of the session.
             ("RemainAfterExit", value(true)),
-            // Of a whole session only what the kernel has killed for lack of memory is gone, and not all of it.
+            // If the kernel kills one program of a session for lack of memory, the others stay.
             ("OOMPolicy", value("continue".to_owned())),
-            // Nor does systemd-oomd, which kills whole units, choose the one that is the desktop (systemd.resource-control(5)).
+            // systemd-oomd, which kills whole units, should not choose the unit of the desktop
+            // (systemd.resource-control(5)).
             ("ManagedOOMPreference", value("avoid".to_owned())),
-            // Below startx, too, a desktop may have as many processes as its user; a unit has less by default
+            // As with startx, a desktop may have as many processes as its user; the default of a unit is lower
             // (systemd-system.conf(5), `DefaultTasksMax=`).
             ("TasksMax", value(u64::MAX)),
-            // Many programs handle SIGTERM and exit with 128 and its number, as a shell says of one that does not.
+            // Many programs handle SIGTERM and exit with 128 plus its number, the status that shells give to programs
+            // that do not.
             ("SuccessExitStatus", value((vec![EXITED_BY_SIGTERM], Vec::<i32>::new()))),
         ];
         properties.extend(attributes(&self.attributes));
         properties.extend(self.directory.iter().map(|path| ("WorkingDirectory", value(path.clone()))));
         if let Some(restarts) = self.restart {
-            // Every start counts (systemd.unit(5), `StartLimitBurst=`), and so does the first.
+            // Every start counts (systemd.unit(5), `StartLimitBurst=`), including the first.
             let window = u64::try_from(restarts.window.as_micros()).unwrap_or(u64::MAX);
             properties.extend([
                 ("Restart", value("on-failure".to_owned())),
@@ -132,25 +135,25 @@ impl Service {
         properties
     }
 
-    /// The program and its arguments, as they are.
+    /// The program and its arguments, taken literally.
     fn command(&self) -> (&'static str, OwnedVariant) {
         let (program, arguments) = (self.program.to_string_lossy().into_owned(), self.arguments.clone());
         if arguments.iter().any(|argument| argument.contains('$')) {
-            // The plain ExecStart would expand `$NAME` once more (systemd.service(5), "Command lines").
+            // The plain ExecStart would expand `$NAME` again (systemd.service(5), "Command lines").
             ("ExecStartEx", value(vec![(program, arguments, vec!["no-env-expand".to_owned()])]))
         } else {
-            // systemd 252 writes "ExecStartEx=" into the unit's file and cannot read that: after the next daemon-reload,
-            // which any installation of a package may bring, the unit could not be started again.
+            // systemd 252 writes "ExecStartEx=" into the unit's file and cannot read that back: after the next
+            // daemon-reload, which any installation of a package may cause, the unit could not be restarted.
             ("ExecStart", value(vec![(program, arguments, false)]))
         }
     }
 }
 
 /// The properties of the service that reads `~/.Xresources` and the like, before these units of the session start, with
-/// these variables of its own, and at most for so long.
+/// these variables of its own, and with this time limit.
 ///
-/// What the files start in the background is in it until the end of the session, or of its server, with which it is
-/// restarted. Systemd orders starts of other units after it also then.
+/// Processes that the files start in the background stay in it until the end of the session, or of its server, with
+/// which it is restarted. systemd also orders the starts of other units after it then.
 #[must_use]
 pub fn dotfiles(program: &Path, before: &[String], variables: &Block, deadline: Duration) -> UnitProperties {
     let program = program.to_string_lossy().into_owned();
@@ -183,12 +186,12 @@ pub fn scope(description: String, pids: &[Pid], slice: &str, stop: Duration) -> 
         ("Slice", value(slice.to_owned())),
         ("TimeoutStopUSec", value(u64::try_from(stop.as_micros()).unwrap_or(u64::MAX))),
         ("CollectMode", value("inactive-or-failed".to_owned())),
-        // As of services: what is not killed for lack of memory goes on.
+        // As for services: the processes that were not killed for lack of memory go on.
         ("OOMPolicy", value("continue".to_owned())),
     ]
 }
 
-/// That a unit ends with another, and before it and some more.
+/// Makes a unit end with another one, and before it and some more.
 #[must_use]
 pub fn bound_to(other: &str, more: &[&str]) -> UnitProperties {
     vec![("BindsTo", units(&[other])), ("After", units(&[&[other], more].concat()))]
@@ -234,7 +237,7 @@ mod tests {
     use crate::os::Pid;
     use crate::testing::golden;
 
-    /// One line each, in their order: systemd takes them in it.
+    /// One line each, in their order, which systemd keeps.
     fn readable(properties: &UnitProperties) -> String {
         properties.iter().map(|(name, value)| format!("{name} = {}\n", **value)).collect()
     }
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_dollar_needs_the_setting_that_old_managers_cannot_read_again() {
+    fn only_a_dollar_needs_the_setting_that_old_managers_cannot_read_back() {
         for (argument, setting) in [("--sm-disable", "ExecStart"), ("$HOME", "ExecStartEx")] {
             let arguments = vec!["openbox".into(), argument.into()];
             let (name, description, program) = ("a.service".into(), String::new(), "/usr/bin/openbox".into());

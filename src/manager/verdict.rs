@@ -2,10 +2,10 @@
 
 use super::{ServiceEnd, UnitState};
 
-/// What a unit's state says.
+/// The meaning of a unit's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It runs, or is on its way to.
+    /// It runs, or is starting.
     Up,
     /// It exited by itself with status 0, or was stopped: the person has logged out.
     LoggedOut,
@@ -23,9 +23,9 @@ pub enum Verdict {
 pub fn judge(state: &UnitState, end: Option<&ServiceEnd>) -> Verdict {
     let clean = end.is_some_and(ServiceEnd::is_clean_exit);
     match (state.active.as_str(), state.sub.as_str()) {
-        // Whatever it is, it changes soon.
+        // Another state follows soon.
         _ if state.job.is_some() => Verdict::Up,
-        // RemainAfterExit: transient services stay like this so that their end can be seen.
+        // RemainAfterExit= keeps transient services in this state, so that their end can be seen.
         ("active", "exited") => Verdict::LoggedOut,
         ("activating", "auto-restart" | "auto-restart-queued") if clean => Verdict::LoggedOut,
         ("activating", "auto-restart" | "auto-restart-queued") => Verdict::Restarting,

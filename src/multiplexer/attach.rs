@@ -1,4 +1,4 @@
-//! `startxd start --multiplexer`: this terminal for a session of a multiplexer, in place of X.
+//! `startxd start --multiplexer`: shows a session of a multiplexer on this terminal, in place of X.
 
 use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
@@ -19,9 +19,9 @@ use crate::multiplexer::tmux::{self, TmuxServer};
 pub enum NotInMultiplexer {
     #[error("{0}")]
     NotUsable(#[from] NotEnabled),
-    #[error("this shell is inside of {0} already; leave it first (detach), or make another session in it")]
+    #[error("this shell runs inside {0}; detach first, or create another session in it")]
     Inside(Kind),
-    #[error("this is not a terminal, which a multiplexer needs; run this in a login shell")]
+    #[error("a multiplexer needs a terminal, and this is not one; run this in a login shell")]
     NoTerminal,
     #[error("{unit} could not be started ({why}); see: journalctl --user -b -u {unit}")]
     NotStarted { unit: String, why: String },
@@ -29,7 +29,7 @@ pub enum NotInMultiplexer {
     NotRun { kind: Kind, error: std::io::Error },
 }
 
-/// The multiplexer that this process is in, by what each sets in its panes.
+/// The multiplexer that this process runs in, by the variables that each sets in its panes.
 fn inside() -> Option<Kind> {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     [(Kind::Tmux, "TMUX"), (Kind::Screen, "STY"), (Kind::Zellij, "ZELLIJ")]
@@ -37,7 +37,7 @@ fn inside() -> Option<Kind> {
         .find_map(|(kind, name)| set(name).then_some(kind))
 }
 
-/// Has the session there, and becomes the client that shows it: returns only if that fails.
+/// Starts the session if it is not up, and becomes the client that shows it: returns only if that fails.
 ///
 /// # Errors
 /// [`NotInMultiplexer`].
@@ -48,7 +48,7 @@ pub async fn attach(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> No
     }
 }
 
-/// The command that shows a session on this terminal. Somebody else who looks at it stays.
+/// The command that shows a session on this terminal. Other clients stay attached.
 fn client(kind: Kind, name: &Name) -> Command {
     let mut command = Command::new(kind.program());
     match kind {

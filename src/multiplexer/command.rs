@@ -1,4 +1,4 @@
-//! Running a multiplexer's own program, under a deadline.
+//! Runs a multiplexer's own program, under a deadline.
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,17 +10,17 @@ use crate::environment::policy::{self, Tag};
 use crate::subprocess::{self, Output, Streams};
 use crate::text::one_line;
 
-/// How often a program is run that has ended without a word.
+/// How often a program is run if it fails without a message.
 const TRIES: u32 = 10;
 
-/// Runs a program of `$PATH` to its end, with nothing to read, and returns what it wrote. `environment` is added to ours.
+/// Runs a program of `$PATH` to its end, without input, and returns its output. `environment` is added to ours.
 ///
-/// When a login is ended, everything in it gets signals, in one sweep, and so may a program that was started just
-/// before. It fails without a word then, as no refusal does, or does not say all that it should, as `is_whole` finds;
-/// and it is run again.
+/// When a login is ended, every process in it gets a signal, and this may hit a program that was started just
+/// before. Then it fails without a message, unlike a refusal, or its output is not complete, as `is_whole` checks;
+/// so it is run again.
 ///
 /// # Errors
-/// It cannot be run; it failed, with what it said; or it is not done by the deadline, and was killed.
+/// It cannot be run; it failed, with its message; or it did not end by the deadline, and was killed.
 pub async fn run(
     program: &str,
     arguments: &[impl AsRef<OsStr>],
@@ -44,10 +44,10 @@ pub async fn run(
             return Err(io::Error::other(complaint(&text)));
         }
     }
-    Err(io::Error::other(format!("{program} fails without a word")))
+    Err(io::Error::other(format!("{program} fails without a message")))
 }
 
-/// What a program that failed has said, for a person: in one line, of which the beginning tells why.
+/// The message of a program that failed, in one line for people, and cut: the reason is at its beginning.
 #[must_use]
 pub fn complaint(text: &str) -> String {
     /// Two rows of a terminal, in characters.
@@ -76,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_and_how_it_ends() {
+    fn the_output_and_the_failure_are_returned() {
         assert_eq!(sh("echo $T_A; echo x >&2", 60.0).unwrap(), "a b\nx\n");
         assert_eq!(sh("echo why; exit 3", 60.0).unwrap_err().to_string(), "why");
-        assert_eq!(sh("echo part", 60.0).unwrap_err().to_string(), "sh fails without a word");
-        assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a word");
+        assert_eq!(sh("echo part", 60.0).unwrap_err().to_string(), "sh fails without a message");
+        assert_eq!(sh("kill -9 $$", 60.0).unwrap_err().to_string(), "sh fails without a message");
     }
 
     #[test]
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_a_signal_has_ended_is_run_again() {
+    fn a_program_that_a_signal_has_ended_is_run_again() {
         let directory = TestDir::new();
         let file = directory.path("tried").display().to_string();
         assert_eq!(
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_hangs_is_ended() {
+    fn a_program_that_hangs_is_ended() {
         for script in ["exec sleep 600", "trap '' TERM; exec >&- 2>&-; while :; do :; done"] {
             assert_eq!(sh(script, 0.2).unwrap_err().kind(), ErrorKind::TimedOut, "{script}");
         }

@@ -1,8 +1,8 @@
-//! `startxd enable multiplexer`: a session that is there from the boot on, whoever is logged in.
+//! `startxd enable multiplexer`: a session that runs from the boot on, whether or not anybody is logged in.
 //!
-//! Three things, each remembered if it was not so before: the unit is enabled for `multiplexer.target`, the target for
-//! `default.target`, and the user lingers. Everything that can be refused is asked for before the first change; what is
-//! refused after it is taken back.
+//! Three things, each recorded if it is a change: the unit is enabled for `multiplexer.target`, the target for
+//! `default.target`, and the user lingers. Every possible refusal is checked before the first change; if one comes
+//! later, the changes are undone.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 /// Where systemd looks for the programs of units (systemd.exec(5), `ExecSearchPath=`).
 const PROGRAMS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Why nothing was set up, or taken back. Nothing is changed then, unless it says so.
+/// Why nothing was set up, or undone. Nothing was changed then, unless the message says so.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotEnabled {
@@ -37,7 +37,7 @@ pub enum NotEnabled {
     NotInstalled(Kind),
     #[error("the user unit {unit} is missing ({why}); if startxd was just installed: systemctl --user daemon-reload")]
     NoUnit { unit: String, why: String },
-    #[error("{0} is masked; take that back first: systemctl --user unmask {0}")]
+    #[error("{0} is masked; first: systemctl --user unmask {0}")]
     Masked(String),
     #[error("{0}")]
     Other(#[from] Failed),
@@ -50,9 +50,9 @@ pub enum NotEnabled {
     Refused(String),
     #[error("{unit} could not be started ({why}), and nothing was changed; see: journalctl --user -b -u {unit}")]
     NotStarted { unit: String, why: String },
-    #[error("{} cannot be used: {error}; see what is in its place, and whether there is space", path.display())]
+    #[error("{} cannot be used: {error}; check the path and the free space", path.display())]
     State { path: PathBuf, error: io::Error },
-    #[error("HOME is not set, so there is no place to remember what is set up; log in again")]
+    #[error("HOME is not set, so there is no place for the record of what was set up; log in again")]
     NoHome,
     #[error("startxd has not enabled that multiplexer; it has enabled: {0}")]
     Nothing(String),
@@ -60,9 +60,9 @@ pub enum NotEnabled {
     NothingAtAll,
 }
 
-/// What is to be set up.
+/// What will be set up.
 pub struct EnablePlan {
-    /// Who.
+    /// The user.
     pub user: String,
     /// The multiplexer.
     pub kind: Kind,
@@ -70,7 +70,7 @@ pub struct EnablePlan {
     pub name: Name,
     /// Its unit.
     pub unit: String,
-    /// What has to be enabled and is not: the unit, the target.
+    /// What still has to be enabled: the unit, the target.
     pub enable: Vec<String>,
     /// Whether lingering has to be turned on.
     pub linger: bool,
@@ -103,7 +103,7 @@ pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Resu
         }
     }
     let server = if kind == Kind::Tmux { TMUX_SERVER } else { unit.as_str() };
-    // One that waits to be started again is not: something may be in its way.
+    // A unit that waits to be restarted is not up: something may be in its way.
     let is_up = async |unit: &str| manager.state(unit).await.is_ok_and(|state| state.active == "active");
     let (runs, server_runs) = (is_up(&unit).await, is_up(server).await);
     if !server_runs {
@@ -114,10 +114,10 @@ pub async fn plan(kind: Kind, name: Option<&str>, deadlines: &Deadlines) -> Resu
 }
 
 impl EnablePlan {
-    /// Does it. Returns when the session is there.
+    /// Does it. Returns when the session is up.
     ///
     /// # Errors
-    /// [`NotEnabled`]; what was done before is taken back.
+    /// [`NotEnabled`]; the changes so far are undone.
     pub async fn apply(self, deadlines: &Deadlines) -> Result<Self, NotEnabled> {
         if self.linger {
             let refused = |why: String| NotEnabled::NoLinger { user: self.user.clone(), why };
@@ -130,9 +130,9 @@ impl EnablePlan {
         done.map(|()| self)
     }
 
-    /// Everything but the lingering.
+    /// Everything except lingering.
     async fn set_up(&self, deadlines: &Deadlines) -> Result<(), NotEnabled> {
-        // First written down: what is then done may be cut off.
+        // Recorded first, because the changes may be interrupted.
         let mut now = self.before.clone();
         now.linger |= self.linger;
         now.target |= self.enable.iter().any(|unit| unit == TARGET);
@@ -143,14 +143,14 @@ impl EnablePlan {
             self.manager.enable(&units).await.map_err(|error| NotEnabled::Refused(error.to_string()))?;
         }
         let not_started = |why: String| NotEnabled::NotStarted { unit: self.unit.clone(), why };
-        // The unit's own job first: that of the target succeeds whatever becomes of what it wants.
+        // The unit's own job first: the target's job succeeds even if the units that it wants fail.
         let start = self.manager.start(&self.unit, Mode::Replace);
         self.manager.done(start, deadlines.stop).await.map_err(not_started)?;
         let target = self.manager.until_done(self.manager.start(TARGET, Mode::Replace)).await;
         target.map(|_| ()).map_err(|error| not_started(error.to_string()))
     }
 
-    /// Takes back what [`set_up`](Self::set_up) may have done.
+    /// Undoes what [`set_up`](Self::set_up) may have done.
     async fn take_back(&self) {
         let units: Vec<&str> = self.enable.iter().map(String::as_str).collect();
         if !units.is_empty()
@@ -159,14 +159,14 @@ impl EnablePlan {
             tracing::warn!("{} stays enabled: {error}", units.join(" "));
         }
         if !self.runs {
-            // It may be about to be started again.
+            // It may be about to be restarted.
             let _ = self.manager.until_done(self.manager.stop(&self.unit, Mode::Replace)).await;
         }
         let _ = self.manager.reset_failed(&self.unit).await;
         if self.linger
             && let Err(error) = set_linger(false).await
         {
-            tracing::warn!("{} goes on lingering ({error}); loginctl disable-linger", self.user);
+            tracing::warn!("{} still lingers ({error}); run: loginctl disable-linger", self.user);
         }
         if let Err(error) = self.before.keep_or_remove(&self.path) {
             tracing::warn!("{}: {error}", self.path.display());
@@ -174,22 +174,23 @@ impl EnablePlan {
     }
 }
 
-/// What was taken back.
+/// What was undone.
 #[derive(Debug, Default)]
 pub struct TakenBack {
     /// The units that are no longer enabled.
     pub units: Vec<String>,
-    /// Those of them that run on.
+    /// Those of them that keep running.
     pub running: Vec<String>,
     /// Whether the target is no longer enabled.
     pub target: bool,
-    /// Whether lingering was turned off; if that was refused, why.
+    /// Whether lingering was turned off, or why that was refused.
     pub linger: Option<Result<(), String>>,
-    /// Who.
+    /// The user.
     pub user: String,
 }
 
-/// Undoes what was set up for a multiplexer, or for one session of it, or all; says only what that is if `dry_run`.
+/// Undoes what was set up for a multiplexer, for one session of it, or for all; with `dry_run` only returns what that
+/// is.
 ///
 /// # Errors
 /// [`NotEnabled`].
@@ -210,7 +211,7 @@ pub async fn disable(
         only.as_ref().is_none_or(|only| only == unit) && prefix.as_ref().is_none_or(|prefix| unit.starts_with(prefix))
     };
     let (units, rest): (Vec<String>, Vec<String>) = set.units.clone().into_iter().partition(asked);
-    // What is left if a disable was cut off has no unit any more.
+    // After an interrupted disable, the record may name units that no longer exist.
     if units.is_empty() && (kind.is_some() || (!set.target && !set.linger)) {
         return Err(if rest.is_empty() { NotEnabled::NothingAtAll } else { NotEnabled::Nothing(rest.join(", ")) });
     }
@@ -227,7 +228,7 @@ pub async fn disable(
     }
     (taken.units, set.units) = (units, rest);
     if set.units.is_empty() && set.target {
-        // Somebody's own units may want it by now.
+        // The user's own units may want it by now.
         let wanted = manager.wanted_by(TARGET).await.map_err(refused)?;
         let others = wanted.iter().any(|unit| unit.ends_with(".service") && !taken.units.contains(unit));
         if !others {
@@ -264,7 +265,7 @@ fn remembered() -> Result<(PathBuf, Remembered), NotEnabled> {
     Ok((path, before))
 }
 
-/// Whether a unit finds the program.
+/// Whether units find the program.
 #[must_use]
 pub fn is_installed(kind: Kind) -> bool {
     PROGRAMS.iter().any(|directory| crate::program::is_executable(&Path::new(directory).join(kind.program())))
@@ -275,14 +276,14 @@ async fn set_linger(enable: bool) -> Result<(), String> {
     linger::set(&system, enable).await.map_err(|error| error.to_string())
 }
 
-/// The user manager, proven by an answer.
+/// The user manager, once it has answered.
 pub(super) async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled> {
     Ok(Manager::connect_proven(&RuntimeDir::find()?, deadlines.user_manager).await?)
 }
 
 #[cfg(test)]
 impl EnablePlan {
-    /// One for tests of what is said about it.
+    /// An example for tests of the messages.
     pub(crate) fn example(kind: Kind, name: Option<&str>, enable: Vec<String>, linger: bool, manager: Manager) -> Self {
         let (name, user) = (Name::or_default(kind, name).expect("a name"), "ada".to_owned());
         let (unit, before, path) = (kind.unit(&name), Remembered::default(), PathBuf::new());

@@ -2,14 +2,14 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`name`] | which names sessions may have, and the units of them |
+//! | [`name`] | which names sessions may have, and their units |
 //! | [`service`] | what the units call: `startxd multiplexer check`, `ready`, `open`, `close`, `ended` |
 //! | [`enable`] | `startxd enable multiplexer`: the units, and lingering |
 //! | [`attach`] | `startxd start --multiplexer` |
-//! | [`tell`] | a display's variables for those that run, and back |
-//! | [`variables`] | the algebra of that |
+//! | [`tell`] | gives a display's variables to running multiplexers, and undoes that |
+//! | [`variables`] | the algebra for that |
 //! | [`survey`] | what runs, for `startxd status` |
-//! | [`tmux`], [`screen`], [`zellij`] | how each is found and asked |
+//! | [`tmux`], [`screen`], [`zellij`] | how each is found and queried |
 //!
 //! There is no library for talking to any of them: their own programs are run, each under a deadline.
 //!

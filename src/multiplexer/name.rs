@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// The command by which a person gets to a session.
+    /// The command with which a person attaches to a session.
     #[must_use]
     pub fn attach_command(self, name: &Name) -> String {
         let name = shell_word(name.as_str());
@@ -50,7 +50,7 @@ impl Kind {
         format!("{}@{}.service", self.program(), names::escape(name.as_str()))
     }
 
-    /// What a name cannot have in it, and why.
+    /// Characters that a name cannot contain, and why.
     fn forbidden(self) -> &'static [(char, &'static str)] {
         match self {
             Self::Tmux => &[
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// What a name cannot begin with, because it would be looked for as something else (tmux(1), "target-session").
+    /// Characters that a name cannot begin with, because they have another meaning (tmux(1), "target-session").
     fn forbidden_first(self) -> &'static [(char, &'static str)] {
         match self {
             Self::Tmux => &[
@@ -105,25 +105,25 @@ pub enum BadName {
         "{name:?} cannot be the name of a {kind} session: {kind} would take it for an option; begin it with a letter"
     )]
     Option { kind: Kind, name: String },
-    #[error("{name:?} cannot be the name of a {kind} session: in {kind}, {character:?} {why}; leave it out")]
+    #[error("{name:?} cannot be the name of a {kind} session: in {kind}, {character:?} {why}; omit it")]
     Character { kind: Kind, name: String, character: char, why: &'static str },
-    #[error("{name:?} cannot be the name of a {kind} session: it has control characters; leave them out")]
+    #[error("{name:?} cannot be the name of a {kind} session: it has control characters; omit them")]
     Control { kind: Kind, name: String },
-    #[error("{name:?} cannot be the name of a {kind} session: that is a directory's; choose another")]
+    #[error("{name:?} cannot be the name of a {kind} session: it names a directory; choose another")]
     Dots { kind: Kind, name: String },
     #[error(
-        "{name:?} is too long for the name of a {kind} session: {length} bytes as it is written in the name of its unit or \
-         socket, and there is room for {longest}; choose a shorter one"
+        "{name:?} is too long for the name of a {kind} session: {length} bytes, as written in the name of its unit or \
+         socket, and the limit is {longest}; choose a shorter one"
     )]
     TooLong { kind: Kind, name: String, length: usize, longest: usize },
 }
 
-/// The name of a session, which its multiplexer takes as it is and which makes the name of a unit.
+/// The name of a session, which its multiplexer takes literally and which is part of the name of a unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Name(String);
 
 impl Name {
-    /// What a session is called that nobody has named.
+    /// The default name of a session.
     pub const DEFAULT: &'static str = "main";
 
     /// Takes a text and returns it as a name.
@@ -156,7 +156,7 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
-    /// As [`parse`](Self::parse), or the name of those that nobody has named.
+    /// Like [`parse`](Self::parse), or the default name.
     ///
     /// # Errors
     /// [`BadName`].
@@ -177,7 +177,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// The beginning of a text that is too long to be shown.
+/// The beginning of a text that is too long to show.
 fn shortened(text: &str) -> String {
     let end = text.floor_char_boundary(60);
     if end < text.len() { format!("{}...", &text[..end]) } else { text.to_owned() }
@@ -194,7 +194,7 @@ mod tests {
     use super::{BadName, Kind, Name};
 
     #[test]
-    fn names_that_become_units() {
+    fn valid_names_become_units() {
         for (kind, name, unit) in [
             (Kind::Tmux, "main", "tmux@main.service"),
             (Kind::Tmux, "a-b c/d", r"tmux@a\x2db\x20c-d.service"),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not() {
+    fn invalid_names_are_refused_with_a_reason() {
         let error = |kind, text: &str| Name::parse(kind, text).unwrap_err().to_string();
         for (kind, text, part) in [
             (Kind::Tmux, "", "is empty"),
@@ -229,7 +229,7 @@ mod tests {
             (Kind::Tmux, "-a", "an option"),
             (Kind::Tmux, "a\nb", "control characters"),
             (Kind::Screen, "a/b", "'/' cannot be"),
-            (Kind::Screen, "..", "a directory's"),
+            (Kind::Screen, "..", "names a directory"),
             (Kind::Zellij, &"a".repeat(51), "51 bytes"),
             (Kind::Tmux, &"é-".repeat(64), "768 bytes"),
         ] {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn how_people_get_there() {
+    fn the_command_to_attach_is_quoted() {
         let attach = |kind: Kind, name| kind.attach_command(&Name::parse(kind, name).unwrap());
         assert_eq!(attach(Kind::Tmux, "work"), "tmux attach -t work");
         assert_eq!(attach(Kind::Screen, "it's mine"), r"screen -r 'it'\''s mine'");

@@ -1,4 +1,4 @@
-//! What `startxd enable multiplexer` has set, `$XDG_STATE_HOME/startxd/multiplexers.toml`: what `disable` may take back.
+//! What `startxd enable multiplexer` has set, and `disable` may undo: `$XDG_STATE_HOME/startxd/multiplexers.toml`.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use crate::xdg;
 /// What was set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// The units that were enabled and were not before.
+    /// The units that were enabled by this.
     pub units: Vec<String>,
-    /// Whether `multiplexer.target` was.
+    /// Whether `multiplexer.target` was enabled by this.
     pub target: bool,
     /// Whether lingering was turned on.
     pub linger: bool,

@@ -10,12 +10,12 @@ use super::{command, sockets};
 use crate::environment::Block;
 use crate::os::Pid;
 
-/// The directories where screens have their sockets: `$SCREENDIR`, those that distributions have built in, and
-/// `~/.screen`, where it goes if those cannot be used.
+/// The directories with the sockets of screens: `$SCREENDIR`, those that distributions build in, and
+/// `~/.screen`, which is used if those cannot be.
 #[must_use]
 pub fn directories() -> Vec<PathBuf> {
     let given = std::env::var_os("SCREENDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    // By what is there and not by the user's name: to look that up may take a while.
+    // Found by listing, not by the user's name: looking up the name may take a while.
     let built_in = ["/run/screen", "/run/screens", "/tmp/screens", "/tmp/uscreens"].into_iter().flat_map(|directory| {
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         let is_users = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"S-"));
@@ -34,7 +34,7 @@ pub struct Screen {
     pub pid: Pid,
     /// Its name.
     pub name: String,
-    /// Whether somebody looks at it: screen marks its socket so.
+    /// Whether a client is attached: screen marks this on its socket.
     pub attached: bool,
 }
 
@@ -53,12 +53,12 @@ pub fn sessions() -> Vec<Screen> {
 fn screen(path: &Path) -> Option<Screen> {
     use std::os::unix::fs::MetadataExt;
     let (pid, name) = named(path.file_name()?.to_str()?)?;
-    // socket.c, `MakeServerSocket`: executable by its owner while it is attached.
+    // socket.c, `MakeServerSocket`: executable by its owner while a client is attached.
     let attached = std::fs::symlink_metadata(path).is_ok_and(|it| it.mode() & 0o100 != 0);
     Some(Screen { directory: path.parent()?.to_owned(), pid, name: name.to_owned(), attached })
 }
 
-/// The process and the name of a session by the name of its socket, `PID.NAME`, if it is written as screen writes it.
+/// The process and the name of a session, from the name of its socket, `PID.NAME`, if it has exactly screen's form.
 #[must_use]
 pub fn named(socket: &str) -> Option<(Pid, &str)> {
     let (digits, name) = socket.split_once('.')?;
@@ -66,8 +66,8 @@ pub fn named(socket: &str) -> Option<(Pid, &str)> {
     (pid.to_string() == digits).then_some((Pid::from_raw(pid), name))
 }
 
-/// Takes what is in /proc/PID/environ (proc_pid_environ(5)) and returns what of it is text. Of two values for a name, the
-/// first counts (getenv(3)).
+/// Takes the content of /proc/PID/environ (proc_pid_environ(5)) and returns the variables that are text. Of two values
+/// for a name, the first wins (getenv(3)).
 #[must_use]
 pub fn environment(bytes: &[u8]) -> Block {
     let entries = bytes.split(|&byte| byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
@@ -85,7 +85,7 @@ impl Screen {
         self.directory.join(format!("{}.{}", self.pid, self.name))
     }
 
-    /// The environment that it was started with; it cannot be asked for the one that it has.
+    /// The environment that it was started with; there is no command that shows its current one.
     #[must_use]
     pub fn first_environment(&self) -> Block {
         environment(&std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default())
@@ -111,7 +111,8 @@ impl Screen {
         let mut words = vec!["-S", &session, "-X"];
         words.extend(command);
         let directory = [("SCREENDIR", self.directory.as_os_str())];
-        // Not where it is built in: screen refuses one that it would have chosen itself on some distributions.
+        // Not for the built-in directory: on some distributions screen refuses `$SCREENDIR` if it names the one that
+        // screen would choose.
         let environment: &[(&str, &OsStr)] = if self.directory.ends_with(".screen") { &directory } else { &[] };
         command::run("screen", &words, environment, deadline, |_| true).await.map(drop)
     }

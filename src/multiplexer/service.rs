@@ -26,15 +26,15 @@ pub enum Failed {
     #[error("{0}")]
     Name(#[from] BadName),
     #[error(
-        "a tmux server of yours runs already{place} on {socket}, and would be taken for this unit's; end it (tmux \
+        "another tmux server of yours runs already{place} on {socket}; end it (tmux \
          kill-server) and start this unit again"
     )]
     OtherServer { place: String, socket: String },
-    #[error("a {kind} session {name} runs already{place}, and this unit would make another; end that one first")]
+    #[error("a {kind} session {name} runs already{place}; end it, then start this unit again")]
     OtherSession { kind: Kind, name: Name, place: String },
-    #[error("{what} has ended instead of answering; its configuration may be why: start it by hand to see")]
+    #[error("{what} ended before it answered; to see why, start it by hand: its configuration may be wrong")]
     Ended { what: String },
-    #[error("{what} does not answer (waited {} s); see whether it hangs in its configuration", waited.as_secs_f32())]
+    #[error("{what} has not answered within {} s; check whether its configuration runs something that hangs", waited.as_secs_f32())]
     Late { what: String, waited: Duration },
     #[error("tmux says: {0}")]
     Tmux(io::Error),
@@ -44,7 +44,7 @@ pub enum Failed {
     Manager(#[from] NoManager),
 }
 
-/// Where a session's or server's socket is, if somebody listens on it.
+/// The path of a session's or server's socket, if a process listens on it.
 fn socket(kind: Kind, name: Option<&Name>) -> Option<PathBuf> {
     let name = name.map_or("", Name::as_str);
     match kind {
@@ -54,10 +54,10 @@ fn socket(kind: Kind, name: Option<&Name>) -> Option<PathBuf> {
     }
 }
 
-/// Before the start: that no other one would be taken for the one that is to be started.
+/// Before the start: checks that no other server or session could be mistaken for the new one.
 ///
 /// # Errors
-/// There is one.
+/// There is another one.
 pub async fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
     let name = match kind {
         Kind::Tmux => None,
@@ -71,7 +71,7 @@ pub async fn check(kind: Kind, name: Option<&str>) -> Result<(), Failed> {
     })
 }
 
-/// Where the process is that listens on a socket, to be put behind "runs already".
+/// The process that listens on a socket, to be appended to "runs already".
 pub async fn place(kind: Kind, socket: &Path) -> String {
     whereabouts(kind, socket).await.map(|place| place.to_string()).unwrap_or_default()
 }
@@ -94,12 +94,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// The process that listens on a socket, if it can be told.
+/// The process that listens on a socket, if it is known.
 pub async fn whereabouts(kind: Kind, socket: &Path) -> Option<Place> {
     let in_name = || screen::named(socket.file_name()?.to_str()?).map(|(pid, _)| pid);
     let pid = match kind {
         Kind::Tmux => timeout(STATUS, sockets::listener(socket)).await.ok()?.ok(),
-        // To these connecting would be a message.
+        // For these a connection would be a message.
         Kind::Screen => in_name(),
         Kind::Zellij => None,
     };
@@ -119,7 +119,7 @@ pub fn innermost_unit(group: &str) -> Option<String> {
     Some(crate::text::one_line(unit))
 }
 
-/// After the start: waits until clients are answered. `main` is the unit's main process, if it has one.
+/// After the start: waits until it answers clients. `main` is the unit's main process, if it has one.
 ///
 /// # Errors
 /// It has ended, or does not answer by its deadline.
@@ -141,11 +141,11 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
     };
     let waited = deadlines.multiplexer_ready;
     let answers = async {
-        // Nobody tells that a socket is listened on.
+        // Nothing notifies us when a process begins to listen on a socket.
         while socket(kind, name.as_ref()).is_none() {
             sleep(LOOK_AGAIN).await;
         }
-        // Its configuration is read before the first client is answered.
+        // It reads its configuration before it answers the first client.
         if kind == Kind::Tmux {
             let server = TmuxServer::new(tmux::default_socket(), Instant::now() + waited);
             let _ = server.tell(&["show-options", "-s", "buffer-limit"]).await;
@@ -161,14 +161,14 @@ pub async fn ready(kind: Kind, name: Option<&str>, main: Option<Pid>, deadlines:
     Ok(())
 }
 
-/// Queues the sessions that are enabled: they fell with a server that has crashed, and it comes back alone.
+/// Queues the sessions that are enabled: they ended with a server that crashed, and systemd restarts only the server.
 async fn start_sessions(deadlines: &Deadlines) {
     let start = async {
         let manager = manager(deadlines).await?;
         if manager.state(TARGET).await.map_err(NoManager::silent)?.active == "active" {
             let wanted = manager.wanted_by(TARGET).await.map_err(NoManager::silent)?;
             for unit in wanted.iter().filter(|unit| unit.starts_with("tmux@")) {
-                // They wait for the server's unit, so nobody can wait for them here.
+                // They are ordered after the server's unit, so this must not wait for them.
                 manager.start(unit, Mode::Replace).await.map_err(NoManager::silent)?;
             }
         }
@@ -183,7 +183,7 @@ fn server(deadlines: &Deadlines) -> TmuxServer {
     TmuxServer::new(tmux::default_socket(), Instant::now() + deadlines.multiplexer_ready)
 }
 
-/// Makes a session of tmux's server, unless it has it.
+/// Creates a session in tmux's server, unless it exists.
 ///
 /// # Errors
 /// There is no server, or it refuses.
@@ -196,7 +196,7 @@ pub async fn open(name: &str, deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Ends a session, `main` being the unit's main process. What is left of it in the unit is for systemd to end.
+/// Ends a session; `main` is the unit's main process. systemd ends what is left in the unit.
 ///
 /// # Errors
 /// The user manager does not answer.
@@ -218,10 +218,10 @@ pub async fn close(kind: Kind, name: &str, main: Option<Pid>, deadlines: &Deadli
     Ok(())
 }
 
-/// Ends a session of tmux's server, and what it leaves of its panes.
+/// Ends a session of tmux's server, and what is left in its panes.
 async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     let server = server(deadlines);
-    // One that is gone already has nothing to end.
+    // A session that is gone already need not be ended.
     let Ok(panes) = server.panes(name).await else { return Ok(()) };
     let manager = manager(deadlines).await?;
     let mut scopes = Vec::new();
@@ -239,7 +239,7 @@ async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// After the end of tmux's server, however that came: ends what is left in its panes.
+/// After the end of tmux's server, for whatever reason: ends what is left in its panes.
 ///
 /// # Errors
 /// The user manager does not answer.
@@ -253,10 +253,10 @@ pub async fn ended(deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Ends what is in scopes, all at once, by SIGTERM and SIGHUP; then by SIGKILL.
+/// Ends the processes in scopes, all at once, by SIGTERM and SIGHUP; then by SIGKILL.
 ///
-/// Not by stopping them: tmux 3.6 and later order them before the server's unit, so their stop jobs would wait for the end of
-/// the unit that waits here.
+/// Not by stopping them: tmux 3.6 and later order them before the server's unit, so their stop jobs would wait for the
+/// end of the unit that waits here.
 async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) {
     let mut tasks = tokio::task::JoinSet::new();
     for scope in scopes {
@@ -271,10 +271,11 @@ async fn end_scopes(manager: &Manager, scopes: Vec<String>, deadline: Duration) 
                 }
             };
             if timeout(deadline, empty).await.is_err() {
-                tracing::warn!("what runs in {scope} does not end; it is killed");
+                tracing::warn!("the processes in {scope} do not end; killing them");
                 let _ = manager.kill(&scope, Signal::SIGKILL).await;
             }
-            // systemd misses the end of a scope whose program was shorter than the scope's start. Nobody waits for this.
+            // systemd misses the end of a scope if its program ended before the scope was started. Nothing waits for
+            // this.
             let _ = manager.stop(&scope, Mode::Replace).await;
         });
     }

@@ -1,4 +1,4 @@
-//! The sockets by which multiplexers are found, in directories where others could have put what they like.
+//! The sockets by which multiplexers are found, in directories where other users can create files.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::os::unix_sockets;
 use crate::unix_socket;
 
-/// What is in a directory that belongs to `uid` and that nobody else can write to: its sockets and FIFOs of the same
-/// user, sorted. Nothing of a directory that is somebody else's.
+/// The sockets and FIFOs of user `uid` in a directory that belongs to the same user and that nobody else can write to,
+/// sorted. Nothing for a directory of another user.
 #[must_use]
 pub fn in_directory(directory: &Path, uid: u32) -> Vec<PathBuf> {
     /// Writable by group or others.
     const WRITABLE: u32 = 0o022;
-    // No link: /tmp is everybody's.
+    // Links are not followed: everybody can write to /tmp.
     let ours = std::fs::symlink_metadata(directory)
         .is_ok_and(|it| it.is_dir() && it.uid() == uid && it.mode() & WRITABLE == 0);
     let Some(entries) = ours.then(|| std::fs::read_dir(directory).ok()).flatten() else { return Vec::new() };
@@ -27,13 +27,13 @@ pub fn in_directory(directory: &Path, uid: u32) -> Vec<PathBuf> {
     sockets
 }
 
-/// Whether somebody listens on a socket of ours, by the kernel's list: asking by connecting would be a message to some of
-/// them. A FIFO counts as listened on.
+/// Whether a process listens on a socket of ours, by the kernel's list: for some of them, a connection would be a
+/// message. A FIFO counts as listened on.
 #[must_use]
 pub fn is_listening(path: &Path) -> bool {
     let uid = nix::unistd::geteuid().as_raw();
     match std::fs::symlink_metadata(path) {
-        // Of what is not ours, others may have made the list say what they like.
+        // For sockets that are not ours, other users control what the list says.
         Ok(it) if it.uid() != uid => false,
         Ok(it) if it.file_type().is_fifo() => true,
         Ok(it) if it.file_type().is_socket() => {
@@ -43,15 +43,15 @@ pub fn is_listening(path: &Path) -> bool {
     }
 }
 
-/// Whether the kernel's list says that somebody listens on this path.
+/// Whether a process listens on this path, according to the kernel's list.
 #[must_use]
 pub fn listens(list: &[u8], path: &Path) -> bool {
     let name = path.as_os_str().as_bytes();
     unix_sockets::named(list).any(|socket| socket.listens && socket.name == name)
 }
 
-/// The process that listens on a socket, as the kernel remembers it. Waits for one that does not accept, if many wait for
-/// it already; the caller sets the deadline.
+/// The process that listens on a socket, according to the kernel. If the process does not accept and its queue is full,
+/// this waits; the caller sets the deadline.
 ///
 /// # Errors
 /// Nobody listens.
@@ -71,7 +71,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[tokio::test(flavor = "current_thread")]
-    async fn only_what_is_ours() {
+    async fn only_sockets_of_ours_are_found() {
         let directory = TestDir::new();
         let ours = directory.path("ours");
         std::fs::create_dir(&ours).unwrap();
@@ -93,11 +93,11 @@ mod tests {
 
         assert!(is_listening(&ours.join("b c")) && is_listening(&ours.join("a")) && !is_listening(&ours.join("file")));
         assert_eq!(listener(&ours.join("b c")).await.unwrap(), nix::unistd::getpid());
-        // Bound, and listened on by nobody. Not one that was closed: a program that another test is about to execute has
+        // Bound, without a listener. Not one that was closed: a program that another test is about to execute has
         // it, too, between its fork and its exec.
         let _bound = UnixDatagram::bind(ours.join("d")).unwrap();
         assert!(!is_listening(&ours.join("d")) && listener(&ours.join("d")).await.is_err());
-        // Anybody can have a name in the list that is not text.
+        // Anybody can create a name in the list that is not text.
         let odd = std::os::unix::net::SocketAddr::from_abstract_name(b"startxd-\xff").unwrap();
         let _odd = UnixListener::bind_addr(&odd);
         assert!(is_listening(&ours.join("b c")));

@@ -1,4 +1,4 @@
-//! What runs, for `startxd status`.
+//! The multiplexers that run, for `startxd status`.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::manager::{Manager, UnitState};
 /// A session of a multiplexer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MultiplexerSession {
-    /// Of which.
+    /// The multiplexer.
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// How many look at it; `None` if that is not told.
+    /// How many clients are attached; `None` if that is not known.
     pub attached: Option<u32>,
 }
 
-/// What there is.
+/// The multiplexers of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Multiplexers {
     /// The units that are loaded or enabled for `multiplexer.target`, with their states.
     pub units: Vec<(String, UnitState)>,
-    /// The sessions that run, and where their servers do, if that can be told.
+    /// The sessions that run, and where their servers run, if that is known.
     pub sessions: Vec<(MultiplexerSession, Option<Place>)>,
-    /// The servers that do not answer: where, and why.
+    /// The servers that do not answer: their sockets, and why.
     pub silent: Vec<String>,
 }
 
-/// Looks at everything of this user, for at most as long as `deadline`. Without a manager there are no units.
+/// Finds all multiplexers of this user, within `deadline`. Without a manager there are no units.
 pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers {
     let mut found = Multiplexers::default();
     if let Some(manager) = manager {
@@ -76,7 +76,7 @@ pub async fn look(manager: Option<&Manager>, deadline: Duration) -> Multiplexers
     found
 }
 
-/// The units, and their states. Of those that do not answer there are none.
+/// The units, and their states. None if the manager does not answer.
 async fn units(manager: &Manager) -> Vec<(String, UnitState)> {
     let patterns = ["tmux.service", "tmux@*.service", "screen@*.service", "zellij@*.service"];
     let loaded = manager.units_like(&patterns).await.unwrap_or_default();
@@ -88,7 +88,7 @@ async fn units(manager: &Manager) -> Vec<(String, UnitState)> {
         let states = manager.states(&names).await.unwrap_or_default();
         units.extend(wanted.into_iter().zip(states));
     }
-    // Loaded only because somebody has asked for them.
+    // Loaded only because something has asked for them.
     units.retain(|(_, state)| state.load == "loaded");
     units.sort_by(|(a, _), (b, _)| a.cmp(b));
     units

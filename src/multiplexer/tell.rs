@@ -1,8 +1,8 @@
-//! A display's variables for the multiplexers that run, when it comes up, and back again, when it goes.
+//! Gives a display's variables to running multiplexers when the display comes up, and restores theirs when it ends.
 //!
-//! What was there before is written down first, in `$XDG_RUNTIME_DIR/startxd/multiplexers.toml`, so that whoever repairs
-//! after a session that ended badly can put it back. All are told at once, under one deadline: one that hangs holds up
-//! nobody.
+//! The old values are first written to `$XDG_RUNTIME_DIR/startxd/multiplexers.toml`, so that the repair after a session
+//! that ended badly can restore them. All are told at once, under one deadline: one that hangs does not delay the
+//! others.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,21 +20,22 @@ use crate::environment::Block;
 use crate::records::Record;
 use crate::runtime_dir::RuntimeDir;
 
-/// What was told, and what was there before.
+/// The variables that were set, and the old values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    /// The names of those that mean nothing without the display.
+    /// The names of the variables that are useless without the display.
     ending: Vec<String>,
     /// The variables.
     pub variables: Block,
-    /// The directories that `$TMUX_TMPDIR` names.
+    /// The values of `$TMUX_TMPDIR`.
     temporary: Vec<String>,
-    /// What each server of tmux had: by its socket, and then by the session's id, which is empty for the global one.
+    /// The old environments of each tmux server: by its socket, and then by the session's id, which is empty for the
+    /// global one.
     tmux: BTreeMap<String, BTreeMap<String, Scope>>,
 }
 
 impl Told {
-    /// What to tell: of what the session exports and of what the manager has anyway, `before`.
+    /// The variables to set: from what the session exports and from what the manager has without it, `before`.
     #[must_use]
     pub fn new(exported: &Block, before: &Block) -> Self {
         let value = |name: &str| exported.get(name).or_else(|| before.get(name)).filter(|value| is_plain(value));
@@ -59,24 +60,24 @@ impl Record for Told {
     const WHAT: &'static str = "a record of what multiplexers were told";
     const VERSION: Option<u32> = Some(1);
 
-    /// Others are told to change what is in it.
+    /// The names in it are checked, because multiplexers are told to change them.
     fn checked(self) -> Result<Self, String> {
         let is_told = |(name, value): (&String, &String)| TOLD.contains(&name.as_str()) && is_plain(value);
         match self.variables.iter().find(|variable| !is_told(*variable)) {
-            Some((name, _)) => Err(format!("{name:?} is nothing that they are told")),
+            Some((name, _)) => Err(format!("{name:?} is not a variable that multiplexers are told")),
             None => Ok(self),
         }
     }
 }
 
-/// Neither lines nor control characters: what would be read back as something else.
+/// Without line breaks and control characters, which would be read back differently.
 fn is_plain(value: &str) -> bool {
     !value.is_empty() && !value.chars().any(char::is_control)
 }
 
-/// Tells all of them. What cannot be told is logged: a session works without.
+/// Tells all of them. Failures are logged: a session works without this.
 pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
-    // Half of it for each step, so that one that hangs in the first leaves time to the others.
+    // Half of the time for each step, so that one that hangs in the first step leaves time for the others.
     let (half, deadline) = halves(deadline);
     let scopes = ask(&told, half).await;
     for (socket, scopes) in &scopes {
@@ -84,7 +85,10 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
     }
     if let Err(error) = told.save(&runtime.multiplexers()) {
         let path = runtime.multiplexers();
-        tracing::warn!("multiplexers are not told of the display: cannot write {}: {error}", path.display());
+        tracing::warn!(
+            "multiplexers do not get the display's variables: {} cannot be written: {error}",
+            path.display()
+        );
         return;
     }
     let mut tasks = JoinSet::new();
@@ -111,11 +115,11 @@ pub async fn tell(runtime: &RuntimeDir, mut told: Told, deadline: Duration) {
     tasks.join_all().await;
 }
 
-/// Takes it back from all of them, if there is a record, and removes that.
+/// Undoes that in all of them, if there is a record, and removes the record.
 pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
     let path = runtime.multiplexers();
     let Some(told) = Told::load(&runtime.multiplexers()).ok().flatten() else {
-        // None, or none of ours.
+        // No record, or not one of ours.
         let _ = std::fs::remove_file(&path);
         return;
     };
@@ -140,7 +144,7 @@ pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
             let first = screen.first_environment();
             let told = less(&ours, left_alone(&first));
             for (name, value) in told.iter().filter(|(name, _)| ending.contains(name)) {
-                // One that was started on this display has had it from the beginning.
+                // A server that was started on this display has had the variables from the beginning.
                 let before = first.get(name).filter(|before| *before != value);
                 set(&screen, name, before.map(String::as_str), deadline).await;
             }
@@ -150,13 +154,13 @@ pub async fn take_back(runtime: &RuntimeDir, deadline: Duration) {
     let _ = std::fs::remove_file(&path);
 }
 
-/// What of the variables is to be told where some are left alone.
+/// The variables that may be set if some must be left alone.
 fn less(ours: &Block, left_alone: &[&str]) -> Block {
     let told = ours.iter().filter(|(name, _)| !left_alone.contains(&name.as_str()));
     told.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// What a screen keeps that was started in a remote login: it cannot be asked for what it has now.
+/// The variables that a screen keeps if it was started in a remote login: its current values are not known.
 fn left_alone(first: &Block) -> &'static [&'static str] {
     variables::left_alone(|name| first.get(name).map(String::as_str), false)
 }
@@ -166,7 +170,7 @@ fn halves(deadline: Duration) -> (Instant, Instant) {
     (now + deadline / 2, now + deadline)
 }
 
-/// What each server has, as far as it answers: the global environment, and that of each session.
+/// The environments of each server that answers: the global one, and that of each session.
 async fn ask(told: &Told, deadline: Instant) -> BTreeMap<String, BTreeMap<String, Scope>> {
     let mut tasks = JoinSet::new();
     for (socket, server) in told.servers(deadline) {
@@ -176,7 +180,7 @@ async fn ask(told: &Told, deadline: Instant) -> BTreeMap<String, BTreeMap<String
                 let global = server.tell(&["show-environment", "-s", "-g"]).await?;
                 scopes.insert(String::new(), variables::parse(&global));
                 for session in server.sessions().await? {
-                    // One that has just ended has nothing to be told.
+                    // A server that has just ended need not be told.
                     if let Ok(text) = server.tell(&["show-environment", "-s", "-t", &session.id]).await {
                         scopes.insert(session.id, variables::parse(&text));
                     }
@@ -192,7 +196,9 @@ async fn ask(told: &Told, deadline: Instant) -> BTreeMap<String, BTreeMap<String
         match scopes {
             Ok(scopes) => drop(all.insert(socket, scopes)),
             Err(error) => {
-                tracing::warn!("the tmux server on {socket} does not say what it has ({error}); tmux -S {socket} ls")
+                tracing::warn!(
+                    "the tmux server on {socket} does not show its environment ({error}); try: tmux -S {socket} ls"
+                )
             }
         }
     }

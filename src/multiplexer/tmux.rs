@@ -1,4 +1,4 @@
-//! tmux(1): its servers, and what is asked of them.
+//! tmux(1): its servers, and commands for them.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,10 +11,11 @@ use super::name::Name;
 use super::sockets;
 use crate::os::Pid;
 
-/// The kind of scope that each pane is in from tmux 3.4 on.
+/// The prefix of the scopes of panes, from tmux 3.4 on.
 pub const PANE_SCOPES: &str = "tmux-spawn-*.scope";
 
-/// The directories of a user's sockets: below each `$TMUX_TMPDIR` that somebody of ours may have, and below `/tmp`.
+/// The directories of a user's sockets: below each `$TMUX_TMPDIR` that a process of the user may have, and below
+/// `/tmp`.
 #[must_use]
 pub fn directories(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
     let given = temporary.iter().filter(|path| path.starts_with('/'));
@@ -25,7 +26,7 @@ pub fn directories(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
     directories
 }
 
-/// The socket that tmux takes if nothing is said, by this process's environment.
+/// The default socket of tmux in this process's environment.
 #[must_use]
 pub fn default_socket() -> PathBuf {
     let uid = nix::unistd::geteuid().as_raw();
@@ -33,7 +34,7 @@ pub fn default_socket() -> PathBuf {
     given.unwrap_or_else(|| "/tmp".into()).join(format!("tmux-{uid}")).join("default")
 }
 
-/// The sockets on which somebody of this user may listen.
+/// The sockets on which servers of this user may listen.
 #[must_use]
 pub fn sockets(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
     let all = directories(temporary, uid).into_iter().flat_map(|directory| sockets::in_directory(&directory, uid));
@@ -43,7 +44,7 @@ pub fn sockets(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
 /// A session of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TmuxSession {
-    /// `$N`, which no other session of the server ever gets.
+    /// `$N`, which is unique within the server for ever.
     pub id: String,
     /// The clients that show it.
     pub attached: u32,
@@ -61,20 +62,20 @@ pub struct TmuxServer {
 }
 
 impl TmuxServer {
-    /// The server on a socket, to be asked until `deadline`.
+    /// The server on a socket, which may answer until `deadline`.
     #[must_use]
     pub const fn new(socket: PathBuf, deadline: Instant) -> Self {
         Self { socket, deadline }
     }
 
-    /// Gives a command, or several, each with `;` between. No server is started for it.
+    /// Gives one command, or several with `;` between them. No server is started for it.
     ///
     /// # Errors
     /// There is no server, it refuses, or it does not answer in time.
     pub async fn tell(&self, arguments: &[impl AsRef<OsStr>]) -> io::Result<String> {
         let socket = self.socket.as_os_str();
         let first = ["-N", "-u", "-S"].map(OsStr::new);
-        // A client that a signal ends says nothing and exits with 0: so each is to say something last.
+        // A client that is ended by a signal prints nothing and exits with 0, so each has to print something last.
         let last = [";", "show-options", "-s", LAST].map(OsStr::new);
         let words = first.into_iter().chain([socket]).chain(arguments.iter().map(AsRef::as_ref)).chain(last);
         let words: Vec<&OsStr> = words.collect();
@@ -100,7 +101,7 @@ impl TmuxServer {
     /// The processes that were started in the panes of a session.
     ///
     /// # Errors
-    /// As [`tell`](Self::tell), and there is no such session.
+    /// As for [`tell`](Self::tell), or the session does not exist.
     pub async fn panes(&self, name: &Name) -> io::Result<Vec<Pid>> {
         let target = format!("={name}:");
         let text = self.tell(&["list-panes", "-s", "-F", "#{pane_pid}", "-t", &target]).await?;
@@ -108,10 +109,10 @@ impl TmuxServer {
     }
 }
 
-/// The option that is asked for last, because every server has it.
+/// The option that each client prints last, because every server has it.
 const LAST: &str = "exit-empty";
 
-/// What a client said before the last thing; `None` if it did not come so far.
+/// The output of a client before that option; `None` if the option is missing.
 #[must_use]
 pub fn said(text: &str) -> Option<&str> {
     let text = text.strip_suffix('\n')?;
@@ -139,7 +140,7 @@ fn number(digits: &str) -> Option<u32> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
-/// Whether this is the id of a session. Nothing else of what a server says is handed back to it.
+/// Whether this is the id of a session. Nothing else from a server's output is sent back to it.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
     text.strip_prefix('$').is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says() {
+    fn the_output_of_a_server_is_parsed() {
         assert_eq!(said("a\nb\nexit-empty on\n"), Some("a\nb\n"));
         assert_eq!(said("exit-empty off\n"), Some(""));
         for text in ["", "a\n", "exit-empty on", "exit-empty on\na\n"] {

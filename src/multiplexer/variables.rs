@@ -1,4 +1,4 @@
-//! What a display's variables do to what a multiplexer has; pure.
+//! How a display's variables change the environments of a multiplexer; pure.
 
 use std::collections::BTreeMap;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::environment::Block;
 
-/// The variables that are told.
+/// The variables that multiplexers are told.
 pub const TOLD: [&str; 4] = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK"];
 
-/// By this variable a login by ssh is known.
+/// The variable that shows a login by ssh.
 pub const SSH_CONNECTION: &str = "SSH_CONNECTION";
 
-/// What tmux has of a variable, in its global environment or in that of a session.
+/// The state of a variable in tmux, in its global environment or in that of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PreviousValue {
-    /// Marked to be taken out of what new panes get (`set-environment -r`).
+    /// Marked for removal from the environment of new panes (`set-environment -r`).
     Removed,
-    /// This value.
+    /// It has this value.
     Value(String),
 }
 
 /// The variables of [`TOLD`], and [`SSH_CONNECTION`], that one environment of tmux has.
 pub type Scope = BTreeMap<String, PreviousValue>;
 
-/// Takes the output of `show-environment -s` and returns what of it is of interest.
+/// Takes the output of `show-environment -s` and returns the variables of interest.
 ///
-/// Without `-s` it would have values as they are, and a line of one that has several could be taken for a variable.
+/// Without `-s` values are printed raw, and a line inside a value could be mistaken for a variable.
 #[must_use]
 pub fn parse(text: &str) -> Scope {
     let (mut scope, mut rest) = (Scope::new(), text);
@@ -49,8 +49,8 @@ pub fn parse(text: &str) -> Scope {
     scope
 }
 
-/// What begins in this line, the first one of a text, if it is `NAME="VALUE"; export NAME;`, with VALUE as the shell has it
-/// in double quotes (cmd-show-environment.c): name, value and length.
+/// The variable at the beginning of a text, if that is `NAME="VALUE"; export NAME;`, with VALUE escaped as in the
+/// shell's double quotes (cmd-show-environment.c): name, value and length.
 fn valued<'a>(text: &str, line: &'a str) -> Option<(&'a str, String, usize)> {
     let (name, _) = line.split_once("=\"")?;
     let (begin, mut value) = (name.len() + 2, String::new());
@@ -68,7 +68,7 @@ fn valued<'a>(text: &str, line: &'a str) -> Option<(&'a str, String, usize)> {
     }
 }
 
-/// What of the display's variables an environment does not have yet.
+/// The variables of the display that an environment does not have yet.
 #[must_use]
 pub fn to_set(has: &Scope, ours: &Block) -> Scope {
     let value = |value: &String| PreviousValue::Value(value.clone());
@@ -76,12 +76,13 @@ pub fn to_set(has: &Scope, ours: &Block) -> Scope {
     missing.map(|(name, text)| (name.clone(), value(text))).collect()
 }
 
-/// The variables that are nobody's to tell, because an environment has them from a login on another machine, as `ssh -X -A`
-/// makes it: its windows would come up here, where nobody looks at them, and ask an agent that is somebody else's key.
+/// The variables that must be left alone, because an environment has them from a login on another machine, as `ssh -X
+/// -A` sets them: otherwise its windows would appear here, where its user does not see them, and it would use another
+/// agent.
 ///
-/// `value` returns what the environment has of a variable. `current` says whether it is of whoever looks at it, as that of
-/// a session of tmux is, which is renewed by each attach (tmux(1), `update-environment`), and not of whoever has started
-/// it: then a login by ssh is enough.
+/// `value` returns the environment's value of a variable. `current` says whether the environment is that of the
+/// attached client, as for a session of tmux, which renews it at each attach (tmux(1), `update-environment`), and not
+/// of the process that started it: then a login by ssh is enough.
 #[must_use]
 pub fn left_alone<'a>(value: impl Fn(&str) -> Option<&'a str>, current: bool) -> &'static [&'static str] {
     let value = |name: &str| value(name).filter(|value| !value.is_empty());
@@ -96,7 +97,7 @@ pub fn left_alone<'a>(value: impl Fn(&str) -> Option<&'a str>, current: bool) ->
     }
 }
 
-/// As [`left_alone`], of an environment of tmux: that of a session, or the global one.
+/// Like [`left_alone`], for an environment of tmux: that of a session, or the global one.
 #[must_use]
 pub fn left_alone_in(has: &Scope, session: bool) -> &'static [&'static str] {
     let value = |name: &str| match has.get(name) {
@@ -106,16 +107,17 @@ pub fn left_alone_in(has: &Scope, session: bool) -> &'static [&'static str] {
     left_alone(value, session)
 }
 
-/// Whether a display is reached over a network (X(7), "Display names").
+/// Whether a display is on a network (X(7), "Display names").
 fn is_elsewhere(display: &str) -> bool {
     let host = display.rsplit_once(':').map_or("", |(host, _)| host);
     !host.is_empty() && host != "unix" && !host.starts_with('/')
 }
 
-/// What to change so that the display's variables are out of an environment, each with what it becomes.
+/// The changes that remove the display's variables from an environment, each with the new state.
 ///
-/// `before` is what the environment had before it was told, if it was. What somebody has changed since is theirs. In an
-/// environment that was not told, as of a session that is newer than the display, only what ends with the display goes.
+/// `before` is what the environment had before it was told, if it was. Later changes by others are kept. In an
+/// environment that was not told, such as that of a session that is newer than the display, only variables that end
+/// with the display are removed.
 #[must_use]
 pub fn to_give_back(
     has: &Scope,
@@ -135,8 +137,8 @@ pub fn to_give_back(
     changes
 }
 
-/// The commands of tmux that make changes, in the global environment or in that of the session with this id; each
-/// begins with a `;` but the first.
+/// The commands of tmux for these changes, in the global environment or in that of the session with this id; each
+/// except the first begins with a `;`.
 #[must_use]
 pub fn commands<'a>(
     session: Option<&str>,
@@ -175,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_a_remote_login_is_left_alone() {
+    fn variables_of_a_remote_login_are_left_alone() {
         type Names = &'static [&'static str];
-        /// What an environment has, and what is left alone in that of a session and in the global one.
+        /// An environment, and the variables that are left alone in it, as that of a session and as the global one.
         type Case = (&'static [(&'static str, &'static str)], Names, Names);
         const SSH: (&str, &str) = (SSH_CONNECTION, "::1 1 ::1 22");
         const AGENT: (&str, &str) = ("SSH_AUTH_SOCK", "/tmp/ssh-x/agent.1");
@@ -232,7 +234,7 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), had(value))).collect()
     }
 
-    /// What an environment is after changes.
+    /// An environment after changes.
     fn apply(has: &Scope, changes: &BTreeMap<String, Option<PreviousValue>>) -> Scope {
         let mut after = has.clone();
         for (name, change) in changes {
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_have_changed_is_theirs() {
+    fn changes_by_others_are_kept() {
         let (before, ending) = (scope(&[("DISPLAY", "-")]), ["DISPLAY".to_owned()]);
         let has = scope(&[("DISPLAY", "localhost:10.0"), ("SSH_AUTH_SOCK", "/agent")]);
         let changes = to_give_back(&has, &ours(), Some(&before), &ending);

@@ -1,14 +1,14 @@
 //! zellij: its sessions, each a server with a socket of its name.
 //!
-//! It has no command that changes the environment of a server that runs, so a display's variables cannot be told to it;
-//! what its panes get is what the server was started with.
+//! It has no command that changes the environment of a running server, so it cannot be told a display's variables;
+//! its panes get the environment that the server was started with.
 
 use std::path::PathBuf;
 
 use super::sockets;
 
-/// The directories with the sockets (zellij-utils, consts.rs, `ZELLIJ_SOCK_DIR`): one for each version of what client and
-/// server say to each other.
+/// The directories with the sockets (zellij-utils, consts.rs, `ZELLIJ_SOCK_DIR`): one for each version of what client
+/// and server say to each other.
 #[must_use]
 pub fn directories() -> Vec<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -24,7 +24,7 @@ pub fn directories() -> Vec<PathBuf> {
 pub fn sessions() -> Vec<PathBuf> {
     let uid = nix::unistd::geteuid().as_raw();
     let all = directories().into_iter().flat_map(|directory| sockets::in_directory(&directory, uid));
-    // Beside the sessions' there is one of its own web server.
+    // One more socket, beside those of sessions, is that of its web server.
     let session = |path: &PathBuf| path.file_name().is_some_and(|name| name != "web_server_bus");
     all.filter(session).filter(|path| sockets::is_listening(path)).collect()
 }

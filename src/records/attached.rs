@@ -1,4 +1,4 @@
-//! What is attached, on disk: for the service that watches it, and for who puts the environment back.
+//! The attached display, on disk: for the service that watches it, and for the process that restores the environment.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! How the last session ended, `$XDG_STATE_HOME/startxd/last-session.toml`: what there was to read on a terminal that is
-//! somebody else's by now.
+//! How the last session ended, `$XDG_STATE_HOME/startxd/last-session.toml`: the message that was shown on a terminal
+//! that may be another user's by now.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,18 +19,18 @@ const NAME: &str = "last-session.toml";
 pub struct LastSession {
     /// When, seconds since the epoch.
     pub ended: u64,
-    /// Whether it ended as sessions should.
+    /// Whether it ended well.
     pub clean: bool,
-    /// Why, as it was said on the terminal.
+    /// Why, in the words that were shown on the terminal.
     pub why: String,
     /// logind's id of the login session that it was in.
     pub login: String,
-    /// How many logins in a row, this one included, had a session that was over as soon as it was up, and that closed the
-    /// shell: a login without a password begins the next one by itself.
+    /// How many logins in a row, including this one, had a session that ended as soon as it was up, and that closed the
+    /// shell: a login without a password starts the next one by itself.
     pub brief: u32,
 }
 
-/// After so many of those no next one begins by itself.
+/// After this many of them no other one starts by itself.
 const MOST: u32 = 3;
 
 /// How long ago something was, in seconds since the epoch.
@@ -43,7 +43,7 @@ impl Record for LastSession {
     const WHAT: &'static str = "a note of the last session";
     const VERSION: Option<u32> = Some(1);
 
-    /// It goes to a terminal, and anybody may have written it.
+    /// It is shown on a terminal, and anybody may have written it.
     fn checked(self) -> Result<Self, String> {
         let harmless = |c: char| if c.is_control() && c != '\n' { '?' } else { c };
         Ok(Self { why: self.why.chars().map(harmless).collect(), ..self })
@@ -51,33 +51,34 @@ impl Record for LastSession {
 }
 
 impl LastSession {
-    /// One in this login session that ends now. `is_brief` says that it was over as soon as it was up and closes the shell.
+    /// A session in this login session that ends now. `is_brief` says that it ended as soon as it was up and closes the
+    /// shell.
     #[must_use]
     pub fn ends_now(clean: bool, why: String, login: &str, is_brief: bool) -> Self {
         let before = if is_brief { Self::recall() } else { None };
         Self::after(before.as_ref(), clean, why, login, is_brief)
     }
 
-    /// As [`LastSession::ends_now`], after this one.
+    /// Like [`LastSession::ends_now`], with this as the session before it.
     fn after(before: Option<&Self>, clean: bool, why: String, login: &str, is_brief: bool) -> Self {
-        // A person who starts one after the other by hand is still in the same login.
+        // If a person starts one after the other by hand, the login is the same.
         let before = before.filter(|before| before.login != login).map_or(0, Self::in_a_row);
         let brief = if is_brief { before.saturating_add(1) } else { 0 };
         Self { ended: seconds(SystemTime::now()), clean, why, login: login.to_owned(), brief }
     }
 
-    /// How many were brief in a row, as it counts now: what ended long ago does not count.
+    /// How many in a row were brief, not counting those that ended long ago.
     fn in_a_row(&self) -> u32 {
         if age(self.ended) < STEADY { self.brief } else { 0 }
     }
 
-    /// Whether so many were brief in a row that no other one is to begin by itself.
+    /// Whether so many in a row were brief that no other one should start by itself.
     #[must_use]
     pub fn is_enough(&self) -> bool {
         self.in_a_row() >= MOST
     }
 
-    /// Counts anew: a person may begin another one.
+    /// Resets the count, so that a person may start another one.
     ///
     /// # Errors
     /// As [`LastSession::keep`].
@@ -85,16 +86,16 @@ impl LastSession {
         Self { brief: 0, ..self }.keep()
     }
 
-    /// What there is to read of the last session of this user; `None` if there is nothing, or nothing that can be read.
+    /// How the last session of this user ended; `None` if there is no record, or none that can be read.
     #[must_use]
     pub fn recall() -> Option<Self> {
         Self::load(&path()?).ok().flatten()
     }
 
-    /// Writes it down, 0600, in directories that only their owner can enter.
+    /// Writes it, 0600, in directories that only their owner can enter.
     ///
     /// # Errors
-    /// There is no home, or it is full or read-only.
+    /// There is no home directory, or it is full or read-only.
     pub fn keep(&self) -> io::Result<()> {
         let path = path().ok_or(io::ErrorKind::NotFound)?;
         files::make_directory_of(&path)?;
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn three_brief_ones_in_a_row_are_enough_each_in_a_login_of_its_own() {
+    fn three_brief_sessions_in_a_row_each_in_its_own_login_are_enough() {
         let one = |before: Option<&LastSession>, login: &str, is_brief| {
             LastSession::after(before, true, String::new(), login, is_brief)
         };

@@ -1,7 +1,7 @@
-//! What one process of ours writes down for a later one, as TOML: one way to write it, and one to read it again.
+//! Records that one process of startxd writes for a later one, as TOML.
 //!
-//! A record with a version has it in its first line, and is read only by a startxd that writes the same version. What else
-//! must hold of it, its type says in [`Record::checked`].
+//! A record with a version has it in its first line, and is read only by a startxd that writes the same version. Other
+//! conditions are in [`Record::checked`] of its type.
 
 pub mod attached;
 pub mod last;
@@ -25,7 +25,7 @@ pub enum Unreadable {
     /// It is something else, or of another version of startxd.
     #[error("it is not {what} of this version of startxd: {why}")]
     Form {
-        /// What it should be, with its article.
+        /// The expected kind of record, with its article.
         what: &'static str,
         /// What is wrong with it.
         why: String,
@@ -47,18 +47,18 @@ struct Head {
     version: u32,
 }
 
-/// Something that is written down.
+/// Something that is recorded.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What it is, with its article, for messages.
+    /// Its name, with an article, for messages.
     const WHAT: &'static str;
 
-    /// The version of its form; `None` for one that only processes of the same boot and the same version exchange.
+    /// The version of its format; `None` for one that only processes of the same boot and the same version exchange.
     const VERSION: Option<u32>;
 
-    /// The record as it counts, after it was read.
+    /// Checks a record after it was read.
     ///
     /// # Errors
-    /// What is wrong with it, although its form is right.
+    /// What is wrong with it, although its format is right.
     fn checked(self) -> Result<Self, String> {
         Ok(self)
     }
@@ -72,7 +72,7 @@ pub trait Record: Serialize + DeserializeOwned {
         Ok(Self::VERSION.map_or_else(String::new, |version| format!("version = {version}\n")) + &fields)
     }
 
-    /// Takes what is in the file and returns the record.
+    /// Takes the text of the file and returns the record.
     ///
     /// # Errors
     /// [`Unreadable::Form`].
@@ -88,7 +88,7 @@ pub trait Record: Serialize + DeserializeOwned {
         toml::from_slice(bytes).map_err(form).and_then(|record: Self| record.checked().map_err(wrong))
     }
 
-    /// Writes it, whole or not at all, 0600 from birth.
+    /// Writes it atomically, created with mode 0600.
     ///
     /// # Errors
     /// The directory is full or not writable.
@@ -96,8 +96,8 @@ pub trait Record: Serialize + DeserializeOwned {
         files::replace(path, self.to_toml()?, 0o600)
     }
 
-    /// Writes one that outlives the boot: on the disk when this returns, in directories that only their owner can enter. Where
-    /// there is nothing to remember, the file is removed.
+    /// Writes one that outlives the boot: on the disk when this returns, in directories that only their owner can
+    /// enter. If there is nothing to record, the file is removed.
     ///
     /// # Errors
     /// The directory cannot be made or written to.

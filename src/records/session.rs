@@ -1,7 +1,7 @@
-//! The session's record, `$XDG_RUNTIME_DIR/startxd/session.toml`: what a session is, and what has to be put back.
+//! The session's record, `$XDG_RUNTIME_DIR/startxd/session.toml`: what a session is, and what has to be restored.
 //!
 //! It is written before the first change and removed after the last one is undone, so a record whose host is dead
-//! is the trace of a session that ended badly; the next start repairs what it says (crash-only software).
+//! was left by a session that ended badly; the next start cleans up after it (crash-only software).
 
 use std::path::PathBuf;
 
@@ -27,9 +27,9 @@ pub struct SessionRecord {
     pub host: i32,
     /// When the session was started, seconds since the epoch.
     pub started: u64,
-    /// What was asked for, for people.
+    /// What was started, for people.
     pub what: String,
-    /// The units that are the session: the window manager's, or what was given in its place.
+    /// The units of the session: the window manager's, or those of another program in its place.
     pub units: Vec<String>,
     /// Whether the login session ends with it, also if the host is killed: the screen is locked, or the login is for it
     /// alone.
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_refused() {
+    fn a_file_that_is_not_a_record_is_refused() {
         let directory = TestDir::new();
         let path = directory.path("session.toml");
         let other_version = record().to_toml().unwrap().replace("version = 1", "version = 2");

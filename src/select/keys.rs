@@ -13,18 +13,18 @@ pub enum PressedKey {
     Last,
     /// A digit.
     Digit(u8),
-    /// Take it.
+    /// Choose the item.
     Enter,
-    /// Take none: q, Ctrl+C or Ctrl+D.
+    /// Cancel: q, Ctrl+C or Ctrl+D.
     Quit,
     /// Anything else.
     Other,
 }
 
-/// No sequence is longer.
+/// The longest sequence.
 const LONGEST: usize = 32;
 
-/// What stands of a sequence that is not complete yet: a slow line may cut one in two.
+/// The beginning of an incomplete sequence: a slow line may cut a sequence in two.
 #[derive(Debug, Default)]
 pub struct Keys {
     pending: Vec<u8>,
@@ -33,8 +33,8 @@ pub struct Keys {
 impl Keys {
     /// Takes the next bytes, and returns the keys that are complete with them.
     ///
-    /// Sequences are those of the Linux console (console_codes(4)) and of ECMA-48: `ESC [` with parameters up to a final
-    /// byte, `ESC O` with one byte, and `ESC [ [` with one byte. It does not matter how they are cut.
+    /// Sequences are those of the Linux console (console_codes(4)) and of ECMA-48: `ESC [` with parameters up to a
+    /// final byte, `ESC O` with one byte, and `ESC [ [` with one byte. It does not matter how they are cut.
     pub fn decode(&mut self, bytes: &[u8]) -> Vec<PressedKey> {
         self.pending.extend_from_slice(bytes);
         let mut keys = Vec::new();
@@ -76,7 +76,7 @@ fn sequence(bytes: &[u8], begin: usize, end: usize) -> Option<(PressedKey, usize
     match *bytes.get(end)? {
         0x20..=0x7e if begin == 3 => Some((PressedKey::Other, 4)),
         last @ 0x20..=0x7e => Some((of_sequence(&bytes[begin..end], last), end + 1)),
-        // No sequence ends like this, and Ctrl+C must not be lost in one.
+        // No sequence ends like this, and Ctrl+C must not be swallowed by one.
         _ => Some((PressedKey::Other, end)),
     }
 }

@@ -1,4 +1,4 @@
-//! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, what `startxd start` takes.
+//! The choice of last time, `$XDG_STATE_HOME/startxd/selected`: one line, an argument of `startxd start`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,20 @@ pub fn path() -> Option<PathBuf> {
     xdg::in_state_home("selected", xdg::variable)
 }
 
-/// The choice of last time; `None` if there is none, or none that can be read.
+/// The choice of last time; `None` if there is none, or if it cannot be read.
 #[must_use]
 pub fn recall(path: &Path) -> Option<String> {
     choice(&crate::small_file::read(path).ok()?)
 }
 
-/// The choice in what is in the file: its first line.
+/// The choice in the text of the file: its first line.
 #[must_use]
 pub fn choice(bytes: &[u8]) -> Option<String> {
     let line = std::str::from_utf8(bytes).ok()?.lines().next()?.trim();
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// Keeps a choice: whole or not at all, 0600, in directories that only their owner can enter.
+/// Stores a choice: atomically, 0600, in directories that only their owner can enter.
 ///
 /// # Errors
 /// The directory cannot be made or written to.

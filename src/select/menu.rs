@@ -1,4 +1,4 @@
-//! What the menu shows and what a key does to it; pure.
+//! What the menu shows and what a key does; pure.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use super::keys::PressedKey;
 /// A line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What it is called; one line.
+    /// Its name; one line.
     pub name: String,
-    /// What more there is to say; one line, may be empty.
+    /// A comment; one line, may be empty.
     pub comment: String,
 }
 
@@ -21,14 +21,14 @@ pub struct Menu {
     typed: usize,
 }
 
-/// What comes of a key.
+/// The result of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The menu stays.
     Stay,
     /// The item with this index was chosen.
     Chosen(usize),
-    /// None is wanted.
+    /// Cancelled.
     Cancelled,
 }
 
@@ -37,25 +37,25 @@ pub enum Step {
 pub struct MenuLine {
     /// Its text, cut to the screen.
     pub text: String,
-    /// Whether the menu stands on it.
+    /// Whether it is the selected item.
     pub is_at: bool,
 }
 
-/// Above and below the items: the question, how many more items there are above, how many below, the keys, and the time that
-/// is left. The cursor stands below all of it: a menu of as many lines as the screen has would push the question out.
+/// Above and below the items: the question, how many more items there are above, how many below, the keys, and the time
+/// that is left. The cursor is below all of it: with as many lines as the screen has, the question would scroll away.
 const AROUND: usize = 6;
 /// The widest that names may make the first column.
 const NAME_WIDTH: usize = 30;
 
 impl Menu {
-    /// A menu that stands on the item `at`.
+    /// A menu on which the item `at` is selected.
     #[must_use]
     pub fn new(items: Vec<Item>, at: usize) -> Self {
         let at = at.min(items.len().saturating_sub(1));
         Self { items, at, typed: 0 }
     }
 
-    /// The item that it stands on.
+    /// The selected item.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
@@ -93,7 +93,7 @@ impl Menu {
     /// The menu as lines on a screen of `columns` and `rows`, always as many of them: what does not fit scrolls.
     #[must_use]
     pub fn lines(&self, left: Option<Duration>, (columns, rows): (usize, usize)) -> Vec<MenuLine> {
-        // The last column stays free: a terminal would break the line behind it.
+        // The last column stays empty: a terminal would wrap the line after it.
         let columns = columns.saturating_sub(1);
         let room = rows.saturating_sub(AROUND).clamp(1, self.items.len().max(1));
         let first = (self.at + 1).saturating_sub(room).max((self.at).saturating_sub(room / 2));
@@ -145,7 +145,7 @@ impl Menu {
         text
     }
 
-    /// The prompt again, after an answer that was none.
+    /// The prompt again, after an invalid answer.
     #[must_use]
     pub fn again(&self) -> String {
         format!("Type a number from 1 to {}, or q to leave.\n{}", self.items.len(), self.prompt())
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keys_do() {
+    fn keys_move_and_choose() {
         let cases: [(usize, &[PressedKey], usize); 12] = [
             (1, &[Up], 0),
             (0, &[Up], 2),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown() {
+    fn the_selected_item_the_question_and_the_keys_are_shown() {
         let items = [("i3", "tiles"), ("Opénbox", "a long comment that does not fit at all"), ("日本", "wide")];
         let items = items.map(|(name, comment)| Item { name: name.into(), comment: comment.into() });
         let menu = Menu::new(items.into(), 1);
@@ -241,7 +241,7 @@ mod tests {
                         Arrows or its number, Enter\nOpénbox starts in 3 s. Any \n";
         assert_eq!(text(Some(2001), (28, 25)), expected);
         assert!(text(None, (80, 25)).ends_with("q to leave.\n\n"));
-        // Of what does not fit, that is shown which the menu stands on, and how much there is above and below.
+        // If not all items fit, the selected one is shown, and how many there are above and below.
         let small = text(None, (80, 6));
         assert!(small.starts_with("Which session?\n       … 1 more above\n>  2  Op"), "{small}");
         assert!(small.contains("\n       … 1 more below\nArrows") && small.lines().count() == 6, "{small}");
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_at_the_prompt() {
+    fn answers_at_the_prompt_are_understood() {
         for (line, step) in [
             ("\n", Step::Chosen(1)),
             ("3\n", Step::Chosen(2)),
@@ -270,7 +270,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_always_fits_and_shows_sideit_is(count in 1_usize..40, at in 0_usize..40, columns in 0_usize..100, rows in 0_usize..60) {
+        fn it_always_fits_and_shows_the_selected_item(count in 1_usize..40, at in 0_usize..40, columns in 0_usize..100, rows in 0_usize..60) {
             let lines = menu(count, at).lines(Some(Duration::from_secs(1)), (columns, rows));
             prop_assert!(lines.len() < rows.max(AROUND + 1));
             prop_assert_eq!(lines.iter().filter(|line| line.is_at).count(), 1);

@@ -1,7 +1,7 @@
 //! `startxd select`: a small menu on the terminal, and the choice of last time.
 //!
-//! What is shown and what a key does is pure ([`menu`], [`keys`]); [`terminal`] is raw for as long as the menu is there, and
-//! as it was afterwards, whatever ends it.
+//! What is shown and what a key does is pure ([`menu`], [`keys`]); [`terminal`] is raw while the menu is shown, and is
+//! restored afterwards, whatever ends it.
 
 pub mod keys;
 pub mod memory;
@@ -18,18 +18,18 @@ use keys::Keys;
 use menu::{Menu, Step};
 use terminal::{MenuTerminal, Raw};
 
-/// How an asking ended.
+/// How a question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// The item with this index was chosen, or its time was up.
     Chosen(usize),
-    /// The person does not want any, or a signal came.
+    /// The person cancelled, or a signal came.
     Cancelled,
 }
 
-/// Asks on the controlling terminal, by a menu or, where it can do nothing but print, by a numbered prompt.
+/// Asks on the controlling terminal, by a menu or, if the terminal can only print, by a numbered prompt.
 ///
-/// `timeout` is after how long the item is taken that the menu stands on; `None` for never.
+/// `timeout` is the time after which the selected item is taken; `None` for never.
 ///
 /// # Errors
 /// There is no terminal, or it is gone.
@@ -59,7 +59,7 @@ async fn by_menu(
         let step = tokio::select! {
             bytes = terminal.read() => {
                 let bytes = bytes?;
-                // Somebody is there.
+                // A key was pressed.
                 end = None;
                 match bytes.as_slice() {
                     [] => Step::Cancelled,
@@ -140,7 +140,7 @@ async fn by_prompt(
     }
 }
 
-/// The signals that end an asking, and the one after which the terminal has to be made raw again.
+/// The signals that end a question, and the one after which the terminal has to be made raw again.
 struct MenuSignals {
     end: Vec<Signal>,
     goes_on: Signal,
@@ -153,7 +153,7 @@ impl MenuSignals {
         Ok(Self { end, goes_on: signal(SignalKind::from_raw(nix::libc::SIGCONT))? })
     }
 
-    /// Waits for one of them, and returns whether it ends the asking.
+    /// Waits for one of them, and returns whether it ends the question.
     async fn next(&mut self) -> bool {
         std::future::poll_fn(|context| {
             if self.end.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {

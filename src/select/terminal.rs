@@ -1,4 +1,4 @@
-//! The controlling terminal, as the menu has it.
+//! The controlling terminal, as the menu uses it.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -19,7 +19,7 @@ pub struct MenuTerminal {
 }
 
 impl MenuTerminal {
-    /// Opens it, by an open file of its own: that it does not block is nobody else's affair.
+    /// Opens it with its own open file description, so that `O_NONBLOCK` affects no other process.
     ///
     /// # Errors
     /// There is none.
@@ -33,7 +33,7 @@ impl MenuTerminal {
     /// Waits for input, and returns it; nothing after a hang-up or an end of file. May be dropped while it waits.
     ///
     /// # Errors
-    /// The terminal is not to be read, as in the background.
+    /// The terminal cannot be read, as in the background.
     pub async fn read(&self) -> io::Result<Vec<u8>> {
         loop {
             let mut ready = self.input.readable().await?;
@@ -56,7 +56,7 @@ impl MenuTerminal {
         while !rest.is_empty() {
             match (&self.file).write(rest) {
                 Ok(length) => rest = &rest[length..],
-                // Stopped by Ctrl+S, or slow. What is left of a picture is drawn with the next one.
+                // Stopped by Ctrl+S, or slow. The rest is drawn with the next picture.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -65,7 +65,7 @@ impl MenuTerminal {
         Ok(())
     }
 
-    /// Columns and rows; 80 and 25 where it does not know.
+    /// Columns and rows; 80 and 25 if the terminal does not know.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         match os::window_size(&self.file) {
@@ -75,7 +75,7 @@ impl MenuTerminal {
     }
 }
 
-/// The terminal in raw mode, for as long as this lives. Then it is as it was, and what was drawn is gone.
+/// The terminal in raw mode, for as long as this lives. Then its settings are restored, and the menu is erased.
 pub struct Raw<'a> {
     terminal: &'a MenuTerminal,
     before: Termios,
@@ -83,7 +83,7 @@ pub struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// Makes it raw: each key comes at once, without echo, and Ctrl+C is a key as others.
+    /// Makes it raw: each key arrives at once, without echo, and Ctrl+C is an ordinary key.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -100,18 +100,18 @@ impl<'a> Raw<'a> {
         settings.input_flags -= InputFlags::IXON | InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR;
         settings.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         settings.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        // Not TCSAFLUSH: what has been typed ahead counts.
+        // Not TCSAFLUSH, which would discard keys that were typed ahead.
         tcsetattr(&self.terminal.file, SetArg::TCSADRAIN, &settings)?;
-        // No cursor while the menu is there.
+        // Hide the cursor while the menu is shown.
         self.terminal.write("\x1b[?25l")
     }
 
-    /// Makes it raw again, after the shell had it in between.
+    /// Makes it raw again, after the shell used it in between.
     ///
     /// # Errors
     /// The terminal is gone.
     pub fn resume(&mut self) -> io::Result<()> {
-        // The shell has written below what was drawn.
+        // The shell has written below the menu.
         self.drawn = 0;
         self.set()
     }
@@ -132,7 +132,7 @@ impl<'a> Raw<'a> {
         self.terminal.write(&text)
     }
 
-    /// Goes back to where drawing began, and clears from there on.
+    /// Moves the cursor to the beginning of the menu, and clears from there on.
     fn back(&self) -> String {
         if self.drawn == 0 { "\r\x1b[J".to_owned() } else { format!("\r\x1b[{}A\x1b[J", self.drawn) }
     }
@@ -140,7 +140,7 @@ impl<'a> Raw<'a> {
 
 impl Drop for Raw<'_> {
     fn drop(&mut self) {
-        // Nobody is left to tell, and the settings count most.
+        // An error cannot be reported any more, and the settings matter most.
         let _ = self.terminal.write(&format!("{}\x1b[?25h", self.back()));
         let _ = tcsetattr(&self.terminal.file, SetArg::TCSADRAIN, &self.before);
     }

@@ -1,4 +1,4 @@
-//! Whether a server serves.
+//! The handshake that proves that a server serves.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::x11::client::{Client, ClientError};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
-/// Why a server did not come up: what it did, to be said behind its name.
+/// Why a server did not come up; follows its name in a message.
 #[derive(Debug, Error)]
 pub enum NotReady {
     /// It ended.
@@ -18,7 +18,7 @@ pub enum NotReady {
     Ended(Ending),
     /// It does not answer.
     #[error(
-        "did not answer within {} s (it took the connection and said nothing, or never listened); raise \
+        "did not answer within {} s (it accepted the connection and stayed silent, or never listened); raise \
          deadlines.server_ready in startxd.toml if the machine is that slow", .0.as_secs_f32()
     )]
     Silent(Duration),
@@ -27,10 +27,10 @@ pub enum NotReady {
     Handshake(ClientError),
 }
 
-/// Returns when the server of a display answers us: its setup reply is readiness, nothing else is.
+/// Returns when the server of a display answers us: only its setup reply shows that it is ready.
 ///
 /// # Errors
-/// [`NotReady`], but for its end, of which its process tells.
+/// [`NotReady`], except for its end, which its process shows.
 pub async fn handshake(display: Display, cookie: &Cookie, deadline: Duration) -> Result<Client, NotReady> {
     let answered = timeout(deadline, Client::connect(display, cookie)).await;
     answered.map_err(|_| NotReady::Silent(deadline))?.map_err(NotReady::Handshake)

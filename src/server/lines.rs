@@ -4,21 +4,22 @@ use std::collections::VecDeque;
 
 /// How many last lines are kept for a message, and how many rows of a VT they may take.
 const TAIL: usize = 12;
-/// So many characters of each are shown: two rows of a VT.
+/// How many characters of each are shown: two rows of a VT.
 const SHOWN: usize = 2 * COLUMNS - 2;
 /// Columns of a VT.
 const COLUMNS: usize = 80;
-/// A line is passed on in pieces of at most this many bytes (journald's own `LineMax=` is 48 KiB).
+/// A line is relayed in pieces of at most this many bytes (journald's own `LineMax=` is 48 KiB).
 pub const LINE: usize = 2048;
 
-/// So many lines are worth their first ones: what is longer is the log of something that worked for a while.
+/// Up to how many lines the first ones are shown as well: a longer output is the log of a program that worked for a
+/// while.
 pub const MANY: usize = 200;
-/// How many first lines stand above the last ones then.
+/// How many first lines are shown above the last ones then.
 const HEAD: usize = 2;
 
-/// The last lines of a program's output for a person, as [`Lines::tail`] has them. If it has said more, yet less than
-/// [`MANY`] lines, its first ones are there, too: a program that is called in a wrong way says that first, and then how it is
-/// to be called.
+/// The last lines of a program's output for a person, as by [`Lines::tail`]. If there are more, but fewer than [`MANY`]
+/// lines, the first ones are included as well: a program with wrong arguments reports that first, and then prints its
+/// usage.
 #[must_use]
 pub fn abridged(output: &[u8]) -> String {
     let (mut lines, mut all) = (Lines::default(), Vec::new());
@@ -40,7 +41,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes the next bytes, and says each line that is whole: text, without control characters but tabs.
+    /// Takes the next bytes, and emits each complete line as text, without control characters except tabs.
     pub fn take(&mut self, bytes: &[u8], mut say: impl FnMut(&str)) {
         for &byte in bytes {
             if byte == b'\n' || self.partial.len() >= LINE {
@@ -52,7 +53,7 @@ impl Lines {
         }
     }
 
-    /// Says what there is of a line that has no end.
+    /// Emits the rest of a line that has no end.
     pub fn finish(&mut self, mut say: impl FnMut(&str)) {
         if self.partial.is_empty() {
             return;
@@ -80,7 +81,7 @@ impl Lines {
             }
         };
         let lines: Vec<String> = self.tail.iter().map(cut).collect();
-        // The last ones that fit, or the sentence above them would be scrolled away.
+        // Only as many as fit, or the sentence above them would scroll off the screen.
         let mut rows = 0;
         let fits = |line: &&String| {
             rows += line.chars().count().div_ceil(COLUMNS).max(1);
@@ -96,7 +97,7 @@ mod tests {
     use super::{MANY, abridged};
 
     #[test]
-    fn the_first_lines_are_shown_with_the_last_ones_of_a_program_that_said_little() {
+    fn the_first_lines_are_shown_with_the_last_ones_of_a_short_output() {
         let numbered = |count: usize| (1..=count).map(|number| format!("line {number}\n")).collect::<String>();
         let shown = |count: usize| abridged(numbered(count).as_bytes()).lines().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(abridged(b""), "");
@@ -104,9 +105,9 @@ mod tests {
         let shown_of_40 = shown(40);
         assert_eq!(shown_of_40[..4], ["line 1", "line 2", "…", "line 32"]);
         assert_eq!((shown_of_40.len(), shown_of_40.last().map(String::as_str)), (12, Some("line 40")));
-        // The first ones of these are not known.
+        // The first lines of these were not kept.
         assert_eq!(shown(MANY)[0], format!("line {}", MANY - 11));
-        // What does not fit is left out at the top.
+        // Lines that do not fit are omitted at the top.
         let long = "x".repeat(5000) + "\n";
         assert!(abridged((numbered(2) + &long.repeat(20)).as_bytes()).starts_with('x'));
         assert_eq!(abridged(b"\x1b[2Jno \xff end"), "?[2Jno \u{fffd} end");

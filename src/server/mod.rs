@@ -1,6 +1,6 @@
-//! One X server: its process, what it prints, whether it answers, and its end. For whoever has one: the host, which forks
-//! it; the supervisor of the main display, which has only a descriptor of it; and those of displays without a screen, which
-//! do both.
+//! One X server: its process, its output, whether it answers, and its end. Used by all that have a server: the host,
+//! which forks it; the supervisor of the main display, which has only its pidfd; and the supervisors of displays
+//! without a screen, which do both.
 
 mod handshake;
 pub mod lines;

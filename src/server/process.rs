@@ -17,7 +17,7 @@ use crate::deadline::SERVER_KILLED;
 use crate::environment::policy::{self, Tag};
 use crate::os::{self, Ending, Image, Pid};
 
-/// A server's process, whoever has forked it.
+/// A server's process, no matter which process forked it.
 pub struct Process {
     /// Its pid.
     pub pid: Pid,
@@ -29,7 +29,7 @@ pub struct Server {
     process: Process,
 }
 
-/// Our own environment, as far as it is for a server.
+/// Our own environment, without the variables that would mislead a server.
 ///
 /// # Errors
 /// None in practice: a variable cannot hold a NUL.
@@ -57,7 +57,7 @@ impl Process {
         self.pidfd.get_ref()
     }
 
-    /// Whether it is on its way out, even if it cannot be reaped yet.
+    /// Whether it is exiting, even if it cannot be reaped yet.
     ///
     /// A dying process closes its sockets before it becomes waitable, so its clients may know, and act, before
     /// [`Server::ended`] does. The kernel marks it first.
@@ -66,9 +66,9 @@ impl Process {
         os::stat(self.pid).map_or(true, |stat| os::is_exiting(&stat))
     }
 
-    /// Waits until it can be reaped, which is left to its parent. May be dropped while it waits.
+    /// Waits until its parent can reap it. May be dropped while it waits.
     pub async fn is_waitable(&self) {
-        // The readiness is not cleared: whoever asks next finds it.
+        // The readiness is not cleared, so the next call finds it.
         let _ = self.pidfd.readable().await;
     }
 
@@ -77,8 +77,8 @@ impl Process {
         let _ = os::pidfd_signal(self.pidfd.get_ref(), signal);
     }
 
-    /// Ends it: SIGTERM, and SIGKILL after `patience`. Returns when it can be reaped, or when not even that helps, which
-    /// is said. `name` is what the messages call it.
+    /// Ends it: SIGTERM, and SIGKILL after `patience`. Returns when it can be reaped, or when even SIGKILL does not
+    /// help, which is reported. `name` is its name in messages.
     pub async fn end(&self, name: &str, patience: Duration) {
         self.signal(Signal::SIGTERM);
         if timeout(patience, self.is_waitable()).await.is_ok() {
@@ -90,7 +90,7 @@ impl Process {
             let state =
                 os::stat(self.pid).ok().and_then(|stat| os::state(&stat)).map_or_else(String::new, String::from);
             tracing::error!(
-                "{name} (pid {}, state {state}) is still there {} s after it was killed: the kernel holds it; see: \
+                "{name} (pid {}, state {state}) still exists {} s after it was killed: the kernel holds it; see: \
                  sudo dmesg",
                 self.pid,
                 SERVER_KILLED.as_secs_f32()
@@ -123,10 +123,10 @@ impl Server {
         Ok(Self { process: Process::new(pid, os::pidfd_open(pid)?)? })
     }
 
-    /// Waits for the server's end, kills what it has forked, and reaps it. May be dropped while it waits.
+    /// Waits for the server's end, kills its children, and reaps it. May be dropped while it waits.
     pub async fn ended(&self) -> Ending {
         loop {
-            // An error of the reactor leaves nothing to wait on; the answer is then in waitpid.
+            // After an error of the reactor we cannot wait; waitpid then has the answer.
             let ready = self.pidfd.readable().await;
             match waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Ok(WaitStatus::StillAlive) => {}
@@ -148,7 +148,7 @@ impl Server {
         match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Ending::Code(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => Ending::Signal(signal as i32),
-            // Somebody else has reaped it: cannot be, but must not become a loop.
+            // It was reaped elsewhere: that cannot happen, but must not become a loop.
             _ => Ending::Code(0),
         }
     }
@@ -165,7 +165,7 @@ pub(super) mod tests {
     use super::{Process, Server};
     use crate::os::{self, Ending, Image, Pid};
 
-    /// A server that does what a shell's script does.
+    /// A server that is a shell script.
     pub fn shell(script: &str, output: BorrowedFd<'_>) -> Server {
         let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
         let image = Image {
@@ -180,7 +180,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_runs_is_not_on_its_way_out() {
+    async fn a_running_process_is_not_exiting() {
         let pidfd = || os::pidfd_open(Pid::this()).unwrap();
         assert!(!Process::new(Pid::this(), pidfd()).unwrap().is_exiting());
         // The highest number that the kernel gives is below this one.
@@ -188,14 +188,14 @@ pub(super) mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn one_that_does_not_end_is_killed() {
+    async fn a_server_that_does_not_end_is_killed() {
         let output = std::fs::File::options().write(true).open("/dev/null").unwrap();
         let start = |script: &str| shell(script, output.as_fd());
         let begin = Instant::now();
         let polite = start("exec sleep 60");
         polite.end("it", Duration::from_secs(60)).await;
         assert_eq!(polite.ended().await, Ending::Signal(15));
-        // Stopped, it does not even hear of SIGTERM. Until it is, the signal would end it.
+        // A stopped process does not see SIGTERM. Before it is stopped, the signal would end it.
         let stubborn = start("kill -STOP $$; exec sleep 60");
         let stopped = waitpid(stubborn.pid, Some(WaitPidFlag::WUNTRACED)).unwrap();
         assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");

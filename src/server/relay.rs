@@ -14,25 +14,25 @@ use super::lines::Lines;
 use crate::deadline::{CLOSED, JOURNAL, LEFT_IN_PIPE, LOOK_AGAIN};
 use crate::{log, os};
 
-/// A task that reads the pipe that is the server's standard output and error, and passes on whole lines; it ends when
+/// A task that reads the pipe of the server's standard output and error, and relays complete lines; it ends when
 /// this is dropped.
 ///
-/// All lines that came at once are passed on at once: a server that says a lot, as one does whose driver is in trouble,
-/// would otherwise cost two system calls of ours and one of the journal's for each, and wait for us in its write.
+/// Lines that arrive together are relayed together: a server that prints a lot, as with a failing driver,
+/// would otherwise cost three system calls for each line, and wait for us in its write.
 ///
-/// The server writes to a pipe, and waits when that is full. So a journal that is slow slows down a server that floods it,
-/// and one that takes nothing at all must not stop it: after a moment lines are dropped, and counted ([`log`]).
+/// The server writes to a pipe, and waits when that is full. So a slow journal slows down a server that floods it,
+/// but a journal that accepts nothing must not stop it: after a moment lines are dropped, and counted ([`log`]).
 pub struct Relay {
     lines: Arc<Mutex<Lines>>,
     orders: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
-/// Where lines go. Never waits.
+/// A destination of lines. Never waits.
 #[derive(Clone, Copy)]
 pub struct Out {
     /// Gets one line or several, each with its end.
     pub say: fn(&str),
-    /// Whether they would be dropped now.
+    /// Whether lines would be dropped now.
     pub has_room: fn() -> bool,
 }
 
@@ -41,11 +41,11 @@ impl Out {
     pub const STDERR: Self = Self { say: log::pass_on, has_room: log::has_room };
 }
 
-/// How much is read at once: a quarter of what is in a full pipe (pipe(7)).
+/// How much is read at once: a quarter of a full pipe (pipe(7)).
 const PIECE: usize = 16 << 10;
 
 impl Relay {
-    /// Makes the pipe, begins to read it, and returns the end that the server writes to.
+    /// Creates the pipe, begins to read it, and returns the end that the server writes to.
     ///
     /// # Errors
     /// Out of file descriptors.
@@ -68,7 +68,8 @@ impl Relay {
         Ok((Self { lines, orders }, writer.into()))
     }
 
-    /// Relays what is left after the server's end. Others may have inherited the pipe, so end-of-file may not come.
+    /// Relays what is left after the server's end. Other processes may have inherited the pipe, so end-of-file may not
+    /// come.
     pub async fn drain(&self) {
         let (done, drained) = oneshot::channel();
         if self.orders.send(done).is_ok() {
@@ -76,14 +77,14 @@ impl Relay {
         }
     }
 
-    /// The server's last lines for a person ([`Lines::tail`]). The journal has them whole.
+    /// The server's last lines for a person ([`Lines::tail`]). The journal has them in full.
     #[must_use]
     pub fn tail(&self) -> String {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).tail()
     }
 }
 
-/// A sentence about a server, with its last lines, or with the words for journalctl(1) that find what there is.
+/// A sentence about a server, with its last lines, or with arguments for journalctl(1) that find its messages.
 #[must_use]
 pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
     if tail.is_empty() {
@@ -97,7 +98,7 @@ struct Task {
     buffer: Box<[u8]>,
     lines: Arc<Mutex<Lines>>,
     out: Out,
-    /// Nobody has taken a line for a long time: they are dropped until somebody does.
+    /// No line was accepted for a long time: they are dropped until one is.
     stuck: bool,
     closed: bool,
 }
@@ -110,7 +111,7 @@ impl Task {
                 order = orders.recv() => order,
                 () = self.relay() => continue,
             };
-            // Dropped: whoever has this server is done with it.
+            // Dropped: the owner is done with this server.
             let Some(done) = order else { return };
             self.drain().await;
             let _ = done.send(());
@@ -139,7 +140,7 @@ impl Task {
     }
 
     async fn drain(&mut self) {
-        // Somebody else who has inherited the pipe may write and write.
+        // Another process that has inherited the pipe may write without end.
         let end = Instant::now() + CLOSED;
         while !self.closed && Instant::now() < end && timeout(LEFT_IN_PIPE, self.step()).await.is_ok() {}
         self.finish();
@@ -157,12 +158,12 @@ impl Task {
         }
     }
 
-    /// Passes on what there is of a line that has no end.
+    /// Relays the rest of a line that has no end.
     fn finish(&mut self) {
         self.pass_on(None);
     }
 
-    /// Passes on the lines that `count` bytes of the buffer complete, or the last one.
+    /// Relays the lines that `count` bytes of the buffer complete, or the last one.
     fn pass_on(&mut self, count: Option<usize>) {
         let mut whole = String::new();
         let add = |line: &str| {
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_is_written_after_a_drain_is_relayed_too() {
+    async fn lines_after_a_drain_are_relayed_as_well() {
         static SAID: AtomicUsize = AtomicUsize::new(0);
         let say = |text: &str| {
             SAID.fetch_add(text.lines().count(), Ordering::Relaxed);
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_journal_that_takes_nothing_stops_no_server() {
+    async fn a_journal_that_accepts_nothing_does_not_stop_the_server() {
         let (relay, writer) = Relay::start(Out { say: |_| {}, has_room: || false }).unwrap();
         // More than the pipe holds, by a writer that waits for room in it.
         let server = std::thread::spawn(move || {

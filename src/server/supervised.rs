@@ -1,4 +1,4 @@
-//! A server that somebody answers for.
+//! A server with an owner that ends it.
 
 use std::borrow::Borrow;
 use std::os::fd::OwnedFd;
@@ -13,19 +13,19 @@ use crate::os::{Ending, Pid};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
-/// A server with its output. It does not outlive this: whoever goes away without having ended it, by an error on the way,
-/// kills it.
+/// A server with its output. It does not outlive this value: if the owner returns without having ended it, for example
+/// after an error, the drop kills it.
 pub struct Supervised<P: Borrow<Process>> {
     name: &'static str,
     process: P,
     relay: Relay,
-    /// Whether nothing has to be ended any more.
+    /// Whether it has ended already.
     over: bool,
     ending: Option<Ending>,
 }
 
 impl<P: Borrow<Process>> Supervised<P> {
-    /// A server that runs. `name` is what messages call it.
+    /// A running server. `name` is its name in messages.
     pub fn new(name: &'static str, process: P, relay: Relay) -> Self {
         Self { name, process, relay, over: false, ending: None }
     }
@@ -40,7 +40,7 @@ impl<P: Borrow<Process>> Supervised<P> {
         self.process.borrow().pidfd()
     }
 
-    /// Relays what it has left in the pipe.
+    /// Relays the rest of its output.
     pub async fn drain(&self) {
         self.relay.drain().await;
     }
@@ -51,7 +51,7 @@ impl<P: Borrow<Process>> Supervised<P> {
         self.relay.tail()
     }
 
-    /// Ends it, if it has not: SIGTERM, and SIGKILL after `patience`. Relays its last words.
+    /// Ends it, if it has not ended: SIGTERM, and SIGKILL after `patience`. Relays its last lines.
     pub async fn end(&mut self, patience: Duration) {
         if !self.over {
             self.process.borrow().end(self.name, patience).await;
@@ -62,7 +62,7 @@ impl<P: Borrow<Process>> Supervised<P> {
 }
 
 impl Supervised<Server> {
-    /// Waits for its end, and reaps it; tells the same again afterwards. May be dropped while it waits.
+    /// Waits for its end, and reaps it; returns the same result if called again. May be dropped while it waits.
     pub async fn ended(&mut self) -> Ending {
         match self.ending {
             Some(ending) => ending,
@@ -74,10 +74,10 @@ impl Supervised<Server> {
         }
     }
 
-    /// As [`end`](Self::end), and reaps it.
+    /// Like [`end`](Self::end), and reaps it.
     pub async fn kill(&mut self, patience: Duration) {
         self.end(patience).await;
-        // At once, but where not even SIGKILL has helped.
+        // Returns at once, unless even SIGKILL did not help.
         let _ = timeout(CLOSED, self.ended()).await;
     }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn its_last_words_are_kept() {
+    async fn its_last_lines_are_kept() {
         let mut server = start("echo ready; trap 'echo gone; exit 3' TERM; while :; do sleep 0.01; done");
         while server.tail().is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -138,13 +138,13 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn it_does_not_outlive_who_answers_for_it() {
+    async fn it_does_not_outlive_its_owner() {
         let child = start("exec sleep 60");
         let pid = child.pid();
         drop(child);
         assert!(matches!(nix::sys::wait::waitpid(pid, None), Ok(status) if status.pid() == Some(pid)));
 
-        // A process of which there is a descriptor alone.
+        // A process of which we have only a descriptor.
         let child = start("exec sleep 60");
         let (relay, _output) = Relay::start(Out { say: |_| {}, has_room: || true }).unwrap();
         let process = Process::new(child.pid(), os::pidfd_open(child.pid()).unwrap()).unwrap();

@@ -1,9 +1,9 @@
-//! What the window manager has started, in its own cgroup.
+//! The programs that the window manager has started, in its cgroup.
 //!
-//! The transient service of a session has `KillMode=process`, and so may a unit of the person's own, so that a crash of the
-//! window manager leaves its children alone. At the end of the session they are the first to go, and this is how: the
-//! children, not the window manager, get SIGTERM, and the rest of the end waits for them. With any other mode systemd ends
-//! them together with the window manager.
+//! The transient service of a session has `KillMode=process`, and a unit of the person may have it as well, so that a
+//! crash of the window manager leaves its children alone. At the end of the session they end first: the children, not
+//! the window manager, get SIGTERM here, and the rest of the end waits for them. With any other mode systemd ends them
+//! together with the window manager.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::manager::Manager;
 use crate::os::{self, Pid};
 use crate::small_file;
 
-/// How often it is looked for processes that were started while others were ending: a bar that was just starting its
-/// status program, say. What is started for ever, by the window manager itself, goes after it.
+/// How often we look for processes that were started while others were ending, such as the status program of a bar that
+/// was just starting. Programs that the window manager restarts again and again end after it.
 const ROUNDS: usize = 4;
 
-/// A process that was asked to end.
+/// A process that was told to end.
 pub(super) type Asked = (Pid, AsyncFd<OwnedFd>);
 
-/// Ends all processes of those of the session's services whose stop would leave them, but for their main processes: SIGTERM, and SIGKILL after
-/// `deadline`. Returns when they are gone. To be called again when the main processes are: nobody else ends what they
-/// have started last.
+/// Ends all processes of those of the session's services whose stop would leave them, but for their main processes:
+/// SIGTERM, and SIGKILL after `deadline`. Returns when they are gone. To be called again when the main processes are:
+/// nobody else ends what they have started last.
 pub async fn end(manager: &Manager, units: &[String], deadline: Duration) {
     let deadline = Instant::now() + deadline;
     for _ in 0..ROUNDS {
@@ -57,7 +57,7 @@ async fn ask_to_end(manager: &Manager, units: &[String]) -> Vec<Asked> {
 
 async fn gone(asked: &[Asked]) {
     for (_, pidfd) in asked {
-        // An error of the reactor leaves nothing to wait on.
+        // After an error of the reactor we cannot wait.
         let _ = pidfd.readable().await;
     }
 }
@@ -70,7 +70,7 @@ fn kill(asked: &[Asked]) {
     }
 }
 
-/// Asks one process; `None` if it is not there any more.
+/// Tells one process to end; `None` if it is gone.
 ///
 /// The pid may have been given to another process since the manager told it: what counts is the cgroup of the process
 /// that the pidfd holds, read after it was opened.
@@ -83,7 +83,7 @@ fn ask(unit: &str, pid: Pid) -> Option<Asked> {
     terminate(pid, pidfd)
 }
 
-/// Sends SIGTERM to a process; `None` if it is not there any more.
+/// Sends SIGTERM to a process; `None` if it is gone.
 pub(super) fn terminate(pid: Pid, pidfd: OwnedFd) -> Option<Asked> {
     os::pidfd_signal(&pidfd, Signal::SIGTERM).ok()?;
     Some((pid, os::watch(pidfd).ok()?))

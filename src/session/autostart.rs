@@ -1,10 +1,10 @@
-//! Who starts the autostart programs of a session (Desktop Application Autostart Specification): the user manager, or
+//! What starts the autostart programs of a session (Desktop Application Autostart Specification): the user manager, or
 //! the session itself.
 //!
-//! systemd makes a unit of every entry, and `wm-autostart.target` brings them. But desktops have a session manager that
-//! starts the same entries, openbox-session has a script that does where Python's xdg is installed, and i3's own
-//! configuration calls dex. Whoever has both gets every program twice. Started by nobody is worse than twice, so only what
-//! is known to start them keeps the target from being started.
+//! systemd makes a unit of every entry, and `wm-autostart.target` starts them. But desktops have a session manager that
+//! starts the same entries, openbox-session has a script that does so if Python's xdg is installed, and i3's own
+//! configuration calls dex. With both, every program would start twice. Not starting them would be worse, so only a
+//! program that is known to start them prevents the target.
 
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -18,39 +18,41 @@ use crate::program;
 use crate::small_file;
 use crate::xdg;
 
-/// Session managers that start the autostart entries, by the name that the kernel has of them: 15 bytes of it. Those of
-/// Plasma and GNOME have systemd do it, by the same target.
+/// Session managers that start the autostart entries, by the kernel's name of their processes, 15 bytes at most. Those
+/// of Plasma and GNOME let systemd do it, with the same target.
 const SESSION_MANAGERS: [&str; 5] = ["xfce4-session", "mate-session", "lxqt-session", "lxsession", "cinnamon-sessio"];
 
-/// Programs that do nothing but that.
+/// Programs that only start autostart entries.
 const STARTERS: [&str; 3] = ["dex", "dex-autostart", "fbautostart"];
 
-/// Where PyXDG is, which openbox's script needs, below the directory of a version of Python: Debian's is for all of them.
+/// The path of PyXDG, which openbox's script needs, below the directory of a version of Python: Debian's is for all of
+/// them.
 const PYXDG: [&str; 2] = ["dist-packages/xdg/DesktopEntry.py", "site-packages/xdg/DesktopEntry.py"];
 
 /// A process of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Running {
-    /// Its name, as the kernel has it (proc_pid_comm(5)).
+    /// Its name in the kernel (proc_pid_comm(5)).
     name: String,
     /// Its arguments.
     arguments: Vec<String>,
 }
 
-/// What else decides.
+/// Further facts for the decision.
 struct Around<'a> {
     /// Whether Python's xdg is installed.
     has_pyxdg: &'a dyn Fn() -> bool,
     /// Whether this program is installed.
     has: &'a dyn Fn(&str) -> bool,
-    /// The text of i3's configuration, by the file that it was told to read, if it was.
+    /// The text of i3's configuration; takes the file that i3 was told to read, if any.
     i3_config: &'a dyn Fn(Option<&str>) -> String,
 }
 
-/// Whether the user manager is to start them for a session of these processes, in which a window manager has just come up.
+/// Whether the user manager should start them for a session of these processes, in which a window manager has just come
+/// up.
 ///
 /// # Errors
-/// Why not: who starts them, or that nobody is to.
+/// Why not: what starts them, or that nothing should.
 pub async fn is_ours(wanted: Autostart, processes: impl Future<Output = Vec<Pid>>) -> Result<(), String> {
     match wanted {
         Autostart::Yes => Ok(()),
@@ -73,7 +75,7 @@ pub async fn processes_of(manager: &Manager, units: &[String]) -> Vec<Pid> {
     pids
 }
 
-/// Forgets which autostart programs have failed: that belongs to the session that ends.
+/// Resets the failed state of autostart programs, which belongs to the session that ends.
 pub async fn forget_failed(manager: &Manager) {
     let failed = manager.failed_units().await.unwrap_or_default();
     for unit in failed.iter().filter(|unit| names::is_autostart(unit)) {
@@ -92,7 +94,7 @@ pub fn processes_of_ours() -> Vec<Pid> {
     std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(of_ours).collect()
 }
 
-/// Who of these starts the autostart programs; `None` if nobody does. Pure but for what it is handed.
+/// Which of these processes starts the autostart programs; `None` if none does. Pure, except for the given functions.
 fn started_by(running: &[Running], around: &Around<'_>) -> Option<String> {
     running.iter().find(|process| starts(process, around)).map(|process| process.name.clone())
 }
@@ -109,14 +111,14 @@ fn starts(process: &Running, around: &Around<'_>) -> bool {
     }
 }
 
-/// The value of an option that is followed by one.
+/// The value after an option.
 fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).map(String::as_str)
 }
 
 /// Whether a configuration of i3 executes dex for autostart entries, and dex is installed: `exec --no-startup-id dex
-/// --autostart --environment i3`, as it comes.
+/// --autostart --environment i3`, as in the default configuration.
 fn i3_calls_dex(config: &str, has: impl Fn(&str) -> bool) -> bool {
     config.lines().any(|line| {
         let mut words = line.split_whitespace();
@@ -139,7 +141,7 @@ fn has_pyxdg() -> bool {
     versions.any(|version| PYXDG.iter().any(|file| version.path().join(file).exists()))
 }
 
-/// The text of the file that i3 reads (i3's user's guide, "Configuring i3"); empty if there is none.
+/// The text of the file that i3 reads (i3's user's guide, "Configuring i3"); empty if it does not exist.
 fn i3_config(told: Option<&str>, variable: impl Fn(&str) -> Option<OsString>) -> String {
     let home = variable("HOME").map(PathBuf::from);
     let places = match told {
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_start_them_are_known() {
+    fn programs_that_start_them_are_known() {
         let session: &[&str] = &["openbox", "--startup", "/usr/lib/x86_64-linux-gnu/openbox-autostart OPENBOX"];
         let dex = &["dex"][..];
         for (processes, installed, config, expected) in [

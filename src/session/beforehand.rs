@@ -1,4 +1,4 @@
-//! What a user's session will be, where their user manager cannot be asked: by root, before the login.
+//! What a user's session will be, for root before the login, when the user manager cannot be asked.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::manager::names::WM_TARGET;
 const EVERYBODYS: [&str; 4] =
     ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/usr/share/systemd/user"];
 
-/// What `startxd start` will start when it is given nothing.
+/// What `startxd start` will start without arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// The units that are enabled for `wm.target`.
@@ -22,11 +22,12 @@ pub enum Expected {
     Default(String),
     /// What the distribution starts.
     Xsession(String),
-    /// Nothing: there is no session.
+    /// Nothing is set up.
     Nothing,
 }
 
-/// Takes a home directory and returns what its owner's session will be. Variables that a login may set are not known here.
+/// Takes a home directory and returns what its owner's session will be. Variables that a login may set are not known
+/// here.
 #[must_use]
 pub fn expected(home: &Path) -> Expected {
     let configuration = home.join(".config");
@@ -69,7 +70,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[test]
-    fn in_the_order_of_start() {
+    fn the_order_is_that_of_start() {
         let home = TestDir::new();
         let unset = expected(&home.path(""));
         assert!(matches!(unset, Expected::Nothing | Expected::Xsession(_)), "{unset:?}");

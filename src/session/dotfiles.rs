@@ -1,29 +1,30 @@
-//! `~/.Xresources`, `~/.Xmodmap`, `~/.xprofile` and `~/.xsessionrc`, and those of the system: what display managers and the
-//! startup files of distributions read before the window manager starts, for sessions that run neither.
+//! `~/.Xresources`, `~/.Xmodmap`, `~/.xprofile` and `~/.xsessionrc`, and those of the system: the files that display
+//! managers and the startup files of distributions read before the window manager starts. startxd reads them for
+//! sessions that run neither.
 //!
-//! Names and order are those of Debian's Xsession(5), of lightdm's script and of xinit's own xinitrc.
+//! Names and order are those of Debian's Xsession(5), lightdm's script and xinit's own xinitrc.
 
 use std::path::{Path, PathBuf};
 
 use super::Choice;
 use crate::config::SessionConfig;
 
-/// A program that reads all of them itself.
+/// Programs that read all of them themselves.
 const XSESSION: &str = "Xsession";
 
 /// When they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DotfilesTime {
-    /// Not at all: there are none, or the session reads them itself.
+    /// Not at all: no file exists, or the session reads them itself.
     #[default]
     Never,
     /// Before the window manager starts, which waits for them.
     First,
-    /// When the window manager is there. The resources that distributions ship are worth no delay of a start.
+    /// When the window manager is up. The resources that distributions ship are not worth a delay of the start.
     Later,
 }
 
-/// What there is.
+/// The files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dotfiles {
     /// Resources of the system.
@@ -37,7 +38,7 @@ pub struct Dotfiles {
 }
 
 impl Dotfiles {
-    /// Looks below `root`, which is `/`, and in the home directory.
+    /// Looks below `root`, which is `/` except in tests, and in the home directory.
     #[must_use]
     pub fn find(root: &Path, home: Option<&Path>) -> Self {
         let there = |paths: &[PathBuf]| paths.iter().filter(|path| path.is_file()).cloned().collect::<Vec<_>>();
@@ -55,7 +56,7 @@ impl Dotfiles {
         }
     }
 
-    /// When they are read for this session. A startup file says itself what it reads.
+    /// When they are read for this session. A startup file itself decides what it reads.
     #[must_use]
     pub fn time(&self, choice: &Choice, config: &SessionConfig) -> DotfilesTime {
         let program = choice.service().and_then(|service| service.program.file_name());
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_and_in_which_order() {
+    fn files_are_found_in_their_order() {
         let directory = TestDir::new();
         write(
             &directory,
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(found.own_resources, paths(&["home/.Xresources"]));
         assert_eq!(found.keymaps, paths(&["etc/X11/Xmodmap", "home/.Xmodmap"]));
         assert_eq!(found.profiles, paths(&["etc/xprofile", "home/.xprofile", "home/.xsessionrc"]));
-        // Other distributions have a file in that place.
+        // On other distributions this is a file.
         let other = TestDir::new();
         write(&other, &["etc/X11/Xresources"]);
         let found = Dotfiles::find(&other.path(""), None);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn when_they_are_read() {
+    fn the_time_of_reading_depends_on_the_files_and_the_session() {
         let desktop = || Desktop { names: vec!["N".into()], session: "n".into(), decides: false };
         let command = |program: &str| Choice::Command {
             service: service("wm", "", program.into(), vec![program.into()]),

@@ -1,4 +1,4 @@
-//! The entries of xsessions directories: where they are, which of them counts, and whether it can be started.
+//! The entries of xsessions directories: where they are, which one of an id is used, and whether it can be started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,35 +9,35 @@ use crate::desktop_entry::{self, DesktopEntry, Locale};
 use crate::text::one_line;
 use crate::xdg;
 
-/// How deep a subdirectory counts. The specification allows them; no distribution has any.
+/// How deep subdirectories are searched. The specification allows them; no distribution has any.
 const DEPTH: usize = 3;
-/// What display managers take for the distribution's own session where an entry says it: LightDM's lightdm-xsession has
+/// The word in an entry by which display managers start the distribution's own session: LightDM's lightdm-xsession has
 /// `Exec=default`.
 pub const DEFAULT: &str = "default";
-/// More than this in one directory were not put there for us.
+/// How many entries of a directory are read: a directory with more is not one of sessions.
 const ENOUGH: usize = 1000;
 
-/// The file of an entry that no other shadows.
+/// The file of an entry that no other file shadows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryFile {
     /// Its desktop file id without `.desktop`: its path below the directory, with `-` for `/`.
     pub id: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A session.
     Entry(Box<DesktopEntry>),
-    /// It says of itself that it, and what it shadows, is not there.
+    /// `Hidden=true`: neither it nor the files that it shadows count.
     Hidden,
     /// It cannot be used, and why.
     Broken(String),
 }
 
-/// What a session's entry runs.
+/// What the entry of a session runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runnable {
     /// The program.
@@ -46,7 +46,7 @@ pub struct Runnable {
     pub arguments: Vec<String>,
 }
 
-/// The directories to look in, the one that counts most first (XDG Base Directory Specification).
+/// The directories to search, in the order of precedence (XDG Base Directory Specification).
 ///
 /// `/usr/local/share` and `/usr/share` come last even where `XDG_DATA_DIRS` does not name them: that is where window
 /// managers put their entries, and where every display manager finds them.
@@ -64,7 +64,7 @@ pub fn directories(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> 
     directories
 }
 
-/// Takes the directories and returns each id once, with the file in the directory that counts most, by id.
+/// Takes the directories and returns each id once, with the file of the highest precedence, by id.
 #[must_use]
 pub fn scan(directories: &[PathBuf]) -> Vec<EntryFile> {
     let mut files = BTreeMap::new();
@@ -79,7 +79,7 @@ pub fn scan(directories: &[PathBuf]) -> Vec<EntryFile> {
 }
 
 fn collect(directory: &Path, prefix: &str, depth: usize, files: &mut BTreeMap<String, PathBuf>) {
-    // A directory that is not there, or not readable, has nothing for us.
+    // A directory that does not exist or cannot be read has no entries.
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     let mut names: Vec<String> =
         entries.flatten().take(ENOUGH).filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -114,7 +114,7 @@ pub fn read(file: &EntryFile, locale: &Locale) -> Content {
 /// Takes an entry, and an action if one is asked for, and returns what to run.
 ///
 /// # Errors
-/// What is missing, to be put after "the session NAME cannot be started: ".
+/// What is missing; follows "the session NAME cannot be started: ".
 pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surroundings) -> Result<Runnable, String> {
     if let Some(needed) = &entry.try_exec
         && around.find(needed).is_none()
@@ -135,7 +135,7 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
     let name = arguments.first().map(String::as_str).unwrap_or_default();
     if arguments == [DEFAULT] && around.find(name).is_none() {
         let program = super::services::default_program(around).ok_or(
-            "the default of this system starts nothing: /etc/X11/Xsession finds no ~/.xsession, no \
+            "the default session of this system would start nothing: /etc/X11/Xsession finds no ~/.xsession, no \
              session manager and no window manager",
         )?;
         return Ok(Runnable { arguments: vec![program.to_string_lossy().into_owned()], program });
@@ -148,11 +148,11 @@ pub fn runnable(entry: &DesktopEntry, action: Option<&str>, around: &Surrounding
     Ok(Runnable { program, arguments })
 }
 
-/// Takes a name that is neither an entry's id nor a command, and returns the one entry that it means, without regard to case,
-/// by its id or by its `Name`.
+/// Takes a name that is neither an entry's id nor a command, and returns the one entry that has it as id or `Name`,
+/// ignoring case.
 ///
 /// # Errors
-/// Several are meant, or none.
+/// Several entries have the name, or none has it.
 pub fn meant(
     name: &str,
     files: &[EntryFile],
@@ -180,7 +180,7 @@ pub fn meant(
     }
 }
 
-/// What may have been meant, as a part of a sentence.
+/// Suggestions, as a part of a sentence.
 fn hint(wanted: &str, usable: &[(EntryFile, Box<DesktopEntry>)], around: &Surroundings) -> String {
     let shown = usable.iter().filter(|(_, entry)| !entry.no_display && runnable(entry, None, around).is_ok());
     let mut known: Vec<&str> = shown.map(|(file, _)| file.id.as_str()).collect();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_counts_once() {
+    fn each_id_is_listed_once() {
         let dir = TestDir::new();
         for path in ["own/sub/deep", "system/kde", "own/dir.desktop"] {
             std::fs::create_dir_all(dir.path(path)).unwrap();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_and_run() {
+    fn entries_are_read_and_run_or_say_what_is_missing() {
         let dir = TestDir::new();
         file(&dir, "wm", "#!/bin/sh\n", 0o755);
         let around = surroundings(dir.path("").into(), &dir);
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(meant("openbox").as_deref(), Ok("Openbox"));
         assert_eq!(meant("i THREE").as_deref(), Ok("i3"));
         for (name, part) in [
-            ("SAME", "more than one session: one, two"),
+            ("SAME", "more than one session is called SAME; give one of these: one, two"),
             ("opnbox", "did you mean Openbox?"),
             ("i", "did you mean i3 or i3-debug?"),
             ("nothing-like-it", "nothing-like-it in $PATH; "),

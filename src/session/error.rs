@@ -31,11 +31,11 @@ pub enum NoSession {
     Unknown {
         /// The word.
         name: String,
-        /// What may have been meant, as a part of the sentence.
+        /// Suggestions, as a part of the sentence.
         hint: String,
     },
     /// The word is the name of several entries.
-    #[error("{name} is the name of more than one session: {ids}; say which of these")]
+    #[error("more than one session is called {name}; give one of these: {ids}")]
     Ambiguous {
         /// The word.
         name: String,
@@ -44,7 +44,7 @@ pub enum NoSession {
     },
     /// The entry's file is broken.
     #[error(
-        "{} is not a usable session entry: {why}; mend it, or start a command: startxd start -- COMMAND",
+        "{} is not a usable session entry: {why}; correct it, or start a command: startxd start -- COMMAND",
         text::path(path)
     )]
     Broken {
@@ -63,7 +63,7 @@ pub enum NoSession {
         /// What is missing.
         why: String,
     },
-    /// A file with `Hidden=true` takes the entry away.
+    /// A file with `Hidden=true` hides the entry.
     #[error(
         "the session {name} is hidden by {}; remove that file, or start its command: startxd start -- COMMAND",
         text::path(path)
@@ -76,29 +76,29 @@ pub enum NoSession {
     },
     /// Nothing was given and nothing is set up.
     #[error(
-        "there is no session to start: no unit is enabled for wm.target, there is no {xinitrc}, and session.default is \
-         not set; for every session: startxd enable wm, for one: startxd start -- COMMAND{known}"
+        "there is no session to start: no unit is enabled for wm.target, {xinitrc} does not exist, and session.default is \
+         not set; to choose a window manager for good: startxd enable wm; for once: startxd start -- COMMAND{known}"
     )]
     Nothing {
         /// Where `~/.xinitrc` would be.
         xinitrc: String,
-        /// Window managers that are installed, as the tail of a sentence.
+        /// The window managers that are installed, as the end of a sentence.
         known: String,
     },
-    /// What is enabled was asked for, and nothing is.
+    /// The enabled units were requested, and none is enabled.
     #[error("no unit is enabled for wm.target; to enable one: startxd enable wm")]
     NothingEnabled,
-    /// A unit of startxd is not there.
+    /// A unit of startxd is missing.
     #[error(
-        "the user unit {0} is missing, so startxd is not installed completely; run sudo make install in its source, \
+        "the user unit {0} is missing, so startxd is not installed completely; run sudo make install in its source directory, \
          then: systemctl --user daemon-reload"
     )]
     NotInstalled(&'static str),
     /// A unit of startxd was masked.
-    #[error("{0} is masked, and every session needs it; systemctl --user unmask {0}")]
+    #[error("{0} is masked, but every session needs it; run: systemctl --user unmask {0}")]
     Masked(&'static str),
     /// The user manager did not answer.
-    #[error("the user manager does not say what is enabled: {0}; see journalctl --user -b")]
+    #[error("the user manager does not say which units are enabled: {0}; see: journalctl --user -b")]
     Manager(#[from] CallError),
 }
 
@@ -110,8 +110,8 @@ impl NoSession {
         }
         if name.starts_with('-') {
             return Self::Path(format!(
-                "{name} is not a command: arguments for the X server belong in startxd.toml, [server], args = \
-                 [\"{name}\"], or are given before the session: --server-arg={name}"
+                "{name} is not a command; arguments for the X server belong in startxd.toml, under [server], args = \
+                 [\"{name}\"], or before the session: --server-arg={name}"
             ));
         }
         if !name.contains('/') {
@@ -122,7 +122,7 @@ impl NoSession {
                 format!("{name} is a directory, not a program; give the program's path")
             }
             Ok(metadata) if metadata.is_file() => {
-                format!("{name} is not executable; chmod +x {name}, or check the path")
+                format!("{name} is not executable; run: chmod +x {name}, or check the path")
             }
             Ok(_) => format!("{name} is not a program; check the path"),
             Err(error) => format!("{name} cannot be run: {error}; check the path"),

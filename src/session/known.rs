@@ -1,4 +1,4 @@
-//! What is known of window managers that an entry of an xsessions directory does not say.
+//! Facts about window managers that their xsessions entries do not contain.
 
 /// A window manager.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,16 +9,16 @@ pub struct KnownManager {
     pub also: &'static [&'static str],
     /// Whether its process says READY=1 (sd_notify(3)).
     pub says_ready: bool,
-    /// The command that has it read its configuration again, the program first; empty if there is none.
+    /// The command that makes it read its configuration again, the program first; empty if there is none.
     pub reload: &'static [&'static str],
 }
 
-/// One that says nothing to systemd.
+/// A window manager that does not notify systemd.
 const fn silent(name: &'static str, reload: &'static [&'static str]) -> KnownManager {
     KnownManager { name, also: &[], says_ready: false, reload }
 }
 
-/// All of them, those that most people have first.
+/// All of them, the most common ones first.
 pub const KNOWN: [KnownManager; 14] = [
     KnownManager { also: &["openbox-session"], ..silent("openbox", &["openbox", "--reconfigure"]) },
     // main.c: `sd_notify(1, "READY=1")`, just before the loop.
@@ -30,7 +30,7 @@ pub const KNOWN: [KnownManager; 14] = [
     KnownManager { also: &["icewm-session"], ..silent("icewm", &["icewm", "--restart"]) },
     KnownManager { also: &["startfluxbox"], ..silent("fluxbox", &[]) },
     silent("xmonad", &["xmonad", "--restart"]),
-    // Its documentation: SIGUSR1 has it read its configuration.
+    // Its documentation: SIGUSR1 makes it read its configuration.
     silent("qtile", &["kill", "-USR1", "$MAINPID"]),
     silent("dwm", &[]),
     silent("fvwm3", &[]),
@@ -39,7 +39,7 @@ pub const KNOWN: [KnownManager; 14] = [
     silent("twm", &[]),
 ];
 
-/// Takes the name of an entry or a program and returns what is known of that window manager.
+/// Takes the name of an entry or a program and returns the facts about that window manager.
 #[must_use]
 pub fn known(name: &str) -> Option<&'static KnownManager> {
     KNOWN.iter().find(|known| known.name == name || known.also.contains(&name))

@@ -39,52 +39,52 @@ pub enum Choice {
     Command {
         /// The service.
         service: transient::Service,
-        /// What it is called in the environment.
+        /// Its names in the environment.
         desktop: Desktop,
     },
-    /// A startup file, `~/.xinitrc` for one, which becomes a transient service. What its last command is called, nobody
-    /// knows beforehand.
+    /// A startup file, such as `~/.xinitrc`, which becomes a transient service. The name of its last command is not
+    /// known beforehand.
     StartupFile {
         /// The service.
         service: transient::Service,
-        /// What people read: the file and its arguments.
+        /// The file and its arguments, for people.
         what: String,
     },
     /// An entry of an xsessions directory, whose command becomes a transient service.
     Entry {
         /// The service.
         service: transient::Service,
-        /// What people read: the id, and the action if there is one.
+        /// The id, and the action if there is one, for people.
         what: String,
-        /// What the entry says of the desktop.
+        /// The entry's names of the desktop.
         desktop: Desktop,
     },
-    /// A unit of the user's, started in place of those enabled for `wm.target`.
+    /// A user unit that starts in place of those enabled for `wm.target`.
     Unit(String),
     /// The services that `wm.target` wants.
     Wanted(Vec<String>),
 }
 
-/// What a session is called in the environment.
+/// The names of a session in the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desktop {
     /// For `XDG_CURRENT_DESKTOP`, and the first one for `XDG_SESSION_DESKTOP`; not empty.
     pub names: Vec<String>,
     /// For `DESKTOP_SESSION`.
     pub session: String,
-    /// Whether this overrides what the login says: an entry was chosen, and knows.
+    /// Whether these override the login's variables: true if an entry was chosen.
     pub decides: bool,
 }
 
 impl Desktop {
-    /// What is called by one name, which the login may overrule.
+    /// A session with one name, which the login's variables override.
     fn named(name: String) -> Self {
         Self { names: vec![name.clone()], session: name, decides: false }
     }
 }
 
 impl Choice {
-    /// The units that are the session's own; their end is its end.
+    /// The units of the session itself; the session ends with them.
     #[must_use]
     pub fn units(&self) -> Vec<String> {
         match self {
@@ -94,7 +94,7 @@ impl Choice {
         }
     }
 
-    /// What the session is called: as its entry says, or by the name of the program, or of the unit without its suffix;
+    /// The names of the session: those of its entry, or the name of the program, or of the unit without its suffix;
     /// `None` where that is not known.
     #[must_use]
     pub fn desktop(&self) -> Option<Desktop> {
@@ -111,7 +111,7 @@ impl Choice {
         Some(Desktop::named(name))
     }
 
-    /// As [`desktop`](Self::desktop); of one unit, with the names that the entry of the same name says.
+    /// Like [`desktop`](Self::desktop); for one unit, with the names in the entry of the same name.
     #[must_use]
     pub fn desktop_by_entries(&self, around: &Surroundings) -> Option<Desktop> {
         let desktop = self.desktop()?;
@@ -124,7 +124,7 @@ impl Choice {
         }
     }
 
-    /// The service that is made for it, if one is.
+    /// The service that is created for it, if any.
     #[must_use]
     pub fn service(&self) -> Option<&transient::Service> {
         match self {
@@ -135,7 +135,7 @@ impl Choice {
         }
     }
 
-    /// With variables of its own for the service that is made for it, if one is.
+    /// Adds variables to the service that is created for it, if any.
     #[must_use]
     pub fn with_variables(mut self, variables: Block) -> Self {
         match &mut self {
@@ -147,7 +147,7 @@ impl Choice {
         self
     }
 
-    /// What people read.
+    /// Its name for people.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -168,14 +168,14 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// `$XINITRC`, if it leads to a file (startx(1)).
     pub xinitrc: Option<PathBuf>,
-    /// The xsessions directories, the one that counts most first.
+    /// The xsessions directories, in the order of precedence.
     pub xsessions: Vec<PathBuf>,
-    /// The language to read names in.
+    /// The language for names.
     pub locale: Locale,
 }
 
 impl Surroundings {
-    /// The ones of this process.
+    /// Those of this process.
     #[must_use]
     pub fn from_env() -> Self {
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -185,7 +185,7 @@ impl Surroundings {
         Self { path: std::env::var_os("PATH"), home, xinitrc, xsessions, locale: Locale::from_env() }
     }
 
-    /// As before, but for a `PATH` that is not there, as in a system unit that knows no shell's: the user manager's.
+    /// The same, but with the user manager's `PATH` if there is none, as in a system unit that has no shell's.
     pub async fn or_of(mut self, manager: &Manager) -> Self {
         if self.path.is_none() {
             let environment = manager.environment().await.unwrap_or_default();
@@ -200,7 +200,8 @@ impl Surroundings {
         program::find(OsStr::new(word), self.path.as_deref())
     }
 
-    /// Where `~/.xinitrc` is, or would be; or what `$XINITRC` names in its place, as for startx(1).
+    /// The path of `~/.xinitrc`, whether or not it exists, or the file that `$XINITRC` names in its place, as for
+    /// startx(1).
     #[must_use]
     pub fn xinitrc(&self) -> PathBuf {
         let own = || self.home.as_deref().unwrap_or(Path::new("~")).join(".xinitrc");
@@ -208,13 +209,13 @@ impl Surroundings {
     }
 }
 
-/// Chooses the session: what was asked for, else what is enabled, else `~/.xinitrc`, else what is
-/// configured, else what the distribution starts.
+/// Chooses the session: the one that was named, else the enabled units, else `~/.xinitrc`, else the
+/// configured one, else the distribution's default.
 ///
-/// `installed` are startxd's own units, and whether they are there.
+/// `installed` are the units of startxd, and whether they exist.
 ///
 /// # Errors
-/// See [`NoSession`]; nothing has been touched.
+/// See [`NoSession`]; nothing was changed.
 pub async fn choose(
     request: &SessionRequest,
     config: &Config,
@@ -245,7 +246,7 @@ pub async fn choose(
     Err(NoSession::Nothing { xinitrc: path.display().to_string(), known: installed_ones(around) })
 }
 
-/// Chooses by one word: an entry's id, else a command, else what an entry calls itself.
+/// Chooses by one word: an entry's id, else a command, else the `Name` of an entry.
 ///
 /// # Errors
 /// See [`NoSession`].
@@ -253,7 +254,7 @@ pub fn choose_by_name(name: &str, around: &Surroundings) -> Result<Choice, NoSes
     by_name(name, around, None)
 }
 
-/// How often a window manager that crashes is started again; `None` for never.
+/// How often a window manager that crashes is restarted; `None` for never.
 #[must_use]
 pub fn restarts(crash: &Crash) -> Option<RestartPolicy> {
     (crash.limit > 0).then_some(RestartPolicy { limit: crash.limit, window: crash.window })
@@ -263,14 +264,14 @@ fn not_empty(units: Vec<String>) -> Option<Choice> {
     (!units.is_empty()).then_some(Choice::Wanted(units))
 }
 
-/// The window managers that are installed, as the tail of a sentence.
+/// The window managers that are installed, as the end of a sentence.
 fn installed_ones(around: &Surroundings) -> String {
     let installed: Vec<&str> =
         known::KNOWN.iter().map(|known| known.name).filter(|name| around.find(name).is_some()).collect();
     if installed.is_empty() { String::new() } else { format!("; installed: {}", installed.join(", ")) }
 }
 
-/// That startxd's own units are there: a session that lacks one would hang or end half-way.
+/// Checks that the units of startxd exist: without one, a session would hang or end half-way.
 fn check_installed(units: &[(&'static str, FileState)]) -> Result<(), NoSession> {
     for (unit, state) in units {
         match state {

@@ -1,4 +1,4 @@
-//! A session that was asked for by name.
+//! Finds a session by its name.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::manager::transient::{self, RestartPolicy};
 use crate::suggest::nearest;
 use crate::text;
 
-/// What was asked for by name; `restart` says how often it may crash and come back.
+/// The session of this name; `restart` says how often it may crash and come back.
 ///
-/// The directories of entries are looked at for a word that may be an entry's, and for the names of a command's desktop.
+/// The directories of entries are searched for a word that may be an entry, and for the names of a command's desktop.
 ///
 /// # Errors
 /// See [`NoSession`].
@@ -26,7 +26,7 @@ pub async fn named(
         SessionRequest::Unit(unit) => unit_by_name(unit, around, manager).await,
         SessionRequest::Name(name) => by_name(name, around, restart),
         SessionRequest::Command(words) => command(words, around, restart),
-        // Of a default: "wm.target", which has been looked at.
+        // The default "wm.target", which was checked already.
         SessionRequest::Nothing | SessionRequest::Enabled => Err(NoSession::NothingEnabled),
         SessionRequest::Xinitrc => match around.xinitrc() {
             path if path.is_file() => Ok(services::startup_file(&path, &[])),
@@ -46,12 +46,12 @@ async fn unit_by_name(unit: &str, around: &Surroundings, manager: &Manager) -> R
     }
 }
 
-/// What may have been meant by a unit that there is not: one that is enabled, or what has its name without the suffix.
+/// A suggestion for a unit that does not exist: one that is enabled, or a session of its name without the suffix.
 async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> String {
     let enabled: Vec<String> =
         offers::enabled(manager).await.unwrap_or_default().into_iter().map(|(unit, _)| unit).collect();
     let stem = unit.rsplit_once('.').map_or(unit, |(stem, _)| stem);
-    // Measured without the suffix, which would make all units near to each other.
+    // Compared without the suffix, which would make all units similar.
     let stems = enabled.iter().filter_map(|unit| unit.strip_suffix(".service"));
     if let Some(near) = nearest(stem, stems) {
         return format!(" (did you mean {near}.service?)");
@@ -82,7 +82,7 @@ fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolic
     Ok(Choice::Command { service: transient::Service { restart, ..service }, desktop })
 }
 
-/// What a command is called: what starts a desktop, like startxfce4, has an entry that says its names.
+/// The names of a command: a program that starts a desktop, like startxfce4, has an entry with the desktop's names.
 fn desktop(short: &str, program: &Path, around: &Surroundings) -> Desktop {
     let files = entries::scan(&around.xsessions);
     let said = files.iter().find_map(|file| {
@@ -96,7 +96,7 @@ fn desktop(short: &str, program: &Path, around: &Surroundings) -> Desktop {
     }
 }
 
-/// The names of the desktop that an entry starts, if there is an entry of this id that says any.
+/// The names of the desktop in the entry of this id, if there is one that has any.
 pub(super) fn names_of_entry(id: &str, around: &Surroundings) -> Option<Vec<String>> {
     let files = entries::scan(&around.xsessions);
     match entries::read(files.iter().find(|file| file.id == id)?, &around.locale) {
@@ -105,7 +105,7 @@ pub(super) fn names_of_entry(id: &str, around: &Surroundings) -> Option<Vec<Stri
     }
 }
 
-/// A word: an entry's id, else a command, else what an entry calls itself.
+/// A word: an entry's id, else a command, else the `Name` of an entry.
 pub fn by_name(name: &str, around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
     let files = entries::scan(&around.xsessions);
     for (id, action) in request::ids(name) {
@@ -135,7 +135,9 @@ fn entry_choice(
     let what = action.map_or_else(|| file.id.clone(), |action| format!("{}:{action}", file.id));
     if let Some(departure) = &entry.departure {
         let path = text::path(&file.path);
-        tracing::warn!("{path} departs from the Desktop Entry Specification, {departure}; it is read as a shell would");
+        tracing::warn!(
+            "{path} violates the Desktop Entry Specification, {departure}; it is read as a shell would read it"
+        );
     }
     let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {
         name: what.clone(),
@@ -144,9 +146,9 @@ fn entry_choice(
     })?;
     let decided = |names: Vec<String>| Desktop { names, session: file.id.clone(), decides: true };
     if action.is_none() && entry.command == [entries::DEFAULT] && runnable.arguments != entry.command {
-        let description = format!("{}, what this system starts by default", text::one_line(&entry.name));
+        let description = format!("{}, the default session of this system", text::one_line(&entry.name));
         let service = services::service("xsession", description, runnable.program, runnable.arguments);
-        // Its end is the session's end; and what it is called, it says itself.
+        // The session ends with it, and it sets its own names.
         return Ok(match entry.desktop_names.as_slice() {
             [] => Choice::StartupFile { service, what },
             names => Choice::Entry { service, what, desktop: decided(names.to_vec()) },
@@ -167,7 +169,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[test]
-    fn a_word_is_an_entry_then_a_command_then_what_an_entry_calls_itself() {
+    fn a_word_is_an_entrys_id_then_a_command_then_an_entrys_name() {
         let dir = TestDir::new();
         for name in ["wm", "both", "tool"] {
             file(&dir, name, "#!/bin/sh\n", 0o755);

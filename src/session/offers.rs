@@ -9,33 +9,33 @@ use crate::manager::{Manager, UnitState, names};
 use crate::records::session::SessionRecord;
 use crate::text::one_line;
 
-/// Something that can be started, or could be if it were not for its state.
+/// A session that can be started, or that has a state that prevents it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// What it is.
+    /// Its kind.
     pub kind: OfferKind,
-    /// What `startxd start` takes for it.
+    /// The argument of `startxd start` for it.
     pub session: String,
     /// Its name for people; one line.
     pub name: String,
-    /// What more there is to say; one line.
+    /// A comment; one line.
     pub comment: Option<String>,
-    /// Its file, if it is one.
+    /// Its file, if it has one.
     pub path: Option<PathBuf>,
     /// Whether it can be started.
     pub state: OfferState,
     /// Whether it is the session that is up.
     pub running: bool,
-    /// Whether `startxd start` starts it when it is given nothing.
+    /// Whether `startxd start` starts it without arguments.
     pub default: bool,
     /// The identifiers of its actions.
     pub actions: Vec<String>,
 }
 
-/// What an offer is.
+/// The kind of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfferKind {
-    /// What is enabled for `wm.target`, as a whole.
+    /// All units that are enabled for `wm.target`.
     Enabled,
     /// One of the units that are enabled for it.
     Unit,
@@ -45,13 +45,13 @@ pub enum OfferKind {
     Entry,
     /// `session.default`, where it is not one of the others.
     Default,
-    /// What the distribution starts where nothing is set up.
+    /// The distribution's default, for when nothing is set up.
     Xsession,
 }
 
 impl Offer {
-    /// The words for it on the command line of `startxd start`. Of an entry with `.desktop` behind it, or one that is
-    /// called `x.service` would be taken for a unit.
+    /// The words for it on the command line of `startxd start`. An entry gets `.desktop` appended, because an entry
+    /// called `x.service` would be mistaken for a unit.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         match self.kind {
@@ -82,15 +82,15 @@ impl OfferKind {
 /// Whether it can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OfferState {
-    /// It can, and is offered.
+    /// It can be started, and is offered.
     Ready,
-    /// It can, by its name; it says that it is not to be offered (`NoDisplay`).
+    /// It can be started by its name, but asks not to be offered (`NoDisplay`).
     NotShown,
-    /// A file with `Hidden=true` takes it away.
+    /// A file with `Hidden=true` hides it.
     Hidden,
-    /// It cannot, because something is not there.
+    /// It cannot be started, because something is missing.
     Missing(String),
-    /// It cannot, because it is broken.
+    /// It cannot be started, because it is broken.
     Broken(String),
 }
 
@@ -118,7 +118,7 @@ impl OfferState {
 }
 
 /// Takes the units that are enabled for `wm.target` with their states, `session.default`, and the record of the session
-/// that is up, and returns all offers: what is enabled, `~/.xinitrc`, the entries by their ids, the default.
+/// that is up, and returns all offers: the enabled units, `~/.xinitrc`, the entries by their ids, the default.
 #[must_use]
 pub fn offers(
     units: &[(String, UnitState)],
@@ -136,7 +136,7 @@ pub fn offers(
     offers
 }
 
-/// What the distribution starts, if nothing else is the default: `startxd start` starts it then.
+/// The distribution's default session, if there is no other default: `startxd start` starts it then.
 #[must_use]
 pub fn of_distribution(offers: &[Offer], around: &Surroundings) -> Option<Offer> {
     if offers.iter().any(|offer| offer.default) {
@@ -147,7 +147,7 @@ pub fn of_distribution(offers: &[Offer], around: &Surroundings) -> Option<Offer>
         kind: OfferKind::Xsession,
         session: what.clone(),
         name: "Xsession".to_owned(),
-        comment: Some("what this system starts by default".to_owned()),
+        comment: Some("the default session of this system".to_owned()),
         path: Some(what.into()),
         state: OfferState::Ready,
         running: false,
@@ -196,7 +196,7 @@ fn of_units(units: &[(String, UnitState)], up: Option<&SessionRecord>) -> Vec<Of
             kind: OfferKind::Enabled,
             session: names::WM_TARGET.to_owned(),
             name: usable.iter().map(|offer| offer.name.as_str()).collect::<Vec<_>>().join(", "),
-            comment: Some("what is enabled for wm.target".to_owned()),
+            comment: Some("the units enabled for wm.target".to_owned()),
             path: None,
             state: OfferState::Ready,
             running: usable.iter().all(|offer| offer.running),
@@ -225,7 +225,7 @@ fn of_xinitrc(xinitrc: &Path, up: Option<&SessionRecord>) -> Offer {
 
 fn of_entry(file: &entries::EntryFile, around: &Surroundings, up: Option<&SessionRecord>) -> Offer {
     let unit = names::session_service(&file.id);
-    // The command of the same name has the same unit; the record says what was asked for.
+    // The command of the same name has the same unit; the record says which one was started.
     let is_its = |what: &str| what == file.id || what.strip_prefix(&file.id).is_some_and(|rest| rest.starts_with(':'));
     let mut offer = Offer {
         kind: OfferKind::Entry,
@@ -259,7 +259,8 @@ fn state(entry: &DesktopEntry, around: &Surroundings) -> OfferState {
     }
 }
 
-/// Marks what starts when nothing is asked for: the first of what is enabled, `~/.xinitrc` and `session.default`.
+/// Marks the offer that `startxd start` starts without arguments: the first of the enabled units, `~/.xinitrc` and
+/// `session.default`.
 fn mark_default(offers: &mut Vec<Offer>, default: Option<&str>, around: &Surroundings) {
     if let Some(first) = offers.iter_mut().find(|offer| matches!(offer.kind, OfferKind::Enabled | OfferKind::Xinitrc)) {
         first.default = true;
@@ -306,14 +307,14 @@ mod tests {
         (name.to_owned(), state)
     }
 
-    /// The offers as `SESSION STATE`, with a `*` behind the default.
+    /// The offers as `SESSION STATE`, with a `*` after the default.
     fn summary(offers: &[Offer]) -> Vec<String> {
         let mark = |offer: &Offer| if offer.default { "*" } else { "" };
         offers.iter().map(|offer| format!("{} {}{}", offer.session, offer.state.as_str(), mark(offer))).collect()
     }
 
     #[test]
-    fn the_distribution_is_the_default_where_nothing_else_is() {
+    fn the_distributions_session_is_the_default_if_nothing_else_is() {
         let dir = TestDir::new();
         let around = surroundings(dir.path("").into(), &dir);
         let expected = super::super::services::xsession(&around).map(|choice| choice.describe());
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_there_is() {
+    fn all_kinds_are_offered_with_their_states() {
         let dir = TestDir::new();
         file(&dir, "wm", "", 0o755);
         let entry = |id: &str, lines: &str| {

@@ -1,21 +1,21 @@
-//! What was asked for, before anything is looked up; pure.
+//! The requested session, before anything is looked up; pure.
 
 use std::path::Path;
 
 use super::Choice;
 use crate::manager::names;
 
-/// What `startxd start` is to start.
+/// What `startxd start` should start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SessionRequest {
-    /// Nothing was asked for: what is enabled, else `~/.xinitrc`, else the configured default.
+    /// No session was named: the enabled units, else `~/.xinitrc`, else the configured default.
     #[default]
     Nothing,
     /// A command with its arguments; not empty.
     Command(Vec<String>),
     /// A user unit.
     Unit(String),
-    /// What is enabled for `wm.target`.
+    /// The units enabled for `wm.target`.
     Enabled,
     /// `~/.xinitrc`.
     Xinitrc,
@@ -24,7 +24,7 @@ pub enum SessionRequest {
 }
 
 impl SessionRequest {
-    /// Takes the words of SESSION, and whether they stood after `--`, and returns what they ask for.
+    /// Takes the words of SESSION, and whether they came after `--`, and returns the request.
     ///
     /// `home` is `$HOME`.
     #[must_use]
@@ -36,7 +36,7 @@ impl SessionRequest {
         }
     }
 
-    /// Takes `session.default` and returns what it asks for. It is split at white space, and a first word `--` says that
+    /// Takes `session.default` and returns the request. It is split at white space, and a first word `--` says that
     /// the rest is a command.
     #[must_use]
     pub fn parse_default(text: &str, home: Option<&Path>) -> Self {
@@ -47,7 +47,7 @@ impl SessionRequest {
         }
     }
 
-    /// Whether it has asked for a command, and this was chosen for it: not for an entry, a unit, or what is set up.
+    /// Whether it requests a command, and the command was chosen: not an entry, a unit, or what is set up.
     #[must_use]
     pub const fn is_command(&self, choice: &Choice) -> bool {
         matches!(
@@ -64,7 +64,8 @@ impl SessionRequest {
             return Self::Xinitrc;
         }
         if word.contains('/') || word.is_empty() {
-            // A path is a command even if it ends like a unit's name; of "no unit.service" the manager says what is wrong.
+            // A path is a command even if it ends like a unit's name; for "no unit.service" the manager reports what is
+            // wrong.
             return Self::Command(vec![word.to_owned()]);
         }
         if word.ends_with(".service") || word.ends_with(".target") {
@@ -76,7 +77,7 @@ impl SessionRequest {
 
 /// Splits a name into an entry's id and an action, `ID:ACTION`; both may have `.desktop` behind the id.
 ///
-/// Returns the ways to read it, the likeliest first: an id may have a colon itself.
+/// Returns the possible readings, the likeliest first: an id may contain a colon.
 #[must_use]
 pub fn ids(name: &str) -> Vec<(&str, Option<&str>)> {
     let id = |text: &'_ str| text.strip_suffix(".desktop").unwrap_or(text).len();

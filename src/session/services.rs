@@ -1,4 +1,4 @@
-//! The services that are made for sessions: of a program, of `~/.xinitrc`, of the distribution's Xsession, and of the
+//! The services that are created for sessions: for a program, `~/.xinitrc`, the distribution's Xsession, and the
 //! rescue command.
 
 use std::io::Read;
@@ -11,22 +11,23 @@ use crate::manager::{names, transient};
 use crate::program::is_executable;
 use crate::text::one_line;
 
-/// Debian's script (Xsession(5)). It runs `/etc/X11/Xsession.d`, and then `~/.xsession` or the session manager or window
-/// manager of the alternatives system. Other distributions have in this place an xinitrc that shows how to write one's
-/// own, which is not a session.
+/// Debian's script (Xsession(5)). It runs `/etc/X11/Xsession.d`, and then `~/.xsession` or the session manager or
+/// window manager of the alternatives system. Other distributions have a file there that only shows how to write an
+/// xinitrc, which is not a session.
 const XSESSION: &str = "/etc/X11/Xsession";
-/// What it starts, below the home directory.
+/// The files that it starts, below the home directory.
 const PERSONS: [&str; 2] = [".xsession", ".Xsession"];
-/// What it starts otherwise; it would also start a terminal with no window manager, which is not a session either.
+/// The programs that it starts otherwise; it would also start a terminal without a window manager, which is not a
+/// session either.
 const DISTRIBUTIONS: [&str; 2] = ["/usr/bin/x-session-manager", "/usr/bin/x-window-manager"];
 
-/// What startup files are called, with a dot before or without, in small letters: the file of xinit(1), and those that
+/// The names of startup files, with or without a leading dot, in small letters: the file of xinit(1), and those that
 /// Xsession(5) and display managers run.
 const STARTUP_FILES: [&[u8]; 3] = [b"xinitrc", b"xsession", b"xclients"];
-/// As much of a file as tells what it is; a first line of a shell's script is shorter.
+/// How many bytes of a file are read to recognise it; the first line of a shell script is shorter.
 const BEGINNING: u64 = 256;
 
-/// A service that is not started again, with what this process has.
+/// A service that is not restarted, with the attributes of this process.
 pub(super) fn service(
     name: &str,
     description: impl Into<String>,
@@ -45,7 +46,7 @@ pub(super) fn service(
     }
 }
 
-/// The program that the first of these words means.
+/// The program of the first of these words.
 ///
 /// # Errors
 /// There is no such program.
@@ -54,7 +55,7 @@ pub(super) fn program(words: &[String], around: &Surroundings) -> Result<PathBuf
     around.find(name).ok_or_else(|| NoSession::no_command(name))
 }
 
-/// The service of the rescue command, `words` being the program and its arguments, in the window manager's place.
+/// The service of the rescue command, which replaces the window manager; `words` are the program and its arguments.
 ///
 /// # Errors
 /// There is no such program.
@@ -63,9 +64,10 @@ pub fn rescue(words: &[String], around: &Surroundings) -> Result<transient::Serv
     Ok(service("rescue", "Rescue command, in the window manager's place", program, words.to_vec()))
 }
 
-/// A startup file as xinit(1) runs it: by itself if it is executable and says how, else by the shell, with its arguments.
+/// A startup file as xinit(1) runs it: directly if it is executable and names its interpreter, else by the shell, with
+/// its arguments.
 ///
-/// Its end is the session's end, whatever its status, so it is never started again.
+/// The session ends with it, whatever its status, so it is never restarted.
 pub(super) fn startup_file(path: &Path, arguments: &[String]) -> Choice {
     let file = path.to_string_lossy().into_owned();
     let words = [std::slice::from_ref(&file), arguments].concat();
@@ -83,13 +85,13 @@ pub(super) fn by_shell(words: Vec<String>) -> (PathBuf, Vec<String>) {
     ("/bin/sh".into(), [vec!["sh".to_owned()], words].concat())
 }
 
-/// Whether the kernel can tell what executes it: systemd, unlike execvp(3) and every shell, hands nothing to the shell.
+/// Whether the kernel can execute it: systemd, unlike execvp(3) and every shell, does not fall back to the shell.
 pub(super) fn has_interpreter(path: &Path) -> bool {
     beginning(path).is_some_and(|text| !is_text(&text) || text.starts_with(b"#!"))
 }
 
-/// Whether a command that is given by its path is a startup file and no window manager's program: it is a text that only
-/// the shell can run, or it is called like one.
+/// Whether a command that is given by its path is a startup file and not a window manager: it is a text that only
+/// the shell can run, or it has the name of a startup file.
 pub(super) fn is_startup_file(path: &Path) -> bool {
     let Some(text) = beginning(path).filter(|text| is_text(text)) else { return false };
     let name = path.file_name().unwrap_or_default().as_encoded_bytes().to_ascii_lowercase();
@@ -97,7 +99,7 @@ pub(super) fn is_startup_file(path: &Path) -> bool {
     !is_executable(path) || !text.starts_with(b"#!") || is_called_so
 }
 
-/// What a file begins with; `None` if it cannot be read.
+/// The beginning of a file; `None` if it cannot be read.
 fn beginning(path: &Path) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()))?;
@@ -110,19 +112,19 @@ fn is_text(beginning: &[u8]) -> bool {
     !beginning.split(|&byte| byte == b'\n').next().unwrap_or_default().contains(&0)
 }
 
-/// What the distribution starts where a person has set up nothing, as startx does; `None` if it is not there or would find
-/// nothing to start. As with `~/.xinitrc`, its end is the session's end.
+/// The distribution's session for a person who has set up nothing, as with startx; `None` if it does not exist or would
+/// find nothing to start. As with `~/.xinitrc`, the session ends with it.
 pub(super) fn xsession(around: &Surroundings) -> Option<Choice> {
     let own = around.home.as_deref().is_some_and(|home| PERSONS.iter().any(|name| home.join(name).exists()));
     let runs = own || DISTRIBUTIONS.iter().any(|path| is_executable(Path::new(path)));
-    let description = "Xsession, what this system starts by default";
+    let description = "Xsession, the default session of this system";
     let words = vec![XSESSION.to_owned()];
     let service = || service("xsession", description, XSESSION.into(), words.clone());
     (runs && is_executable(Path::new(XSESSION)))
         .then(|| Choice::StartupFile { service: service(), what: XSESSION.to_owned() })
 }
 
-/// Its program, or nothing if there is no such session.
+/// Its program; `None` if there is no such session.
 pub(super) fn default_program(around: &Surroundings) -> Option<PathBuf> {
     xsession(around)?.service().map(|service| service.program.clone())
 }
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_startup_file() {
+    fn startup_files_are_recognised() {
         let directory = TestDir::new();
         let script = "#!/bin/sh\nexec openbox\n";
         for (name, text, mode, expected) in [
@@ -170,7 +172,7 @@ mod tests {
             (".xsession", script, 0o755, true),
             ("session", "exec openbox\n", 0o755, true),
             ("session", script, 0o644, true),
-            // What comes back after a crash: window managers may be scripts.
+            // These are restarted after a crash: window managers may be scripts.
             ("session", script, 0o755, false),
             ("wm", "\x7fELF\x02\0", 0o755, false),
             ("wm", "\x7fELF\x02\0", 0o644, false),

@@ -1,5 +1,5 @@
-//! `~/.xserverrc`, the script by which startx(1) starts the server. Here the server is started otherwise, so what counts of
-//! the script is which arguments it gives to an X server. Pure but for [`read`].
+//! `~/.xserverrc`, the script by which startx(1) starts the server. startxd starts the server itself, so all that
+//! matters is which arguments the script gives to an X server. Pure, except for [`read`].
 
 use std::path::{Path, PathBuf};
 
@@ -9,27 +9,27 @@ use crate::config::server_args;
 use crate::small_file;
 use crate::text::one_line;
 
-/// What servers are called, in small letters.
+/// The names of servers, in small letters.
 const SERVERS: [&str; 5] = ["x", "xorg", "xorg.bin", "xorg.wrap", "xlibre"];
-/// Arguments that startxd gives the server itself, and how many words follow.
+/// Arguments that startxd sets itself, and how many words follow each.
 const OURS: [(&str, usize); 6] =
     [("-nolisten", 1), ("-auth", 1), ("-keeptty", 0), ("-noreset", 0), ("-displayfd", 1), ("-seat", 1)];
 
-/// Why a script is not followed.
+/// Why a script cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotFollowed {
-    /// It does not end in the command of a server.
+    /// It does not end with the command of a server.
     #[error("it does not simply execute an X server")]
     NoServer,
-    /// An argument depends on what a shell makes of it.
-    #[error("{0:?} is for a shell to expand")]
+    /// Only a shell could expand an argument.
+    #[error("only a shell can expand {0:?}")]
     Expanded(String),
     /// An argument that is refused.
     #[error("{0:?} is not possible here: {1}")]
     Refused(String, &'static str),
 }
 
-/// Reads the file of this home; `None` if there is none that says anything.
+/// Reads the file of this home; `None` if it does not exist or is empty.
 #[must_use]
 pub fn read(home: &Path) -> Option<(PathBuf, Result<Vec<String>, NotFollowed>)> {
     let path = home.join(".xserverrc");
@@ -38,8 +38,8 @@ pub fn read(home: &Path) -> Option<(PathBuf, Result<Vec<String>, NotFollowed>)> 
     (found != Ok(Vec::new())).then_some((path, found))
 }
 
-/// Takes the script, and returns the arguments that it gives to the server beside those that it is given itself and those
-/// that startxd gives in any case.
+/// Takes the script, and returns the arguments that it gives to the server, without those that the script is given and
+/// those that startxd always sets.
 ///
 /// # Errors
 /// [`NotFollowed`].
@@ -66,7 +66,7 @@ pub fn arguments(script: &str) -> Result<Vec<String>, NotFollowed> {
             words.by_ref().take(*more).for_each(drop);
             continue;
         }
-        // What xinit gives it, and the terminal.
+        // The arguments that xinit gives it, and the terminal.
         if matches!(word.as_str(), "$@" | "${1+$@}" | "$*") || word.starts_with(':') || is_terminal(&word) {
             continue;
         }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed() {
+    fn scripts_that_cannot_be_followed_are_refused() {
         let expanded = |text: &str| Err(NotFollowed::Expanded(text.to_owned()));
         for (script, expected) in [
             ("exec Xephyr \"$@\"", Err(NotFollowed::NoServer)),

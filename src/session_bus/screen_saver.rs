@@ -90,7 +90,7 @@ impl ScreenSaver {
             return Err(("org.freedesktop.DBus.Error.LimitsExceeded", format!("there are {MOST} inhibitors already")));
         }
         if !self.held.values().any(|holder| holder == sender) {
-            // Its end takes back what it does not.
+            // Its end undoes what it does not undo itself.
             let _ = BUS.call(&self.bus, "AddMatch", &(end_of(sender),)).await;
         }
         // Never 0, which some programs take for none.

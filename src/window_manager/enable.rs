@@ -1,6 +1,6 @@
 //! `startxd enable wm` and `startxd disable wm`.
 //!
-//! Everything that can be refused is asked for before the first change; what is refused after it is undone.
+//! Every possible refusal is checked before the first change; if one comes later, the changes are undone.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -19,7 +19,7 @@ use crate::session::known::{KNOWN, known};
 use crate::session::{NoSession, Surroundings, choose_by_name, entries, offers};
 use crate::{files, text, xdg};
 
-/// Why nothing was set up, or undone. Nothing is changed then.
+/// Why nothing was set up, or undone. Nothing was changed then.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotEnabled {
@@ -38,8 +38,8 @@ pub enum NotEnabled {
     #[error("{0} is a startup file, not a window manager; startxd start runs it without a unit")]
     NoManagers(String),
     #[error(
-        "{} was not written by startxd, or was edited since, so it stays as it is; to use it: systemctl --user enable \
-         {unit}; to have it written anew, first move it away: mv {} {}.old",
+        "{} was not written by startxd, or was edited since, so startxd does not change it; to use it: systemctl --user enable \
+         {unit}; to replace it, first move it away: mv {} {}.old",
         text::path(path),
         word(path),
         word(path)
@@ -53,7 +53,7 @@ pub enum NotEnabled {
     Others(Vec<String>),
     #[error("the user manager refused ({0}); nothing was changed")]
     Refused(String),
-    #[error("{} cannot be used: {error}; see what is in its place, and whether there is space", text::path(path))]
+    #[error("{} cannot be used: {error}; check the path and the free space", text::path(path))]
     File { path: PathBuf, error: io::Error },
     #[error("HOME is not set, so there is no place for the unit; log in again")]
     NoHome,
@@ -61,9 +61,9 @@ pub enum NotEnabled {
     Nothing(String),
 }
 
-/// What is to be set up.
+/// What will be set up.
 pub struct EnablePlan {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub session: String,
     /// The unit.
     pub unit: ManagerUnit,
@@ -73,16 +73,16 @@ pub struct EnablePlan {
     pub write: bool,
     /// Whether the unit has to be enabled.
     pub enable: bool,
-    /// Units that startxd has written, and in whose place it comes.
+    /// Units that startxd has written and that it replaces.
     pub replaces: Vec<String>,
-    /// Whether a session of it is up.
+    /// Whether a session with it is up.
     pub runs: bool,
     made_before: Vec<PathBuf>,
     manager: Manager,
     record: (PathBuf, WrittenUnits),
 }
 
-/// Finds out what has to be done, and whether it can be. Without a name it is the window manager that is installed.
+/// Finds out what has to be done, and whether it is possible. Without a name, for the window manager that is installed.
 ///
 /// # Errors
 /// [`NotEnabled`].
@@ -135,7 +135,7 @@ impl EnablePlan {
     /// Does it.
     ///
     /// # Errors
-    /// [`NotEnabled`]; what was done before is undone.
+    /// [`NotEnabled`]; the changes so far are undone.
     pub async fn apply(self) -> Result<Self, NotEnabled> {
         let missing = missing(self.path.parent().unwrap_or(Path::new("/")));
         let written = WrittenUnit {
@@ -148,7 +148,7 @@ impl EnablePlan {
         let mut now = before.clone();
         now.units.retain(|unit| unit.name != written.name);
         now.units.push(written.clone());
-        // First written down: what is then done may be cut off.
+        // Recorded first, because the changes may be interrupted.
         now.keep_or_remove(record_path).map_err(|error| NotEnabled::File { path: record_path.clone(), error })?;
         let done = self.set_up(&missing).await;
         if done.is_err() {
@@ -192,13 +192,13 @@ impl EnablePlan {
 pub struct Undone {
     /// The units that are no longer enabled, and their files.
     pub units: Vec<(String, PathBuf)>,
-    /// Those of them whose files stay, as they were edited.
+    /// The files that stay because they were edited.
     pub edited: Vec<PathBuf>,
-    /// Those of them whose files stay until they have ended.
+    /// The units whose files stay until they have ended.
     pub running: Vec<String>,
 }
 
-/// Undoes what [`EnablePlan::apply`] did; says only what that would be if `dry_run`.
+/// Undoes what [`EnablePlan::apply`] did; with `dry_run` only returns what that is.
 ///
 /// # Errors
 /// [`NotEnabled`].
@@ -233,8 +233,8 @@ pub async fn disable(dry_run: bool, around: &Surroundings, deadlines: &Deadlines
     Ok(undone)
 }
 
-/// Disables a unit, and removes its file unless it was edited. Returns whether all is done: a unit that runs needs its file
-/// until it has ended, as a manager that reads its files again would forget how to end it.
+/// Disables a unit, and removes its file unless it was edited. Returns whether all is done: a running unit needs its
+/// file until it has ended, because after a reload without the file the manager would not know how to end it.
 async fn undo(manager: &Manager, unit: &WrittenUnit) -> Result<bool, NotEnabled> {
     let refused = |error: crate::dbus::CallError| NotEnabled::Refused(error.to_string());
     manager.disable(&[&unit.name]).await.map_err(refused)?;
@@ -256,7 +256,7 @@ fn the_one(mut installed: Vec<String>) -> Result<String, NotEnabled> {
     }
 }
 
-/// The window managers that are installed, as `startxd enable wm` takes them, one of each.
+/// The names of the installed window managers for `startxd enable wm`, one for each.
 #[must_use]
 pub fn installed(around: &Surroundings) -> Vec<String> {
     let files = entries::scan(&around.xsessions);
@@ -271,7 +271,7 @@ pub fn installed(around: &Surroundings) -> Vec<String> {
     let entry = |name: &str| ids.iter().find(|id| *id == name).cloned();
     let mut found: Vec<String> = Vec::new();
     for manager in &KNOWN {
-        // Its own entry, before those of its variants, before the program.
+        // First its own entry, then those of its variants, then the program.
         let names = [manager.name].into_iter().chain(manager.also.iter().copied());
         let program = || around.find(manager.name).map(|_| manager.name.to_owned());
         found.extend(names.clone().find_map(entry).or_else(program));
@@ -281,7 +281,7 @@ pub fn installed(around: &Surroundings) -> Vec<String> {
     found
 }
 
-/// The other window managers that are enabled for `wm.target`, and would be started beside this unit.
+/// Other window managers that are enabled for `wm.target`, and would start beside this unit.
 async fn others(manager: &Manager, unit: &str, around: &Surroundings) -> Result<Vec<String>, NotEnabled> {
     let ids: Vec<String> = entries::scan(&around.xsessions).into_iter().map(|file| file.id).collect();
     let is_manager = |name: &str| {
@@ -294,7 +294,7 @@ async fn others(manager: &Manager, unit: &str, around: &Surroundings) -> Result<
     Ok(others)
 }
 
-/// The directories that there are not, the outermost first.
+/// The directories that do not exist, the outermost first.
 fn missing(directory: &Path) -> Vec<PathBuf> {
     let mut missing: Vec<PathBuf> =
         directory.ancestors().take_while(|path| !path.exists()).map(Path::to_owned).collect();
@@ -312,7 +312,7 @@ async fn is_up(manager: &Manager, unit: &str) -> bool {
     manager.state(unit).await.is_ok_and(|state| !state.is_down())
 }
 
-/// The user manager, proven by an answer.
+/// The user manager, once it has answered.
 async fn manager(deadlines: &Deadlines) -> Result<Manager, NotEnabled> {
     Ok(Manager::connect_proven(&RuntimeDir::find()?, deadlines.user_manager).await?)
 }
@@ -329,7 +329,7 @@ mod tests {
     use crate::test_dir::TestDir;
 
     #[test]
-    fn one_of_each_is_offered() {
+    fn each_window_manager_is_offered_once() {
         use std::os::unix::fs::PermissionsExt;
         let directory = TestDir::new();
         let around = Surroundings {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_it_is_the_one_that_is_installed() {
+    fn without_a_name_the_installed_one_is_taken() {
         let the_one = |names: &[&str]| the_one(names.iter().map(|&name| name.to_owned()).collect());
         assert!(matches!(the_one(&[]), Err(NotEnabled::NoneInstalled)));
         assert_eq!(the_one(&["i3"]).unwrap(), "i3");
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_to_be_made() {
+    fn missing_directories_are_found() {
         let directory = TestDir::new();
         assert_eq!(missing(&directory.path("a/b")), ["a", "a/b"].map(|name| directory.path(name)));
         assert!(missing(&directory.path("")).is_empty());

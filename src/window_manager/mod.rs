@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`enable`] | which one, what is refused, what is done and undone |
+//! | [`enable`] | chooses one, refuses, sets it up and undoes that |
 //! | [`mod@unit`] | the text of the unit |
 //! | [`record`] | what was written, so that only that is removed |
 

@@ -1,4 +1,4 @@
-//! What `startxd enable wm` has written, `$XDG_STATE_HOME/startxd/window-managers.toml`: what `disable` may remove.
+//! What `startxd enable wm` has written, and `disable` may remove: `$XDG_STATE_HOME/startxd/window-managers.toml`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ pub struct WrittenUnit {
     pub name: String,
     /// Its file.
     pub path: PathBuf,
-    /// What was written there. A file that says something else was edited, and is the person's.
+    /// The text that was written. If the file has another text, it was edited and is the person's.
     pub text: String,
-    /// The directories that were made for it, the outermost first.
+    /// The directories that were created for it, the outermost first.
     pub directories: Vec<PathBuf>,
 }
 
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenUnits {
-    /// The one that is enabled comes last; earlier ones were in use when another took their place.
+    /// The enabled one comes last; earlier ones were in use when another one replaced them.
     pub units: Vec<WrittenUnit>,
 }
 
@@ -40,7 +40,8 @@ pub fn path() -> Option<PathBuf> {
 }
 
 impl WrittenUnits {
-    /// Forgets a unit that was removed. Directories that were made for it and are in use now go with the unit `name`.
+    /// Forgets a unit that was removed. Directories that were created for it and are still in use pass to the unit
+    /// `name`.
     pub fn hand_on(&mut self, removed: &WrittenUnit, name: &str) {
         self.units.retain(|unit| unit.name != removed.name);
         if let Some(unit) = self.units.iter_mut().find(|unit| unit.name == name) {
@@ -59,13 +60,13 @@ impl WrittenUnits {
 }
 
 impl WrittenUnit {
-    /// Whether the file is as it was written.
+    /// Whether the file is unchanged.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         has_text(&self.path, &self.text)
     }
 
-    /// Removes the file, and what was made for it and is empty. One that was edited stays.
+    /// Removes the file, and the directories that were created for it and are empty. An edited file stays.
     ///
     /// # Errors
     /// The file cannot be removed.
@@ -74,7 +75,7 @@ impl WrittenUnit {
             std::fs::remove_file(&self.path)?;
         }
         for directory in self.directories.iter().rev() {
-            // One that is in use stays.
+            // A directory in use stays.
             let _ = std::fs::remove_dir(directory);
         }
         Ok(())
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_in_use_go_with_the_next_unit() {
+    fn directories_in_use_pass_to_the_next_unit() {
         let directory = TestDir::new();
         let first = written(&directory);
         let next = WrittenUnit { name: "twm.service".into(), directories: Vec::new(), ..first.clone() };
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_made_is_removed() {
+    fn only_what_was_created_is_removed() {
         let directory = TestDir::new();
         written(&directory).remove().unwrap();
         assert!(!directory.path("a").exists());

@@ -19,8 +19,8 @@ pub struct ManagerUnit {
     pub text: String,
 }
 
-/// Takes a session that was chosen by `name`, and how programs are found, and returns its unit; `None` if the session is no
-/// window manager's but a startup file or a unit.
+/// Takes a session that was chosen by `name`, and a way to find programs, and returns its unit; `None` if the session
+/// is not a window manager but a startup file or a unit.
 #[must_use]
 pub fn unit(name: &str, choice: &Choice, find: impl Fn(&str) -> Option<PathBuf>) -> Option<ManagerUnit> {
     let (service, entry) = match choice {
@@ -72,7 +72,7 @@ pub fn unit(name: &str, choice: &Choice, find: impl Fn(&str) -> Option<PathBuf>)
 /// The name of the unit of an entry or a program.
 #[must_use]
 pub fn unit_name(entry: &str) -> String {
-    // A dash is part of many names, and has no meaning in a service's.
+    // A dash is part of many names, and has no meaning in the name of a service.
     let escaped: Vec<String> = entry.split('-').map(names::escape).collect();
     format!("{}.service", escaped.join("-"))
 }
@@ -83,7 +83,7 @@ fn reload(about: Option<&KnownManager>, find: impl Fn(&str) -> Option<PathBuf>) 
     Some(command(&find(program)?, &arguments, true))
 }
 
-/// A command line as systemd.service(5) reads it; `expands` if variables in it are meant.
+/// A command line as systemd.service(5) reads it; `expands` if it uses variables.
 fn command(program: &Path, arguments: &[String], expands: bool) -> String {
     let program = program.to_string_lossy().into_owned();
     let words: Vec<&String> = [&program].into_iter().chain(arguments).collect();
@@ -92,7 +92,7 @@ fn command(program: &Path, arguments: &[String], expands: bool) -> String {
     format!("{}{}", if literal { ":" } else { "" }, words.join(" "))
 }
 
-/// A word of it: specifiers, quotes and escapes of systemd.syntax(7) stand for themselves.
+/// One of its words, literally: specifiers, quotes and escapes of systemd.syntax(7) are escaped.
 fn word(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./+:,=@$%~".contains(c);
     let percent = word.replace('%', "%%");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_for_themselves() {
+    fn words_are_literal() {
         for (text, expected) in [
             ("/usr/bin/i3", "/usr/bin/i3"),
             ("", "\"\""),

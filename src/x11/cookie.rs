@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 /// 128 random bits for the MIT-MAGIC-COOKIE-1 protocol of Xsecurity(7).
 ///
-/// Whoever has it has the display, so it never prints itself: `Debug` shows `Cookie(..)` and there is no `Display`.
+/// Whoever has it can use the display, so it is never printed: `Debug` shows `Cookie(..)` and there is no `Display`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Cookie([u8; Cookie::LEN]);
 
@@ -17,7 +17,7 @@ impl Cookie {
     /// Returns a new cookie from the kernel's generator, random(4). By the time somebody logs in it is seeded.
     ///
     /// # Errors
-    /// What opening or reading `/dev/urandom` says.
+    /// `/dev/urandom` cannot be opened or read.
     pub fn generate() -> io::Result<Cookie> {
         let mut bytes = [0; Cookie::LEN];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;

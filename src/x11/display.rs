@@ -16,7 +16,7 @@ pub const LOCK_DIR: &str = "/tmp";
 /// The number of a local X display, printed as `:N`.
 ///
 /// Only numbers that X clients can name: a server's TCP port is 6000 + N (X(7), "DISPLAY NAMES"), and although ours
-/// never listens on TCP, clients and servers do this sum before they look at what they were asked for.
+/// never listens on TCP, clients and servers compute this before they look at the rest of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Display(u16);
 
@@ -24,30 +24,30 @@ pub struct Display(u16);
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BadDisplay {
     /// Nothing was given, or only a colon.
-    #[error("the display is empty: write a number such as :0")]
+    #[error("the display is empty; write a number such as :0")]
     Empty,
     /// A screen was given, as in `:0.7`.
-    #[error("{given:?} names a screen as well as a display: leave out the dot and what follows, as in :0")]
+    #[error("{given:?} names a screen as well as a display; omit the dot and the rest, as in :0")]
     Screen {
         /// The text as it was given.
         given: String,
     },
     /// A host was given, as in `host:0` or `unix:0`.
     #[error(
-        "{given:?} names a host, and startxd serves only this machine: write only the colon and the number, as in :0"
+        "{given:?} names a host, but startxd serves only this machine; write only the colon and the number, as in :0"
     )]
     Host {
         /// The text as it was given.
         given: String,
     },
     /// What follows the colon is not made of decimal digits alone.
-    #[error("{given:?} is not a display: write a colon and a number, as in :0")]
+    #[error("{given:?} is not a display; write a colon and a number, as in :0")]
     NotANumber {
         /// The text as it was given.
         given: String,
     },
     /// The number has no TCP port.
-    #[error("display {given:?} is too high: the highest is :{max}", max = Display::MAX.0)]
+    #[error("display {given:?} is too high; the highest is :{max}", max = Display::MAX.0)]
     TooHigh {
         /// The text as it was given.
         given: String,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_each_with_its_own_sentence() {
+    fn each_mistake_is_refused_with_its_own_sentence() {
         let cases = [
             ("", "is empty"),
             (":", "is empty"),

@@ -1,10 +1,10 @@
-//! Whether somebody is at the display: the server counts since the last input, and tells when that goes over a limit and
-//! when it begins anew (X Synchronization Extension Protocol, the counter IDLETIME). So nothing is polled.
+//! Whether there is input: the server counts the time since the last input, and reports when it exceeds a limit and
+//! when it restarts (X Synchronization Extension Protocol, the counter IDLETIME). So nothing is polled.
 //!
 //! A client can suspend the server's own screen saver, as players do for a film (X Screen Saver Extension,
-//! `XScreenSaverSuspend`). That does not stop the counter, and nobody can ask for it; but when the suspension ends, the
-//! server begins to count anew (xserver, Xext/saver.c, `ScreenSaverFreeSuspend`), and as long as it lasts the screen saver
-//! is not shown when it should be. From that it is told, where the screen saver has a timeout that is not longer than the
+//! `XScreenSaverSuspend`). That does not stop the counter, and cannot be queried; but when the suspension ends, the
+//! server restarts the counter (xserver, Xext/saver.c, `ScreenSaverFreeSuspend`), and while it lasts the screen saver
+//! is not shown when it should be. That reveals a suspension, if the timeout of the screen saver is not longer than the
 //! limit.
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ const IDLETIME: &[u8] = b"IDLETIME";
 /// When the screen goes dark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScreenOff {
-    /// After so many seconds without input.
+    /// After this many seconds without input.
     After(u16),
     /// Not by itself.
     Never,
@@ -44,12 +44,12 @@ struct Limit {
     time: Duration,
 }
 
-/// What the counter has done.
+/// A change of the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crossed {
-    /// Which limit, in the order in which they were watched.
+    /// The index of the limit, in the order in which they were watched.
     pub limit: usize,
-    /// Whether there was no input for so long; otherwise there is some again.
+    /// Whether the limit was exceeded; otherwise there is input again.
     pub is_idle: bool,
 }
 
@@ -118,7 +118,7 @@ impl IdleWatch {
         Ok(true)
     }
 
-    /// An alarm that stays on: a transition with a difference of 0 is told each time.
+    /// An alarm that stays active: a transition with a difference of 0 is reported each time.
     async fn alarm(&mut self, counter: Counter, time: Duration, test: TESTTYPE) -> Result<u32, ClientError> {
         let id = self.client.new_id()?;
         let value = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -134,7 +134,7 @@ impl IdleWatch {
         Ok(id)
     }
 
-    /// What the counter does next; never, if no limit is watched.
+    /// The next change of the counter; never returns if no limit is watched.
     ///
     /// # Errors
     /// The connection broke: the server has ended.
@@ -158,7 +158,7 @@ impl IdleWatch {
         Some(Crossed { limit, is_idle: self.limits[limit].over == event.alarm })
     }
 
-    /// Whether so much time without input counts: no client has suspended the screen saver, as far as that can be told.
+    /// Whether this time without input counts: it does not if a client seems to have suspended the screen saver.
     async fn counts(&mut self, idle: Duration) -> Result<bool, ClientError> {
         let Some(timeout) = self.saver_timeout().await?.filter(|timeout| *timeout <= idle) else { return Ok(true) };
         if idle < timeout + SAVER_LATE {
@@ -170,12 +170,12 @@ impl IdleWatch {
         let info: Option<screensaver::QueryInfoReply> = self.client.request(request.serialize(opcode)).await?;
         let Some(info) = info else { return Ok(true) };
         if Duration::from_millis(info.ms_since_user_input.into()) < idle {
-            // Somebody has come while that was asked.
+            // There was input during that query.
             return Ok(false);
         }
         let is_suspended = info.state == u8::from(State::OFF) && self.is_lit().await?;
         if is_suspended {
-            tracing::info!("nobody is at the screen, but a program of the display suspends the screen saver");
+            tracing::info!("there is no input, but a program on the display suspends the screen saver");
         }
         Ok(!is_suspended)
     }
@@ -187,7 +187,7 @@ impl IdleWatch {
         Ok(Some(Duration::from_secs(seconds.into())).filter(|timeout| !timeout.is_zero()))
     }
 
-    /// Whether the monitors have power: what saves that keeps the screen saver away.
+    /// Whether the monitors are on: while they save power, the screen saver is not shown.
     async fn is_lit(&mut self) -> Result<bool, ClientError> {
         let Some(opcode) = self.client.extension(dpms::X11_EXTENSION_NAME).await? else { return Ok(true) };
         let info: Option<dpms::InfoReply> = self.client.request(dpms::InfoRequest.serialize(opcode)).await?;
@@ -207,7 +207,7 @@ async fn find_counter(client: &mut Client) -> Result<Option<Counter>, ClientErro
     Ok(found.map(|counter| Counter { opcode, first_event: numbers.first_event, id: counter.counter }))
 }
 
-/// Milliseconds as the extension has its numbers.
+/// Milliseconds as a number of the extension.
 fn int64(value: u64) -> Int64 {
     let (hi, lo) = (value >> 32, value & u64::from(u32::MAX));
     Int64 { hi: i32::try_from(hi).unwrap_or(i32::MAX), lo: u32::try_from(lo).unwrap_or(u32::MAX) }

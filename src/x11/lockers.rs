@@ -1,13 +1,13 @@
 //! Whether a screen locker has a display: its window covers every monitor, and keyboard and pointer are grabbed.
 //!
-//! Every locker does that: slock, i3lock, xsecurelock, xscreensaver. Their windows do not belong to the window manager
-//! (override-redirect). A menu or a game that covers everything and grabs both looks the same, and locks in fact.
+//! Every locker does both: slock, i3lock, xsecurelock, xscreensaver. Their windows do not belong to the window manager
+//! (override-redirect). A menu or a game that covers everything and grabs both looks the same, and in fact locks.
 //!
-//! A locker that dies leaves the screen to whoever sits there. So below it there is a cover of ours, if that is asked for: a
+//! A locker that dies leaves the screen open to whoever is there. So there is a cover of ours below it, if requested: a
 //! black window that is shown and has keyboard and pointer from the moment in which no locker covers the display any more,
 //! until one does.
 //!
-//! Nothing is polled while nothing happens: the server tells of windows. It does not tell of a grab, so that is asked for,
+//! Nothing is polled while nothing happens: the server reports windows. It does not report a grab, so that is queried,
 //! for some seconds, if a window covers everything.
 
 use std::collections::BTreeMap;
@@ -412,7 +412,7 @@ impl LockerWatch {
         Ok(())
     }
 
-    /// Lets go of keyboard and pointer if a locker is there to take them.
+    /// Releases keyboard and pointer if a locker is there to grab them.
     async fn release(&mut self) -> Result<(), ClientError> {
         if let Some(cover) = self.cover.as_mut().filter(|cover| cover.stands_in && !self.covering.is_empty()) {
             cover.grabs = false;

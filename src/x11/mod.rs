@@ -1,5 +1,5 @@
-//! The X side: display names, cookies, the server's command line, the handshake, who manages the
-//! display, who locks it, and whether somebody is at it.
+//! The X side: display names, cookies, the server's command line, the handshake, which window manager manages the
+//! display, which locker locks it, and whether there is input.
 
 pub mod client;
 pub mod clients;

@@ -1,14 +1,14 @@
-//! A display number that is ours: taken in a step that only one can do, and held until its holder lets go of it or ends.
+//! A display number that is ours: taken in an atomic step, and held until its holder releases it or ends.
 //!
-//! Two things make a number somebody's, and no X server gets past either:
+//! Two things claim a number, and no X server starts if either is taken:
 //!
-//! - *The abstract name* of its socket. We bind it and never listen: so connect(2) is refused, for other users and for
-//!   sandboxes that share our network namespace alike, and libxcb goes on to the path, which has a mode. If nobody had the
+//! - *The abstract name* of its socket. We bind it and never listen, so connect(2) is refused, for other users and for
+//!   sandboxes that share our network namespace, and libxcb goes on to the path, which has a mode. If nobody had the
 //!   name, another user could take it, and collect the cookies of clients, which try it first. The kernel gives a name
-//!   once (bind(2)), and takes it back from whoever ends.
+//!   once (bind(2)), and frees it when its holder ends.
 //! - *The lock*, `/tmp/.XN-lock`, with our pid in it, as a server writes it (`LockServer` in os/utils.c). The server of the
-//!   display makes none beside it (`-displayfd`, see [`super::server`]): its own would be gone between its crash and its
-//!   return, when anybody could take the number.
+//!   display creates no lock (`-displayfd`, see [`super::server`]): its own would be gone between its crash and its
+//!   restart, when anybody could take the number.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -26,10 +26,10 @@ use super::occupied::{Paths, Taken};
 use crate::files::{self, NotWritten};
 use crate::unix_socket;
 
-/// Why a number could not be had.
+/// Why a number could not be taken.
 #[derive(Debug)]
 pub enum NotOurs {
-    /// Somebody has it.
+    /// Another process has it.
     Taken(Taken),
     /// The lock cannot be written.
     NotWritten(NotWritten),
@@ -43,10 +43,10 @@ impl From<io::Error> for NotOurs {
     }
 }
 
-/// A number, held. Dropping it gives it back.
+/// A number that we hold. Dropping it releases it.
 #[derive(Debug)]
 pub struct Number {
-    // Removed before the name is free: who finds that free finds no lock.
+    // Removed before the name is free, so that whoever finds the name free finds no lock.
     lock: LockFile,
     name: OwnedFd,
 }
@@ -56,14 +56,14 @@ pub struct Number {
 struct LockFile {
     path: PathBuf,
     file: File,
-    /// Whether somebody else removes it.
+    /// Whether another process removes it.
     is_left: bool,
 }
 
 impl Number {
-    /// Takes a display's number. Nothing is touched of what others have.
+    /// Takes a display's number. Does not touch what others have.
     ///
-    /// Whether the path of its socket is in the way is not looked at.
+    /// Does not check whether the path of the socket is in the way.
     ///
     /// # Errors
     /// [`NotOurs`].
@@ -83,19 +83,19 @@ impl Number {
         Ok(Self { lock: LockFile::make(paths, display)?, name })
     }
 
-    /// The name, for a process of ours that is to keep others from it when this one has ended.
+    /// The name, for a process of ours that keeps others from taking it when this one has ended.
     #[must_use]
     pub fn name(&self) -> BorrowedFd<'_> {
         self.name.as_fd()
     }
 
-    /// What another process of ours needs to have the number instead: to be sent to it (`SCM_RIGHTS`, unix(7)).
+    /// The descriptors with which another process of ours takes over the number (`SCM_RIGHTS`, unix(7)).
     #[must_use]
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
         [self.name.as_fd(), self.lock.file.as_fd()]
     }
 
-    /// Lets go of it when another process has it, too.
+    /// Forgets it after another process has taken it over.
     pub fn hand_over(mut self) {
         self.lock.is_left = true;
     }
@@ -122,35 +122,35 @@ impl Number {
         if !lock.is_in_place() {
             return Err(no("it is not the display's lock"));
         }
-        // As long as what it replaces.
+        // Of the same length as the text that it replaces.
         lock.file.write_all_at(pid_line().as_bytes(), 0)?;
         Ok(Self { lock, name })
     }
 }
 
-/// Opens the path of a display whose number is ours to other users: connect(2) then succeeds, and the server asks for the
-/// cookie.
+/// Opens the path of a display whose number is ours to other users: connect(2) then succeeds, and the server asks for
+/// the cookie.
 ///
 /// # Errors
 /// It is not there.
 pub fn open_to_others(display: Display) -> io::Result<()> {
     let path = display.socket_path();
     let facts = fs::symlink_metadata(&path)?;
-    // The directory is root's and sticky, so nobody else can put anything in the place of what is ours.
+    // The directory is root's and sticky, so nobody else can replace what is ours.
     if !facts.file_type().is_socket() || facts.uid() != geteuid().as_raw() {
         return Err(io::ErrorKind::NotFound.into());
     }
     fs::set_permissions(&path, Permissions::from_mode(0o666))
 }
 
-/// What a server writes: its pid in ten columns, and a line break.
+/// The text that a server writes: its pid in ten columns, and a line break.
 fn pid_line() -> String {
     format!("{:>10}\n", getpid())
 }
 
 impl LockFile {
     fn make(paths: &Paths, display: Display) -> Result<Self, NotOurs> {
-        /// A server that is started by hand again and again can be faster so many times.
+        /// How often we try again: a server that is started by hand again and again can be faster.
         const ATTEMPTS: u32 = 8;
         let path = paths.locks.join(display.lock_name());
         let mut in_the_way = Taken::Free;
@@ -164,7 +164,7 @@ impl LockFile {
             if !in_the_way.is_free() {
                 break;
             }
-            // A lock of ours, whose process is gone; or none any more.
+            // A lock of ours, whose process is gone; or the lock has vanished.
             files::remove_if_there(&path)?;
         }
         Err(NotOurs::Taken(in_the_way))
@@ -187,7 +187,7 @@ impl Drop for LockFile {
     }
 }
 
-/// Makes the lock: whole, readable for everybody, or not at all.
+/// Creates the lock: complete and readable for everybody, or not at all.
 ///
 /// # Errors
 /// `AlreadyExists`, or the directory is full.
@@ -199,10 +199,10 @@ fn write_new(directory: &Path, path: &Path) -> io::Result<File> {
     };
     let fill = |file: &mut File| {
         file.write_all(pid_line().as_bytes())?;
-        // By descriptor, so that the umask does not count: another user's server has to be able to read it.
+        // By descriptor, so that the umask does not matter: another user's server has to be able to read it.
         file.set_permissions(Permissions::from_mode(0o444))
     };
-    // Without a name until it is whole, so that nobody takes half of it for nobody's.
+    // Without a name until it is complete, so that nobody takes half of it for a stale lock.
     match options(OFlag::O_TMPFILE).open(directory) {
         Ok(mut file) => {
             fill(&mut file)?;
@@ -210,7 +210,7 @@ fn write_new(directory: &Path, path: &Path) -> io::Result<File> {
             linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?;
             Ok(file)
         }
-        // Not every file system has files without names (open(2), `O_TMPFILE`).
+        // Not every file system supports files without names (open(2), `O_TMPFILE`).
         Err(error)
             if [Errno::EOPNOTSUPP, Errno::EISDIR].iter().any(|errno| error.raw_os_error() == Some(*errno as i32)) =>
         {
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::test_dir::TestDir;
 
-    /// Where locks are, for a number that nothing else uses.
+    /// Paths of locks for a number that nothing else uses.
     fn place(number: u16) -> (TestDir, Paths, Display) {
         let dir = TestDir::new();
         let paths = Paths { net_unix: dir.path("none"), sockets: dir.path(""), locks: dir.path(""), uid: geteuid() };
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_had_once_and_comes_back() {
+    fn a_number_is_taken_once_and_is_free_after_its_release() {
         let (dir, paths, display) = place(59_101);
         let number = Number::take_in(&paths, display).unwrap();
         let lock = dir.path(".X59101-lock");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_serves_nobody() {
+    fn the_name_accepts_no_connection() {
         let (_dir, paths, display) = place(59_102);
         let _number = Number::take_in(&paths, display).unwrap();
         let address = SocketAddr::from_abstract_name(display.abstract_name()).unwrap();
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&lock).unwrap(), dead);
         paths.uid = us;
         let number = Number::take_in(&paths, display).unwrap();
-        // What has come into its place since is not ours to remove.
+        // A lock that has replaced it is not ours to remove.
         fs::remove_file(&lock).unwrap();
         fs::write(&lock, &dead).unwrap();
         drop(number);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_written_to_is_said() {
+    fn a_directory_that_cannot_be_written_to_is_reported() {
         let (_dir, mut paths, display) = place(59_104);
         paths.locks = "/proc".into();
         let Err(NotOurs::NotWritten(error)) = Number::take_in(&paths, display) else { panic!("it is taken") };

@@ -1,7 +1,7 @@
-//! Which display numbers are taken, found out without touching anybody's server.
+//! Which display numbers are taken, found without touching any server.
 //!
-//! Never by connect(2): a socket that systemd holds would start its server by that, and the socket of a server that
-//! hangs would hang us. The kernel's list of bound names and the lock files say it all.
+//! Never by connect(2): a connection to a socket that systemd holds would start its server, and the socket of a server
+//! that hangs would hang us. The kernel's list of bound names and the lock files are enough.
 
 mod socket_dir;
 
@@ -23,23 +23,23 @@ use crate::os::unix_sockets;
 
 pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
 
-/// So many numbers are looked at for a free one. Everybody can put a lock into /tmp for each number that there is; whoever
-/// has taken so many has taken the next one, too.
+/// How many numbers are checked for a free one. Everybody can create a lock in /tmp for every number; whoever
+/// has taken that many has taken the next one as well.
 const MOST: usize = 4096;
 
-/// What is in the way of a display number.
+/// Why a display number is not free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// Nothing: a server can have it.
     Free,
     /// A process has the display's socket. It can be our own `xorg@N.socket`.
     Bound {
-        /// Who has made the socket, if that can be seen.
+        /// The user who created the socket, if that can be seen.
         by: Option<Uid>,
     },
-    /// A process has the abstract name of the display's socket alone.
+    /// A process has only the abstract name of the display's socket.
     Named {
-        /// Who; to be had by [`Taken::with_owner`].
+        /// The user; found by [`Taken::with_owner`].
         by: Option<Uid>,
     },
     /// A live process holds the display's lock.
@@ -59,7 +59,7 @@ pub enum Taken {
     },
     /// Something of our own that neither systemd nor Xorg will replace, such as a directory.
     Obstructed {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
     },
 }
@@ -70,8 +70,8 @@ impl Taken {
         *self == Taken::Free
     }
 
-    /// With the user who has the abstract name, for somebody who is told. Not asked for before: the kernel tells it with all
-    /// sockets that there are, and anybody can have taken every name.
+    /// Adds the user who has the abstract name, for a message. Not queried earlier: the kernel's answer has all
+    /// sockets, and anybody can have taken every name.
     #[must_use]
     pub fn with_owner(self, display: Display) -> Taken {
         match self {
@@ -84,7 +84,7 @@ impl Taken {
     }
 }
 
-/// What is in the way, to be put after "display :N is not free: ".
+/// The reason, which follows "display :N is not free: ".
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -94,17 +94,17 @@ impl fmt::Display for Taken {
             Taken::Locked { pid } => write!(f, "process {pid} holds its lock"),
             Taken::ForeignSocket { uid } => write!(f, "user {uid} left a socket that only they or root can remove"),
             Taken::ForeignLock { uid } => write!(f, "user {uid} left a lock file that only they or root can remove"),
-            Taken::Obstructed { path } => write!(f, "{} is in the way: remove it", path.display()),
+            Taken::Obstructed { path } => write!(f, "{} is in the way; remove it", path.display()),
         }
     }
 }
 
-/// " of user N", to be put behind what they have.
+/// " of user N", which follows what the user has.
 fn of_user(by: Option<Uid>) -> String {
     by.map(|uid| format!(" of user {uid}")).unwrap_or_default()
 }
 
-/// Where to look, and for whom. `Default` gives the real places and the caller.
+/// The paths to check, and the user. `Default` gives the real paths and the caller.
 #[derive(Clone, Debug)]
 pub struct Paths {
     /// The kernel's list of bound Unix sockets of this network namespace, as in proc_net_unix(5).
@@ -113,7 +113,7 @@ pub struct Paths {
     pub sockets: PathBuf,
     /// The directory of the lock files.
     pub locks: PathBuf,
-    /// Who wants the display: only what is theirs can be replaced.
+    /// The user who wants the display: only files of this user can be replaced.
     pub uid: Uid,
 }
 
@@ -129,15 +129,15 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// Takes a display and returns what is in its way.
+    /// Takes a display and returns whether it is taken, and by what.
     ///
     /// # Errors
-    /// What reading the kernel's list, the socket's or the lock's facts says; that a file is missing is not an error.
+    /// The kernel's list, the socket or the lock cannot be read; a missing file is not an error.
     pub fn look(&self, display: Display) -> io::Result<Taken> {
         self.look_beside(&self.bound()?, display)
     }
 
-    /// Takes a display to begin with and returns the first free one from there on.
+    /// Takes a first display and returns the first free one from there on.
     ///
     /// # Errors
     /// As [`Paths::look`]; `AddrInUse` if every number is taken.
@@ -153,8 +153,8 @@ impl Paths {
         Err(all_taken(from, &in_the_way))
     }
 
-    /// Takes a display to begin with and returns what is in the way of each from there on, as far as is looked for a free
-    /// one; from one reading of the kernel's list.
+    /// Takes a first display and returns the state of each from there on, as far as the search for a free one
+    /// goes; from one reading of the kernel's list.
     ///
     /// # Errors
     /// That cannot be read.
@@ -191,7 +191,7 @@ impl Paths {
         let uid = Uid::from_raw(facts.uid());
         if facts.is_file() {
             match lock_holder(&start_of(&path)?) {
-                // Xorg asks the same, and takes a foreign process (EPERM) for alive as well.
+                // Xorg checks the same, and also treats another user's process (EPERM) as alive.
                 Some(pid) if kill(pid, None) != Err(Errno::ESRCH) => {
                     return Ok(Taken::Locked { pid });
                 }
@@ -208,7 +208,7 @@ impl Paths {
         };
         let uid = Uid::from_raw(facts.uid());
         Ok(match (uid == self.uid, facts.file_type().is_socket()) {
-            // systemd removes it and binds anew.
+            // systemd removes it and binds again.
             (true, true) => Taken::Free,
             (true, false) => Taken::Obstructed { path },
             (false, _) => Taken::ForeignSocket { uid },
@@ -232,7 +232,7 @@ pub fn first_free(from: Display) -> io::Result<Display> {
     Paths::default().first_free(from)
 }
 
-/// That none is free of all that are looked at; `first` is what is in the way of the first.
+/// The failure that no checked display is free; `first` is the reason for the first one.
 #[must_use]
 pub fn all_taken(from: Display, first: &Taken) -> io::Error {
     let last = (from.number()..=Display::MAX.number()).filter_map(Display::new).take(MOST).last().unwrap_or(from);
@@ -296,17 +296,17 @@ fn is_ours(path: &Path, is_type: fn(&FileType) -> bool) -> bool {
 pub fn remove_lock(display: Display) {
     let path = display.lock_path();
     let holder = lock_holder_of(display);
-    // The link cannot be read of a zombie, nor of somebody else's process that got the pid since.
+    // The link of a zombie cannot be read, nor that of another user's process that has got the pid since.
     let lives = |pid: Pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok();
     if is_ours(&path, FileType::is_file) && holder.is_some_and(|pid| !lives(pid)) {
         files::remove(&path);
     }
 }
 
-/// Removes the socket that a killed user manager has left: one of ours that nobody listens on.
+/// Removes the socket that a killed user manager has left: one of ours without a listener.
 pub fn remove_socket(display: Display) {
     let path = display.socket_path();
-    // By the kernel's list and not by connecting: that would start the server of a socket that listens after all.
+    // By the kernel's list, not by connecting, which would start the server of a socket that has a listener after all.
     let is_bound = || !Paths::default().bound().is_ok_and(|bound| !bound.by_path.contains(&display));
     if is_ours(&path, FileType::is_socket) && !is_bound() {
         files::remove(&path);
@@ -321,7 +321,7 @@ fn facts_of(path: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-/// A lock and a little more, so that a longer file is not taken for one; nothing if it cannot be read.
+/// Reads slightly more than a lock, so that a longer file is not taken for one; nothing if it cannot be read.
 fn start_of(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened: io::Result<File> = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
@@ -357,7 +357,7 @@ mod tests {
         (dir, Paths { net_unix, sockets, locks, uid: geteuid() })
     }
 
-    /// A number that no process has: the highest the kernel gives is below it.
+    /// A pid that no process has: the kernel's highest pid is lower.
     fn dead_lock() -> String {
         format!("{:10}\n", 1 << 23)
     }
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn free_when_nothing_is_there_or_a_dead_server_of_ours_left_it() {
+    fn a_display_is_free_if_unused_or_left_by_a_dead_server_of_ours() {
         let (dir, paths) = nothing_there();
         assert_eq!(paths.look(D0).unwrap(), Taken::Free);
         drop(UnixListener::bind(dir.path("X0")).unwrap());
@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(paths.look(D0).unwrap(), Taken::Bound { by: Some(us) });
     }
 
-    /// Anybody can leave a lock for every number: what is looked at ends, and what is in the way is said.
+    /// Anybody can create a lock for every number: the search ends, and the reason is reported.
     #[test]
     fn a_lock_for_every_number() {
         let (dir, mut paths) = nothing_there();

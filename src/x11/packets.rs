@@ -1,14 +1,14 @@
-//! Cutting what a server sends into packets; pure.
+//! Cuts the bytes from a server into packets; pure.
 //!
-//! The library has such a reader, but one that makes room for whatever length a packet announces: up to 16 GiB, at once.
+//! The library has such a reader, but it allocates whatever length a packet announces, up to 16 GiB, at once.
 
 use thiserror::Error;
 
-/// Every packet has so many bytes, and some have more (X Window System Protocol, section 8).
+/// The length of every packet, except for some longer ones (X Window System Protocol, section 8).
 const HEAD: usize = 32;
 
-/// The longest packet in bytes that is read: what we ask for is answered in less than two kilobytes, the name of a window
-/// manager being the longest.
+/// The longest packet in bytes that is read: what we ask for is answered in less than two kilobytes, the name of a
+/// window manager being the longest.
 pub const MAX_PACKET: usize = 64 * 1024;
 
 /// The first byte of a reply.
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_not_waited_for() {
+    fn a_packet_that_is_too_long_is_refused_at_once() {
         let longest = ((MAX_PACKET - HEAD) / 4) as u32;
         assert_eq!(cut(&packet(1, longest), 4096).unwrap().len(), 1);
         for words in [longest + 1, u32::MAX] {

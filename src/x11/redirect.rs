@@ -1,8 +1,8 @@
-//! When to ask whether somebody redirects the root window, and what the answers mean. Pure.
+//! When to ask whether a client redirects the root window, and what the answers mean. Pure.
 //!
-//! The server tells of it only when asked. A window manager that redirects is on its way to a better sign, as a rule: it
-//! redirects first, and sets its properties a moment later. The oldest kind (twm, ratpoison, 9wm) and xmonad as it comes
-//! have none. So a redirect counts when it is still there a second later.
+//! The server reports it only when asked. A window manager that redirects usually gives a better sign soon: it
+//! redirects first, and sets its properties a moment later. The oldest kind (twm, ratpoison, 9wm) and xmonad by default
+//! have none. So a redirect counts if it still exists a second later.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::deadline::{REDIRECT_FIRST, REDIRECT_HELD, REDIRECT_LAST};
 #[derive(Debug)]
 pub(super) struct RedirectQuestions {
     begun: Instant,
-    /// When the root window was found redirected, as far as it was ever since.
+    /// Since when the root window has been redirected, if it is.
     redirected: Option<Instant>,
     /// When the next question is due.
     due: Instant,
@@ -31,8 +31,8 @@ impl RedirectQuestions {
 
     /// Takes the answer of `now`; returns whether a window manager is there.
     ///
-    /// The longer nobody came, the longer the pauses: who waits for somebody that comes after a minute does not feel two
-    /// seconds, and a session without a window manager costs next to nothing.
+    /// The longer there is no window manager, the longer the pauses: after a minute, two more seconds are not
+    /// noticed, and a session without a window manager costs almost nothing.
     pub(super) fn answered(&mut self, now: Instant, redirected: bool) -> bool {
         if !redirected {
             self.redirected = None;
@@ -45,7 +45,7 @@ impl RedirectQuestions {
     }
 }
 
-/// The pause after a question, so long after the first.
+/// The pause after a question; takes the time since the first one.
 fn pause(after: Duration) -> Duration {
     (after / 30).clamp(REDIRECT_FIRST, REDIRECT_LAST)
 }
@@ -56,8 +56,8 @@ mod tests {
 
     use super::RedirectQuestions;
 
-    /// Asks as told for `length` seconds, of a root window that is redirected in these spans of seconds; returns the moment at
-    /// which a window manager is recognised, and how often was asked.
+    /// Asks as told for `length` seconds, of a root window that is redirected in these spans of seconds; returns the
+    /// moment at which a window manager is recognised, and how often was asked.
     fn ask(length: f64, spans: &[(f64, f64)]) -> (Option<f64>, usize) {
         let begin = Instant::now();
         let mut questions = RedirectQuestions::new(begin);
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_goes_again_counts_for_nothing() {
+    fn a_redirect_that_ends_soon_does_not_count() {
         assert_eq!(ask(60.0, &[(0.0, 0.9), (3.0, 3.9)]).0, None);
         let (at, _) = ask(60.0, &[(0.0, 0.9), (3.0, f64::MAX)]);
         assert!(at.is_some_and(|at| at >= 4.0));
     }
 
     #[test]
-    fn nobody_is_asked_for_more_than_it_helps() {
+    fn questions_become_rare_with_time() {
         let (_, questions) = ask(24.0 * 3600.0, &[]);
         assert!(questions < 9000, "{questions}");
         assert!(Duration::from_secs(24 * 3600).as_secs() / 10 < questions as u64);

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::seat::{SEAT0, Seat};
 use crate::x11::display::Display;
 
-/// Where distributions keep the server itself: Debian, Arch, Fedora, and where there is no wrapper.
+/// Where distributions install the server itself: Debian, Arch, Fedora, and systems without a wrapper.
 pub const USUAL_PLACES: [&str; 4] = ["/usr/lib/xorg/Xorg", "/usr/lib/Xorg", "/usr/libexec/Xorg", "/usr/bin/Xorg"];
 
 /// Why there is no server to run.
@@ -23,7 +23,7 @@ pub enum NoServer {
          xorg-server, Fedora: dnf install xorg-x11-server-Xorg) or set server.binary in startxd.toml"
     )]
     Missing {
-        /// Where we looked.
+        /// The paths that were tried.
         places: String,
     },
     /// The configured one cannot be run.
@@ -54,7 +54,7 @@ pub fn find(configured: Option<&Path>) -> Result<PathBuf, NoServer> {
     found.map(Path::to_owned).ok_or_else(|| NoServer::Missing { places: USUAL_PLACES.join(", ") })
 }
 
-/// Whether the file is a program that runs as us.
+/// Whether the file is a program that would run as our user.
 fn usable(path: &Path) -> Result<(), &'static str> {
     let metadata = std::fs::metadata(path).map_err(|_| "does not exist")?;
     if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
@@ -72,23 +72,23 @@ fn usable(path: &Path) -> Result<(), &'static str> {
     }
 }
 
-/// What every server of ours gets; the cookie's file follows. Descriptor 4 is the one behind the one listening socket
+/// The arguments of every server of ours; the cookie's file follows. Descriptor 4 comes after the only listening socket
 /// (os/spawn.rs).
 pub const ALWAYS: [&str; 8] = ["-noreset", "-nolisten", "tcp", "-nolisten", "local", "-displayfd", "4", "-auth"];
 
 /// The server's arguments, its path first (Xserver(1), Xorg(1)).
 ///
-/// - the path and not the name, as below startx: what looks for a server in the list of processes, like `x11vnc -findauth`,
-///   knows it by that;
+/// - the path, not the name, as with startx: programs that look for a server in the list of processes, like `x11vnc -findauth`,
+///   recognise it by that;
 /// - `vtN -keeptty` where there is a VT: without the number an unprivileged server cannot find it, and without
 ///   `-keeptty` it neither uses logind nor keeps the controlling terminal (linux_parse_vt_settings,
 ///   systemd_logind_init);
 /// - `-noreset`: a reset closes the listening socket that it was handed, for good (libxtrans,
 ///   SocketUNIXResetListener);
-/// - `-nolisten local`: the abstract name is ours and serves nobody ([`super::number`]); without this the server would
-///   want it, and give up;
-/// - `-displayfd`: what the server writes there goes to /dev/null. It is for what else comes of it: a server that has it
-///   makes no lock (ProcessCommandLine in os/utils.c). The lock is ours, and stays when the server crashes;
+/// - `-nolisten local`: the abstract name is ours and accepts nobody ([`super::number`]); without this the server would
+///   try to bind it, and give up;
+/// - `-displayfd`: what the server writes there goes to /dev/null. It is used for a side effect: with it, a server
+///   creates no lock (ProcessCommandLine in os/utils.c). The lock is ours, and stays when the server crashes;
 /// - `-auth`: the path of the cookie's file, never the cookie;
 /// - `-seat` only for others than seat0, which is the server's default; it then opens no console at all, and uses
 ///   logind in any case (InitOutput, `ServerIsNotSeat0`).
@@ -105,7 +105,7 @@ pub fn arguments(
     assemble(program, display, seat, authority, &log_arguments(display, extra), extra)
 }
 
-/// As [`arguments`], with those for the log.
+/// Like [`arguments`], with those for the log.
 fn assemble(
     program: &Path,
     display: Display,
@@ -128,7 +128,8 @@ fn assemble(
     arguments.iter().map(|argument| CString::new(OsStr::as_bytes(argument))).collect()
 }
 
-/// Where a server that is not root has its log (Xorg(1), `-logfile`; xf86Helper.c, `xf86LogInit`); `None` if nothing says so.
+/// The directory for the log of a server without root (Xorg(1), `-logfile`; xf86Helper.c, `xf86LogInit`); `None` if it
+/// is not known.
 #[must_use]
 pub fn log_directory() -> Option<PathBuf> {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
@@ -136,23 +137,23 @@ pub fn log_directory() -> Option<PathBuf> {
     data.or_else(home).map(|data| data.join("xorg"))
 }
 
-/// Arguments for the server's log. Nothing where somebody has chosen a place.
+/// Arguments for the server's log. None if the person has chosen a place.
 ///
-/// With `-displayfd` Xorg would name its log by its pid, as if it did not know its display yet. And it ends if it cannot
-/// open it: where it could not, it says what it would write there, and what it says is in the journal.
+/// With `-displayfd` Xorg would name its log by its pid, as if it did not know its display yet. It also exits if it
+/// cannot open the log; then we make it write to its standard error, and so to the journal.
 fn log_arguments(display: Display, extra: &[String]) -> Vec<OsString> {
     let Some(directory) = log_directory().filter(|_| !extra.iter().any(|argument| argument == "-logfile")) else {
         return Vec::new();
     };
     let Err(error) = try_log(&directory) else { return vec!["-logfile".into(), log_file(&directory, display)] };
     tracing::warn!(
-        "the X server cannot write its log into {} ({error}); it is in the journal: journalctl --user -b -u 'xorg@*'",
+        "the X server cannot write its log to {} ({error}); the log is in the journal: journalctl --user -b -u 'xorg@*'",
         crate::text::path(&directory)
     );
     ["-logfile", "/dev/null", "-verbose", "3"].map(OsString::from).into()
 }
 
-/// The name that Xorg gives its log, as a format for printf(3), which it is (LogFilePrep in os/log.c).
+/// The name of Xorg's log, as a format for printf(3), because Xorg treats it as one (LogFilePrep in os/log.c).
 fn log_file(directory: &Path, display: Display) -> OsString {
     let escaped = |&byte: &u8| std::iter::repeat_n(byte, if byte == b'%' { 2 } else { 1 });
     let mut file: Vec<u8> = directory.as_os_str().as_bytes().iter().flat_map(escaped).collect();
@@ -160,7 +161,7 @@ fn log_file(directory: &Path, display: Display) -> OsString {
     OsString::from_vec(file)
 }
 
-/// Whether a log can be written to a directory, found out as the server does: by making it, and a file in it. The file
+/// Whether a log can be written to a directory, tested as the server does: by creating it, and a file in it. The file
 /// has no name when this returns.
 fn try_log(directory: &Path) -> std::io::Result<()> {
     use std::io::Write;
@@ -168,11 +169,11 @@ fn try_log(directory: &Path) -> std::io::Result<()> {
     let path = directory.join(format!(".startxd-{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
     std::fs::remove_file(&path)?;
-    // A full file system has room for a name, and for nothing in it.
+    // A full file system has room for a name, but not for content.
     file.write_all(b"\n")
 }
 
-/// Why a log cannot be written to a directory, as far as that can be seen without trying; `None` if nothing is wrong.
+/// Why a log cannot be written to a directory, as far as that can be seen without writing; `None` if nothing is wrong.
 #[must_use]
 pub fn log_obstacle(directory: &Path) -> Option<String> {
     use nix::sys::statvfs::statvfs;
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_where_it_can_be() {
+    fn the_log_goes_where_it_can_be_written() {
         let directory = TestDir::new();
         let place = directory.path("share/xorg");
         assert_eq!(log_obstacle(&place), None);
@@ -247,7 +248,7 @@ mod tests {
         try_log(&place).unwrap();
         assert_eq!(directory.names(), ["share"]);
         assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0);
-        // Also for root, whom no mode keeps out.
+        // This also holds for root, whom no mode keeps out.
         std::fs::write(directory.path("file"), "").unwrap();
         assert!(try_log(&directory.path("file/xorg")).is_err() && try_log(Path::new("/proc/xorg")).is_err());
         let display = Display::new(7).unwrap();

@@ -24,7 +24,7 @@ pub const FAMILY_WILD: u16 = 65535;
 /// The name of the only protocol we use, as it stands in the file and on the wire.
 pub const PROTOCOL: &[u8] = b"MIT-MAGIC-COOKIE-1";
 
-/// One entry of an authority file. `Debug` leaves the data out.
+/// One entry of an authority file. `Debug` omits the data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthorityEntry {
     /// What kind of address follows.
@@ -41,7 +41,9 @@ pub struct AuthorityEntry {
 
 /// An authority file ends in the middle of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the authority file is cut off in the entry that begins at byte {entry_at}: delete it, and it is made anew")]
+#[error(
+    "the authority file is cut off in the entry that begins at byte {entry_at}; delete it, and it is created again"
+)]
 pub struct MalformedAuthority {
     /// Where the incomplete entry begins, in bytes from the start.
     pub entry_at: usize,
@@ -51,8 +53,8 @@ pub struct MalformedAuthority {
 /// cookie twice.
 ///
 /// xauth(1), and with it `ssh -X` and many container scripts, compares family and address literally, so it finds only
-/// the entry with the host name. libXau (`AuGetBest.c`) takes the wild one too, which goes on fitting when the host
-/// changes its name, as laptops do when DHCP says so. The server ignores both and looks at the cookie alone.
+/// the entry with the host name. libXau (`AuGetBest.c`) also accepts the wild one, which still fits when the host
+/// changes its name, as laptops do by DHCP. The server ignores both and checks only the cookie.
 pub fn entries_for(display: Display, hostname: &[u8], cookie: &Cookie) -> Vec<AuthorityEntry> {
     [(FAMILY_LOCAL, hostname), (FAMILY_WILD, b"")]
         .map(|(family, address)| AuthorityEntry {
@@ -67,7 +69,7 @@ pub fn entries_for(display: Display, hostname: &[u8], cookie: &Cookie) -> Vec<Au
 
 /// Takes entries and returns the bytes of the file.
 ///
-/// An entry with a field above 65535 bytes cannot be written in this format and is left out.
+/// An entry with a field above 65535 bytes cannot be written in this format and is omitted.
 pub fn encode(entries: &[AuthorityEntry]) -> Vec<u8> {
     let mut out = Vec::new();
     for entry in entries {
@@ -87,7 +89,7 @@ pub fn encode(entries: &[AuthorityEntry]) -> Vec<u8> {
 /// Takes the bytes of a file and returns its entries.
 ///
 /// # Errors
-/// [`MalformedAuthority`] if the last entry is not whole. (libXau silently stops there; we would rather write a new file.)
+/// [`MalformedAuthority`] if the last entry is not complete. (libXau silently stops there; we write a new file.)
 pub fn decode(bytes: &[u8]) -> Result<Vec<AuthorityEntry>, MalformedAuthority> {
     let mut entries = Vec::new();
     let mut rest = bytes;
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_does_not_fit_is_left_out() {
+    fn an_entry_that_does_not_fit_is_omitted() {
         let mut entries = entries_for(D0, b"box", &cookie(1));
         entries[0].address = vec![b'x'; 65536];
         assert_eq!(decode(&encode(&entries)).unwrap(), entries[1..]);

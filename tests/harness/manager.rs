@@ -266,7 +266,7 @@ impl Manager<'_> {
                     self.bus.replace(Some(bus));
                     return Ok(answer);
                 }
-                // It was or is executed anew, and listens again in a moment.
+                // It was or is re-executed, and listens again in a moment.
                 Err(Problem::Lost(_) | Problem::Nobody(_)) if Instant::now() < until && self.runs() => {}
                 Err(problem) => return Err(problem),
             }

@@ -1,7 +1,7 @@
 //! Other users on the machine, and sandboxes of the same one, beside a session and beside a display without a screen.
 //!
-//! Sessions are on seats of their own here, so that two users can start at the same moment; what is said of them does not
-//! depend on the seat.
+//! Sessions are on seats of their own here, so that two users can start at the same moment; what is said of them does
+//! not depend on the seat.
 
 use std::collections::BTreeSet;
 
@@ -178,7 +178,9 @@ fn a_sandbox_of_the_same_user_that_shares_the_network_gets_in_by_no_name() {
     // What Debian's default session does: from now on no process of hers needs the cookie.
     case.in_unit("ada", "xhost +si:localuser:ada").ok();
     let found = doctor();
-    for words in ["[display.host-access]", "display :0 lets in without its cookie: every program of yours (ada)"] {
+    for words in
+        ["[display.host-access]", "display :0 accepts connections without its cookie from every program of yours (ada)"]
+    {
         assert!(found.contains(words), "{found}");
     }
     case.user("ada", "env -u XAUTHORITY DISPLAY=:0 xdpyinfo").ok();

@@ -154,7 +154,7 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
         assert_eq!(before.lines().count(), 5, "{before}");
 
         apt(&case, &format!("{} startxd", if purge { "purge" } else { "remove" }));
-        assert_eq!(case.root(picture).ok().stdout, pristine, "links and lines are taken back");
+        assert_eq!(case.root(picture).ok().stdout, pristine, "links and lines are removed");
         assert_eq!(case.root(processes).text(), before, "the session goes on, and its programs");
         for target in ["xorg.target", "wm-ready.target", "graphical-session.target"] {
             assert_eq!(case.manager("ada").property(target, "ActiveState"), "active", "{target}");

@@ -207,7 +207,7 @@ pub fn logs_out_of_openbox(case: &Case, user: &str, session: &str) {
     });
 }
 
-/// A whole session works here and now, from the prompt back to the prompt, without a word.
+/// A whole session works here and now, from the prompt back to the prompt, without a message.
 #[track_caller]
 pub fn a_session_works(guest: &Guest, login: &Login) {
     let session = start(guest, login);

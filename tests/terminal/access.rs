@@ -83,7 +83,7 @@ fn a_command_runs_in_the_session_from_anywhere() {
 }
 
 #[test]
-fn the_sessions_programs_know_the_login_and_not_their_unit() {
+fn programs_of_the_session_know_the_login_and_not_their_unit() {
     let case = Guest::get();
     case.write_profile("ada", "export XDG_SEAT_PATH=/org/freedesktop/DisplayManager/Seat0\n");
     let desk = Desk::at_prompt_in(case);
@@ -130,7 +130,7 @@ fn the_sessions_programs_know_the_login_and_not_their_unit() {
 }
 
 #[test]
-fn arguments_of_the_server_in_xserverrc_count() {
+fn arguments_of_the_server_in_xserverrc_are_used() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.xserverrc", "#!/bin/sh\nexec /usr/bin/X -dpi 144 -nolisten tcp \"$@\"\n");
     desk.starts(OPENBOX);
@@ -156,7 +156,7 @@ fn arguments_of_the_server_in_xserverrc_count() {
 }
 
 #[test]
-fn a_display_that_another_program_has_exported_is_put_right_by_one_command() {
+fn a_display_that_another_program_has_exported_is_corrected_by_one_command() {
     let desk = Desk::at_prompt();
     assert_eq!(desk.user("ada", "startxd env --repair").code(), 4);
     desk.starts(OPENBOX);

@@ -1,5 +1,5 @@
 //! A getty that logs ada in: set up by one command, from the boot to the desktop, the logout and the next login, and
-//! taken back without a trace.
+//! undone without a trace.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,7 +61,7 @@ fn each_shell_goes_from_boot_to_desktop_to_logout_to_the_next_login() {
         let next = desktop(&case, 1, &login.session);
 
         run(&case, "startxd disable autologin ada")
-            .says(0, &["no longer logged in on tty1", "a login that is there stays"]);
+            .says(0, &["no longer logged in on tty1", "a login that is up stays"]);
         assert_eq!(case.root(PICTURE).stdout, before, "{shell}: as it was before");
         assert_eq!(case.session(&next.session).expect("the session stays")["State"], "active");
         assert!(!case.root("systemctl cat getty@tty1").stdout.contains("--autologin"), "systemd has read its files");
@@ -119,7 +119,7 @@ const LINES: [&str; 2] = [
 ];
 
 #[test]
-fn what_ends_before_anything_managed_the_display_leaves_a_prompt() {
+fn a_session_that_ends_before_the_display_is_managed_leaves_a_prompt() {
     for line in LINES {
         let case = Guest::get();
         case.write_as("ada", "~/.xinitrc", "date >>attempts\nopenbox &\n");
@@ -133,7 +133,7 @@ fn what_ends_before_anything_managed_the_display_leaves_a_prompt() {
 }
 
 #[test]
-fn what_ends_as_soon_as_it_is_up_is_begun_three_times_and_leaves_a_prompt() {
+fn a_session_that_ends_as_soon_as_it_is_up_starts_three_times_and_leaves_a_prompt() {
     for line in LINES {
         let case = Guest::get();
         case.write_as("ada", "~/.xinitrc", BRIEF);
@@ -167,7 +167,7 @@ fn a_command_that_was_given_for_once_may_end_at_once() {
 }
 
 #[test]
-fn what_cannot_be_set_up_is_refused_and_nothing_is_touched() {
+fn an_autologin_that_cannot_be_set_up_is_refused_and_nothing_is_changed() {
     let mut case = Guest::get();
     case.discard();
     let before = case.root(PICTURE).stdout;
@@ -176,8 +176,8 @@ fn what_cannot_be_set_up_is_refused_and_nothing_is_touched() {
     let cases = [
         ("startxd enable autologin adaa", 31, "there is no user adaa; did you mean ada?"),
         ("startxd enable autologin nobody-like-this", 31, "there is no user nobody-like-this; see"),
-        ("startxd enable autologin root", 31, "root is not logged in to a desktop"),
-        ("startxd enable autologin daemon", 31, "daemon cannot log in, the shell is /usr/sbin/nologin"),
+        ("startxd enable autologin root", 31, "startxd starts no desktop for root"),
+        ("startxd enable autologin daemon", 31, "daemon cannot log in: the login shell is /usr/sbin/nologin"),
         ("startxd enable autologin ada", 31, own),
         ("startxd enable autologin ada --vt 7", 31, "tty7 belongs to greetd.service"),
         ("startxd enable autologin ada --vt 64", 2, "64 is not in 1..=63"),

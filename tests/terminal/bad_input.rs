@@ -7,7 +7,7 @@ use crate::harness::{Case, Guest, Login, secs};
 use crate::hostile::*;
 
 #[test]
-fn a_display_that_is_none_is_explained() {
+fn a_name_that_is_not_a_display_is_explained() {
     let mut guest = Guest::get();
     guest.start_manager("ada");
     wake_bus(&mut guest);
@@ -56,7 +56,7 @@ fn a_key_that_is_wrong_is_named_with_its_line_and_keeps_its_default() {
         ("deadlines.server_ready = 0\n", ["startxd.toml:1:", "deadlines.server_ready", "above 0"]),
         ("display = \":0.7\"\n", ["startxd.toml:1:", "display", "names a screen"]),
         ("[server]\nargs = [\"-ac\"]\n", ["startxd.toml:2:", "server.args", "every local user could use the display"]),
-        ("[server]\nbinary = \"Xorg\"\n", ["startxd.toml:2:", "server.binary", "the whole path"]),
+        ("[server]\nbinary = \"Xorg\"\n", ["startxd.toml:2:", "server.binary", "an absolute path"]),
         ("[server]\nbinary = \"/bin/true\n", ["startxd.toml:2:", "server.binary", "invalid basic string"]),
         ("]][[ = = \\0\n", ["startxd.toml:1:", "startxd.toml", "expected"]),
     ] {
@@ -67,7 +67,7 @@ fn a_key_that_is_wrong_is_named_with_its_line_and_keeps_its_default() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_passed_over_and_said() {
+fn a_file_that_cannot_be_read_is_reported_and_ignored() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     for (make, words) in [
@@ -87,7 +87,7 @@ fn a_file_that_cannot_be_read_is_passed_over_and_said() {
 }
 
 #[test]
-fn a_bad_file_of_the_system_keeps_nobody_out() {
+fn a_bad_file_of_the_system_locks_nobody_out() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     guest.write("/etc/startxd/startxd.toml", "nonsense\ndisplay = \":99999\"\n");

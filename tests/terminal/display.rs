@@ -64,7 +64,7 @@ fn the_window_manager_does_not_wait_for_the_server() {
 }
 
 #[test]
-fn the_cookie_is_nobody_elses_business() {
+fn only_the_user_can_read_the_cookie() {
     let desk = Desk::at_prompt();
     desk.write("/run/cookie.py", COOKIE);
     desk.starts(OPENBOX);
@@ -99,7 +99,7 @@ fn each_session_has_a_cookie_of_its_own() {
 }
 
 #[test]
-fn what_the_server_says_is_the_units_from_the_first_line_on() {
+fn the_servers_output_is_logged_under_its_unit_from_the_first_line_on() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let greeting = |text: &str| text.lines().filter(|line| line.starts_with("X.Org X Server")).count();

@@ -73,7 +73,7 @@ fn are_read_before_the_window_manager_for_every_kind_of_session_and_every_server
 }
 
 #[test]
-fn are_left_to_who_reads_them_and_alone_where_the_configuration_says_so() {
+fn are_read_neither_twice_nor_against_the_configuration() {
     let desk = Desk::at_prompt();
     writes_files(&desk);
     desk.write_as("ada", "~/.xinitrc", "exec ~/wm\n");
@@ -102,13 +102,13 @@ fn are_left_to_who_reads_them_and_alone_where_the_configuration_says_so() {
 }
 
 #[test]
-fn that_fail_are_named_and_keep_nobody_out() {
+fn that_fail_are_named_and_lock_nobody_out() {
     let desk = Desk::at_prompt();
     writes_files(&desk);
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nenvironment_files = 1\n");
     desk.write_as("ada", "~/.Xmodmap", "keycode nonsense = x\n");
     for (profile, words) in
-        [("exit 3\n", ".xprofile ends the shell with status 3"), ("sleep 1000\n", ".xprofile is not done after 1 s")]
+        [("exit 3\n", ".xprofile ends the shell with status 3"), ("sleep 1000\n", ".xprofile has not ended within 1 s")]
     {
         desk.write_as("ada", "~/.xprofile", profile);
         desk.starts("-- ~/wm");
@@ -122,7 +122,7 @@ fn that_fail_are_named_and_keep_nobody_out() {
 }
 
 #[test]
-fn of_the_system_alone_delay_no_start() {
+fn of_the_system_do_not_delay_the_start() {
     let desk = Desk::at_prompt();
     desk.starts("-- openbox --sm-disable");
     wait_until("the resources of the system", SOON, || {

@@ -82,7 +82,7 @@ fn somebody_who_stops_the_sockets_ends_the_session() {
 }
 
 #[test]
-fn what_an_application_starts_as_its_last_act_ends_too() {
+fn a_program_that_an_application_starts_as_its_last_act_ends_as_well() {
     let desk = Desk::at_prompt();
     // One that leaves somebody behind when it is told to end, and one that does so when the window manager is gone.
     let session = "#!/bin/bash\n\

@@ -56,7 +56,7 @@ fn files_are_read_in_their_order_and_the_session_has_what_they_leave() {
 }
 
 #[test]
-fn a_file_that_fails_or_hangs_is_named_and_keeps_nobody_out() {
+fn a_file_that_fails_or_hangs_is_named_and_locks_nobody_out() {
     let case = Guest::get();
     writes(&case, "startxd.toml", "[deadlines]\nenvironment_files = 1\n");
     writes(&case, "env", "export GOOD=1\n");
@@ -64,7 +64,7 @@ fn a_file_that_fails_or_hangs_is_named_and_keeps_nobody_out() {
     for (bad, words) in [
         ("export BAD=1; exit 7", ["env.d/1 ends the shell with status 7", "it is ignored", "sh -x"]),
         ("if true; then export BAD=1", ["env.d/1 ends the shell with status 2", "it is ignored", "sh -x"]),
-        ("export BAD=1; sleep 1000", ["env.d/1 is not done after 1 s", "deadlines.environment_files", "sh -x"]),
+        ("export BAD=1; sleep 1000", ["env.d/1 has not ended within 1 s", "deadlines.environment_files", "sh -x"]),
     ] {
         writes(&desk, "env.d/1", bad);
         writes(&desk, "env.d/2", "export LATER=1\n");
@@ -81,7 +81,7 @@ fn a_file_that_fails_or_hangs_is_named_and_keeps_nobody_out() {
 }
 
 #[test]
-fn what_a_file_leaves_in_the_background_holds_nothing_up() {
+fn a_background_process_of_a_file_delays_nothing() {
     let case = Guest::get();
     writes(&case, "env", "sleep 1000 &\nexport AGENT=$!; echo said by the file; read -r nothing\n");
     let desk = Desk::at_prompt_in(case);

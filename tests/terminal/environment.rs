@@ -20,7 +20,7 @@ const STAY: [&str; 12] = [
 ];
 
 #[test]
-fn what_the_login_has_set_travels_and_what_is_its_own_stays() {
+fn variables_of_the_person_travel_and_those_of_the_login_stay() {
     let case = Guest::get();
     case.write_profile("ada", "export PATH=$HOME/bin:$PATH LANG=C EDITOR='my editor' EMPTY= LINES=24 MINE=$'a\\tb'\n");
     let desk = Desk::at_prompt_in(case);
@@ -44,7 +44,7 @@ fn what_the_login_has_set_travels_and_what_is_its_own_stays() {
 }
 
 #[test]
-fn what_a_session_changed_is_exactly_as_before_it() {
+fn a_session_undoes_its_changes_of_the_environment() {
     let mut desk = Desk::at_prompt();
     desk.user("ada", "systemctl --user set-environment DISPLAY=:77 XAUTHORITY=/none KEPT=1 CHANGED=old REMOVED=there")
         .ok();

@@ -27,7 +27,7 @@ fn a_read_only_or_full_home() {
         // The journal has what would be in the log.
         let journal = guest.user("ada", "journalctl --user -b -o cat -u 'xorg@*'").text();
         assert!(journal.contains("(II)") && journal.contains("(==) Using"), "{journal}");
-        stop(&guest, &login, &session).says(0, &["cannot write its log into /home/ada/.local/share/xorg", why]);
+        stop(&guest, &login, &session).says(0, &["cannot write its log to /home/ada/.local/share/xorg", why]);
         guest
             .root("umount -l /home/ada; chattr -i /home/ada/.local/share/xorg; chown -R ada: /home/ada/.local; true")
             .ok();
@@ -39,7 +39,7 @@ fn a_read_only_or_full_home() {
 }
 
 #[test]
-fn a_home_that_is_no_text_is_refused_with_a_sentence() {
+fn a_home_whose_name_is_not_text_is_refused() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     at(&login, "mkdir $'ad\\xff'; export HOME=$PWD/$'ad\\xff'").says(0, &[]);

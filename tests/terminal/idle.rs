@@ -125,7 +125,7 @@ fn what_is_in_the_way() {
     let film = desk.shell_as("ada", &format!("exec python3 -c \"{suspends}\"")).env("DISPLAY", ":0").spawn();
     wait_until("the film", SOON, || if film.stdout().contains("suspended") { Ok(()) } else { Err(film.stderr()) });
     touches(&desk);
-    says(&desk, "a program of the display suspends the screen saver", 1);
+    says(&desk, "a program on the display suspends the screen saver", 1);
     assert_eq!(desk.state("startxd-idle.target"), "inactive");
     drop(film);
     becomes_idle(&desk, true);

@@ -128,7 +128,7 @@ fn the_socket_is_for_its_user_alone() {
     python(&up.guest, "root", "ask(b'startxd/1 stop')");
     wait_until("the host to say whom it turned away", SOON, || {
         let journal = up.guest.journal("-t startxd -o cat");
-        if journal.contains("turned away a client of the launch socket: not our user uid=0") {
+        if journal.contains("disconnected a client of the launch socket that runs as another user uid=0") {
             Ok(())
         } else {
             Err(journal)
@@ -138,7 +138,7 @@ fn the_socket_is_for_its_user_alone() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_and_the_session_goes_on() {
+fn malformed_messages_are_refused_and_the_session_goes_on() {
     let up = Up::begin();
     let lines = r"
 for message in [b'garbage', b'\0', bytes(range(256)), b'\xff\xfe\x00', b'GET / HTTP/1.1\r\n\r\n', b'startxd', b'startxd/1',
@@ -237,7 +237,7 @@ ask(b'x' * 65536, name='64 KiB')
 }
 
 #[test]
-fn a_thousand_clients_that_say_nothing_keep_nobody_out_for_long() {
+fn a_thousand_silent_clients_block_nobody_for_long() {
     let up = Up::begin();
     let lines = "crowd = [connect() for _ in range(1000)]; print('here', flush=True); time.sleep(600)";
     let crowd = up.stay(lines);
@@ -256,7 +256,7 @@ fn a_thousand_clients_that_say_nothing_keep_nobody_out_for_long() {
 }
 
 #[test]
-fn clients_that_were_refused_and_stay_keep_nobody_out() {
+fn refused_clients_that_stay_block_nobody() {
     let up = Up::begin();
     let lines = r"
 crowd = []
@@ -278,7 +278,7 @@ time.sleep(600)
 }
 
 #[test]
-fn a_client_that_asks_for_ever_and_never_reads_holds_nobody_up() {
+fn a_client_that_sends_without_end_and_never_reads_delays_nobody() {
     let up = Up::begin();
     let lines = r"
 client = connect()

@@ -106,7 +106,7 @@ fn through_a_crash_of_the_server_and_one_of_the_host() {
 }
 
 #[test]
-fn one_that_hangs_holds_up_neither_start_nor_end() {
+fn a_multiplexer_that_hangs_delays_neither_start_nor_end() {
     let mut desk = Desk::at_prompt();
     let multiplexers = Multiplexers::start(&mut desk);
     let pid = desk.unit("tmux.service", "MainPID");
@@ -120,7 +120,7 @@ fn one_that_hangs_holds_up_neither_start_nor_end() {
 }
 
 #[test]
-fn they_stay_after_the_logout_of_one_who_lingers() {
+fn they_stay_after_the_logout_of_a_user_who_lingers() {
     let case = Guest::get();
     case.root("loginctl enable-linger ada").ok();
     let mut desk = Desk::at_prompt_in(case);

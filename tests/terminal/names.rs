@@ -45,7 +45,7 @@ fn the_entries_of_the_installed_window_managers_start_by_their_names() {
 }
 
 #[test]
-fn an_own_entry_comes_before_the_systems_and_says_what_the_desktop_is() {
+fn a_persons_entry_has_precedence_and_names_the_desktop() {
     let case = crate::harness::Guest::get();
     // As a greeter leaves them that took startxd itself for the session.
     case.write_profile(
@@ -81,7 +81,7 @@ fn an_own_entry_comes_before_the_systems_and_says_what_the_desktop_is() {
 }
 
 #[test]
-fn what_cannot_be_started_says_why() {
+fn a_session_that_cannot_be_started_says_why() {
     let case = crate::harness::Guest::get();
     writes_entry(&case, "quotes", "Exec=sh -c 'exec openbox");
     writes_entry(&case, "i3", "Hidden=true");
@@ -105,15 +105,15 @@ fn what_cannot_be_started_says_why() {
         ("program", ["the session program of", "no program nosuchwm (Exec)", "startxd list"]),
         ("actions:b", ["the session actions:b of", "no action b, only a", "startxd list"]),
         ("actions:a", ["the session actions:a of", "no Exec in [Desktop Action a]", "startxd list"]),
-        ("noise", ["noise.desktop is not a usable", "line 1:", "mend it"]),
-        ("pipe", ["pipe.desktop is not a usable", "not a regular file", "mend it"]),
-        ("null", ["null.desktop is not a usable", "not a regular file", "mend it"]),
-        ("empty", ["empty.desktop is not a usable", "no group [Desktop Entry]", "mend it"]),
+        ("noise", ["noise.desktop is not a usable", "line 1:", "correct it"]),
+        ("pipe", ["pipe.desktop is not a usable", "not a regular file", "correct it"]),
+        ("null", ["null.desktop is not a usable", "not a regular file", "correct it"]),
+        ("empty", ["empty.desktop is not a usable", "no group [Desktop Entry]", "correct it"]),
         ("~/.xinitrc", ["/home/ada/.xinitrc cannot be run", "No such file", "check the path"]),
         ("awesome.service", ["awesome.service does not exist", "did you mean awesome?", "list-unit-files"]),
         ("mywn.service", ["mywn.service does not exist", "did you mean mywm.service?", "list-unit-files"]),
         ("awesom", ["no session entry awesom", "did you mean awesome?", "startxd list"]),
-        ("'own ONE'", ["more than one session: one, twin", "own ONE", "say which"]),
+        ("'own ONE'", ["more than one session", "is called own ONE", "give one of these: one, twin"]),
     ] {
         desk.types(&format!("startxd start {what}"));
         desk.ended(23).says(&words);
@@ -125,7 +125,7 @@ fn what_cannot_be_started_says_why() {
 }
 
 #[test]
-fn list_shows_what_there_is_and_its_state() {
+fn list_shows_every_session_and_its_state() {
     let case = crate::harness::Guest::get();
     writes_entry(&case, "awesome", "Exec='");
     writes_entry(&case, "i3", "Hidden=true");

@@ -71,7 +71,7 @@ fn keys_choose_and_the_choice_is_remembered() {
 }
 
 #[test]
-fn who_leaves_it_finds_the_terminal_as_it_was() {
+fn leaving_it_restores_the_terminal() {
     let desk = at_prompt();
     let by_menu = ["q", "\x03", "\x04", "TERM", "INT", "HUP", "QUIT"].map(|leave| ("linux", leave));
     let by_prompt = ["q\n", "\x03", "\x04", "TERM"].map(|leave| ("dumb", leave));
@@ -153,7 +153,7 @@ fn a_terminal_that_can_only_print_gets_numbers() {
 }
 
 #[test]
-fn where_there_is_nothing_to_ask_it_does_not() {
+fn without_a_terminal_or_a_choice_it_does_not_ask() {
     let case = Guest::get();
     keeps(&case, &["i3", "openbox"]);
     let desk = Desk::at_prompt_in(case);
@@ -170,11 +170,11 @@ fn where_there_is_nothing_to_ask_it_does_not() {
     desk.ended(0);
     hides(&desk, &["openbox"]);
     desk.types("startxd select");
-    desk.ended(23).says(&["no session to choose from", "startxd list"]);
+    desk.ended(23).says(&["no session was found to choose from", "startxd list"]);
 }
 
 #[test]
-fn what_cannot_be_started_here_is_not_asked_for() {
+fn it_does_not_ask_where_no_session_can_start() {
     let desk = at_prompt();
     let run = desk.user("ada", "startxd select");
     assert_eq!(run.code(), 12, "{}", run.stderr);

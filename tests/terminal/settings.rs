@@ -5,7 +5,7 @@ use crate::scenario::Desk;
 const FILE: &str = "[server]\ndpi = 75\nargs = [\"-s\", \"5\"]\n[select]\ntimeout = 3\n";
 
 #[test]
-fn options_count_over_files_and_config_show_says_so() {
+fn options_override_files_and_config_show_says_so() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", FILE);
     let shown = desk.user("ada", "startxd config show --dpi 96 --deadline stop=50").ok().stdout;

@@ -1,5 +1,5 @@
 //! A person at a shell that is not on a virtual terminal: what it says there, and that the line in the profile, which
-//! every login reads, passes over it without a word.
+//! every login reads, passes over it without a message.
 
 use crate::harness::{Guest, SOON, wait_until};
 use crate::hostile::{Told, at, prompt};

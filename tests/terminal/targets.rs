@@ -122,8 +122,8 @@ fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
 #[test]
 fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end() {
     let desk = Desk::at_prompt();
-    // A race: journald asks the kernel for the unit of a process that speaks, and one that is gone has none. So they stay
-    // until they have been heard (systemd's issue 2913).
+    // A race: journald asks the kernel for the unit of a process that speaks, and one that is gone has none. So they
+    // stay until they have been heard (systemd's issue 2913).
     let broken = "#!/bin/sh\necho one thing\necho cannot find my socket >&2\n\
                   until [ -e ~/heard ]; do sleep 0.02; done\nexit 3\n";
     desk.write_as("ada", "~/broken", broken);
@@ -156,7 +156,7 @@ fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end
     assert!(!status.contains("nothing is wrong") && !status.contains("other.service"), "{status}");
     // There is a last line for who may read the journal.
     let readable = desk.user("ada", "journalctl -b -q -n 1 -o cat _SYSTEMD_USER_UNIT=bar.service").stdout;
-    assert_eq!(status.contains("and said last: cannot find my socket"), !readable.is_empty(), "{status}");
+    assert_eq!(status.contains("its last line: cannot find my socket"), !readable.is_empty(), "{status}");
     desk.quits_openbox();
     desk.comes_back(0, SOON);
     // An autostart program belongs to the session alone, and the next one starts it again.

@@ -76,7 +76,7 @@ fn startx_can_have_the_targets_too_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_attached_can_be_let_go_of() {
+fn an_attached_display_can_be_detached() {
     let desk = desk();
     desk.write_as("ada", "~/.xinitrc", XINITRC);
     desk.types(STARTX);
@@ -111,7 +111,7 @@ fn what_is_attached_can_be_let_go_of() {
 }
 
 #[test]
-fn what_is_no_display_of_this_machine_is_not_attached() {
+fn only_displays_of_this_machine_are_attached() {
     let desk = desk();
     for (command, status, words) in [
         ("env -u DISPLAY startxd attach", 24, "DISPLAY is not set"),

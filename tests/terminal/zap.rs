@@ -5,7 +5,7 @@ use crate::scenario::{Desk, OPENBOX};
 /// Presses the key as a client of the display does it (XTEST), with the option that gives it its meaning.
 fn zaps(desk: &Desk) {
     let keys = "setxkbmap -option terminate:ctrl_alt_bksp && timeout 5 xdotool key ctrl+alt+BackSpace";
-    // The server may be gone before xdotool has let go of the keys.
+    // The server may be gone before xdotool has released the keys.
     desk.with_display(keys);
 }
 

@@ -1,5 +1,5 @@
-//! `startxd analyze`: where the time of the last start went, from what systemd, logind and the host have written down
-//! anyway.
+//! `startxd analyze`: where the time of the last start went, from what systemd, logind and the host recorded
+//! already.
 
 mod svg;
 mod timeline;
@@ -26,7 +26,7 @@ pub async fn run(runtime: &RuntimeDir, drawing: Option<&Path>) -> Exit {
     let record = match SessionRecord::of(runtime) {
         Ok(Some(record)) => record,
         Ok(None) => {
-            tracing::error!("no session of startxd is up; begin one on a virtual terminal: startxd start");
+            tracing::error!("no session of startxd is up; start one on a virtual terminal: startxd start");
             return Exit::NotRunning;
         }
         Err(error) => {
@@ -81,7 +81,7 @@ async fn gather(runtime: &RuntimeDir, record: &SessionRecord, manager: &Manager)
             }
         }
     }
-    // The host listens when it has its place, right before it asks for the first unit.
+    // The host starts to listen once it has its lock and display, right before it asks for the first unit.
     let asked = std::fs::symlink_metadata(runtime.host_socket()).and_then(|facts| facts.modified()).ok();
     Timeline::new(&record.what, record.display, login, asked.and_then(monotonic), spans)
 }

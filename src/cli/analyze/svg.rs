@@ -10,10 +10,10 @@ const MARGIN: f64 = 20.0;
 const TOP: f64 = 60.0;
 const ROW: f64 = 22.0;
 const BAR: f64 = 14.0;
-/// From here on the text of a bar stands to its left.
+/// To the right of this, the text of a bar is to the bar's left.
 const TURNS: f64 = 620.0;
 
-/// Light and dark, as the reader's browser is.
+/// Light or dark, as the reader's browser asks for.
 const STYLE: &str = "
   text { font: 12px sans-serif; fill: #222 }
   .title { font-size: 15px; font-weight: bold }
@@ -105,7 +105,7 @@ fn bar(svg: &mut String, timeline: &Timeline, span: &Span, y: f64, x: &dyn Fn(f6
     let _ = writeln!(svg, "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>", y + 11.5);
 }
 
-/// Between two lines of the axis, in ms: 1, 2 or 5 times a power of ten, with some ten lines in all.
+/// The distance of two lines of the axis, in ms: 1, 2 or 5 times a power of ten, for about ten lines in all.
 fn step(end: f64) -> f64 {
     let mut step = 1.0;
     loop {
@@ -118,7 +118,7 @@ fn step(end: f64) -> f64 {
     }
 }
 
-/// Text between tags.
+/// Escapes text that goes between tags.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_axis_has_some_ten_lines() {
+    fn the_axis_has_about_ten_lines() {
         for (end, expected) in
             [(1.0, 1.0), (12.0, 1.0), (13.0, 2.0), (160.0, 20.0), (700.0, 100.0), (90_000.0, 10_000.0)]
         {

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use crate::manager::{UnitTimes, names};
 use crate::x11::display::Display;
 
-/// So long after the desktop was there, what starts belongs to the start no more.
+/// What starts later than this after the desktop appeared is not part of the start.
 const AFTERWARDS: u64 = 10_000_000;
 
-/// So many of the other units are shown: the slowest.
+/// How many of the other units are shown: the slowest ones.
 const SHOWN: usize = 12;
 
 /// What a unit is to the start.
@@ -64,7 +64,7 @@ pub struct Timeline {
     pub managed: Option<u64>,
     /// When `graphical-session.target` was reached.
     pub desktop: Option<u64>,
-    /// The units, by their begin.
+    /// The units, in the order in which they began.
     pub spans: Vec<Span>,
 }
 
@@ -74,7 +74,7 @@ impl Timeline {
     pub fn new(what: &str, display: Display, login: Option<u64>, asked: Option<u64>, mut spans: Vec<Span>) -> Self {
         let of = |name: &str| spans.iter().find(|span| span.name == name).map(|span| span.times);
         let desktop = of(names::GRAPHICAL_SESSION).and_then(|times| times.active);
-        // The target is asked for at that moment; systemd may write down the one that it brings first.
+        // The target is asked for at that moment; systemd may record a target that it pulls in before it.
         let managed = of(names::WM_READY_TARGET).and_then(|times| times.leaves);
         let managed = managed.map(|managed| desktop.map_or(managed, |desktop| desktop.min(managed)));
         let end = desktop.or(managed).unwrap_or(u64::MAX - AFTERWARDS) + AFTERWARDS;
@@ -87,19 +87,19 @@ impl Timeline {
         }
         spans.sort_by_key(|span| (span.begin(), span.times.active));
         let first = spans.first().map(Span::begin).into_iter().chain(asked).min();
-        // A login that is long past, with a session that was begun by hand, is no part of the start.
+        // If the login is long past and the session was started by hand, the login is not part of the start.
         let login = login.filter(|login| first.is_some_and(|first| *login <= first && first - login < AFTERWARDS));
         let zero = login.or(first).unwrap_or_default();
         let asked = asked.filter(|asked| *asked >= zero);
         Self { what: what.to_owned(), display, zero, from_login: login.is_some(), asked, managed, desktop, spans }
     }
 
-    /// Milliseconds since the begin.
+    /// Milliseconds since the beginning.
     pub(super) fn at(&self, time: u64) -> f64 {
         milliseconds(time.saturating_sub(self.zero))
     }
 
-    /// When the last of it was over, in milliseconds since the begin.
+    /// When the last part was over, in milliseconds since the beginning.
     pub(super) fn end(&self) -> f64 {
         let ends = self.spans.iter().flat_map(|span| [span.times.active, span.times.leaves]);
         ends.chain([self.managed, self.desktop, self.asked]).flatten().map(|time| self.at(time)).fold(1.0, f64::max)
@@ -160,7 +160,7 @@ pub(super) mod tests {
         Span { name: name.into(), kind, times: UnitTimes { leaves, forked, executed, active } }
     }
 
-    /// A start as it is, a unit that is slow, one that is not up, and one that came much later.
+    /// An ordinary start, with one slow unit, one that is not up, and one that came much later.
     pub(in super::super) fn example() -> Timeline {
         let display = Display::new(0).unwrap();
         let spans = vec![
@@ -182,7 +182,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_login_that_is_long_past_is_no_part_of_a_start() {
+    fn a_login_that_is_long_past_is_not_part_of_a_start() {
         let display = Display::new(0).unwrap();
         let spans = || vec![span("xorg@0.socket", Kind::Session, [50_000_000, 0, 0, 50_001_000])];
         for (login, zero, from_login) in [
@@ -200,7 +200,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn of_many_other_units_the_slowest_are_shown() {
+    fn only_the_slowest_of_many_other_units_are_shown() {
         let display = Display::new(0).unwrap();
         let other =
             |number: u64| span(&format!("{number}.service"), Kind::Other, [1_000_000, 0, 0, 1_000_000 + number * 1000]);

@@ -46,7 +46,7 @@ pub async fn start(start: DisplayStart) -> Exit {
     }
 }
 
-/// Runs a command, and ends as it ends.
+/// Runs a command, and exits with its status.
 pub async fn run(run: DisplayRun) -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let ran = async {
@@ -74,13 +74,14 @@ pub async fn run_as_xvfb_run(call: Call) -> ExitCode {
         let taken = take_signals()?;
         let command = Command::find(&call.command, &search_path())?;
         let settings = DisplaySettings { server: Some("xvfb".to_owned()), ..DisplaySettings::default() };
-        // Without access control it is still this user alone who can reach the socket.
+        // Even without access control, only this user can reach the socket.
         check(call.server_args.iter().filter(|argument| *argument != "-ac"))?;
         let (config, mut request) = unchecked_request(&settings, call.server_args.clone())?;
         if let Some(path) = &call.error_file {
             copy::to(path)?;
         }
-        let number = Display::new(call.number).ok_or_else(|| Failure::Usage("no such display number".to_owned()))?;
+        let number =
+            Display::new(call.number).ok_or_else(|| Failure::Usage("there is no such display number".to_owned()))?;
         request.first = number;
         request.display = call.is_exact.then_some(number);
         request.authority_too = call.auth_file.clone();
@@ -109,14 +110,14 @@ async fn on_its_own(
 pub(super) fn status(ran: Result<u8, Failure>) -> ExitCode {
     match ran {
         Ok(status) => ExitCode::from(status),
-        // As a shell says it of a command that a signal has ended.
+        // As shells report a command that was ended by a signal.
         Err(Failure::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         Err(failure) => ended(&failure).into(),
     }
 }
 
-/// Takes the words behind the options, and whether `--` stood before them, and returns the display, if the first word is one,
-/// and the command.
+/// Takes the words behind the options, and whether `--` stood before them, and returns the display, if the first word
+/// is one, and the command.
 fn display_and_command(words: &[OsString], after_dashes: bool) -> Result<(Option<Display>, &[OsString]), Failure> {
     let [first, rest @ ..] = words else { return Ok((None, words)) };
     let dashes = OsString::from("--");
@@ -144,7 +145,7 @@ fn both() -> Failure {
     Failure::Usage(why.to_owned())
 }
 
-/// Prints the displays that there are.
+/// Prints the displays that are up.
 pub async fn list(json: bool) -> Exit {
     let found = async {
         let config = super::configuration();
@@ -170,7 +171,7 @@ pub async fn stop(display: Option<&str>) -> Exit {
         let displays = one.map_or_else(|| claim::all(&runtime), |display| vec![display]);
         for display in displays {
             match end::stop(&runtime, &manager, display, &config.deadlines).await {
-                // Of all of them, one may have ended by itself meanwhile.
+                // With `--all`, one may have ended by itself in the meantime.
                 Err(Failure::Unknown(_)) if one.is_none() => {}
                 stopped => stopped?,
             }
@@ -240,7 +241,7 @@ async fn unless_interrupted<T>(
     }
 }
 
-/// What was asked for, over what is configured.
+/// The configuration, with what the options override.
 fn request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(Config, DisplayRequest), Failure> {
     check(extra.iter())?;
     unchecked_request(settings, extra)

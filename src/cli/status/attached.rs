@@ -1,4 +1,4 @@
-//! A display that something else has started, and that `startxd attach` has given to the user manager.
+//! A display that another program has started, and that `startxd attach` has given to the user manager.
 
 use super::Connected;
 use super::gather::{self, DisplayState, NotGathered};
@@ -65,11 +65,11 @@ impl AttachedSnapshot {
         if self.watch.active != "active" {
             let (unit, active, display) = (names::ATTACHED, &self.watch.active, self.display);
             findings.problem(
-                format!("{unit} is {active}, so nobody sees the end of display {display}"),
-                format!("see: systemctl --user status {unit}, and detach it: startxd detach"),
+                format!("{unit} is {active}, so nothing notices the end of display {display}"),
+                format!("see: systemctl --user status {unit}; to detach the display: startxd detach"),
             );
         }
-        findings.display(self.display, &self.state, "start one on it");
+        findings.display(self.display, &self.state, "start a window manager on it");
         findings.graphical_session(&self.state, gather::graphical_session(&TARGETS, &self.targets));
         findings.environment(self.display, &self.authority, &self.environment);
         findings.into_list()
@@ -79,7 +79,7 @@ impl AttachedSnapshot {
     #[must_use]
     pub fn headline(&self) -> String {
         let name = render::manager_name(&self.state, "a display");
-        format!("{name} on {}, attached: something else has started the display", self.display)
+        format!("{name} on {}, attached; another program started the display", self.display)
     }
 
     /// The rows of `startxd status`.
@@ -133,7 +133,7 @@ mod tests {
         type Fault = fn(&mut AttachedSnapshot);
         let faults: [(Fault, &str); 5] = [
             (|s| s.watch.active = "failed".into(), "startxd-attached.service is failed"),
-            (|s| s.state = DisplayState::Unwell("it does not answer".into()), "display :0 is not well"),
+            (|s| s.state = DisplayState::Unwell("it does not answer".into()), "display :0 does not work"),
             (|s| s.state = DisplayState::Up(None), "no window manager"),
             (|s| s.targets[2].active = "inactive".into(), "graphical-session.target is not active"),
             (|s| drop(s.environment.remove("XAUTHORITY")), "lost XAUTHORITY"),

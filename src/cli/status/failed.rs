@@ -1,4 +1,4 @@
-//! What of the graphical session has failed: its services and its autostart programs, with the last thing that each said.
+//! The services and autostart programs of the graphical session that have failed, with the last line of each.
 
 use std::collections::BTreeSet;
 use std::time::UNIX_EPOCH;
@@ -9,10 +9,10 @@ use crate::deadline::STATUS;
 use crate::journal;
 use crate::manager::{Manager, names};
 
-/// How many last lines are looked up; the others are listed without.
+/// For how many units the last line is looked up; the others are listed without.
 const LOOKED_UP: usize = 5;
 
-/// How many lines are read for the last one.
+/// How many lines are read to find the last one.
 const LINES: usize = 10;
 
 /// A unit that has failed.
@@ -20,11 +20,11 @@ const LINES: usize = 10;
 pub struct FailedUnit {
     /// Its name.
     pub unit: String,
-    /// The last line of it in the journal, if there is one that we may read.
+    /// Its last line in the journal, if there is one that we may read.
     pub said: Option<String>,
 }
 
-/// The units of the graphical session that have failed, sorted, less the session's own.
+/// The units of the graphical session that have failed, sorted, without the session's own.
 pub(super) async fn failed(manager: &Manager, own: &[String]) -> Vec<FailedUnit> {
     let failed = manager.failed_units().await.unwrap_or_default();
     if failed.is_empty() {
@@ -44,10 +44,10 @@ pub(super) async fn failed(manager: &Manager, own: &[String]) -> Vec<FailedUnit>
     units
 }
 
-/// What the program itself has said last.
+/// The last line of the program itself.
 async fn last_line(manager: &Manager, unit: &str) -> Option<String> {
     let pid = manager.last_main_pid(unit).await.unwrap_or_default();
-    // Not just one: with several matches journalctl of 252 may leave out the very last (seen on a busy machine).
+    // More than one: with several matches journalctl of 252 may omit the very last line (seen on a busy machine).
     let said = journal::last(unit, pid, LINES, UNIX_EPOCH, Instant::now() + STATUS).await;
     let line = String::from_utf8_lossy(&said).lines().next_back()?.trim().to_owned();
     (!line.is_empty()).then_some(line)

@@ -1,4 +1,4 @@
-//! What is: asked of logind, the user manager, the display and the kernel.
+//! The state of the session: asked of logind, the user manager, the display and the kernel.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -32,7 +32,7 @@ pub const TARGETS: [&str; 5] = [
     names::WM_READY_TARGET,
 ];
 
-/// Why nothing can be told.
+/// Why the state is not known.
 #[derive(Debug, Error)]
 pub enum NotGathered {
     /// There is a record, but it cannot be read.
@@ -42,7 +42,7 @@ pub enum NotGathered {
         path = path.display()
     )]
     Record {
-        /// Where it is.
+        /// The record's path.
         path: PathBuf,
         /// What is wrong with it.
         error: Unreadable,
@@ -66,9 +66,9 @@ pub struct ServerProcess {
 /// What the display says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DisplayState {
-    /// There is no server to ask.
+    /// No server is running.
     Down,
-    /// The server answered; whoever manages it, with the unit that this is in.
+    /// The server answered: the window manager, and the unit that it is in.
     Up(Option<(WindowManager, Option<String>)>),
     /// The server did not answer properly.
     Unwell(String),
@@ -95,9 +95,9 @@ pub struct Snapshot {
     pub targets: Vec<UnitState>,
     /// The session's own units and their states.
     pub units: Vec<(String, UnitState)>,
-    /// Those of which the kernel has killed programs for lack of memory, and how many.
+    /// The units in which the kernel has killed programs for lack of memory, and how many.
     pub killed: Vec<(String, u64)>,
-    /// What else of the graphical session has failed.
+    /// Other units of the graphical session that have failed.
     pub failed: Vec<FailedUnit>,
     /// Where the cookie should be.
     pub authority: String,
@@ -105,7 +105,7 @@ pub struct Snapshot {
     pub environment: Block,
     /// How the session before this one ended.
     pub last: Option<LastSession>,
-    /// Whether it was started so short a time ago that its window manager may still be on its way.
+    /// Whether it was started so recently that its window manager may not be up yet.
     pub is_young: bool,
 }
 
@@ -128,7 +128,8 @@ impl Snapshot {
     /// Whether the session is being started, or its server again: what is not there yet is nothing wrong.
     #[must_use]
     pub fn is_starting(&self) -> bool {
-        // Managed is not ready: the window manager's own word may be waited for, and then its target is on its way.
+        // A managed display is not a ready session: startxd may wait for READY=1 of the window manager before it starts
+        // the target.
         let is_reached = self.graphical_session().is_some_and(|state| state.active == "active");
         let is_ready = is_reached && matches!(self.display, DisplayState::Up(Some(_)));
         let server_comes = self.server_unit.1.active == "activating";
@@ -175,7 +176,7 @@ pub(super) async fn gather(
         killed.extend(programs.map(|programs| (unit.clone(), programs)));
     }
     let failed = failed::failed(manager, &record.units).await;
-    // Not asked of a socket with no server behind it: that would start one.
+    // Asked only if a server runs: otherwise the connection would start one.
     let display = if server_state.active == "active" {
         ask_display(record.display, cookie(runtime, record.display), manager).await
     } else {

@@ -36,9 +36,8 @@ impl Findings {
         let record = &snapshot.record;
         if snapshot.host.is_none() {
             let host = record.host;
-            let what = format!(
-                "the host of this session (pid {host}) is gone: what it left is repaired by the next startxd start"
-            );
+            let what =
+                format!("the host of this session (pid {host}) is gone; the next startxd start cleans up after it");
             self.problem(what, String::new());
         }
         match &snapshot.session {
@@ -48,7 +47,7 @@ impl Findings {
                 let kind = &session.kind;
                 self.0.push(LOGIN_TYPE.found(
                     format!(
-                        "logind knows the session as type {kind:?}, so programs may not take it for a graphical one"
+                        "the session has type {kind:?} in logind, so programs may not treat it as a graphical session"
                     ),
                     format!("put Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{getty}"),
                 ));
@@ -77,7 +76,7 @@ impl Findings {
         for failed in &snapshot.failed {
             let unit = &failed.unit;
             let what = match &failed.said {
-                Some(said) => format!("{unit} has failed, and said last: {said}"),
+                Some(said) => format!("{unit} has failed; its last line: {said}"),
                 None => format!("{unit} has failed"),
             };
             self.0.push(SESSION_SERVICE.found(what, format!("see: systemctl --user status {unit}")));
@@ -94,7 +93,7 @@ impl Findings {
     /// That the display answers and is managed; `unmanaged` says what to do if it is not managed.
     pub(super) fn display(&mut self, display: Display, state: &DisplayState, unmanaged: &str) {
         match state {
-            DisplayState::Unwell(why) => self.problem(format!("display {display} is not well: {why}"), String::new()),
+            DisplayState::Unwell(why) => self.problem(format!("display {display} does not work: {why}"), String::new()),
             DisplayState::Up(None) => {
                 self.problem(format!("no window manager manages display {display}"), unmanaged.to_owned());
             }
@@ -102,15 +101,15 @@ impl Findings {
         }
     }
 
-    /// That `graphical-session.target`, whose state this is, has come with the window manager.
+    /// Takes the state of `graphical-session.target`, which should be active once the display is managed.
     pub(super) fn graphical_session(&mut self, display: &DisplayState, state: Option<&UnitState>) {
         let reached = state.is_some_and(|state| state.active == "active");
-        // After a restart of the server it comes again.
+        // After a restart of the server it is started again.
         let comes = state.is_some_and(|state| state.job.as_deref() == Some("start"));
         if !reached && !comes && matches!(display, DisplayState::Up(Some(_))) {
             let target = names::GRAPHICAL_SESSION;
             self.problem(
-                format!("{target} is not active, so portals and its services are not"),
+                format!("{target} is not active, so portals and the services of the session are not running"),
                 format!("see: systemctl --user status {target}"),
             );
         }
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_of_the_session_has_failed_is_told_with_its_last_words() {
+    fn a_failed_unit_is_reported_with_its_last_line() {
         let mut snapshot = healthy();
         let failed = |unit: &str, said: Option<&str>| FailedUnit { unit: unit.into(), said: said.map(str::to_owned) };
         snapshot.failed =
@@ -153,7 +152,7 @@ mod tests {
         let sentences: Vec<String> = judge(&snapshot).iter().map(Finding::sentence).collect();
         assert_eq!(sentences.len(), 2);
         for words in
-            ["app-eyes@autostart.service has failed, and said last: cannot open display", "bar.service has failed"]
+            ["app-eyes@autostart.service has failed; its last line: cannot open display", "bar.service has failed"]
         {
             assert!(sentences.iter().any(|sentence| sentence.contains(words)), "{words}: {sentences:?}");
         }
@@ -177,7 +176,7 @@ mod tests {
         snapshot.targets[3].job = Some("start".into());
         assert_eq!(judge(&snapshot), []);
         (snapshot.is_young, snapshot.display) = (true, DisplayState::Up(None));
-        // Nobody starts it, or it has taken too long.
+        // No host starts it, or it has taken too long.
         snapshot.host = None;
         assert_eq!(judge(&snapshot).len(), 2);
         let mut snapshot = healthy();
@@ -194,7 +193,7 @@ mod tests {
             (|s| s.session = None, "has ended"),
             (|s| s.server_unit.1.active = "failed".into(), "xorg@0.service is failed"),
             (|s| s.server.as_mut().unwrap().uid = 0, "runs as root"),
-            (|s| s.display = DisplayState::Unwell("it does not answer".into()), "not well"),
+            (|s| s.display = DisplayState::Unwell("it does not answer".into()), "does not work"),
             (|s| s.display = DisplayState::Up(None), "no window manager"),
             (|s| s.units[0].1.active = "failed".into(), "has failed"),
             (|s| s.targets[3].active = "inactive".into(), "graphical-session.target is not active"),

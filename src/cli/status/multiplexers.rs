@@ -1,4 +1,4 @@
-//! Multiplexers, which are there with a session on a display and without; pure.
+//! Multiplexers, which may run with or without a session on a display; pure.
 
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ pub fn render(found: &Multiplexers) -> String {
     let ended: Vec<&str> =
         found.units.iter().filter(|(_, state)| state.is_down()).map(|(unit, _)| unit.as_str()).collect();
     if !ended.is_empty() {
-        line("remedy", &format!("to start again what is not up: systemctl --user start {}", ended.join(" ")));
+        line("remedy", &format!("to start it again: systemctl --user start {}", ended.join(" ")));
     }
     for silent in &found.silent {
         line("problem", silent);
@@ -89,12 +89,12 @@ mod tests {
             mux units  tmux.service active, tmux@work.service active\n  problem  the tmux server on /tmp/x does not \
             answer (timed out)\n";
         assert_eq!(render(&found), expected);
-        // One that is not up is told with the command that starts it.
+        // One that has ended is shown with the command that starts it.
         let mut ended = Multiplexers { units: found.units.clone(), ..Multiplexers::default() };
         (ended.units[1].1.active, ended.units[1].1.sub) = ("inactive".into(), "dead".into());
         assert_eq!(
             render(&ended),
-            "mux units  tmux.service active, tmux@work.service inactive\n   remedy  to start again what is not up: systemctl \
+            "mux units  tmux.service active, tmux@work.service inactive\n   remedy  to start it again: systemctl \
              --user start tmux@work.service\n"
         );
         let text = json(&found).to_string();

@@ -1,4 +1,4 @@
-//! How it is shown; pure.
+//! How the state is shown to people; pure.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -32,7 +32,7 @@ pub fn rows(snapshot: &Snapshot) -> Rows {
     .collect()
 }
 
-/// What the kernel has killed, and where to read which programs that were.
+/// What the kernel has killed, and how to find out which programs those were.
 fn killed(units: &[(String, u64)]) -> String {
     let line = |(unit, programs): &(String, u64)| {
         format!("{programs} in {unit} by the kernel, for lack of memory: journalctl -k | grep -i 'killed process'")
@@ -40,7 +40,7 @@ fn killed(units: &[(String, u64)]) -> String {
     units.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The session before this one, which ended badly: its terminal does not show that any more.
+/// How the session before this one ended badly: its terminal no longer shows that.
 fn before(last: &LastSession) -> String {
     let ago = since(SystemTime::UNIX_EPOCH + Duration::from_secs(last.ended));
     format!("session ended {ago} ago: {}", last.why.lines().next().unwrap_or_default())
@@ -131,7 +131,7 @@ pub fn last_session(last: &LastSession) -> String {
     format!("last session: ended {ago} ago: {}\n", lines.join("\n"))
 }
 
-/// Commands, names of processes and values of variables may hold what moves a terminal's cursor.
+/// Replaces control characters: commands, names of processes and values of variables may contain some.
 pub(super) fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! What a unit file says of when it is started.
+//! When a unit is started, according to its file.
 
 use crate::unit_file::{Assignment, assignments};
 
@@ -6,10 +6,10 @@ use crate::unit_file::{Assignment, assignments};
 #[derive(Debug)]
 pub struct UnitFile(Vec<Assignment>);
 
-/// The settings of section Unit that tie a unit to others that have to be up.
+/// The settings of section Unit that tie a unit to other units.
 const TIES: [&str; 6] = ["After", "Requires", "Requisite", "BindsTo", "PartOf", "Wants"];
 
-/// Variables that lead to a display.
+/// Variables that name a display.
 const DISPLAY_VARIABLES: [&str; 2] = ["DISPLAY=", "XAUTHORITY="];
 
 impl UnitFile {
@@ -19,7 +19,7 @@ impl UnitFile {
         Self(assignments(text))
     }
 
-    /// The words of a setting; an empty assignment takes back those before it.
+    /// The words of a setting; an empty assignment removes those before it.
     fn words(&self, section: &str, name: &str) -> Vec<String> {
         let mut words = Vec::new();
         for one in self.0.iter().filter(|one| one.section == section && one.name == name) {
@@ -31,14 +31,14 @@ impl UnitFile {
         words
     }
 
-    /// The units that it is enabled for: `WantedBy=`, `RequiredBy=` and `UpheldBy=`. Names with specifiers are left out.
+    /// The units that it is enabled for: `WantedBy=`, `RequiredBy=` and `UpheldBy=`. Names with specifiers are omitted.
     #[must_use]
     pub fn wanted_by(&self) -> Vec<String> {
         let names = ["WantedBy", "RequiredBy", "UpheldBy"].iter().flat_map(|name| self.words("Install", name));
         names.filter(|name| !name.contains('%')).collect()
     }
 
-    /// What in the file says that the unit needs a display, if something does: a tie to one of `targets`, or a variable.
+    /// The line that shows that the unit needs a display, if any: a tie to one of `targets`, or a variable.
     #[must_use]
     pub fn wants_display(&self, targets: &[&str]) -> Option<String> {
         let ties = TIES.iter().find_map(|name| {
@@ -59,7 +59,7 @@ mod tests {
     use super::UnitFile;
 
     #[test]
-    fn what_wants_a_display() {
+    fn a_tie_or_a_variable_shows_that_a_unit_needs_a_display() {
         let targets = ["graphical-session.target", "xorg.target"];
         let cases = [
             ("[Unit]\nAfter=network.target\n[Service]\nExecStart=/bin/a DISPLAY=:0\n", None),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_is_enabled_for() {
+    fn the_targets_of_a_unit_are_read() {
         let text = "[Install]\nWantedBy=a.target b.target\nRequiredBy=c.target\nWantedBy=%i.target\nAlias=d.service\n";
         assert_eq!(UnitFile::parse(text).wanted_by(), ["a.target", "b.target", "c.target"]);
     }

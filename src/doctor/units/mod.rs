@@ -1,6 +1,6 @@
-//! Unit files of the user manager: what is enabled and cannot work.
+//! Unit files of the user manager: units that are enabled and cannot work.
 //!
-//! Read from the directories, as the manager reads them, because it does not tell of links that lead nowhere.
+//! Read from the directories, as the manager reads them, because the manager does not report dangling links.
 
 pub mod file;
 mod tree;
@@ -16,7 +16,7 @@ use crate::xdg;
 use file::UnitFile;
 use tree::{MadeBy, Tree, UnitLink};
 
-/// Targets that are reached when there is a display, or on the way there.
+/// Targets that are reached when a display is up, or shortly before.
 const OF_A_DISPLAY: [&str; 5] = [
     names::GRAPHICAL_SESSION,
     names::GRAPHICAL_SESSION_PRE,
@@ -25,7 +25,7 @@ const OF_A_DISPLAY: [&str; 5] = [
     names::WM_READY_TARGET,
 ];
 
-/// Looks at the unit files.
+/// Examines the unit files.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let runtime = machine.runtime.as_ref().filter(|_| !machine.is_root());
     let Some(tree) = runtime.and_then(Tree::of_user) else { return Vec::new() };
@@ -45,7 +45,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// A window manager of one's own that goes with the first program that is killed for lack of memory.
+/// A window manager whose unit ends with the first program in it that is killed for lack of memory.
 fn stops_all(unit: &str, policy: &str, configuration: &Path) -> Finding {
     let directory = shell_word(&configuration.join(format!("systemd/user/{unit}.d")).to_string_lossy());
     UNITS_OOM.found(
@@ -60,7 +60,7 @@ fn stops_all(unit: &str, policy: &str, configuration: &Path) -> Finding {
 fn judge(tree: &Tree) -> Vec<Finding> {
     let links = tree.links();
     let mut findings: Vec<Finding> = links.iter().filter_map(|link| judge_link(tree, link)).collect();
-    // What is written and not enabled yet: the link would be made in vain.
+    // Units that are written and not enabled yet: their links would have no effect.
     for (name, text) in tree.own_units() {
         let wanted = UnitFile::parse(&text).wanted_by();
         let missing = wanted.into_iter().filter(|target| tree.lacks(target));
@@ -71,18 +71,18 @@ fn judge(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with a link that can start its unit, or that the user has made.
+/// What is wrong with a link that can start its unit, or that the user made.
 fn judge_link(tree: &Tree, link: &UnitLink) -> Option<Finding> {
     let UnitLink { of, unit, by, path } = link;
     if tree.lacks(of) || tree.lacks(unit) {
-        // Others: see `leftovers`.
+        // For the other links see `leftovers`.
         if *by != MadeBy::User {
             return None;
         }
         if tree.lacks(of) {
             return Some(missing_target(unit, of));
         }
-        let what = format!("{unit} is enabled for {of} and does not exist");
+        let what = format!("{unit} is enabled for {of}, but does not exist");
         return Some(UNITS_DANGLING.found(what, format!("rm {}", shell_word(&path.to_string_lossy()))));
     }
     if of == "default.target" {
@@ -90,7 +90,7 @@ fn judge_link(tree: &Tree, link: &UnitLink) -> Option<Finding> {
         let better = names::GRAPHICAL_SESSION;
         let remedy = match by {
             MadeBy::User => enable_for(unit, better),
-            // Its file is not the user's. A link of the user's own takes it where it belongs.
+            // The file is not the user's to edit. A link of the user adds the unit to the right target.
             MadeBy::Administrator => {
                 format!("sudo systemctl --global disable {unit}; systemctl --user add-wants {better} {unit}")
             }
@@ -99,14 +99,14 @@ fn judge_link(tree: &Tree, link: &UnitLink) -> Option<Finding> {
                 format!("sudo ln -sf /dev/null {mask}; systemctl --user add-wants {better} {unit}")
             }
         };
-        return Some(UNITS_TOO_EARLY.found(format!("{unit} is enabled for {of}, and has {why}"), remedy));
+        return Some(UNITS_TOO_EARLY.found(format!("{unit} is enabled for {of}, but has {why}"), remedy));
     }
     None
 }
 
-/// What packages have enabled, or have left enabled, for what is not installed: one finding for all of it.
+/// Units that packages have enabled, or left enabled, and that are not installed: one finding for all of them.
 fn leftovers(tree: &Tree, links: &[UnitLink]) -> Option<Finding> {
-    // A link that a package has itself is for another package, which may come or not.
+    // A link that is part of a package is for another package, which may or may not be installed.
     let links = links.iter().filter(|link| link.by == MadeBy::Administrator);
     let left: Vec<&UnitLink> = links.filter(|link| tree.lacks(&link.of) || tree.lacks(&link.unit)).collect();
     if left.is_empty() {
@@ -115,23 +115,25 @@ fn leftovers(tree: &Tree, links: &[UnitLink]) -> Option<Finding> {
     let what: Vec<String> = left.iter().map(|link| format!("{} (for {})", link.unit, link.of)).collect();
     let paths: Vec<String> = left.iter().map(|link| shell_word(&link.path.to_string_lossy())).collect();
     Some(UNITS_LEFTOVER.found(
-        format!("units are enabled for everybody that cannot start: {}", what.join(", ")),
+        format!("units that do not exist are enabled for all users: {}", what.join(", ")),
         format!("nothing has to be done; to remove the links: sudo rm {}", paths.join(" ")),
     ))
 }
 
 fn missing_target(unit: &str, target: &str) -> Finding {
     let what = match target {
-        "graphical.target" | "multi-user.target" => format!("{unit} has WantedBy={target}, which only the system has"),
+        "graphical.target" | "multi-user.target" => {
+            format!("{unit} has WantedBy={target}, which only the system manager has")
+        }
         _ => format!("{unit} has WantedBy={target}, which your user manager does not have"),
     };
     let better = if target == "graphical.target" { names::GRAPHICAL_SESSION } else { "default.target" };
     UNITS_MISSING_TARGET.found(what, enable_for(unit, better))
 }
 
-/// How a unit of the user's is enabled for another target.
+/// How to enable a unit of the user for another target.
 fn enable_for(unit: &str, target: &str) -> String {
-    // An instance has its template's file.
+    // An instance uses its template's file.
     let file = unit.split_once('@').map_or_else(
         || unit.to_owned(),
         |(name, rest)| format!("{name}@.{}", rest.rsplit_once('.').map_or("service", |(_, kind)| kind)),
@@ -181,7 +183,7 @@ mod tests {
         link("own/default.target.wants/early.service", "../early.service");
         link("own/default.target.wants/gone.service", "/nowhere");
         write("own/late.service", "[Install]\nWantedBy=graphical.target\n");
-        // A package has this for another one, which is not here.
+        // A package contains this link for another package, which is not installed.
         link("system/gnome-session.target.wants/fine.service", "../fine.service");
         link("etc/multi-user.target.requires/fine.service", "/system/fine.service");
         link("etc/default.target.wants/left.service", "/system/left.service");
@@ -191,8 +193,8 @@ mod tests {
             judge(&tree).into_iter().map(|f| (f.kind.id, f.what + "|" + &f.remedy)).collect();
         let expected = [
             ("units.too-early", "has After=graphical-session.target"),
-            ("units.dangling", "gone.service is enabled for default.target and does not exist|rm "),
-            // The file of a package is not to be edited.
+            ("units.dangling", "gone.service is enabled for default.target, but does not exist|rm "),
+            // The file of a package must not be edited.
             (
                 "units.too-early",
                 "PartOf=graphical-session.target|sudo systemctl --global disable vendor.service; systemctl --user add-wants \

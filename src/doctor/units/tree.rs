@@ -18,34 +18,34 @@ const SYSTEM: [&str; 7] = [
     "/lib/systemd/user",
 ];
 
-/// What a directory of links ends in.
+/// The suffixes of directories of links.
 const LINKS: [&str; 3] = [".wants", ".requires", ".upholds"];
 
 /// A link by which a unit is enabled for another.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UnitLink {
-    /// The unit that is started for it, as `default.target`.
+    /// The unit that starts it, such as `default.target`.
     pub of: String,
-    /// The unit that is to be started.
+    /// The unit that is started.
     pub unit: String,
-    /// Who has made it.
+    /// Who made it.
     pub by: MadeBy,
     /// The link itself.
     pub path: PathBuf,
 }
 
-/// Who has made a link.
+/// Who made a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MadeBy {
     /// The user.
     User,
     /// The machine's administrator, or a package that was installed, by `systemctl --global enable`.
     Administrator,
-    /// A package has the link itself: it is nobody's to change here.
+    /// The link is part of a package, so nobody should change it.
     Package,
 }
 
-/// The directories, the one that counts most first.
+/// The directories, in the order of their precedence.
 pub struct Tree {
     directories: Vec<PathBuf>,
     /// How many of them, from the first on, are the user's own.
@@ -67,7 +67,7 @@ impl Tree {
             data.join("systemd/user"),
         ];
         let own = directories.len();
-        // What is generated and made by calls, and goes with the manager.
+        // Generated units and those made by calls, which vanish with the manager.
         let transient = ["transient", "user.control", "user", "generator.early", "generator", "generator.late"];
         directories.extend(transient.map(|name| runtime.bus_socket().with_file_name("systemd").join(name)));
         directories.extend(SYSTEM.map(PathBuf::from));
@@ -83,7 +83,7 @@ impl Tree {
                 let Some(name) = LINKS.iter().find_map(|suffix| name.strip_suffix(suffix)) else { continue };
                 for path in files::entries(&of) {
                     let unit = files::name(&path);
-                    // A link to /dev/null takes those of later directories back.
+                    // A link to /dev/null masks the links of later directories.
                     if links.iter().all(|link| link.unit != unit || link.of != name) && is_unit(unit) {
                         let (of, unit) = (name.to_owned(), unit.to_owned());
                         links.push(UnitLink { of, unit, by: self.made_by(index), path });
@@ -110,7 +110,7 @@ impl Tree {
         units.filter_map(|path| Some((files::name(&path).to_owned(), files::text(&path)?))).collect()
     }
 
-    /// Whether there is certainly no such unit. Of slices, mounts and the like there need not be a file.
+    /// Whether the unit certainly does not exist. Slices, mounts and the like need no file.
     pub fn lacks(&self, unit: &str) -> bool {
         is_unit(unit) && self.find(unit).is_none()
     }
@@ -126,7 +126,7 @@ impl Tree {
     }
 }
 
-/// Whether it is a name of a unit that must have a file.
+/// Whether a unit of this name must have a file.
 fn is_unit(name: &str) -> bool {
     let kind = name.rsplit_once('.').map(|(_, kind)| kind);
     kind.is_some_and(|kind| matches!(kind, "service" | "socket" | "target" | "timer" | "path"))

@@ -503,7 +503,7 @@ impl Driver {
         if self.link.as_ref().is_some_and(ManagerLink::is_connecting) {
             return self.backlog.push(action);
         }
-        // A manager that is gone is told; what was asked of it comes to nothing.
+        // A manager that is gone is told; its calls fail.
         let Some(manager) = self.connected() else { return };
         if let Some(call) = self.call(action, manager) {
             act::send(call, &self.events).await;

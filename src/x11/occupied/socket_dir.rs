@@ -1,4 +1,4 @@
-//! Whether the directory of the sockets is safe to use.
+//! Checks that the directory of the sockets is safe to use.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,38 +13,38 @@ use super::facts_of;
 /// What is wrong with the directory of the sockets.
 #[derive(Debug, Error)]
 pub enum SocketDirProblem {
-    /// It is not there.
-    #[error("{} is missing, and only root can create it safely: run {REMEDY}", path.display())]
+    /// It does not exist.
+    #[error("{} is missing, and only root can create it safely; run: {REMEDY}", path.display())]
     Missing {
         /// The directory.
         path: PathBuf,
     },
     /// A link, a file or something else has its name.
-    #[error("{} is not a directory, so somebody else decides where X sockets go: run sudo rm {} && {REMEDY}",
+    #[error("{} is not a directory, so X sockets are not safe there; run: sudo rm {} && {REMEDY}",
         path.display(), path.display())]
     NotADirectory {
         /// The directory.
         path: PathBuf,
     },
     /// It is not root's, so its owner can exchange everybody's sockets.
-    #[error("{} belongs to user {uid}, who could put another server in the place of yours: run {REMEDY}", path.display())]
+    #[error("{} belongs to user {uid}, who could replace your server with another one; run: {REMEDY}", path.display())]
     Owner {
         /// The directory.
         path: PathBuf,
         /// Who owns it.
         uid: Uid,
     },
-    /// Not everybody may make sockets in it, or everybody may remove those of others.
-    #[error("{} has mode {mode:04o} instead of 1777: run {REMEDY}", path.display())]
+    /// Not everybody may create sockets in it, or everybody may remove those of others.
+    #[error("{} has mode {mode:04o} instead of 1777; run: {REMEDY}", path.display())]
     Mode {
         /// The directory.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// Nothing can be made in it: WSL mounts it so.
+    /// Nothing can be created in it: WSL mounts it read-only.
     #[error(
-        "{} is on a file system that is mounted read-only, so there is no place for a display's socket: run sudo mount \
+        "{} is on a file system that is mounted read-only, so no display can have its socket there; run: sudo mount \
          -o remount,rw {}{}", path.display(), mount.display(),
         if mount == path { format!(", or sudo umount {}", path.display()) } else { String::new() }
     )]
@@ -54,12 +54,12 @@ pub enum SocketDirProblem {
         /// Where the file system is mounted.
         mount: PathBuf,
     },
-    /// It cannot be looked at.
-    #[error("{} cannot be looked at: {source}", path.display())]
+    /// It cannot be examined.
+    #[error("{} cannot be examined: {source}", path.display())]
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// What lstat(2) said.
+        /// The error of lstat(2).
         source: io::Error,
     },
 }

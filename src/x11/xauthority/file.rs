@@ -1,4 +1,4 @@
-//! The file on disk: whole, private, and the same for everybody who asks for it.
+//! The file on disk: complete, private, and the same for every process that asks for it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -19,24 +19,24 @@ use crate::x11::display::Display;
 /// More than any authority file that we would write or accept as ours.
 const MAX_FILE: u64 = 64 * 1024;
 
-/// Takes a path and a display, and returns the cookie for the display in the file there. If there is no whole, private
-/// file of our own with such a cookie, it makes one, with a new cookie.
+/// Takes a path and a display, and returns the cookie for the display in the file there. If there is no complete,
+/// private file of our own with such a cookie, creates one, with a new cookie.
 ///
-/// Host and supervisor both call this, in whatever order they start, and must come to one cookie. It does not touch a
-/// file that is good: clients may be waiting in the server's socket already, each having read its cookie when it
-/// connected, and a change would lock them out. Two calls at the same time are put in a row by flock(2) on the
-/// directory, which needs no lock file that a crash could leave, and which the kernel releases with the process.
+/// Host and supervisor both call this, in any order, and must get the same cookie. It does not touch a
+/// valid file: clients may be waiting in the server's socket already, and have read their cookie when they
+/// connected, so a change would lock them out. Concurrent calls are serialised by flock(2) on the
+/// directory, which needs no lock file that a crash could leave behind, and which the kernel releases with the process.
 /// Nobody may hold a lock on that directory for longer than such a moment.
 ///
 /// # Errors
-/// What the system calls say. A file that is not good is not an error: it is replaced.
+/// A system call failed. An invalid file is not an error: it is replaced.
 pub fn ensure(path: &Path, display: Display) -> io::Result<Cookie> {
     ensure_on(path, display, &hostname())
 }
 
 /// As [`ensure`], on a host of this name.
 fn ensure_on(path: &Path, display: Display, hostname: &[u8]) -> io::Result<Cookie> {
-    // What a crash left beside the file is cleared under the lock by the next call.
+    // The next call removes, under the lock, what a crash has left beside the file.
     let _lock = lock_directory_of(path)?;
     // Only under the lock: otherwise two processes could each find a broken file, and the second replace what the
     // first has already handed to its clients.

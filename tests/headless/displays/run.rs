@@ -100,8 +100,8 @@ status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 print(text.decode() + "status", status)
 "#;
 
-/// Says how often Ctrl+C has reached it, and ends as it would have without that. No shell, which may take a signal for its
-/// child's that comes while it waits for one.
+/// Says how often Ctrl+C has reached it, and ends as it would have without that. No shell, which may take a signal for
+/// its child's that comes while it waits for one.
 const COUNTS: &str = "
 import os, signal, time
 count = 0
@@ -185,7 +185,7 @@ fn the_line_of_xvfb_run_is_taken() {
         "{none}"
     );
     place.user("ada", "startxd display stop :7").ok();
-    place.refuses("startxd display run --size 1x1x24 --depth 8 true", 2, &["--size has the depth 24", "omit one"]);
+    place.refuses("startxd display run --size 1x1x24 --depth 8 true", 2, &["--size gives the depth 24", "omit one"]);
     place.is_clean();
 }
 

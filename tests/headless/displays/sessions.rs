@@ -72,7 +72,7 @@ fn entries_start_as_display_managers_start_them() {
     entry("desktop", "Exec=startdesktop\nDesktopNames=Lab:GNOME");
     writes(&place, "~/bin/startdesktop", "0755", "#!/bin/sh\nexec openbox --sm-disable\n");
     for (session, said, names) in [
-        ("quoted", "departs from the Desktop Entry Specification, line 4: Exec: a single quote", "quoted quoted"),
+        ("quoted", "violates the Desktop Entry Specification, line 4: Exec: a single quote", "quoted quoted"),
         ("lightdm-xsession", "", " "),
         // A command that an entry has is called as the entry says.
         ("startdesktop", "", "Lab:GNOME desktop"),

@@ -17,7 +17,7 @@ fn enabled_by_the_user_and_taken_back_exactly() {
     assert_eq!(ada.settings(), before, "{dry}");
     let told = ada.does("startxd enable multiplexer tmux work").ok();
     assert!(
-        told.stdout.contains("to get there: tmux attach -t work") && told.stdout.contains("lingers from now on"),
+        told.stdout.contains("to attach: tmux attach -t work") && told.stdout.contains("lingers from now on"),
         "{told}"
     );
     ada.does("tmux has-session -t work").ok();
@@ -84,7 +84,7 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
     assert_eq!(told.code(), 10, "{told}");
     let told = ada.does("startxd enable multiplexer byobu");
     assert_eq!(told.code(), 2, "{told}");
-    // A start that fails is taken back.
+    // A start that fails is undone.
     ada.write_as(
         "ada",
         "~/.config/systemd/user/screen@.service.d/bad.conf",

@@ -1,4 +1,5 @@
-//! `startxd start --multiplexer`: a terminal for a session. Here by ssh; on a virtual terminal in `tests/terminal/multiplexer.rs`.
+//! `startxd start --multiplexer`: a terminal for a session. Here by ssh; on a virtual terminal in
+//! `tests/terminal/multiplexer.rs`.
 
 use crate::harness::{SOON, wait_until};
 use crate::multiplexers::ada::Ada;
@@ -41,7 +42,7 @@ fn a_login_shows_it_and_leaving_it_ends_the_command() {
 fn what_cannot_be_is_refused() {
     let ada = Ada::new();
     for (command, code, part) in [
-        ("startxd start --multiplexer tmux", 15 + 1, "this is not a terminal"),
+        ("startxd start --multiplexer tmux", 15 + 1, "a multiplexer needs a terminal"),
         ("TMUX=/tmp/x,1,0 startxd start --multiplexer screen", 19, "inside of tmux already"),
         ("STY=1.x startxd start --multiplexer tmux", 19, "inside of screen already"),
         ("startxd start --multiplexer tmux a.b", 2, "separates"),

@@ -114,7 +114,7 @@ fn a_server_of_a_login_is_not_taken_for_the_units() {
     assert!(told.stderr.contains("runs already") && told.stderr.contains("tmux kill-server"), "{told}");
     assert_eq!(ada.settings(), before);
     let journal = ada.journal("-t startxd -o cat");
-    assert!(journal.contains("a tmux server of yours runs already (pid "), "{journal}");
+    assert!(journal.contains("another tmux server of yours runs already (pid "), "{journal}");
     // It was left alone.
     assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "mine");
     ada.does("tmux kill-server; systemctl --user reset-failed").ok();

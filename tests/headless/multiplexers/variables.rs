@@ -4,7 +4,7 @@
 use crate::harness::{Background, SOON, wait_until};
 use crate::multiplexers::ada::Ada;
 
-/// A display that something else has started.
+/// A display that another program has started.
 struct Display(Background);
 
 impl Display {
@@ -189,8 +189,7 @@ fn status_shows_them() {
     // One that is enabled and has ended is told with the command that starts it, as printed.
     ada.does("systemctl --user enable tmux@work").ok();
     let told = ada.does("startxd status").stdout;
-    let remedy =
-        told.lines().find_map(|line| line.trim_start().strip_prefix("remedy  to start again what is not up: "));
+    let remedy = told.lines().find_map(|line| line.trim_start().strip_prefix("remedy  to start it again: "));
     ada.does(remedy.unwrap_or_else(|| panic!("no remedy:\n{told}"))).ok();
     let told = ada.does("startxd status").stdout;
     assert!(told.contains("tmux@work.service active") && !told.contains("remedy"), "{told}");

@@ -93,7 +93,7 @@ fn root_is_told_of_the_machine_alone() {
 }
 
 #[test]
-fn faults_of_the_machine() {
+fn faults_of_the_machine_are_found() {
     let mut guest = Guest::get();
     prompt(&mut guest);
     let faults = [
@@ -116,7 +116,7 @@ fn faults_of_the_machine() {
         Fault::root("server.no-graphics-seat", "warning")
             .made("mv /etc/X11/xorg.conf.d/10-dummy.conf /root; mkdir /dev/dri; mknod /dev/dri/card0 c 226 0")
             .mended("mv /root/10-dummy.conf /etc/X11/xorg.conf.d; rm -r /dev/dri")
-            .says(&["logind knows of no graphics device on seat0", "udevadm trigger"]),
+            .says(&["logind knows no graphics device on seat0", "udevadm trigger"]),
         Fault::root("server.wrapper-root", "warning")
             .made("echo needs_root_rights=yes >> /etc/X11/Xwrapper.config")
             // The remedy itself.
@@ -134,7 +134,7 @@ fn faults_of_the_machine() {
         Fault::root("display.stale", "note")
             .made("printf '%10d\\n' 4194000 > /tmp/.X7-lock; chown ada: /tmp/.X7-lock")
             .mended("rm /tmp/.X7-lock")
-            .says(&["/tmp/.X7-lock is of a server that is gone"]),
+            .says(&["/tmp/.X7-lock was left by a server that is gone"]),
         Fault::root("display.blocked", "warning")
             .made("printf '%10d\\n' 4194000 > /tmp/.X7-lock; chown eve: /tmp/.X7-lock")
             .mended("rm /tmp/.X7-lock")
@@ -182,7 +182,7 @@ fn faults_of_the_machine() {
 }
 
 #[test]
-fn faults_of_the_user() {
+fn faults_of_the_user_are_found() {
     let mut guest = Guest::get();
     prompt(&mut guest);
     let unit = |text: &str, enabled_for: &str| {
@@ -210,15 +210,15 @@ fn faults_of_the_user() {
         Fault::ada("units.too-early", "warning")
             .made(&unit("[Unit]\\nAfter=graphical-session.target\\n[Service]\\nExecStart=/bin/true\\n", "default.target"))
             .mended(&no_units)
-            .says(&["a.service is enabled for default.target, and has After=graphical-session.target", "enable a.service"]),
+            .says(&["a.service is enabled for default.target, but has After=graphical-session.target", "enable a.service"]),
         Fault::ada("units.missing-target", "warning")
             .made(&unit("[Install]\\nWantedBy=multi-user.target\\n", "multi-user.target"))
             .mended(&no_units)
-            .says(&["a.service has WantedBy=multi-user.target, which only the system has", "WantedBy=default.target"]),
+            .says(&["a.service has WantedBy=multi-user.target, which only the system manager has", "WantedBy=default.target"]),
         Fault::ada("units.dangling", "warning")
             .made(&format!("{}; rm .config/systemd/user/a.service", unit("", "wm.target")))
             .mended(&no_units)
-            .says(&["a.service is enabled for wm.target and does not exist", "rm /home/ada/.config/systemd/user/wm.target"]),
+            .says(&["a.service is enabled for wm.target, but does not exist", "rm /home/ada/.config/systemd/user/wm.target"]),
         Fault::ada("units.oom", "warning")
             .made(&unit("[Service]\\nExecStart=/usr/bin/openbox\\nKillMode=process\\n", "wm.target"))
             // The remedy itself, before the unit goes.
@@ -239,7 +239,7 @@ fn faults_of_the_user() {
             .made(&format!("{import} DISPLAY=:9 XAUTHORITY=/nonexistent"))
             // The remedy itself.
             .mended(&format!("{unset} DISPLAY XAUTHORITY"))
-            .says(&["DISPLAY=:9, and there is no such display", "unset-environment DISPLAY XAUTHORITY"]),
+            .says(&["DISPLAY=:9, a display that does not exist", "unset-environment DISPLAY XAUTHORITY"]),
         Fault::ada("environment.dead-display", "warning")
             .made(&format!("{import} DISPLAY=localhost:10.0"))
             .mended(&format!("{unset} DISPLAY"))
@@ -255,7 +255,7 @@ fn faults_of_the_user() {
         Fault::ada("server.xserverrc", "warning")
             .made("echo 'exec Xephyr \"$@\"' > .xserverrc")
             .mended("rm .xserverrc")
-            .says(&["/home/ada/.xserverrc is not followed", "xserverrc = false"]),
+            .says(&["/home/ada/.xserverrc cannot be followed", "xserverrc = false"]),
         Fault::ada("snippets.import-all", "warning")
             .made("printf 'xterm &\\ndbus-update-activation-environment --systemd --all\\n' > .xinitrc")
             .mended("rm .xinitrc")
@@ -295,7 +295,7 @@ fn faults_of_the_user() {
         Fault::ada("portals.no-backend", "warning")
             .made("mkdir -p .local/share/dbus-1/services; touch .local/share/dbus-1/services/org.freedesktop.portal.Desktop.service")
             .mended("rm -r .local")
-            .says(&["no backend"]),
+            .says(&["without a backend"]),
         Fault::ada("portals.no-config", "note")
             .made(&format!(
                 "mkdir -p .local/share/dbus-1/services .local/share/xdg-desktop-portal/portals; \
@@ -327,17 +327,17 @@ fn a_display_without_its_cookie_or_its_target() {
         let report = doctor(&guest);
         if report.find("environment.dead-display").is_none() { Ok(report) } else { Err(report.to_string()) }
     });
-    report.finds("warning", "environment.dead-cookie", "XAUTHORITY=/nonexistent, and that is not there");
+    report.finds("warning", "environment.dead-cookie", "XAUTHORITY=/nonexistent, a file that does not exist");
     let portal = ".local/share/dbus-1/services/org.freedesktop.portal.Desktop.service";
     guest.user("ada", &format!("mkdir -p $(dirname {portal}); touch {portal}")).ok();
-    doctor(&guest).finds("warning", "portals.no-target", "display :9 is up, and graphical-session.target is not");
+    doctor(&guest).finds("warning", "portals.no-target", "display :9 is up, but graphical-session.target is not");
     guest.user("ada", "systemctl --user unset-environment DISPLAY XAUTHORITY").ok();
     let _ = doctor(&guest).lacks("portals.no-target").lacks("environment.dead-cookie");
     guest.root("systemctl stop lab-display").ok();
 }
 
 #[test]
-fn logins_that_cannot_have_a_session() {
+fn logins_that_cannot_have_a_session_are_explained() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     healthy(&guest).finds("note", "login.none", "not in a login session");
@@ -387,7 +387,7 @@ fn logins_that_cannot_have_a_session() {
 }
 
 #[test]
-fn a_getty_beside_the_login() {
+fn a_getty_beside_the_login_is_reported() {
     let guest = Guest::get();
     // Not one of logind's own: a unit that opens a login on a terminal whose getty it forgets to stop.
     guest.vt(4).switch();
@@ -395,11 +395,11 @@ fn a_getty_beside_the_login() {
     let unit = "systemd-run --quiet --collect --wait -p User=ada -p PAMName=login -p TTYPath=/dev/tty4 \
         -p StandardInput=tty-force -p StandardOutput=file:/home/ada/said -E XDG_SESSION_TYPE=x11 startxd doctor";
     guest.root(&format!("{unit}; echo $? > /home/ada/status; systemctl stop getty@tty4")).ok();
-    Report::read(&guest).finds("warning", "terminal.getty", "getty@tty4.service runs on tty4 beside your login");
+    Report::read(&guest).finds("warning", "terminal.getty", "runs on tty4 beside your login");
 }
 
 #[test]
-fn what_hangs_is_given_up() {
+fn services_that_hang_are_given_up() {
     let mut guest = Guest::get();
     prompt(&mut guest);
     configure(&guest, "deadlines.user_manager = 0.5\n");
@@ -428,7 +428,7 @@ fn what_hangs_is_given_up() {
 }
 
 #[test]
-fn a_session_that_is_up_and_unwell_and_one_that_has_died() {
+fn sessions_with_problems_and_dead_ones_are_reported() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     let session = start(&guest, &login);
@@ -446,7 +446,7 @@ fn a_session_that_is_up_and_unwell_and_one_that_has_died() {
 }
 
 #[test]
-fn versions_below_what_is_supported() {
+fn versions_that_are_too_old_are_reported() {
     let mut guest = Guest::get();
     prompt(&mut guest);
     let report = Report::of(guest.user("ada", "setarch --uname-2.6 startxd doctor"));
@@ -461,7 +461,7 @@ fn versions_below_what_is_supported() {
 }
 
 #[test]
-fn a_multiplexer_that_the_logout_will_kill() {
+fn a_multiplexer_that_the_logout_will_kill_is_reported() {
     let mut guest = Guest::get();
     // logind is another one afterwards.
     guest.discard();

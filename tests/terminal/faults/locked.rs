@@ -134,7 +134,7 @@ fn with_line(session: &str) -> Desk {
 }
 
 #[test]
-fn the_profiles_line_closes_the_shell_after_whatever_end_of_a_session_that_was_up() {
+fn the_profiles_line_closes_the_shell_after_every_session_that_was_up() {
     for how in ["pkill -KILL -u ada -f '^startxd start'", "kill"] {
         let desk = with_line(OPENBOX);
         desk.is_up();
@@ -161,7 +161,7 @@ fn the_profiles_line_closes_the_shell_after_whatever_end_of_a_session_that_was_u
 }
 
 #[test]
-fn the_profiles_line_leaves_the_shell_after_a_session_that_never_was_up() {
+fn the_profiles_line_keeps_the_shell_after_a_session_that_never_came_up() {
     let desk = with_line("-- sh -c 'exit 3'");
     desk.vt().wait_text("exited with status 3", SOON);
     desk.vt().wait_prompt(SOON);

@@ -84,7 +84,7 @@ fn a_host_that_logs_to_a_full_journal_answers() {
 }
 
 #[test]
-fn a_server_that_floods_a_stopped_journal_is_not_held_up() {
+fn a_server_that_floods_a_stopped_journal_is_not_delayed() {
     let desk = Desk::at_prompt();
     let server = servers::install(&desk, "pours");
     desk.write_as("ada", "~/.config/startxd/startxd.toml", &format!("[server]\nbinary = \"{server}\"\n"));
@@ -152,7 +152,7 @@ fn flow(desk: &Desk, how: &str) {
 }
 
 #[test]
-fn a_terminal_that_is_stopped_holds_nothing_up() {
+fn a_stopped_terminal_delays_nothing() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     flow(&desk, "TCOOFF");

@@ -23,7 +23,7 @@ fn su_makes_no_session() {
 }
 
 #[test]
-fn outside_of_every_session_there_is_none() {
+fn outside_of_a_login_session_a_start_is_refused() {
     let mut guest = Guest::get();
     guest.start_manager("ada");
     wake_bus(&mut guest);
@@ -72,16 +72,16 @@ fn the_runtime_directory_must_be_there_and_ours() {
     guest.root("umount --lazy /run/user/1000 && rmdir /run/user/1000").ok();
     for env in ["", "env -u XDG_RUNTIME_DIR "] {
         let told = at(&login, &format!("{env}{START}"));
-        told.says(11, &["/run/user/1000 is not there", "log out and in again"]).in_journal(&guest);
+        told.says(11, &["/run/user/1000 does not exist", "log out and in again"]).in_journal(&guest);
     }
 }
 
 #[test]
-fn a_runtime_directory_that_takes_nothing_is_said_and_left_as_it_was() {
+fn a_runtime_directory_that_cannot_be_written_to_is_reported_and_not_changed() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     guest.root("mount -o remount,ro /run/user/1000").ok();
-    at(&login, START).says(11, &["cannot make /run/user/1000/startxd", "Read-only"]).in_journal(&guest);
+    at(&login, START).says(11, &["/run/user/1000/startxd cannot be created", "Read-only"]).in_journal(&guest);
     guest.root("mount -o remount,rw,size=1M /run/user/1000").ok();
     guest.assert_clean();
 

@@ -61,7 +61,7 @@ fn another_user_gets_nowhere() {
 }
 
 #[test]
-fn what_another_user_puts_in_the_way_is_stepped_around_and_left_alone() {
+fn files_that_another_user_puts_in_the_way_are_left_alone() {
     let mut desk = Desk::at_prompt();
     desk.user("ada", "echo precious > mine; chmod 755 .; chmod 666 mine").ok();
     let mut number = 0;
@@ -93,7 +93,7 @@ fn what_another_user_puts_in_the_way_is_stepped_around_and_left_alone() {
 }
 
 #[test]
-fn a_pipe_where_the_lock_of_a_dead_session_was_holds_up_nobody() {
+fn a_pipe_in_place_of_a_dead_sessions_lock_delays_nobody() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     desk.user("ada", "cp $XDG_RUNTIME_DIR/startxd/session.toml .").ok();
@@ -118,7 +118,7 @@ const KINDS: [&str; 5] =
 const PLACES: [&str; 2] = ["/tmp/.X$N-lock", "/tmp/.X11-unix/X$N"];
 
 #[test]
-fn without_the_cookie_nobody_is_served_whoever_they_are() {
+fn nobody_is_served_without_the_cookie() {
     let desk = Desk::at_prompt();
     desk.write("/run/cookie.py", COOKIE);
     desk.starts(OPENBOX);

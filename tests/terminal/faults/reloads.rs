@@ -107,7 +107,7 @@ fn the_system_bus_is_restarted_and_the_server_gets_its_devices_again() {
     let server = desk.server();
     desk.root("systemctl restart dbus; systemctl restart systemd-logind").ok();
     another(&desk, "Xorg", &server.pid);
-    // Her manager has lost the system's and is executed anew: while it is, systemctl has nobody to ask.
+    // Her manager has lost the system's and is re-executed: meanwhile systemctl gets no answer.
     wait_until("the new server to be ready", SOON, || match desk.journal("-o cat -t startxd -g 'is ready on :0'") {
         lines if lines.lines().count() >= 2 => Ok(()),
         lines => Err(lines),

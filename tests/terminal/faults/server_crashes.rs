@@ -46,7 +46,7 @@ fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
 }
 
 #[test]
-fn one_that_is_told_to_end_comes_back_whatever_the_session_makes_of_that() {
+fn a_server_that_is_told_to_end_comes_back_whatever_the_session_does() {
     let desk = Desk::at_prompt();
     // Such a server drops its clients before it ends, so that a session that nothing but the host starts again has ended
     // by itself while there still is a server: with an error, and as a logout would.
@@ -87,7 +87,7 @@ fn a_server_that_is_killed_again_and_again_ends_the_session() {
 }
 
 #[test]
-fn it_comes_back_after_a_pause_with_the_terminal_in_text_mode_meanwhile() {
+fn it_comes_back_after_a_pause_in_which_the_terminal_is_in_text_mode() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 2\npause = 2\n");
     desk.starts(OPENBOX);
@@ -120,7 +120,7 @@ fn it_comes_back_after_a_pause_with_the_terminal_in_text_mode_meanwhile() {
 }
 
 #[test]
-fn one_that_is_killed_in_the_background_comes_back_with_its_terminal() {
+fn a_server_that_is_killed_in_the_background_comes_back_with_its_terminal() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let server = desk.server();
@@ -156,7 +156,7 @@ fn one_that_is_killed_in_the_background_comes_back_with_its_terminal() {
 }
 
 #[test]
-fn it_does_not_come_back_where_the_configuration_says_never() {
+fn it_does_not_come_back_if_the_configuration_says_never() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\nlimit = 0\n");
     desk.starts(OPENBOX);
@@ -210,7 +210,7 @@ fn a_hanging_server_is_given_up_at_the_deadline() {
 }
 
 #[test]
-fn a_deadline_of_the_command_line_is_the_supervisors_too() {
+fn the_supervisor_keeps_a_deadline_of_the_command_line() {
     let desk = Desk::at_prompt();
     desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
     desk.types(&format!("startxd start --deadline server_ready=1 {OPENBOX}"));

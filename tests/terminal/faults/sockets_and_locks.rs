@@ -14,7 +14,7 @@ fn quits(desk: &Desk) {
 }
 
 #[test]
-fn a_taken_display_is_passed_over_unless_it_was_asked_for() {
+fn a_taken_display_is_skipped_unless_it_was_requested() {
     let mut desk = Desk::at_prompt();
     let server = desk.spawn("eve", XVFB);
     wait_until("eve's server", SOON, || {
@@ -107,7 +107,7 @@ fn a_directory_of_sockets_that_is_not_safe_is_explained_and_not_touched() {
 }
 
 #[test]
-fn a_display_that_somebody_else_has_is_stepped_around() {
+fn a_display_of_another_user_is_skipped() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     let server = guest.spawn("eve", "printf '%10d\\n' $$ > /tmp/.X0-lock; echo here; exec sleep 600");
@@ -124,9 +124,9 @@ fn a_display_that_somebody_else_has_is_stepped_around() {
     for (number, words) in [
         (0, "holds its lock"),
         (1, "user 1001 left a lock file that only they or root can remove"),
-        (2, "/tmp/.X2-lock is in the way: remove it"),
-        (3, "/tmp/.X3-lock is in the way: remove it"),
-        (4, "/tmp/.X4-lock is in the way: remove it"),
+        (2, "/tmp/.X2-lock is in the way; remove it"),
+        (3, "/tmp/.X3-lock is in the way; remove it"),
+        (4, "/tmp/.X4-lock is in the way; remove it"),
         (5, "a process of user 1001 listens on its socket"),
     ] {
         let command = format!("startxd start --display :{number} -- openbox");

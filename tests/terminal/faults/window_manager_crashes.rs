@@ -76,7 +76,7 @@ fn a_usage_error_ends_the_session_at_once_with_what_the_window_manager_says() {
 }
 
 #[test]
-fn the_rescue_command_takes_the_place_of_what_never_came_up_at_once() {
+fn the_rescue_command_replaces_at_once_what_never_came_up() {
     let desk = Desk::at_prompt();
     let rescue = "[crash]\nrescue = [\"xterm\", \"-T\", \"rescue\", \"-e\", \"sleep\", \"600\"]\n";
     desk.write_as("ada", "~/.config/startxd/startxd.toml", rescue);
@@ -191,7 +191,7 @@ fn a_person_may_restart_it_more_often_than_it_may_crash() {
 const WRITTEN_UNIT: &str = include_str!("../../fixtures/golden/window-manager/openbox");
 
 #[test]
-fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
+fn a_persons_unit_without_restart_settings_comes_back_as_well() {
     let mut desk = Desk::at_prompt();
     desk.expect_crash();
     assert!(!WRITTEN_UNIT.contains("Restart="), "{}", WRITTEN_UNIT);
@@ -222,7 +222,7 @@ fn a_unit_of_ones_own_that_says_nothing_of_restarts_comes_back_too() {
 }
 
 #[test]
-fn what_a_unit_of_ones_own_has_started_lives_through_its_crash_and_ends_with_the_session() {
+fn children_of_a_persons_unit_survive_its_crash_and_end_with_the_session() {
     let desk = Desk::at_prompt();
     assert!(WRITTEN_UNIT.contains("KillMode=process"), "{}", WRITTEN_UNIT);
     desk.write_as("ada", "~/wm", "#!/bin/sh\nsetsid sleep 1111 &\nexec openbox --sm-disable\n");

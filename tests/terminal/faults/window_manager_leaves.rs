@@ -56,7 +56,7 @@ fn the_end_is_applications_then_window_manager_then_server_then_environment() {
 }
 
 #[test]
-fn whoever_tells_it_to_end_logs_out() {
+fn telling_it_to_end_logs_out() {
     let desk = Desk::at_prompt();
     for tells in [
         "openbox --exit",
@@ -73,7 +73,7 @@ fn whoever_tells_it_to_end_logs_out() {
 }
 
 #[test]
-fn whoever_stops_the_unit_logs_out_whatever_status_it_ends_with() {
+fn stopping_the_unit_logs_out_whatever_its_status() {
     let mut desk = Desk::at_prompt();
     // i3's own directory stays.
     desk.user("ada", "mkdir /run/user/1000/i3").ok();

@@ -165,7 +165,7 @@ impl Machine {
         });
     }
 
-    /// Presses keys together and lets go of them: `"ctrl-alt-f2"`, by QEMU's names (`QKeyCode`).
+    /// Presses keys together and releases them: `"ctrl-alt-f2"`, by QEMU's names (`QKeyCode`).
     pub fn press(&self, keys: &str) {
         let keys: Vec<Value> = keys.split('-').map(|key| json!({"type": "qcode", "data": key})).collect();
         // QEMU does one after the other; a PS/2 keyboard has a queue of 16 bytes, so it is not to be hurried.
