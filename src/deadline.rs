@@ -120,9 +120,9 @@ pub const LOOK_FOR_GRAB: Duration = Duration::from_millis(20);
 /// For a window manager to end with its server, and once more after it was told to.
 pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
 
-/// For the window manager of a display without a screen to end when its unit is stopped; its programs have had
-/// `deadlines.applications` before.
-pub const SESSION_ON_DISPLAY: Duration = Duration::from_secs(10);
+/// For a window manager to end when its unit is stopped, then it is killed; programs have had `deadlines.applications`
+/// before. systemd's own default is 90 seconds.
+pub const WINDOW_MANAGER_STOP: Duration = Duration::from_secs(10);
 
 /// One deadline, for the configuration and the manual.
 #[derive(Clone, Copy, Debug)]

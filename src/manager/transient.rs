@@ -10,7 +10,7 @@ use zbus::{OwnedVariant, Variant};
 use super::ServiceEnd;
 use super::names::DOTFILES_SERVICE;
 use crate::attributes::{Attributes, Limit};
-use crate::deadline::SESSION_ON_DISPLAY;
+use crate::deadline::WINDOW_MANAGER_STOP;
 use crate::environment::block::Block;
 use crate::environment::policy::{self, Tag};
 
@@ -87,9 +87,6 @@ impl Service {
             ("BindsTo", units(&[server])),
             ("After", units(&[server])),
             assignments(variables),
-            // The default is 90 seconds, and i3 would take them all when its server is gone, because it ignores SIGTERM
-            // then.
-            ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
             ("UnsetEnvironment", units(&unset.collect::<Vec<_>>())),
         ]);
         properties
@@ -112,6 +109,9 @@ impl Service {
             // As with startx, a desktop may have as many processes as its user; the default of a unit is lower
             // (systemd-system.conf(5), `DefaultTasksMax=`).
             ("TasksMax", value(u64::MAX)),
+            // Some never end by a SIGTERM: 9wm, i3 when its server is gone, herbstluftwm when the signal comes while it starts.
+            // They are killed long before the 90 seconds of the default.
+            ("TimeoutStopUSec", value(u64::try_from(WINDOW_MANAGER_STOP.as_micros()).unwrap_or(u64::MAX))),
             // Many programs handle SIGTERM and exit with 128 plus its number, the status that shells give to programs
             // that do not.
             ("SuccessExitStatus", value((vec![EXITED_BY_SIGTERM], Vec::<i32>::new()))),
@@ -169,7 +169,7 @@ pub fn dotfiles(program: &Path, before: &[String], variables: &Block, deadline: 
         ("OOMPolicy", value("continue".to_owned())),
         ("CollectMode", value("inactive-or-failed".to_owned())),
         ("TimeoutStartUSec", value(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX))),
-        ("TimeoutStopUSec", value(u64::try_from(SESSION_ON_DISPLAY.as_micros()).unwrap_or(u64::MAX))),
+        ("TimeoutStopUSec", value(u64::try_from(WINDOW_MANAGER_STOP.as_micros()).unwrap_or(u64::MAX))),
         ("UnsetEnvironment", units(&policy::tagged(Tag::Unit).collect::<Vec<_>>())),
     ];
     properties.extend((!variables.is_empty()).then(|| assignments(variables)));

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::deadline::WINDOW_MANAGER_STOP;
 use crate::environment::policy::{self, Tag};
 use crate::manager::names;
 use crate::manager::transient::EXITED_BY_SIGTERM;
@@ -60,9 +61,11 @@ pub fn unit(name: &str, choice: &Choice, find: impl Fn(&str) -> Option<PathBuf>)
          KillMode=process\nOOMPolicy=continue\nManagedOOMPreference=avoid\n\
          # All of the desktop is in this unit, so it may have as many processes as its user.\nTasksMax=infinity\n\
          # An exit at SIGTERM, which many programs turn into this status.\nSuccessExitStatus={EXITED_BY_SIGTERM}\n\
+         # A window manager that ignores SIGTERM is killed after this; systemd waits 90 seconds by default.\nTimeoutStopSec={}\n\
          Slice=session.slice\n\
          # These describe this unit, and would mislead the programs that it starts.\nUnsetEnvironment={}\n\n\
          [Install]\nWantedBy={}\n",
+        WINDOW_MANAGER_STOP.as_secs(),
         policy::tagged(Tag::Unit).collect::<Vec<_>>().join(" "),
         names::WM_TARGET
     );

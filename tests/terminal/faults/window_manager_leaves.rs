@@ -1,7 +1,7 @@
 //! The window manager exits 0, or is told to: logout, ordered.
 
 use crate::faults::another;
-use crate::harness::{SOON, wait_until};
+use crate::harness::{SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 #[test]
@@ -111,6 +111,18 @@ fn stopping_the_unit_logs_out_whatever_its_status() {
         desk.ended(0);
     }
     desk.user("ada", "systemctl --user disable mywm").ok();
+}
+
+#[test]
+fn one_that_ignores_sigterm_is_killed_as_soon_as_below_startx() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/deaf", "#!/bin/bash\ntrap '' TERM\nopenbox --sm-disable &\nwait\nexec sleep infinity\n");
+    desk.user("ada", "chmod +x deaf").ok();
+    desk.starts("./deaf");
+    desk.shell_as("ada", "startxd stop").deadline(secs(25)).run().ok();
+    desk.comes_back(0, SOON);
+    desk.is_clean();
+    desk.starts_again();
 }
 
 #[test]
