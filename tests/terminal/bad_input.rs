@@ -124,7 +124,7 @@ fn a_session_that_does_not_exist_is_explained() {
         ("masked.service", ["masked.service", "masked", "unmask"]),
         ("broken.service", ["broken.service", "cannot be used", "list-unit-files"]),
         ("'no unit.service'", ["no unit.service", "does not exist", "list-unit-files"]),
-        ("", ["no session to start", "no /home/ada/.xinitrc", "installed: openbox, i3, awesome"]),
+        ("", ["no session to start", "/home/ada/.xinitrc does not exist", "installed: openbox, i3, awesome"]),
     ] {
         at(&login, &format!("startxd start {what}")).says(23, &words).in_one_message().in_journal(&guest);
         guest.assert_clean();
