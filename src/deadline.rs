@@ -114,6 +114,13 @@ pub const SAVER_LATE: Duration = Duration::from_secs(1);
 /// For a window that covers the whole display to get the keyboard, if it is a screen locker's.
 pub const GRABBED: Duration = Duration::from_secs(10);
 
+/// For a screen locker to give up because another program has the keyboard: i3lock tries ten thousand times, which takes two
+/// seconds, and six on a busy machine. One that still covers the screen then locks.
+pub const GIVES_UP: Duration = Duration::from_secs(30);
+
+/// For a screen locker that has made its window to take keyboard and pointer, which our cover lets go for that long.
+pub const TAKES_OVER: Duration = Duration::from_secs(1);
+
 /// Between two looks whether it has, of which the server does not tell.
 pub const LOOK_FOR_GRAB: Duration = Duration::from_millis(20);
 

@@ -7,16 +7,16 @@ use tokio::time::timeout;
 use super::exit::Exit;
 use crate::launch::{Connection, Reply, Request};
 
-/// Asks, and waits for an answer that is `yes`; others come in between. The caller sets the deadline.
+/// Asks, and waits for an answer that is `yes`, which it returns; others come in between. The caller sets the deadline.
 ///
 /// # Errors
 /// The host refuses, and why, or has closed the connection: before it has said yes, that means no.
-pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Reply) -> bool) -> Result<(), String> {
+pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Reply) -> bool) -> Result<Reply, String> {
     host.send(&request.encode(), &[]).await.map_err(|error| error.to_string())?;
     loop {
         match host.receive().await {
             Ok(Some((bytes, _))) => match Reply::decode(&bytes) {
-                Ok(reply) if yes(&reply) => return Ok(()),
+                Ok(reply) if yes(&reply) => return Ok(reply),
                 Ok(Reply::Refused(reason)) => return Err(reason),
                 _ => {}
             },
@@ -29,9 +29,9 @@ pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Repl
 }
 
 /// Waits no longer than `patience` until the host was told something, and says why it was not.
-pub(super) async fn told(patience: Duration, telling: impl Future<Output = Result<(), String>>) -> Exit {
+pub(super) async fn told<T>(patience: Duration, telling: impl Future<Output = Result<T, String>>) -> Exit {
     match timeout(patience, telling).await {
-        Ok(Ok(())) => Exit::Success,
+        Ok(Ok(_)) => Exit::Success,
         Ok(Err(reason)) => {
             tracing::error!("the host of the session refused it: {reason}");
             Exit::SessionFailed

@@ -18,7 +18,7 @@ pub async fn run(runtime: &RuntimeDir, request: Request) -> Exit {
     let patience = deadlines.lock + deadlines.launch + deadlines.user_manager;
     let problem =
         match timeout(patience, ask(&host, &request, |reply| matches!(reply, Reply::Locked | Reply::Unlocked))).await {
-            Ok(Ok(())) => return Exit::Success,
+            Ok(Ok(_)) => return Exit::Success,
             Ok(Err(reason)) => reason,
             Err(_) => format!("the host of the session does not answer within {} s", patience.as_secs_f32()),
         };

@@ -28,7 +28,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
     // While it looks for its manager, it does not answer.
     let patience = deadlines.launch + deadlines.user_manager;
     match timeout(patience, ask(&host, &Request::Stop, |reply| *reply == Reply::Stopping)).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
         Ok(Err(reason)) => {
             tracing::error!(
                 "the host of the session refused the request ({reason}); try again, or see: startxd status"

@@ -125,6 +125,8 @@ kinds! {
         "the screen cannot be locked, by no key, lid or command";
     LOCK_TWO: "lock.two", Warning,
         "each of them is started for every request, and the screen is open only when all of them have been unlocked";
+    LOCK_XSS_LOCK: "lock.xss-lock", Note,
+        "loginctl lock-session and the lid do not reach it by logind, and some versions end after the first lock";
     LOCK_IDLE_ACTION: "lock.idle-action", Warning,
         "logind ignores what startxd tells it of such a session, and goes by what is typed on its terminal: nothing below X";
     LOCK_NO_DELAY: "lock.no-delay", Note,

@@ -1,8 +1,9 @@
 //! The screen locker: one that is not there, two at once, and the machine's sleep.
 
 use super::Finding;
-use super::catalogue::{LOCK_IDLE_ACTION, LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO};
+use super::catalogue::{LOCK_IDLE_ACTION, LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO, LOCK_XSS_LOCK};
 use super::machine::Machine;
+use super::xss_lock::{self, XssLock};
 use crate::logind::{self, sleep};
 use crate::manager::names;
 use crate::session::Surroundings;
@@ -17,6 +18,8 @@ struct LockFacts {
     command: Option<(String, bool)>,
     /// The services that are enabled for `startxd-lock.target`.
     units: Vec<String>,
+    /// An xss-lock that runs, or that i3's configuration starts.
+    xss_lock: Option<XssLock>,
     /// Whether the screen has to be locked before a sleep, and logind waits for that; `None` if the machine cannot sleep,
     /// or need not be locked.
     is_delayed: Option<bool>,
@@ -31,6 +34,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let mut facts = LockFacts {
         command: program.map(|program| (program.clone(), around.find(program).is_some())),
         units: Vec::new(),
+        xss_lock: if machine.is_root() { None } else { xss_lock::find(machine) },
         is_delayed: None,
         idle_action: None,
     };
@@ -68,11 +72,21 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
     let mut lockers: Vec<String> =
         facts.command.iter().map(|(program, _)| format!("lock.command ({program})")).collect();
     lockers.extend(facts.units.iter().cloned());
+    let are_ours = !lockers.is_empty();
+    lockers.extend(facts.xss_lock.iter().map(|one| one.place.trim_end_matches(',').to_owned()));
     if lockers.len() > 1 {
-        let last = facts.units.last().map_or("UNIT", String::as_str);
-        findings.push(LOCK_TWO.found(
-            format!("the screen has {} lockers: {}", lockers.len(), lockers.join(", ")),
-            format!("systemctl --user disable {last}"),
+        let remedy = match facts.units.last() {
+            _ if facts.xss_lock.is_some() => "remove what starts xss-lock from your configuration".to_owned(),
+            Some(last) => format!("systemctl --user disable {last}"),
+            None => "systemctl --user disable UNIT".to_owned(),
+        };
+        let all = lockers.join(", ");
+        findings.push(LOCK_TWO.found(format!("the screen has {} lockers: {all}", lockers.len()), remedy));
+    }
+    if let Some(XssLock { place, has_session: false }) = facts.xss_lock.as_ref().filter(|_| !are_ours) {
+        findings.push(LOCK_XSS_LOCK.found(
+            format!("{place} has no --session, and looks in vain for the login session of its own process"),
+            "set lock.command in startxd.toml in its place, or have it run with --session $XDG_SESSION_ID; see: man startxd-lock",
         ));
     }
     if let Some((action, kind)) = &facts.idle_action {
@@ -82,7 +96,7 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
         ));
     }
     match facts.is_delayed {
-        Some(_) if lockers.is_empty() => findings.push(LOCK_SLEEP.found(
+        Some(_) if !are_ours && facts.xss_lock.is_none() => findings.push(LOCK_SLEEP.found(
             "startxd has nothing to lock the screen with before the machine sleeps, unless a program of yours does, as xss-lock",
             "set lock.command in startxd.toml; see: man startxd-lock",
         )),
@@ -97,7 +111,7 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LockFacts, judge};
+    use super::{LockFacts, XssLock, judge};
 
     #[test]
     fn each_fault_is_found() {
@@ -116,7 +130,19 @@ mod tests {
             (command(false), unit(), Some(false), &["lock.missing", "lock.two", "lock.no-delay"]),
         ];
         for (command, units, is_delayed, expected) in cases {
-            let facts = LockFacts { command, units, is_delayed, idle_action: None };
+            let facts = LockFacts { command, units, is_delayed, ..LockFacts::default() };
+            let found: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
+            assert_eq!(found, expected, "{facts:?}");
+        }
+        let xss_lock = |has_session| Some(XssLock { place: "the xss-lock of i3".to_owned(), has_session });
+        for (command, has_session, expected) in [
+            (None, false, vec!["lock.xss-lock"]),
+            (None, true, Vec::new()),
+            (command(true), false, vec!["lock.two"]),
+            (command(true), true, vec!["lock.two"]),
+        ] {
+            let is_delayed = Some(true);
+            let facts = LockFacts { command, xss_lock: xss_lock(has_session), is_delayed, ..LockFacts::default() };
             let found: Vec<&str> = judge(&facts).iter().map(|finding| finding.kind.id).collect();
             assert_eq!(found, expected, "{facts:?}");
         }

@@ -26,6 +26,7 @@ mod startup_edit;
 mod terminal;
 pub mod units;
 pub mod versions;
+mod xss_lock;
 
 use crate::config::Loaded;
 use catalogue::{CONFIG_COMPLAINT, FindingKind};

@@ -10,6 +10,7 @@ use super::core::{Event, IdleLimit, Inhibitors};
 use crate::config::IdleConfig;
 use crate::deadline::TRY_AGAIN;
 use crate::runtime_dir::RuntimeDir;
+pub use crate::session_bus::screen_saver::Reasons;
 use crate::session_bus::{self, screen_saver::ScreenSaver};
 use crate::x11::client::ClientError;
 use crate::x11::cookie::Cookie;
@@ -77,16 +78,17 @@ async fn look(
 
 /// Offers programs on the user's bus to be in the way (`org.freedesktop.ScreenSaver`), as browsers and players ask, unless
 /// somebody else does. Ends when the bus does not come back within `deadline`.
-pub fn offer(runtime: RuntimeDir, deadline: Duration, events: UnboundedSender<Event>) -> Task {
+pub fn offer(runtime: RuntimeDir, deadline: Duration, reasons: Reasons, events: UnboundedSender<Event>) -> Task {
     Task(tokio::spawn(async move {
         let mut end = Instant::now() + deadline;
         while Instant::now() < end {
             if let Ok(bus) = session_bus::connect(&runtime).await {
                 match ScreenSaver::offer(&bus).await {
                     Ok(Some(mut saver)) => {
-                        while let Some(inhibits) = saver.next().await {
+                        while let Some(inhibits) = saver.next(&reasons).await {
                             let _ = events.send(Event::IdleInhibited(Inhibitors::Bus, inhibits));
                         }
+                        reasons.clear();
                         let _ = events.send(Event::IdleInhibited(Inhibitors::Bus, false));
                         end = Instant::now() + deadline;
                     }

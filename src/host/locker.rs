@@ -74,6 +74,12 @@ impl Locker {
         Ok(Self { process: Process::new(pid, os::pidfd_open(pid)?)?, handed: Some(os::watch(reader.into())?) })
     }
 
+    /// Its process.
+    #[must_use]
+    pub const fn pid(&self) -> os::Pid {
+        self.process.pid
+    }
+
     /// The next thing that it does; nothing comes after its end. May be dropped while it waits.
     pub async fn next(&mut self) -> LockerEvent {
         loop {

@@ -1,12 +1,16 @@
 //! The host's eye on screen lockers, and its hand on the display for them. A connection of its own, made when the window
 //! manager is there: a start does not wait for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use nix::sys::signal::Signal;
 
 use super::core::Event;
-use crate::os;
+use crate::os::{self, Pid};
 use crate::x11::client::ClientError;
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
@@ -19,6 +23,8 @@ enum Wish {
     ScreenSaver,
     /// The end of whoever locks.
     EndLocker,
+    /// Whether something is grabbed before a locker comes.
+    Grabs,
     /// Our cover below the locker,
     Cover,
     /// and its end.
@@ -28,19 +34,56 @@ enum Wish {
 /// The watch on one server's display.
 pub struct Screen {
     wishes: mpsc::UnboundedSender<Wish>,
+    task: AbortHandle,
+    /// The process that locks, if the server could tell.
+    locker: Arc<AtomicI32>,
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // A race: one that waits for a server would cover the next one after that, and go at once.
+        self.task.abort();
+    }
 }
 
 impl Screen {
     /// Watches a display in a task of its own, which ends with the server, or with this.
     #[must_use]
     pub fn watch(display: Display, cookie: Cookie, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self::begin(display, cookie, events, false)
+    }
+
+    /// The same, for a server that is still to come, which hears nobody else before it has our cover.
+    #[must_use]
+    pub fn cover_first(display: Display, cookie: Cookie, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self::begin(display, cookie, events, true)
+    }
+
+    fn begin(display: Display, cookie: Cookie, events: mpsc::UnboundedSender<Event>, covers_first: bool) -> Self {
         let (wishes, queue) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            if let Err(error) = look(display, &cookie, queue, &events).await {
+        let locker = Arc::new(AtomicI32::new(0));
+        let locks = Arc::clone(&locker);
+        let task = tokio::spawn(async move {
+            let watch = if covers_first {
+                LockerWatch::connect_covering(display, &cookie).await
+            } else {
+                LockerWatch::connect(display, &cookie).await
+            };
+            let ended = match watch {
+                Ok(watch) => look(watch, covers_first, &locks, queue, &events).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ended {
                 tracing::debug!("screen lockers are not watched any more: {error}");
             }
         });
-        Self { wishes }
+        Self { wishes, task: task.abort_handle(), locker }
+    }
+
+    /// The process that locks, if it is known.
+    #[must_use]
+    pub fn locker(&self) -> Option<i32> {
+        Some(self.locker.load(Ordering::Relaxed)).filter(|&pid| pid > 0)
     }
 
     /// Has the server show its screen saver.
@@ -58,6 +101,11 @@ impl Screen {
         let _ = self.wishes.send(Wish::Uncover);
     }
 
+    /// Looks whether another program has keyboard or pointer, before a locker is started.
+    pub fn look_for_grabs(&self) {
+        let _ = self.wishes.send(Wish::Grabs);
+    }
+
     /// Tells whoever locks to end.
     pub fn end_locker(&self) {
         let _ = self.wishes.send(Wish::EndLocker);
@@ -65,15 +113,21 @@ impl Screen {
 }
 
 async fn look(
-    display: Display,
-    cookie: &Cookie,
+    mut watch: LockerWatch,
+    covers_first: bool,
+    locker: &AtomicI32,
     mut wishes: mpsc::UnboundedReceiver<Wish>,
     events: &mpsc::UnboundedSender<Event>,
 ) -> Result<(), ClientError> {
-    let mut watch = LockerWatch::connect(display, cookie).await?;
-    let mut told = false;
+    let (mut told, mut holds) = (false, !covers_first);
     loop {
+        if !holds && watch.is_held() {
+            holds = true;
+            let _ = events.send(Event::CoveredFirst);
+        }
         if std::mem::replace(&mut told, watch.is_locked()) != watch.is_locked() {
+            let pid = watch.lockers().await?.into_iter().find_map(|(_, pid)| pid);
+            locker.store(pid.map_or(0, Pid::as_raw), Ordering::Relaxed);
             let _ = events.send(Event::Covered(watch.is_locked()));
         }
         tokio::select! {
@@ -91,6 +145,7 @@ async fn look(
                         }
                     }
                 }
+                Some(Wish::Grabs) => watch.look_for_grabs().await?,
                 Some(Wish::Cover) => watch.cover().await?,
                 Some(Wish::Uncover) => watch.uncover().await?,
                 None => return Ok(()),

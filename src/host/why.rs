@@ -55,6 +55,8 @@ pub enum Why {
     Closed(Option<Ending>),
     /// The screen locker went again and again while the screen was locked, or cannot be had any more. What is known of it.
     LockerLost(String),
+    /// The server ended while the screen was locked, and the screen of the next one could not be locked.
+    NotRelocked,
     /// The user manager did not take the session's environment.
     NotExported(String),
     /// The user manager is gone.
@@ -168,6 +170,12 @@ impl fmt::Display for Why {
                 "{what} while the screen was locked, and does not come back; the session and its login were ended so that \
                  nobody finds it open; log in again"
             ),
+            Self::NotRelocked => {
+                write!(
+                    f,
+                    "the X server ended while the screen was locked, and did not come back locked in time; {CLOSED}"
+                )
+            }
             Self::NotExported(why) => {
                 write!(f, "the user manager refused the session's environment ({why}); see: journalctl --user -b")
             }

@@ -33,6 +33,8 @@ pub enum Request {
     Lock,
     /// Open it again.
     Unlock,
+    /// Tell how the screen is.
+    State,
     /// The supervisor gave its server up; the text is for the person at the VT.
     Failed(String),
     /// The server has ended with 0, and the supervisor was not told to stop it; the text is as above.
@@ -60,6 +62,8 @@ pub enum Reply {
     Locked,
     /// The screen is not locked.
     Unlocked,
+    /// How the screen is, in the lines of [`super::ScreenState`].
+    State(String),
     /// That the session is ready was heard, and its variables are exported.
     Heard,
     /// No, and why.
@@ -140,6 +144,7 @@ impl Request {
             Self::Stop => format!("{MAGIC} stop"),
             Self::Lock => format!("{MAGIC} lock"),
             Self::Unlock => format!("{MAGIC} unlock"),
+            Self::State => format!("{MAGIC} state"),
             Self::Failed(text) => with_text("failed", text),
             Self::Left(text) => with_text("left", text),
             Self::Complaint(text) => with_text("complaint", text),
@@ -172,6 +177,7 @@ impl Request {
             (["stop"], None) => Ok(Self::Stop),
             (["lock"], None) => Ok(Self::Lock),
             (["unlock"], None) => Ok(Self::Unlock),
+            (["state"], None) => Ok(Self::State),
             (["failed"], Some(text)) => Ok(Self::Failed(text.to_owned())),
             (["left"], Some(text)) => Ok(Self::Left(text.to_owned())),
             (["complaint"], Some(text)) => Ok(Self::Complaint(text.to_owned())),
@@ -194,6 +200,7 @@ impl Reply {
             Self::Stopping => format!("{MAGIC} stopping"),
             Self::Locked => format!("{MAGIC} locked"),
             Self::Unlocked => format!("{MAGIC} unlocked"),
+            Self::State(lines) => with_text("state", lines),
             Self::Heard => format!("{MAGIC} heard"),
             Self::Refused(reason) => with_text("refused", reason),
         }
@@ -230,6 +237,7 @@ impl Reply {
             (["stopping"], None) => Ok(Self::Stopping),
             (["locked"], None) => Ok(Self::Locked),
             (["unlocked"], None) => Ok(Self::Unlocked),
+            (["state"], Some(lines)) => Ok(Self::State(lines.to_owned())),
             (["heard"], None) => Ok(Self::Heard),
             (["refused"], Some(text)) => Ok(Self::Refused(text.to_owned())),
             _ => Err(Malformed("unknown reply")),
@@ -304,6 +312,7 @@ mod tests {
             Request::Stop,
             Request::Lock,
             Request::Unlock,
+            Request::State,
             Request::Failed("the server\nsaid ü".to_owned()),
             Request::Failed(String::new()),
             Request::Left("the server exited".to_owned()),
@@ -327,6 +336,8 @@ mod tests {
             Reply::Stopping,
             Reply::Locked,
             Reply::Unlocked,
+            Reply::State(String::new()),
+            Reply::State("locked 5\nlocker 7".to_owned()),
             Reply::Heard,
             Reply::Refused("no".to_owned()),
         ] {

@@ -9,6 +9,7 @@
 //! | `startxd/1 stop` | | `stopping`, and end-of-file when the session is gone; or `refused` |
 //! | `startxd/1 lock` | | `locked` when the screen is locked; or `refused`, with the reason |
 //! | `startxd/1 unlock` | | `unlocked` when the screen is open; or `refused`, with the reason |
+//! | `startxd/1 state` | | `state` with lines ([`ScreenState`]) |
 //! | `startxd/1 failed` + text | | none: the supervisor's last words about a server that it gave up |
 //!
 //! After the pid come deadlines of the host, which override those of the supervisor: they may be from the host's
@@ -21,7 +22,9 @@
 
 mod message;
 mod socket;
+mod state;
 
 pub use crate::os::Ending;
 pub use message::{HostDeadlines, MAX_MESSAGE, Reply, Request};
 pub use socket::{Connection, Listener};
+pub use state::ScreenState;

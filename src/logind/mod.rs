@@ -1,6 +1,7 @@
 //! systemd-logind: which session, seat and VT this process belongs to (org.freedesktop.login1(5)).
 
 mod changes;
+mod inhibitors;
 pub mod linger;
 pub mod locks;
 pub mod sleep;
@@ -15,6 +16,7 @@ use crate::dbus::{self, CallError, Target};
 use crate::deadline;
 
 pub use changes::{Changes, LockChanges, idle_inhibitors, in_foreground};
+pub use inhibitors::{Inhibitor, of_idleness as inhibitors_of_idleness};
 pub use survey::{KillPolicy, can_graphical, kill_policy, leader};
 
 const SERVICE: &str = "org.freedesktop.login1";

@@ -4,6 +4,7 @@
 //! Any program of the user can say so. What it sends is read strictly, and how much of it is kept has a bound.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream};
@@ -23,6 +24,29 @@ const MOST: usize = 256;
 /// `RequestName` without waiting for the name, and its answer when it is ours (D-Bus Specification).
 const DO_NOT_QUEUE: u32 = 4;
 const IS_OWNER: [u32; 2] = [1, 4];
+
+/// Who is in the way, and why: by the number that each was given.
+#[derive(Debug, Clone, Default)]
+pub struct Reasons(Arc<Mutex<BTreeMap<u32, (String, String)>>>);
+
+impl Reasons {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<(String, String)> {
+        self.0.lock().map(|held| held.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// There are none any more.
+    pub fn clear(&self) {
+        self.change(BTreeMap::clear);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, (String, String)>)) {
+        if let Ok(mut held) = self.0.lock() {
+            change(&mut held);
+        }
+    }
+}
 
 /// The service, on one connection.
 pub struct ScreenSaver {
@@ -47,27 +71,28 @@ impl ScreenSaver {
         Ok(IS_OWNER.contains(&answer).then_some(ours))
     }
 
-    /// Whether somebody inhibits idleness, whenever that changes; `None` when the bus is gone.
-    pub async fn next(&mut self) -> Option<bool> {
+    /// Whether somebody inhibits idleness, whenever that changes; `None` when the bus is gone. `reasons` follows.
+    pub async fn next(&mut self, reasons: &Reasons) -> Option<bool> {
         let before = !self.held.is_empty();
         while before != self.held.is_empty() {
             let message = dbus::next(&mut self.messages).await?;
             match message.message_type() {
-                Type::MethodCall => self.called(&message).await,
+                Type::MethodCall => self.called(&message, reasons).await,
                 Type::Signal => self.ended(&message).await,
                 _ => {}
             }
+            reasons.change(|told| told.retain(|number, _| self.held.contains_key(number)));
         }
         Some(!before)
     }
 
-    async fn called(&mut self, message: &Message) {
+    async fn called(&mut self, message: &Message, reasons: &Reasons) {
         let header = message.header();
         let is_here = header.path().is_some_and(|path| PATHS.contains(&path.as_str()))
             && header.interface().is_none_or(|interface| interface.as_str() == NAME);
         let Some(sender) = header.sender().map(|sender| sender.as_str().to_owned()) else { return };
         let outcome = match header.member().map(|member| member.as_str()) {
-            Some("Inhibit") if is_here => self.inhibit(&sender, message).await.map(Some),
+            Some("Inhibit") if is_here => self.inhibit(&sender, message, reasons).await.map(Some),
             Some("UnInhibit") if is_here => self.uninhibit(&sender, message).await.map(|()| None),
             _ => Err((
                 "org.freedesktop.DBus.Error.UnknownMethod",
@@ -83,7 +108,12 @@ impl ScreenSaver {
         drop(sent);
     }
 
-    async fn inhibit(&mut self, sender: &str, message: &Message) -> Result<u32, (&'static str, String)> {
+    async fn inhibit(
+        &mut self,
+        sender: &str,
+        message: &Message,
+        reasons: &Reasons,
+    ) -> Result<u32, (&'static str, String)> {
         let invalid = |_| ("org.freedesktop.DBus.Error.InvalidArgs", "Inhibit takes two strings".to_owned());
         let (program, reason): (String, String) = message.body().deserialize().map_err(invalid)?;
         if self.held.len() >= MOST {
@@ -99,7 +129,9 @@ impl ScreenSaver {
             self.last = self.last.checked_add(1).unwrap_or(1);
         }
         self.held.insert(self.last, sender.to_owned());
-        tracing::info!("{} inhibits idleness: {}", one_line(&program), one_line(&reason));
+        let (program, reason) = (one_line(&program), one_line(&reason));
+        tracing::info!("{program} inhibits idleness: {reason}");
+        reasons.change(|told| drop(told.insert(self.last, (program, reason))));
         Ok(self.last)
     }
 

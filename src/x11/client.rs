@@ -14,7 +14,7 @@ use x11rb_protocol::BufWithFds;
 use x11rb_protocol::connect::Connect;
 use x11rb_protocol::connection::{Connection as Protocol, ReplyFdKind};
 use x11rb_protocol::errors::ConnectError;
-use x11rb_protocol::protocol::xproto::{QueryExtensionReply, QueryExtensionRequest, Setup};
+use x11rb_protocol::protocol::xproto::{GrabServerRequest, QueryExtensionReply, QueryExtensionRequest, Setup};
 use x11rb_protocol::x11_utils::TryParse;
 
 use super::cookie::Cookie;
@@ -68,7 +68,29 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn over(stream: UnixStream, cookie: &Cookie) -> Result<Self, ClientError> {
-        let (mut connect, request) = Connect::with_authorization(PROTOCOL.to_vec(), cookie.as_bytes().to_vec());
+        Self::set_up(stream, cookie, &[]).await
+    }
+
+    /// As [`Client::connect`], and the server hears nobody else from then on (X Window System Protocol, GrabServer).
+    ///
+    /// A race: another client may be there as well when the server begins to accept them. GrabServer needs nothing of the
+    /// server's answer to the setup, so it is sent together with the setup, and is heard of before another client has as
+    /// much as its answer.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn connect_alone(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
+        let stream = unix_socket::connect(&display.socket_path()).await?;
+        let mut client = Self::set_up(stream, cookie, &GrabServerRequest.serialize().0.concat()).await?;
+        // It was sent, and is counted.
+        client.protocol.send_request(ReplyFdKind::NoReply);
+        Ok(client)
+    }
+
+    /// Does the setup, and sends `first` with it, before the answer.
+    async fn set_up(stream: UnixStream, cookie: &Cookie, first: &[u8]) -> Result<Self, ClientError> {
+        let (mut connect, mut request) = Connect::with_authorization(PROTOCOL.to_vec(), cookie.as_bytes().to_vec());
+        request.extend_from_slice(first);
         send(&stream, &request).await?;
         let mut first = true;
         loop {

@@ -18,13 +18,14 @@ use x11rb_protocol::protocol::randr::{
     self, GetMonitorsReply, GetMonitorsRequest, QueryVersionReply, QueryVersionRequest,
 };
 use x11rb_protocol::protocol::xproto::{
-    CONFIGURE_NOTIFY_EVENT, ConfigureNotifyEvent, ConfigureWindowAux, ConfigureWindowRequest, CreateWindowAux,
-    CreateWindowRequest, DESTROY_NOTIFY_EVENT, DestroyNotifyEvent, DestroyWindowRequest, EventMask,
-    ForceScreenSaverRequest, GetGeometryReply, GetGeometryRequest, GetWindowAttributesReply,
-    GetWindowAttributesRequest, GrabKeyboardReply, GrabKeyboardRequest, GrabMode, GrabPointerReply, GrabPointerRequest,
-    GrabStatus, KillClientRequest, MAP_NOTIFY_EVENT, MapNotifyEvent, MapState, MapWindowRequest, QueryTreeReply,
-    QueryTreeRequest, ScreenSaver, StackMode, UNMAP_NOTIFY_EVENT, UngrabKeyboardRequest, UngrabPointerRequest,
-    UnmapNotifyEvent, VISIBILITY_NOTIFY_EVENT, WindowClass,
+    CONFIGURE_NOTIFY_EVENT, CREATE_NOTIFY_EVENT, ConfigureNotifyEvent, ConfigureWindowAux, ConfigureWindowRequest,
+    CreateNotifyEvent, CreateWindowAux, CreateWindowRequest, DESTROY_NOTIFY_EVENT, DestroyNotifyEvent,
+    DestroyWindowRequest, EventMask, ForceScreenSaverRequest, GetGeometryReply, GetGeometryRequest, GetInputFocusReply,
+    GetInputFocusRequest, GetWindowAttributesReply, GetWindowAttributesRequest, GrabKeyboardReply, GrabKeyboardRequest,
+    GrabMode, GrabPointerReply, GrabPointerRequest, GrabStatus, InputFocus, KillClientRequest, MAP_NOTIFY_EVENT,
+    MapNotifyEvent, MapState, MapWindowRequest, QueryTreeReply, QueryTreeRequest, ScreenSaver, SetInputFocusRequest,
+    StackMode, UNMAP_NOTIFY_EVENT, UngrabKeyboardRequest, UngrabPointerRequest, UngrabServerRequest, UnmapNotifyEvent,
+    VISIBILITY_NOTIFY_EVENT, WindowClass,
 };
 use x11rb_protocol::x11_utils::TryParse;
 
@@ -33,7 +34,7 @@ use super::clients::owner;
 use super::cookie::Cookie;
 use super::display::Display;
 use super::managed::select;
-use crate::deadline::{GRABBED, LOOK_FOR_GRAB};
+use crate::deadline::{GIVES_UP, GRABBED, LOOK_FOR_GRAB, TAKES_OVER};
 
 /// No display has so many windows of this kind.
 const MAX_WINDOWS: usize = 4096;
@@ -93,6 +94,9 @@ pub struct LockerWatch {
     covering: Vec<u32>,
     /// and lock.
     lockers: Vec<u32>,
+    /// Whether another program had keyboard or pointer before a locker was started, and since when a window covers the
+    /// display and nobody has let go of them.
+    taken: Option<Option<Instant>>,
     /// Windows that were there when the last locker went, and let people type: they are not lockers, and our cover is above them.
     bystanders: Vec<u32>,
     cover: Option<Cover>,
@@ -105,6 +109,10 @@ struct Cover {
     stands_in: bool,
     /// Whether it has keyboard and pointer.
     grabs: bool,
+    /// Until when it leaves them to a locker that wants them before it shows its window.
+    yields: Option<Instant>,
+    /// What had the focus before.
+    focus: Option<GetInputFocusReply>,
 }
 
 impl LockerWatch {
@@ -113,7 +121,27 @@ impl LockerWatch {
     /// # Errors
     /// The display cannot be reached, or refuses us.
     pub async fn connect(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
-        let mut client = Client::connect(display, cookie).await?;
+        Self::over(Client::connect(display, cookie).await?).await
+    }
+
+    /// The same, on a server that is still to come, with our cover on it before another client is heard.
+    ///
+    /// # Errors
+    /// The display cannot be reached, or refuses us.
+    pub async fn connect_covering(display: Display, cookie: &Cookie) -> Result<Self, ClientError> {
+        let mut watch = Self::over(Client::connect_alone(display, cookie).await?).await?;
+        watch.cover().await?;
+        watch.client.send(UngrabServerRequest.serialize()).await?;
+        Ok(watch)
+    }
+
+    /// Whether our cover has keyboard and pointer, or a locker does.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.is_locked() || self.cover.as_ref().is_some_and(|cover| cover.grabs)
+    }
+
+    async fn over(mut client: Client) -> Result<Self, ClientError> {
         let root = client.root()?;
         let probe = client.new_id()?;
         let request = CreateWindowRequest {
@@ -143,6 +171,7 @@ impl LockerWatch {
             grabbed_by: None,
             covering: Vec::new(),
             lockers: Vec::new(),
+            taken: None,
             bystanders: Vec::new(),
             cover: None,
         };
@@ -198,6 +227,12 @@ impl LockerWatch {
     /// What has happened to a window.
     async fn event(&mut self, event: &[u8]) -> Result<(), ClientError> {
         let fresh = match event.first().map(|kind| kind & 0x7f) {
+            Some(CREATE_NOTIFY_EVENT) => {
+                if let Ok((event, _)) = CreateNotifyEvent::try_parse(event) {
+                    self.made(&event).await?;
+                }
+                false
+            }
             Some(MAP_NOTIFY_EVENT) => match MapNotifyEvent::try_parse(event) {
                 Ok((event, _)) if event.override_redirect => self.shown(event.window).await?,
                 _ => false,
@@ -238,6 +273,28 @@ impl LockerWatch {
         if fresh { self.look(true).await } else { Ok(()) }
     }
 
+    /// A window was made. A locker that wants keyboard and pointer before it shows its window (xsecurelock, slock) is let
+    /// have them: what is typed meanwhile is for the cover, which has the focus.
+    async fn made(&mut self, event: &CreateNotifyEvent) -> Result<(), ClientError> {
+        let (x, y) = (event.x.into(), event.y.into());
+        let area = Area { x, y, width: event.width.into(), height: event.height.into() };
+        let may_lock = event.override_redirect && self.monitors.iter().any(|monitor| area.covers(monitor));
+        let Some(Cover { window, grabs: true, focus, .. }) = self.cover else { return Ok(()) };
+        if !may_lock || window == event.window {
+            return Ok(());
+        }
+        let before = match focus {
+            Some(before) => Some(before),
+            None => self.client.request(GetInputFocusRequest.serialize()).await?,
+        };
+        let request = SetInputFocusRequest { revert_to: InputFocus::POINTER_ROOT, focus: window, time: 0 };
+        self.client.send(request.serialize()).await?;
+        self.ungrab().await?;
+        let until = Instant::now() + TAKES_OVER;
+        self.cover = Some(Cover { window, stands_in: true, grabs: false, yields: Some(until), focus: before });
+        Ok(())
+    }
+
     /// A window is shown. Returns whether it is one that could be a locker's.
     async fn shown(&mut self, window: u32) -> Result<bool, ClientError> {
         if self.cover.as_ref().is_some_and(|cover| cover.window == window) {
@@ -274,9 +331,14 @@ impl LockerWatch {
         self.release().await?;
         if self.covering.is_empty() {
             (self.lockers, self.grabbed_by) = (Vec::new(), None);
-        } else if self.is_grabbed().await? {
+            self.taken = self.taken.map(|_| None);
+        } else if self.is_grabbed().await? && !self.is_anothers() {
             (self.lockers, self.grabbed_by) = (self.covering.clone(), None);
         } else {
+            if self.taken.is_some() && !self.is_grabbed().await? {
+                // Whoever has them from here on is the locker.
+                self.taken = None;
+            }
             let left = left_behind(&self.lockers, &self.covering);
             if self.cover.is_some() && !left.is_empty() {
                 self.bystanders.extend(left);
@@ -334,6 +396,28 @@ impl LockerWatch {
         Ok(self.grab_keyboard(self.probe).await? == taken && self.grab_pointer(self.probe).await? == taken)
     }
 
+    /// Whether the grabs may be those of a program that had them before the locker came: the server does not name the
+    /// owner of a grab. A locker that cannot have them gives up.
+    fn is_anothers(&mut self) -> bool {
+        let Some(since) = &mut self.taken else { return false };
+        let waits = since.get_or_insert_with(Instant::now).elapsed() < GIVES_UP;
+        if !waits {
+            self.taken = None;
+        }
+        waits
+    }
+
+    /// Looks whether another program has keyboard or pointer, before a locker is started.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn look_for_grabs(&mut self) -> Result<(), ClientError> {
+        let taken = Some(GrabStatus::ALREADY_GRABBED);
+        let is_one = self.grab_keyboard(self.probe).await? == taken || self.grab_pointer(self.probe).await? == taken;
+        self.taken = (is_one && !self.is_locked()).then_some(None);
+        Ok(())
+    }
+
     /// Puts our cover below the locker, or in its place, if there is none.
     ///
     /// # Errors
@@ -366,7 +450,7 @@ impl LockerWatch {
             value_list: std::borrow::Cow::Owned(values),
         };
         self.client.send(request.serialize()).await?;
-        self.cover = Some(Cover { window, stands_in: false, grabs: false });
+        self.cover = Some(Cover { window, stands_in: false, grabs: false, yields: None, focus: None });
         self.put_below(window).await?;
         self.client.send(MapWindowRequest { window }.serialize()).await?;
         self.tend_cover().await
@@ -381,6 +465,14 @@ impl LockerWatch {
         let Some(cover) = self.cover.take() else { return Ok(()) };
         if cover.stands_in {
             self.ungrab().await?;
+        }
+        if let Some(before) = cover.focus {
+            let now: Option<GetInputFocusReply> = self.client.request(GetInputFocusRequest.serialize()).await?;
+            // Not what a window manager has given to another window meanwhile. A window that is gone gets none, by an error.
+            if now.is_some_and(|now| now.focus == cover.window) {
+                let request = SetInputFocusRequest { revert_to: before.revert_to, focus: before.focus, time: 0 };
+                self.client.send(request.serialize()).await?;
+            }
         }
         self.client.send(DestroyWindowRequest { window: cover.window }.serialize()).await
     }
@@ -401,14 +493,15 @@ impl LockerWatch {
     /// Has the cover in the locker's place exactly while no locker covers the display.
     async fn tend_cover(&mut self) -> Result<(), ClientError> {
         let is_alone = self.covering.is_empty();
-        let Some(Cover { window, stands_in, grabs }) = self.cover else { return Ok(()) };
+        let Some(Cover { window, stands_in, grabs, yields, focus }) = self.cover else { return Ok(()) };
         if is_alone && !stands_in {
             configure(&mut self.client, window, ConfigureWindowAux::new().stack_mode(StackMode::ABOVE)).await?;
         } else if !is_alone && stands_in {
             self.put_below(window).await?;
         }
-        let grabs = grabs || (is_alone && self.grab(window).await?);
-        self.cover = Some(Cover { window, stands_in: is_alone, grabs });
+        let yields = yields.filter(|until| is_alone && *until > Instant::now());
+        let grabs = grabs || (is_alone && yields.is_none() && self.grab(window).await?);
+        self.cover = Some(Cover { window, stands_in: is_alone, grabs, yields, focus });
         Ok(())
     }
 

@@ -138,6 +138,15 @@ impl Guest {
         self.wait_session_gone(login, STEP);
     }
 
+    /// Whether logind has the session of a login.
+    ///
+    /// # Panics
+    /// When logind does not answer.
+    #[must_use]
+    pub fn has_session(&self, login: &Login) -> bool {
+        self.logind().session(&login.session).is_some()
+    }
+
     /// Waits until logind has forgotten the session.
     ///
     /// # Panics

@@ -28,7 +28,19 @@ def raises():
         x.XSync(display, 0)
 
 
+def grabs():
+    keyboard = x.XGrabKeyboard(display, root, 0, 1, 1, ctypes.c_ulong(0))
+    none = ctypes.c_ulong(0)
+    pointer = x.XGrabPointer(display, root, 0, 0, 1, 1, none, none, none)
+    return keyboard, pointer
+
+
+def releases():
+    x.XUngrabKeyboard(display, ctypes.c_ulong(0))
+    x.XUngrabPointer(display, ctypes.c_ulong(0))
+
+
 for line in sys.stdin:
-    done = {"covers": covers, "raises": raises}[line.strip()]()
+    done = {"covers": covers, "raises": raises, "grabs": grabs, "tries": grabs, "releases": releases}[line.strip()]()
     x.XSync(display, 0)
     print("done", line.strip(), done, flush=True)

@@ -1,6 +1,8 @@
 //! Nobody is at the screen: what the server counts, what follows, and what is in the way.
 
-use crate::harness::{Background, Guest, SOON, wait_until};
+use std::thread::sleep;
+
+use crate::harness::{Background, Guest, SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 use super::faults::manages;
@@ -184,4 +186,34 @@ fn another_terminal_in_front_locks_if_that_is_wanted() {
         assert!(!is_locked(&desk));
         leaves(&desk);
     }
+}
+
+#[test]
+fn nothing_wakes_a_host_that_has_nothing_to_do() {
+    let desk = desk();
+    configure(&desk, "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n[idle]\nafter = 300\nlock = 600\n");
+    desk.starts(OPENBOX);
+    let wakes = || {
+        let script =
+            "cat /proc/$(pgrep -u ada -f '^startxd start')/task/*/status | sed -n 's/^voluntary_ctxt_switches://p'";
+        desk.root(script).text().split_whitespace().map(|count| count.parse::<u64>().expect("a number")).sum::<u64>()
+    };
+    for locked in [false, true] {
+        if locked {
+            desk.user("ada", "startxd lock").ok();
+            becomes(&desk, true);
+        }
+        // What comes behind a start, or a lock, is over when nothing has come for a while.
+        let mut last = wakes();
+        wait_until("the host to have nothing to do", SOON, || {
+            sleep(secs(2));
+            let now = wakes();
+            let before = std::mem::replace(&mut last, now);
+            if now == before { Ok(()) } else { Err(format!("{} times in 2 s", now - before)) }
+        });
+        sleep(secs(8));
+        assert_eq!(wakes() - last, 0, "within 8 s, locked: {locked}");
+    }
+    opens(&desk);
+    leaves(&desk);
 }

@@ -1,10 +1,12 @@
-//! What others do while the screen is locked: clients that cover it and raise themselves, a bus that is killed. After each
-//! of it the screen is locked.
+//! What others do while the screen is locked, or about to be: clients that cover it, raise themselves or have the keyboard,
+//! monitors that are plugged in, buses and a logind that are killed. After each of it the screen is locked, or its login
+//! closed.
 
-use crate::harness::{Background, SOON, wait_until};
+use crate::harness::{Background, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 use super::lock::{becomes, configure, is_locked, leaves, opens};
+use super::relock::{IMPATIENT, LOOK, shows_desktop};
 
 const I3LOCK: &str = "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n";
 
@@ -103,4 +105,123 @@ fn a_bus_that_is_killed_opens_nothing() {
     let journal = desk.journal("-t startxd -o cat");
     assert_eq!(journal.matches("the screen is open").count(), 1, "{journal}");
     leaves(&desk);
+}
+
+#[test]
+fn a_keyboard_that_another_program_has_is_no_lock() {
+    let desk = Desk::at_prompt();
+    for locker in [I3LOCK, "[lock]\ncommand = [\"xsecurelock\"]\n"] {
+        configure(&desk, locker);
+        desk.starts(OPENBOX);
+        let locked = || desk.journal("-t startxd -o cat").matches("the screen is locked").count();
+        let before = locked();
+        let hostile = Hostile::connects(&desk);
+        hostile.does("grabs");
+        assert!(hostile.process.stdout().contains("done grabs (0, 0)"), "{}", hostile.process.stdout());
+        let lock = desk.user("ada", "startxd lock");
+        assert_eq!(lock.code(), 8, "{lock}");
+        assert!(lock.stderr.contains("the screen locker exited with status 1"), "{lock}");
+        assert_eq!(locked(), before, "it was said to be locked");
+        hostile.does("releases");
+        desk.user("ada", "startxd lock").ok();
+        becomes(&desk, true);
+        // Now the locker has it.
+        hostile.does("tries");
+        assert!(hostile.process.stdout().contains("done tries (1, 1)"), "{}", hostile.process.stdout());
+        drop(hostile);
+        opens(&desk);
+        leaves(&desk);
+    }
+}
+
+/// How much of the desktop is seen.
+fn nothing_is_seen(desk: &Desk) {
+    let seen = desk.with_display(LOOK).text();
+    assert_eq!(seen.trim(), "0", "the desktop is seen");
+}
+
+#[test]
+fn a_monitor_that_is_plugged_in_shows_nothing() {
+    let mut case = Guest::get();
+    case.discard();
+    // The memory that the driver takes without being told is for one monitor.
+    let screen = "Section \"Device\"\nIdentifier \"big\"\nDriver \"dummy\"\nVideoRam 65536\nEndSection\n\
+                  Section \"Screen\"\nIdentifier \"screen\"\nDevice \"big\"\nEndSection\n";
+    case.write("/etc/X11/xorg.conf.d/05-big.conf", screen);
+    let desk = Desk::at_prompt_in(case);
+    let locker = "#!/bin/sh\n[ ! -e ~/again ] || read _ < ~/go\n: > ~/again\nexec i3lock --nofork\n";
+    desk.write_as("ada", "~/locker", locker);
+    desk.writes_unit("impatient.service", IMPATIENT);
+    desk.user("ada", "chmod +x ~/locker; mkfifo ~/go; systemctl --user enable impatient.service").ok();
+    configure(&desk, "[lock]\ncommand = [\"/home/ada/locker\"]\n[deadlines]\nlock = 60\n");
+    desk.starts(OPENBOX);
+    shows_desktop(&desk);
+    let xrandr = |words: &str| desk.with_display(&format!("xrandr {words}")).ok();
+    xrandr("--addmode DUMMY1 1024x768");
+    let plug = |place: &str| {
+        xrandr(&format!("--output DUMMY1 --mode 1024x768 {place} DUMMY0"));
+        desk.with_display("xdotool search --onlyvisible --class xterm windowmove 700 100").ok();
+    };
+    plug("--right-of");
+    xrandr("--output DUMMY1 --off");
+    desk.user("ada", "startxd lock").ok();
+    becomes(&desk, true);
+    plug("--right-of");
+    nothing_is_seen(&desk);
+    // The same below our cover, with the monitor that was there gone and back.
+    desk.root("pkill -KILL -u ada -x i3lock").ok();
+    desk.runs("locker");
+    wait_until("the locker to be started again", SOON, || {
+        let journal = desk.journal("-t startxd -o cat");
+        if journal.contains("started again (1 of 3)") { Ok(()) } else { Err(journal) }
+    });
+    for place in ["--left-of", "--below", "--right-of"] {
+        xrandr("--output DUMMY1 --off");
+        nothing_is_seen(&desk);
+        plug(place);
+        nothing_is_seen(&desk);
+    }
+    assert!(is_locked(&desk));
+    desk.user("ada", "echo > ~/go").ok();
+    desk.runs("i3lock");
+    desk.user("ada", "startxd lock").ok();
+    nothing_is_seen(&desk);
+    assert!(!desk.journal("-t startxd -o cat").contains("the screen is open"));
+    opens(&desk);
+    desk.user("ada", "systemctl --user stop impatient.service; systemctl --user reset-failed").ok();
+    leaves(&desk);
+}
+
+#[test]
+fn a_logind_or_a_system_bus_that_is_killed_opens_nothing() {
+    let mut desk = Desk::at_prompt();
+    configure(&desk, I3LOCK);
+    for unit in ["systemd-logind.service", "dbus.service"] {
+        desk.root("rm -f /home/ada/2").ok();
+        desk.starts(OPENBOX);
+        desk.user("ada", "startxd lock").ok();
+        becomes(&desk, true);
+        let opened = desk.journal("-t startxd -o cat").matches("the screen is open").count();
+        desk.root(&format!("systemctl kill --signal=KILL {unit}")).ok();
+        // A logind whose bus is gone may hang.
+        desk.root("systemctl start dbus.service && systemctl restart systemd-logind.service").ok();
+        wait_until("the session to be locked again or gone", SOON, || {
+            if !desk.has_session(&desk.login) {
+                return Ok(());
+            }
+            let journal = desk.journal("-t startxd -o cat");
+            let lost = journal.rfind("and is started again");
+            if lost.is_some() && journal.rfind("the screen is locked again") > lost { Ok(()) } else { Err(journal) }
+        });
+        if desk.has_session(&desk.login) {
+            desk.user("ada", "startxd lock").ok();
+            assert!(is_locked(&desk), "{unit}");
+            assert_eq!(desk.journal("-t startxd -o cat").matches("the screen is open").count(), opened);
+            opens(&desk);
+            leaves(&desk);
+        } else {
+            assert!(!desk.outside("/home/ada/2").exists(), "{unit}: the shell went on");
+            desk.logs_in();
+        }
+    }
 }

@@ -36,6 +36,7 @@ mod names;
 mod ready;
 mod recipes;
 mod refusals;
+mod relock;
 mod security;
 mod select;
 mod session;

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::Connected;
 use super::failed::{self, FailedUnit};
+use super::screen::{self, ScreenSeen};
 use crate::deadline;
 use crate::environment::block::Block;
 use crate::launch::Connection;
@@ -91,6 +92,8 @@ pub struct Snapshot {
     pub server_since: u64,
     /// What the display says.
     pub display: DisplayState,
+    /// Whether it is locked, and who is there.
+    pub screen: ScreenSeen,
     /// The states of [`TARGETS`].
     pub targets: Vec<UnitState>,
     /// The session's own units and their states.
@@ -182,7 +185,12 @@ pub(super) async fn gather(
     } else {
         DisplayState::Down
     };
-    let host = Connection::connect(&runtime.host_socket()).and_then(|host| host.peer_pid()).ok();
+    let host = Connection::connect(&runtime.host_socket()).ok();
+    let screen = match &host {
+        Some(host) => screen::gather(host, manager).await,
+        None => ScreenSeen::default(),
+    };
+    let host = host.and_then(|host| host.peer_pid().ok());
     let server = find_server(manager, &server_unit).await;
     Ok(Some(Snapshot {
         host,
@@ -191,6 +199,7 @@ pub(super) async fn gather(
         server_unit: (server_unit, server_state),
         server_since: since.unwrap_or(0),
         display,
+        screen,
         targets,
         units: record.units.iter().cloned().zip(states).collect(),
         killed,

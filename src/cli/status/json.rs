@@ -1,9 +1,13 @@
 //! How it is written for programs; pure. startxd(1) has the members.
 
+use std::time::SystemTime;
+
 use super::gather::{DisplayState, Snapshot, TARGETS};
+use super::screen::ScreenSeen;
 use crate::doctor::Finding;
 use crate::environment::block::Block;
 use crate::json::Json;
+use crate::logind::Inhibitor;
 use crate::manager::UnitState;
 use crate::records::last::LastSession;
 use crate::x11::display::Display;
@@ -59,6 +63,7 @@ pub fn members(snapshot: &Snapshot) -> Vec<(&'static str, Json)> {
         ("starting", Json::Bool(snapshot.is_starting())),
         ("server", server),
         ("display", display(record.display, &snapshot.display)),
+        ("screen", screen(&snapshot.screen)),
         ("window_manager", window_manager(&snapshot.display)),
         ("units", units(&snapshot.units)),
         ("killed_for_memory", killed(&snapshot.killed)),
@@ -108,6 +113,28 @@ pub fn display(display: Display, state: &DisplayState) -> Json {
     Json::Object(vec![("name", name), ("state", Json::text(state)), ("why", Json::optional(why))])
 }
 
+/// Since when the screen is locked or idle, what locks it, and who keeps it awake.
+fn screen(seen: &ScreenSeen) -> Json {
+    let time = |time: Option<SystemTime>| {
+        let seconds = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        seconds.map_or(Json::Null, |time| Json::Number(whole(time.as_secs())))
+    };
+    let locker = seen.locker.as_ref().map_or(Json::Null, |locker| {
+        Json::Object(vec![
+            ("pid", number(Some(locker.pid.as_raw()))),
+            ("program", Json::text(&locker.program)),
+            ("unit", Json::optional(locker.unit.as_ref())),
+        ])
+    });
+    let inhibitor = |one: &Inhibitor| Json::Object(vec![("who", Json::text(&one.who)), ("why", Json::text(&one.why))]);
+    Json::Object(vec![
+        ("locked_since", time(seen.locked)),
+        ("locker", locker),
+        ("idle_since", time(seen.idle)),
+        ("inhibitors", Json::List(seen.inhibitors.iter().map(inhibitor).collect())),
+    ])
+}
+
 /// Who manages the display, if anybody does.
 pub fn window_manager(state: &DisplayState) -> Json {
     let DisplayState::Up(Some((manager, unit))) = state else { return Json::Null };
@@ -152,7 +179,9 @@ pub fn exported(environment: &Block, names: &[String]) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::{members, report};
+    use std::time::{Duration, SystemTime};
+
+    use super::{Inhibitor, members, report};
     use crate::cli::status::render::tests::healthy;
     use crate::doctor::catalogue::LOGIN_TYPE;
 
@@ -164,7 +193,8 @@ mod tests {
             r#"{"format":1,"version":""#,
             r#""state":"session","login":{"id":"c1","seat":"seat0","vt":1,"state":"active","type":"x11","locked":false},"host":10,"#,
             r#""server":{"pid":20,"program":"Xorg","uid":1000,"unit":"xorg@0.service","state":"active","waits_for":null}"#,
-            r#""display":{"name":":0","state":"up","why":null},"window_manager":{"name":"Openbox","pid":30,"#,
+            r#""display":{"name":":0","state":"up","why":null},"screen":{"locked_since":null,"locker":null,"idle_since":null,"inhibitors":[]},"#,
+            r#""window_manager":{"name":"Openbox","pid":30,"#,
             r#""units":[{"unit":"startxd-wm@openbox.service","state":"active","job":null}]"#,
             r#""killed_for_memory":[]"#,
             r#""exported":[{"name":"DISPLAY","value":":0"},{"name":"PATH","value":null}]"#,
@@ -173,5 +203,18 @@ mod tests {
             assert!(report.contains(part), "{part} is not in\n{report}");
         }
         assert_eq!(report.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_locked_screen_reads_like_this() {
+        let mut seen = crate::cli::status::render::tests::seen();
+        seen.locked = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(5));
+        (seen.idle, seen.inhibitors) = (None, vec![Inhibitor { who: "mpv".into(), why: "film".into() }]);
+        assert_eq!(
+            super::screen(&seen).to_string(),
+            r#"{"locked_since":5,"locker":{"pid":7,"program":"i3lock","unit":"lock.service"},"idle_since":null,"#
+                .to_owned()
+                + r#""inhibitors":[{"who":"mpv","why":"film"}]}"#
+        );
     }
 }

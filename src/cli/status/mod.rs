@@ -8,6 +8,7 @@ mod judge;
 mod multiplexers;
 mod paint;
 mod render;
+mod screen;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use super::gather::{DisplayState, Snapshot, TARGETS};
+use super::screen::ScreenSeen;
 use crate::displays::list::ListedDisplay;
 use crate::doctor::Finding;
 use crate::environment::block::Block;
@@ -17,19 +18,18 @@ pub type Rows = Vec<(&'static str, String)>;
 /// The rows of a session.
 #[must_use]
 pub fn rows(snapshot: &Snapshot) -> Rows {
-    vec![
-        ("session", session(snapshot)),
-        ("display", display(snapshot)),
+    let mut rows = vec![("session", session(snapshot)), ("display", display(snapshot))];
+    rows.extend(screen(&snapshot.screen).map(|screen| ("screen", screen)));
+    rows.extend([
         ("server", server(snapshot)),
         ("manager", window_manager(&snapshot.display)),
         ("units", units(snapshot)),
         ("targets", targets(&TARGETS, &snapshot.targets)),
         ("exported", exported(&snapshot.environment, &snapshot.record.exported)),
-    ]
-    .into_iter()
-    .chain((!snapshot.killed.is_empty()).then(|| ("killed", killed(&snapshot.killed))))
-    .chain(snapshot.last.as_ref().filter(|last| !last.clean).map(|last| ("last", before(last))))
-    .collect()
+    ]);
+    rows.extend((!snapshot.killed.is_empty()).then(|| ("killed", killed(&snapshot.killed))));
+    rows.extend(snapshot.last.as_ref().filter(|last| !last.clean).map(|last| ("last", before(last))));
+    rows
 }
 
 /// What the kernel has killed, and how to find out which programs those were.
@@ -167,6 +167,25 @@ fn server(snapshot: &Snapshot) -> String {
     format!("{} pid {}, {rootless}, {unit} {} for {up}", server.program, server.pid, state.active)
 }
 
+/// Whether the screen is locked or idle, and who keeps it awake; `None` if there is nothing to say.
+fn screen(seen: &ScreenSeen) -> Option<String> {
+    let mut lines = Vec::new();
+    lines.extend(seen.locked.map(|time| {
+        let by = seen.locker.as_ref().map_or_else(String::new, |locker| {
+            let unit = locker.unit.as_ref().map_or_else(String::new, |unit| format!(", {unit}"));
+            format!(" by {} pid {}{unit}", locker.program, locker.pid)
+        });
+        format!("locked for {}{by}", since(time))
+    }));
+    lines.extend(seen.idle.map(|time| format!("idle for {}", since(time))));
+    lines.extend(seen.inhibitors.iter().map(|one| match one.why.as_str() {
+        "" => format!("kept awake by {}", one.who),
+        why => format!("kept awake by {}: {why}", one.who),
+    }));
+    let lines: Vec<String> = lines.iter().map(|line| harmless(line)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 /// Who manages a display.
 pub fn window_manager(display: &DisplayState) -> String {
     match display {
@@ -235,11 +254,14 @@ fn since(then: SystemTime) -> String {
 
 #[cfg(test)]
 pub mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::super::gather::{DisplayState, ServerProcess, Snapshot};
+    use super::super::screen::{LockerSeen, ScreenSeen};
     use super::{headline, last_session, render, rows};
     use crate::doctor::catalogue::{LOGIN_TYPE, SESSION_UNWELL};
     use crate::environment::block::Block;
-    use crate::logind::LoginSession;
+    use crate::logind::{Inhibitor, LoginSession};
     use crate::manager::UnitState;
     use crate::os::Pid;
     use crate::records::last::LastSession;
@@ -280,6 +302,7 @@ pub mod tests {
             server_unit: ("xorg@0.service".into(), active()),
             server_since: record.started * 1_000_000,
             display: DisplayState::Up(Some((manager, Some("startxd-wm@openbox.service".into())))),
+            screen: ScreenSeen::default(),
             targets: vec![active(); 5],
             units: vec![("startxd-wm@openbox.service".into(), active())],
             killed: Vec::new(),
@@ -384,5 +407,37 @@ pub mod tests {
         let text = render(&headline(&snapshot), rows(&snapshot), &[]);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         assert!(text.contains("wm?[2J") && text.contains("DISPLAY=:0??1A"), "{text}");
+    }
+
+    /// A screen that is locked and idle, with two in the way.
+    pub fn seen() -> ScreenSeen {
+        let locker = LockerSeen { pid: Pid::from_raw(7), program: "i3lock".into(), unit: Some("lock.service".into()) };
+        ScreenSeen {
+            locked: Some(SystemTime::now() - Duration::from_secs(300)),
+            locker: Some(locker),
+            idle: Some(SystemTime::now() - Duration::from_secs(600)),
+            inhibitors: vec![
+                Inhibitor { who: "fire\x1bfox".into(), why: "a film".into() },
+                Inhibitor { who: "mpv".into(), why: String::new() },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_locked_screen_reads_like_this() {
+        assert_eq!(super::screen(&ScreenSeen::default()), None);
+        let row = super::screen(&seen()).unwrap();
+        let lines: Vec<&str> = row.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "locked for 5 min 0 s by i3lock pid 7, lock.service",
+                "idle for 10 min 0 s",
+                "kept awake by fire?fox: a film",
+                "kept awake by mpv",
+            ]
+        );
+        let unknown = ScreenSeen { locker: None, idle: None, inhibitors: Vec::new(), ..seen() };
+        assert_eq!(super::screen(&unknown).unwrap(), "locked for 5 min 0 s");
     }
 }

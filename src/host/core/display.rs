@@ -366,6 +366,11 @@ impl Server {
         self.runs
     }
 
+    /// Whether a supervisor's request waits, or is being answered.
+    pub(super) const fn is_requested(&self) -> bool {
+        self.held.is_some() || self.is_being_forked
+    }
+
     /// Whether one is just being forked.
     pub(super) const fn is_being_forked(&self) -> bool {
         self.is_being_forked
@@ -397,8 +402,14 @@ impl Session {
     pub(super) fn launch_asked(&mut self, now: Instant, client: ClientId, asked: Display, problem: Option<String>) {
         let other = self.display.and_then(|ours| other_display(ours, asked));
         match self.server.ask(now, client, other, problem) {
-            Gate::Fork => self.act(Action::Fork(client)),
-            Gate::Hold => self.act(Action::Reply(client, Reply::Later)),
+            Gate::Fork => {
+                self.relock_asked();
+                self.act(Action::Fork(client));
+            }
+            Gate::Hold => {
+                self.relock_asked();
+                self.act(Action::Reply(client, Reply::Later));
+            }
             Gate::Refuse(reason) => {
                 tracing::warn!("refused to launch a server: {reason}");
                 self.act(Action::Refuse(client, reason));
@@ -415,10 +426,11 @@ impl Session {
         }
     }
 
-    pub(super) fn forked(&mut self, client: ClientId, outcome: Result<(), String>) {
+    pub(super) fn forked(&mut self, now: Instant, client: ClientId, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => {
                 self.server.forked(client);
+                self.relock_forked(now);
                 // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would
                 // have failed. From here on it waits in the backlog, as every other client's does.
                 self.act(Action::Watch);
@@ -462,8 +474,13 @@ impl Session {
                 self.end(now, Why::Closed(Some(Ending::Code(0))));
             }
             Some(Fate::Over(why)) => self.end(now, why),
-            Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(Some(ending))),
+            Some(Fate::ComesBack(ending)) if self.screen_lock.is_locked() && !self.can_relock() => {
+                self.end(now, Why::Closed(Some(ending)));
+            }
             Some(Fate::ComesBack(_)) => {
+                if self.screen_lock.is_locked() {
+                    self.relock(now);
+                }
                 self.act(Action::AskForDevices);
                 // At once: a window manager that systemd starts again must find it queued.
                 self.read_dotfiles(DotfilesTime::First, self.server.last() + 1);
@@ -480,7 +497,7 @@ impl Session {
     ///
     /// A race: the screen may have been locked between the loss and the moment in which another server gets the devices.
     pub(super) fn replace_server(&mut self, now: Instant) {
-        if self.screen_lock.is_locked() {
+        if self.screen_lock.is_locked() && !self.can_relock() {
             return self.end(now, Why::Closed(None));
         }
         self.act(Action::ReplaceServer);

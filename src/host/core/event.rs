@@ -224,6 +224,8 @@ pub enum Event {
     UnlockAsked(Option<ClientId>),
     /// Whether a locker's window covers every monitor, with keyboard and pointer grabbed.
     Covered(bool),
+    /// Our cover is on every monitor of a server that nobody else was heard by before, and has keyboard and pointer.
+    CoveredFirst,
     /// The screen locker's command was started, or why it could not be.
     LockerStarted(Result<(), String>),
     /// It has closed the descriptor that it was handed: it locks.
@@ -376,6 +378,11 @@ pub enum Action {
     CloseLogin,
     /// Watch the display for screen lockers, and logind for requests to lock.
     WatchScreen,
+    /// The same, for a server that is still to come, as the first client that it hears, and with a cover at once;
+    /// [`Event::CoveredFirst`] follows.
+    CoverFirst,
+    /// Look whether another program has keyboard or pointer, before a locker is started: a locker cannot have them then.
+    LookForGrabs,
     /// Run the screen locker's command; [`Event::LockerStarted`] follows.
     StartLocker,
     /// Tell the locker to end: its command, or else whoever covers the screen.

@@ -63,6 +63,8 @@ pub(super) struct Locking {
     vanished: Option<Instant>,
     /// Whether how its unit is, which is being asked for, decides that.
     deciding: bool,
+    /// Whether the server has ended while it was locked, and it is to be locked on the next one.
+    returning: bool,
     /// Requests that wait for it to be locked,
     locks: Option<Request>,
     /// and for it to be open.
@@ -72,7 +74,7 @@ pub(super) struct Locking {
 impl Locking {
     /// Whether it is seen that the screen is locked.
     fn is_seen(&self) -> bool {
-        let is_held = self.lost.is_some() || self.vanished.is_some() || self.deciding;
+        let is_held = self.returning || self.lost.is_some() || self.vanished.is_some() || self.deciding;
         is_held || self.covered || (self.command_runs && self.released) || self.units.iter().any(LockerUnit::is_ready)
     }
 
@@ -86,6 +88,27 @@ impl Locking {
         self.command_runs || self.units.iter().any(LockerUnit::is_up)
     }
 
+    /// Whether units of the target lock.
+    pub(super) const fn has_units(&self) -> bool {
+        !self.units.is_empty()
+    }
+
+    /// Whether the command runs.
+    pub(super) const fn command_runs(&self) -> bool {
+        self.command_runs
+    }
+
+    /// The server has ended while the screen was locked: that holds until the next one is.
+    pub(super) fn returns(&mut self) {
+        (self.returning, self.watched, self.cover) = (true, true, true);
+    }
+
+    /// The next one is covered, and a locker has to be there by `until`.
+    pub(super) fn awaits_locker(&mut self, until: Instant) {
+        (self.returning, self.restarted, self.target) = (false, false, true);
+        self.lost = Some((until, "the screen locker was ended by the end of its X server".to_owned()));
+    }
+
     /// When a request, or a locker, is given up.
     pub(super) fn due(&self) -> Option<Instant> {
         let requests = self.locks.iter().chain(&self.unlocks).map(|request| request.until);
@@ -95,6 +118,10 @@ impl Locking {
     /// The server has ended, and every locker's window with it. That is not an unlocking.
     pub(super) fn server_ended(&mut self) {
         (self.watched, self.covered, self.cover) = (false, false, false);
+        if self.locked {
+            self.returning = true;
+            (self.lost, self.vanished, self.deciding) = (None, None, false);
+        }
     }
 }
 
@@ -111,7 +138,10 @@ impl Session {
         match event {
             Event::LockAsked(client) => self.lock_asked(now, client),
             Event::UnlockAsked(client) => self.unlock_asked(now, client),
+            // What was seen on the server that has ended says nothing of the next.
+            Event::Covered(_) if self.is_blank() => {}
             Event::Covered(covered) => self.covered(now, covered),
+            Event::CoveredFirst => self.covered_first(now),
             Event::LockerStarted(Ok(())) => (self.locking.command_runs, self.locking.released) = (true, false),
             Event::LockerStarted(Err(why)) => {
                 let why = format!("lock.command cannot be run: {why}");
@@ -120,6 +150,7 @@ impl Session {
                     None => self.not_locked(&why),
                 }
             }
+            Event::LockerLocks if self.is_blank() => {}
             Event::LockerLocks => {
                 (self.locking.released, self.locking.lost) = (true, None);
                 self.lock_seen(now);
@@ -175,6 +206,7 @@ impl Session {
             return;
         }
         self.locking.saver = false;
+        self.act(Action::LookForGrabs);
         if self.setup.has_lock_command && !self.locking.command_runs {
             self.act(Action::StartLocker);
         }
@@ -184,6 +216,10 @@ impl Session {
     }
 
     fn unlock_asked(&mut self, now: Instant, client: Option<ClientId>) {
+        if self.relocks() || (self.is_blank() && self.locking.is_seen()) {
+            let refusal = "the X server is being started again";
+            return client.into_iter().for_each(|client| self.act(Action::Refuse(client, refusal.to_owned())));
+        }
         if !matches!(self.stage, Stage::Up) || !self.locking.is_seen() {
             return client.into_iter().for_each(|client| self.act(Action::Reply(client, Reply::Unlocked)));
         }
@@ -230,10 +266,11 @@ impl Session {
     /// A locker's window has come or gone.
     fn covered(&mut self, now: Instant, covered: bool) {
         let locking = &mut self.locking;
+        let is_ours = locking.command_runs || (locking.target && !locking.units.is_empty());
         locking.covered = covered;
         if covered {
             (locking.lost, locking.vanished) = (None, None);
-        } else if locking.locked && locking.lost.is_none() && (locking.command_runs || !locking.units.is_empty()) {
+        } else if locking.locked && locking.lost.is_none() && is_ours {
             locking.vanished = Some(now + LOCKER_ENDS);
             if !locking.units.is_empty() {
                 self.ask_for_lockers();
@@ -262,6 +299,9 @@ impl Session {
     }
 
     fn lockers(&mut self, now: Instant, found: Result<Vec<LockerUnit>, CallFailure>) {
+        if self.is_blank() {
+            return self.lockers_of_nothing(found);
+        }
         let is_open = self.locking.unlocks.is_some() || !self.locking.locked;
         // An answer to an older question says nothing of now.
         let decided = !self.locking.again && std::mem::take(&mut self.locking.deciding);
@@ -308,18 +348,36 @@ impl Session {
         self.lock_seen(now);
     }
 
+    /// The lockers, while there is no screen to lock: how they are follows from that.
+    fn lockers_of_nothing(&mut self, found: Result<Vec<LockerUnit>, CallFailure>) {
+        self.locking.asking = false;
+        if let Ok(units) = found {
+            self.locking.units = units;
+        }
+        if std::mem::take(&mut self.locking.again) {
+            self.ask_for_lockers();
+        }
+    }
+
     fn locker_ended(&mut self, now: Instant, ending: Ending) {
         let locking = &mut self.locking;
         if !std::mem::take(&mut locking.command_runs) {
             return;
         }
         locking.released = false;
+        if self.is_blank() {
+            // With its server. It is started again on the next one.
+            return;
+        }
+        let locking = &mut self.locking;
         let is_clean = ending == Ending::Code(0) || locking.unlocks.is_some();
         if locking.locked && !is_clean {
             return self.locker_lost(now, format!("the screen locker {ending}"), None);
         }
         if !locking.units.iter().any(LockerUnit::is_up) {
-            (locking.vanished, locking.lost) = (None, None);
+            locking.vanished = None;
+            // One that has not been seen to lock has let nobody in: it may lock from the background.
+            locking.lost.take_if(|_| locking.unlocks.is_some());
         }
         if locking.locks.is_some() && !locking.is_seen() && ending != Ending::Code(0) {
             self.not_locked(&format!("the screen locker {ending}"));
@@ -338,11 +396,15 @@ impl Session {
     }
 
     /// Something that locks has come or gone.
-    fn lock_seen(&mut self, now: Instant) {
+    pub(super) fn lock_seen(&mut self, now: Instant) {
         let locked = self.locking.is_seen();
         if std::mem::replace(&mut self.locking.locked, locked) != locked {
             tracing::info!("the screen is {}", if locked { "locked" } else { "open" });
             self.act(Action::SetLockedHint(locked));
+            if locked && !self.can_relock() {
+                // Whether there is a locker to start if the server ends.
+                self.ask_for_lockers();
+            }
             if locked && self.locking.has_own() {
                 self.locking.cover = true;
                 self.act(Action::Cover);
@@ -352,6 +414,9 @@ impl Session {
             }
             // Not by way of logind, which may not be there.
             self.locked_hint(now, locked);
+        }
+        if self.awaits_locker() && self.locking.lost.is_none() && locked {
+            self.relocked();
         }
         if locked {
             let request = self.locking.locks.take();

@@ -15,7 +15,8 @@
 //! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
 //! | `idle.rs` | what follows when nobody is at the screen |
 //! | `sleep.rs` | what is done before the machine sleeps |
-//! | `screen_lock.rs` | whether the screen is locked: then no other server comes, and the end closes the login |
+//! | `screen_lock.rs` | whether the screen is locked: then the end closes the login |
+//! | `relock.rs` | a server that ends while the screen is locked: the next one comes up locked |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `orders.rs` | what is ordered from the manager: the steps of a start, and what comes of each order |
 //! | `jobs.rs` | jobs and looks that are on their way |
@@ -38,6 +39,7 @@ mod jobs;
 mod locking;
 mod orders;
 mod phases;
+mod relock;
 mod screen_lock;
 mod sleep;
 mod standing;
@@ -68,6 +70,7 @@ use jobs::{Done, Jobs, Looks};
 use locking::Locking;
 use orders::{Purpose, Starting};
 use phases::End;
+use relock::{Held, Relock};
 use screen_lock::ScreenLock;
 use sleep::Sleep;
 use standing::Course;
@@ -125,6 +128,7 @@ pub struct Session {
     looks: Looks,
     screen_lock: ScreenLock,
     locking: Locking,
+    relock: Relock,
     sleep: Sleep,
     idle: Idle,
     course: Course,
@@ -162,6 +166,7 @@ impl Session {
             looks: Looks::default(),
             screen_lock: ScreenLock::default(),
             locking: Locking::default(),
+            relock: Relock::default(),
             sleep: Sleep::default(),
             idle: Idle::default(),
             course: Course::default(),
@@ -203,6 +208,7 @@ impl Session {
                 .into_iter()
                 .chain(self.units.due())
                 .chain(self.locking.due())
+                .chain(self.relock.due())
                 .chain(self.sleep.due())
                 .chain(self.idle.due())
                 .min(),
@@ -252,6 +258,7 @@ impl Session {
                 | Event::Interrupt(_)
                 | Event::LockedHint(_)
                 | Event::Covered(_)
+                | Event::CoveredFirst
                 | Event::LockAsked(_)
                 | Event::UnlockAsked(_)
                 | Event::LockerStarted(_)
@@ -379,7 +386,9 @@ impl Session {
             }
             Event::Control(Control::Gone(why)) => self.end(now, Why::LogindLost(why)),
             // The server has lost its devices, and the next one would come up unlocked.
-            Event::Control(Control::Lost(_)) if self.screen_lock.is_locked() => self.end(now, Why::Closed(None)),
+            Event::Control(Control::Lost(_)) if self.screen_lock.is_locked() && !self.can_relock() => {
+                self.end(now, Why::Closed(None));
+            }
             Event::Control(control) => {
                 if control == Control::Possible {
                     self.tell_logind_of_lock();
@@ -412,6 +421,8 @@ impl Session {
                 self.say_unmanaged();
                 self.is_up(now);
             }
+            // Asked before the server ended; the next ready window manager brings it.
+            Event::Autostart(Ok(())) if self.relocks() => {}
             Event::Autostart(Ok(())) => self.start(Purpose::Autostart, names::WM_AUTOSTART_TARGET, Mode::Replace),
             Event::Autostart(Err(why)) => tracing::info!("the autostart programs are left to the session: {why}"),
             Event::LockedHint(locked) => self.locked_hint(now, locked),
@@ -420,7 +431,7 @@ impl Session {
             Event::ServerLooked(question, server) => self.server_looked(question, server),
             Event::WindowManagerUnit(unit) => self.units.found_window_manager(unit),
             Event::LaunchAsked { client, display, problem } => self.launch_asked(now, client, display, problem),
-            Event::Forked(client, outcome) => self.forked(client, outcome),
+            Event::Forked(client, outcome) => self.forked(now, client, outcome),
             Event::ServerEnded(ending) => {
                 self.server_ended(ending);
                 self.locking.server_ended();
@@ -439,6 +450,7 @@ impl Session {
             }
             Event::ClientGone(client) => {
                 self.client_gone(client);
+                self.relock_supervisor_gone(now);
                 self.decide_fate(now);
             }
             Event::StopAsked(client) => {
@@ -451,6 +463,7 @@ impl Session {
                 self.fork_if_due(now);
                 self.end_survivor(now);
                 self.lock_overdue(now);
+                self.relock_overdue(now);
                 self.sleep_overdue(now);
                 self.idle_overdue(now);
             }
@@ -468,6 +481,7 @@ impl Session {
             | Event::LockAsked(_)
             | Event::UnlockAsked(_)
             | Event::Covered(_)
+            | Event::CoveredFirst
             | Event::LockerStarted(_)
             | Event::LockerLocks
             | Event::LockerEnded(_)
@@ -514,8 +528,13 @@ impl Session {
                     if let Some(server) = self.units.was_lost_with(&unit) {
                         self.read_dotfiles(DotfilesTime::First, server + 1);
                     }
-                    self.act(Action::StartAgain(unit));
+                    if self.holds(&unit) {
+                        self.hold(Held::Again(unit));
+                    } else {
+                        self.act(Action::StartAgain(unit));
+                    }
                 }
+                Consequence::Rescue if self.relocks() => self.hold(Held::Rescue),
                 Consequence::Rescue => {
                     let order = self.jobs.ask(Purpose::Rescue);
                     self.act(Action::StartRescue(order));
@@ -532,6 +551,7 @@ impl Session {
     /// A unit that was to be started again was asked for, or cannot be.
     fn started_again(&mut self, unit: String, outcome: Result<(), CallFailure>) {
         match outcome {
+            Err(_) if self.relocks() => return self.hold(Held::Again(unit)),
             // A transient unit that is not failed any more may be forgotten, or cannot be read.
             Err(failure) if failure.kind == FailureKind::Refused && self.units.may_make_anew(&unit) => {
                 return self.act(Action::StartAnew(unit));
@@ -559,6 +579,10 @@ impl Session {
     }
 
     fn start_ready(&mut self) {
+        if self.relocks() {
+            self.ready_waits = true;
+            return;
+        }
         // A race: while the manager executes itself anew, the target's stop may still be on its way to it, and would come
         // after this.
         if self.jobs.is_asked(|purpose| *purpose == Purpose::ReadyDown) {
@@ -602,13 +626,16 @@ impl Session {
         }
         self.note_closing();
         // A race: the server ends in the moment in which the screen is locked, and is heard of first.
-        if locked && self.server.is_awaited() {
+        if locked && self.server.is_awaited() && !self.relocks() {
             self.end(now, Why::Closed(None));
         }
     }
 
     fn server_looked(&mut self, question: u32, server: Option<ServerSeen>) {
         self.screen_lock.answered(question, server, self.server.running());
+        if !self.screen_lock.is_locked() {
+            self.let_go();
+        }
         self.note_closing();
     }
 

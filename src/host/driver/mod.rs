@@ -6,6 +6,7 @@
 mod putting_back;
 mod server;
 mod sources;
+mod state;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -142,6 +143,8 @@ pub(super) struct Driver {
     idle: Option<idle::Task>,
     /// and the ear for who is in the way of that.
     inhibitors: Option<idle::Task>,
+    /// Since when the screen is how it is.
+    screen_since: state::Since,
     /// The screen locker's command.
     locker: Option<Locker>,
     /// What is to be asked of a manager that is being connected again.
@@ -190,6 +193,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         screen: None,
         idle: None,
         inhibitors: None,
+        screen_since: state::Since::default(),
         locker: None,
         backlog: Vec::new(),
         at_once: VecDeque::new(),
@@ -351,6 +355,12 @@ impl Driver {
                     Request::Stop => Event::StopAsked(client),
                     Request::Lock => Event::LockAsked(Some(client)),
                     Request::Unlock => Event::UnlockAsked(Some(client)),
+                    Request::State => {
+                        if let Some(peer) = self.clients.get(&client) {
+                            peer.reply(&Reply::State(self.screen_state().encode()), &[]);
+                        }
+                        return None;
+                    }
                     Request::Failed(text) => Event::LastWords(client, text),
                     Request::Left(text) => Event::ServerLeft(client, text),
                     Request::Ready(variables) => {
@@ -560,18 +570,21 @@ impl Driver {
                     Event::LoginClosed
                 });
             }
-            Action::WatchScreen => {
+            Action::WatchScreen | Action::CoverFirst => {
+                let covers_first = action == Action::CoverFirst;
                 let config = &self.config;
                 let inhibitors = idle::matters(&config.idle);
                 self.logind.listen_for_requests(Wanted { inhibitors, foreground: config.lock.vt_switch });
                 if let Some(prepared) = &self.prepared {
                     let (display, cookie) = (prepared.display, prepared.cookie);
+                    let watch = if covers_first { Screen::cover_first } else { Screen::watch };
+                    self.screen = Some(watch(display, cookie, self.events.clone()));
                     self.idle = idle::watch(display, cookie, &config.idle, self.events.clone());
                     if inhibitors && self.inhibitors.is_none() {
                         let (runtime, deadline) = (prepared.runtime().clone(), config.deadlines.user_manager);
-                        self.inhibitors = Some(idle::offer(runtime, deadline, self.events.clone()));
+                        let reasons = self.screen_since.reasons.clone();
+                        self.inhibitors = Some(idle::offer(runtime, deadline, reasons, self.events.clone()));
                     }
-                    self.screen = Some(Screen::watch(prepared.display, prepared.cookie, self.events.clone()));
                 }
             }
             Action::StartLocker => {
@@ -583,11 +596,18 @@ impl Driver {
                 (None, Some(screen)) => screen.end_locker(),
                 (None, None) => {}
             },
+            Action::LookForGrabs => self.screen.iter().for_each(Screen::look_for_grabs),
             Action::Cover => self.screen.iter().for_each(Screen::cover),
             Action::Uncover => self.screen.iter().for_each(Screen::uncover),
             Action::AskForScreenSaver => self.screen.iter().for_each(Screen::show_screen_saver),
-            Action::SetLockedHint(locked) => self.logind.tell(Wish::LockedHint(locked)),
-            Action::SetIdleHint(idle) => self.logind.tell(Wish::IdleHint(idle)),
+            Action::SetLockedHint(locked) => {
+                self.screen_since.locked(locked);
+                self.logind.tell(Wish::LockedHint(locked));
+            }
+            Action::SetIdleHint(idle) => {
+                self.screen_since.idle(idle);
+                self.logind.tell(Wish::IdleHint(idle));
+            }
             Action::LetSleep => self.logind.tell(Wish::LetSleep),
             Action::TellMultiplexers => self.tell_multiplexers(),
             Action::TakeBackFromMultiplexers => match self.telling.take() {

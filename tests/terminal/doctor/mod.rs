@@ -288,6 +288,10 @@ fn faults_of_the_user_are_found() {
             )
             .mended(&format!("systemctl --user disable slock.service; rm -r .config/startxd; {no_units}"))
             .says(&["lock.command (i3lock), slock.service", "systemctl --user disable slock.service"]),
+        Fault::ada("lock.xss-lock", "note")
+            .made("mkdir -p .config/i3; echo 'exec --no-startup-id xss-lock -- i3lock --nofork' > .config/i3/config")
+            .mended("rm -r .config/i3")
+            .says(&["/home/ada/.config/i3/config, line 1", "--session $XDG_SESSION_ID"]),
         Fault::ada("server.missing", "error")
             .made("mkdir -p .config/startxd; echo 'server.binary = \"/etc/passwd\"' > .config/startxd/startxd.toml")
             .mended("rm -r .config/startxd")
@@ -384,6 +388,22 @@ fn logins_that_cannot_have_a_session_are_explained() {
     let report = Report::read(&guest);
     report.finds("note", "login.type", "type \"tty\"");
     assert_eq!(report.status, 0, "{report}");
+    // logind acts on such a session although somebody types below X.
+    let file = "/etc/systemd/logind.conf.d/50-idle.conf";
+    let hears = |action: &str| {
+        guest.root("systemctl kill --signal=HUP systemd-logind").ok();
+        wait_until(&format!("IdleAction={action}"), SOON, || {
+            let path = "/org/freedesktop/login1 org.freedesktop.login1.Manager IdleAction";
+            let now = guest.root(&format!("busctl get-property org.freedesktop.login1 {path}"));
+            if now.stdout.contains(action) { Ok(()) } else { Err(now.to_string()) }
+        });
+    };
+    guest.root(&format!("mkdir -p $(dirname {file}); printf '[Login]\\nIdleAction=lock\\n' > {file}")).ok();
+    hears("lock");
+    at(&login, "startxd doctor > said; echo $? > status");
+    Report::read(&guest).finds("warning", "lock.idle-action", "IdleAction=lock of logind.conf");
+    guest.root(&format!("rm {file}")).ok();
+    hears("ignore");
 }
 
 #[test]

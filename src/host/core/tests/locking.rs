@@ -3,13 +3,13 @@
 use super::*;
 
 const ASKING: ClientId = ClientId(7);
-const LOCKER: &str = "i3lock.service";
+pub(super) const LOCKER: &str = "i3lock.service";
 
-fn count(world: &World, wanted: &Action) -> usize {
+pub(super) fn count(world: &World, wanted: &Action) -> usize {
     world.count(|action| action == wanted)
 }
 
-fn starts(world: &World, target: &str) -> usize {
+pub(super) fn starts(world: &World, target: &str) -> usize {
     world.count(|action| matches!(action, Action::Start { unit, .. } if unit == target))
 }
 
@@ -24,7 +24,7 @@ fn with_command() -> World {
     World::up(setup)
 }
 
-fn unit(active: &str, notifies: bool) -> LockerUnit {
+pub(super) fn unit(active: &str, notifies: bool) -> LockerUnit {
     LockerUnit { unit: LOCKER.into(), active: active.into(), notifies }
 }
 

@@ -15,6 +15,7 @@ mod ends;
 mod idle;
 mod locking;
 mod random;
+mod relock;
 mod server;
 mod sleep;
 mod starts;

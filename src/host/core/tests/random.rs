@@ -27,6 +27,7 @@ enum Op {
     Control(u8),
     Locked(bool),
     Covered(bool),
+    CoveredFirst,
     Lock(u8),
     Sleep(u8),
     Idle(u8, bool),
@@ -58,6 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<u8>().prop_map(Op::Control),
         1 => any::<bool>().prop_map(Op::Locked),
         1 => any::<bool>().prop_map(Op::Covered),
+        2 => Just(Op::CoveredFirst),
         1 => any::<u8>().prop_map(Op::Lock),
         1 => any::<u8>().prop_map(Op::Sleep),
         2 => (any::<u8>(), any::<bool>()).prop_map(|(what, on)| Op::Idle(what, on)),
@@ -83,6 +85,14 @@ struct Checks {
     /// The last question after the locker has said that it does not.
     unlocking: Option<u32>,
     servers: u32,
+    /// Whether a server has ended while the screen was locked, and no cover and locker has been seen on another one since.
+    bare: bool,
+    /// Whether our cover is on it.
+    covers: bool,
+    /// Whether it was asked for since the server ended.
+    asked_to_cover: bool,
+    /// Whether there is a locker to start.
+    has_locker: bool,
     /// Since when logind waits for us.
     waits: Option<Instant>,
     /// What logind was told.
@@ -97,7 +107,10 @@ impl Checks {
                 Action::Fork(client) => {
                     assert!(!self.ending, "a launch while the session ends");
                     assert!(!world.server, "two servers");
-                    assert!(!self.locked || self.servers == 0, "another server for a locked session");
+                    assert!(
+                        !self.bare || self.asked_to_cover,
+                        "another server for a locked session that nobody covers"
+                    );
                     self.servers += 1;
                     self.answered.push(*client);
                 }
@@ -105,9 +118,16 @@ impl Checks {
                 Action::LetSleep => self.waits = None,
                 Action::SetIdleHint(idle) => self.idle = *idle,
                 Action::LookAtServer(question) => self.unlocking = Some(*question),
-                Action::ReplaceServer => assert!(!self.locked, "a locked session's server is replaced"),
+                Action::CoverFirst => self.asked_to_cover = true,
+                Action::ReplaceServer => {
+                    assert!(!self.locked || self.has_locker, "a locked session's server is replaced")
+                }
                 Action::StartTransient(_) | Action::StartRescue(_) | Action::StartAgain(_) | Action::StartAnew(_) => {
                     assert!(!self.ending, "{action:?} while the session ends");
+                    assert!(!self.bare, "{action:?} for a locked screen that nothing covers");
+                }
+                Action::Start { unit, .. } if [names::WM_READY_TARGET, names::WM_TARGET].contains(&unit.as_str()) => {
+                    assert!(!self.bare, "{unit} for a locked screen that nothing covers");
                 }
                 _ => {}
             }
@@ -137,6 +157,13 @@ fn tell(world: &mut World, checks: &mut Checks, event: Event) {
         Event::Woke => checks.waits = None,
         Event::ServerLooked(question, Some(_)) if checks.unlocking == Some(*question) => checks.locked = false,
         _ => {}
+    }
+    if matches!(event, Event::ServerEnded(_)) {
+        (checks.bare, checks.covers, checks.asked_to_cover) = (checks.locked && checks.servers > 0, false, false);
+    }
+    checks.covers |= event == Event::CoveredFirst && world.server;
+    if event == Event::Covered(true) && checks.covers {
+        checks.bare = false;
     }
     let is_crash = matches!(event, Event::ServerEnded(ending) if ending != Ending::Code(0));
     let actions = world.tell(event);
@@ -263,6 +290,7 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
         }
         Op::Locked(locked) => tell(world, checks, Event::LockedHint(locked)),
         Op::Covered(covered) if world.server || !covered => tell(world, checks, Event::Covered(covered)),
+        Op::CoveredFirst if world.server && checks.asked_to_cover => tell(world, checks, Event::CoveredFirst),
         Op::Lock(how) => {
             let client = Some(ClientId(600 + u64::from(how)));
             let event = match how % 5 {
@@ -335,6 +363,10 @@ proptest! {
             locked: false,
             unlocking: None,
             servers: 0,
+            bare: false,
+            covers: false,
+            asked_to_cover: false,
+            has_locker: kind == 0,
             waits: None,
             idle: false,
         };
