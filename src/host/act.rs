@@ -174,7 +174,7 @@ pub(super) fn replace_server(manager: Manager, display: Display) -> Call {
 }
 
 /// Ends what the window manager has started, and the display's other clients, if there is a server that serves. Tells whether
-/// it still has some.
+/// something may still need it.
 pub(super) fn end_applications(
     manager: Manager,
     units: Vec<String>,
@@ -195,7 +195,9 @@ pub(super) fn end_applications(
             Some(server) if has_clients => clients::are_there(server.display, &server.cookie).await,
             _ => has_clients,
         };
-        Some(Event::ApplicationsEnded { has_clients })
+        // What a unit runs when it stops may be a client, too.
+        let needs_server = has_clients || applications::have_units_left(&manager).await;
+        Some(Event::ApplicationsEnded { needs_server })
     })
 }
 

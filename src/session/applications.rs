@@ -12,8 +12,9 @@ use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
+use crate::dbus::CallError;
 use crate::deadline::KILLED;
-use crate::manager::Manager;
+use crate::manager::{Manager, UnitState, names};
 use crate::os::{self, Pid};
 use crate::small_file;
 
@@ -23,6 +24,31 @@ const ROUNDS: usize = 4;
 
 /// A process that was told to end.
 pub(super) type Asked = (Pid, AsyncFd<OwnedFd>);
+
+/// Whether services or scopes are up that were started since `xorg.target` was, other than those that startxd has made: what
+/// they run when they stop may need the display. `true` if the manager does not tell.
+pub async fn have_units_left(manager: &Manager) -> bool {
+    find_left(manager).await.unwrap_or(true)
+}
+
+async fn find_left(manager: &Manager) -> Result<bool, CallError> {
+    let (units, begin) =
+        tokio::try_join!(manager.units_like(&["*.service", "*.scope"]), manager.active_since(names::XORG_TARGET))?;
+    for unit in units.iter().filter(|unit| may_need_display(&unit.name, &unit.state)) {
+        // One that is still starting has not been up yet.
+        let since = manager.active_since(&unit.name).await?;
+        if since == 0 || since >= begin {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a unit is up that startxd did not make.
+fn may_need_display(name: &str, state: &UnitState) -> bool {
+    let is_ours = name.starts_with("startxd-") || name.starts_with("xorg@") || names::BUS.contains(&name);
+    !state.is_down() && !is_ours
+}
 
 /// Ends all processes of those of the session's services whose stop would leave them, but for their main processes:
 /// SIGTERM, and SIGKILL after `deadline`. Returns when they are gone. To be called again when the main processes are:
@@ -93,4 +119,28 @@ pub(super) fn terminate(pid: Pid, pidfd: OwnedFd) -> Option<Asked> {
 #[must_use]
 pub fn is_in(group: &str, unit: &str) -> bool {
     group.lines().any(|line| line.split('/').any(|part| part == unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_need_display;
+    use crate::manager::UnitState;
+
+    #[test]
+    fn units_that_startxd_did_not_make_may_need_the_display_until_they_are_down() {
+        for (name, active, expected) in [
+            ("panel.service", "active", true),
+            ("panel.service", "deactivating", true),
+            ("panel.service", "failed", false),
+            ("app-browser-1.scope", "active", true),
+            ("mywm.service", "deactivating", true),
+            ("startxd-wm@i3.service", "active", false),
+            ("startxd-dotfiles.service", "activating", false),
+            ("xorg@0.service", "active", false),
+            ("dbus.service", "active", false),
+        ] {
+            let state = UnitState { load: "loaded".into(), active: active.into(), sub: "x".into(), job: None };
+            assert_eq!(may_need_display(name, &state), expected, "{name} {active}");
+        }
+    }
 }

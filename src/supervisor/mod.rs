@@ -203,7 +203,7 @@ async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Durat
 enum HostSays {
     /// The server has ended by itself.
     Ended(Ending),
-    /// The session ends, and the host has ended the server, which nobody was connected to any more.
+    /// The session ends, and the host has ended the server, which nothing needed any more.
     Ends,
     /// The host is gone.
     Nothing,

@@ -64,9 +64,9 @@ const ONLY_READ: [&str; 13] = [
     "/usr/bin/picom",
     "/usr/bin/redshift",
     "/usr/bin/stalonetray",
-    "/usr/bin/sxhkd",
     "/usr/bin/tint2",
     "/usr/bin/xmobar",
+    "/usr/bin/xscreensaver",
     "dunstctl",
     "playerctl",
 ];

@@ -232,8 +232,8 @@ impl Session {
     /// An event that may leave the phase.
     fn step_of_end(&mut self, now: Instant, phase: Phase, event: Event) {
         match (phase, event) {
-            (Phase::Applications, Event::ApplicationsEnded { has_clients }) => {
-                self.change(|end| end.has_clients = has_clients);
+            (Phase::Applications, Event::ApplicationsEnded { needs_server }) => {
+                self.change(|end| end.needs_server = needs_server);
                 self.enter(now, Phase::Dependents);
             }
             (Phase::Applications | Phase::Dependents, Event::Dependents(answer)) => {
@@ -350,14 +350,14 @@ impl Session {
         self.enter(now, Phase::Strangers);
     }
 
-    /// Ends a server that nobody is connected to any more while the manager takes the units down. As a rule it is held until
-    /// they are down, for their sake; a window manager that has exited leaves nobody to hold it for, and it takes longer to
-    /// end than all the rest.
+    /// Ends a server that nobody needs any more while the manager takes the units down. As a rule it is held until they are
+    /// down, for the sake of their programs and of what they run when they stop. Where only the window manager was there, and
+    /// has exited, nobody is left to hold it for, and it takes longer to end than all the rest.
     ///
     /// A race: the server may be gone before the manager has come to stop its unit. So its supervisor is told before, and
     /// does not take that for a crash. Under a locked screen everything has its usual order.
     fn end_server_early(&mut self) {
-        let is_free = self.ending().is_some_and(|end| !end.has_clients && !end.closes);
+        let is_free = self.ending().is_some_and(|end| !end.needs_server && !end.closes);
         if let Some(supervisor) = self.server.supervisor().filter(|_| is_free && self.server.runs()) {
             self.act(Action::Reply(supervisor, Reply::Stopping));
             self.act(Action::TerminateServer);

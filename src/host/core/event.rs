@@ -252,8 +252,8 @@ pub enum Event {
     Due,
     /// What the window manager had started is gone, as far as it goes.
     ApplicationsEnded {
-        /// Whether others than us are still clients of the display, or might be.
-        has_clients: bool,
+        /// Whether something other than the host may still need the server: a client, or a unit of the session.
+        needs_server: bool,
     },
     /// The units that require `xorg.target` or are part of it.
     Dependents(Result<Vec<String>, CallFailure>),

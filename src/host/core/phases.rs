@@ -65,8 +65,8 @@ pub(super) struct End {
     pub(super) exits: Option<bool>,
     /// The session's units that know nothing of `xorg.target`, once that is known.
     pub(super) strangers: Option<Vec<String>>,
-    /// Whether the display had other clients than us when the applications had ended, as far as that is known.
-    pub(super) has_clients: bool,
+    /// Whether something other than the host might still need the server when the applications had ended.
+    pub(super) needs_server: bool,
     /// Whether there was a second round of what the window manager has started.
     pub(super) asked_again: bool,
     /// Whether the order of the phase has to be given again on the next connection.
@@ -89,7 +89,7 @@ impl End {
             is_silent: false,
             exits: None,
             strangers: None,
-            has_clients: true,
+            needs_server: true,
             asked_again: false,
             again: false,
         }

@@ -43,8 +43,8 @@ fn what_cannot_be_is_refused() {
     let ada = Ada::new();
     for (command, code, part) in [
         ("startxd start --multiplexer tmux", 15 + 1, "a multiplexer needs a terminal"),
-        ("TMUX=/tmp/x,1,0 startxd start --multiplexer screen", 19, "inside of tmux already"),
-        ("STY=1.x startxd start --multiplexer tmux", 19, "inside of screen already"),
+        ("TMUX=/tmp/x,1,0 startxd start --multiplexer screen", 19, "runs inside tmux"),
+        ("STY=1.x startxd start --multiplexer tmux", 19, "runs inside screen"),
         ("startxd start --multiplexer tmux a.b", 2, "separates"),
         ("startxd start --multiplexer tmux a b", 2, "is one word"),
         ("startxd start --multiplexer byobu", 2, "invalid value"),

@@ -114,7 +114,7 @@ fn where_the_manager_has_forgotten_the_units_one_look_is_enough() {
 #[test]
 fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
     let mut world = World::ours();
-    (world.forgets, world.has_clients) = (true, false);
+    (world.forgets, world.needs_server) = (true, false);
     world.tell(Event::Interrupt("SIGTERM"));
     let early = world.settle_until(|action| *action == Action::TerminateServer);
     // Its supervisor is told before it, and the manager before both.
@@ -133,7 +133,7 @@ fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
 
     // A server whose end takes its time is told again when it is its turn, and waited for like every other.
     let mut world = World::ours();
-    (world.forgets, world.has_clients) = (true, false);
+    (world.forgets, world.needs_server) = (true, false);
     world.tell(Event::Interrupt("SIGTERM"));
     world.settle_until(|action| *action == Action::TerminateServer);
     let again = world.settle_until(|action| *action == Action::TerminateServer);
@@ -145,7 +145,7 @@ fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
 #[test]
 fn a_server_under_a_locked_screen_ends_after_the_units() {
     let mut world = World::ours();
-    (world.forgets, world.has_clients) = (true, false);
+    (world.forgets, world.needs_server) = (true, false);
     world.tell(Event::LockedHint(true));
     let asked = asked_at_the_end(&mut world, Event::Interrupt("SIGTERM"));
     let at = |name: &str| asked.iter().rposition(|asked| asked == name);
@@ -237,7 +237,7 @@ fn an_end_that_nobody_answers_keeps_its_deadlines() {
 fn a_manager_that_does_not_answer_is_not_waited_for_again_and_again() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
-    world.tell(Event::ApplicationsEnded { has_clients: true });
+    world.tell(Event::ApplicationsEnded { needs_server: true });
     world.open.retain(|action| matches!(action, Action::TakeBackFromMultiplexers));
     world.pass(Deadlines::default().user_manager);
     let why = world.ended();

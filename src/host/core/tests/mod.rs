@@ -47,8 +47,8 @@ struct World {
     server: bool,
     /// The units of `startxd-lock.target`.
     lockers: Vec<LockerUnit>,
-    /// Whether the display has clients when the applications have ended.
-    has_clients: bool,
+    /// Whether something may need the server when the applications have ended.
+    needs_server: bool,
     /// Whether the manager forgets units that are down.
     forgets: bool,
 }
@@ -146,7 +146,7 @@ impl World {
             supervisors: SUPERVISOR.0,
             server: false,
             lockers: Vec::new(),
-            has_clients: true,
+            needs_server: true,
             forgets: false,
         }
     }
@@ -259,7 +259,7 @@ impl World {
             Action::GiveUpServer => vec![Event::ServerGivenUp { pid: 42, state: 'D' }],
             Action::AskForAutostart => vec![Event::Autostart(Ok(()))],
             Action::AskForDevices => vec![Event::Control(Control::Possible)],
-            Action::EndApplications => vec![Event::ApplicationsEnded { has_clients: self.has_clients }],
+            Action::EndApplications => vec![Event::ApplicationsEnded { needs_server: self.needs_server }],
             Action::AskForDependents => vec![Event::Dependents(Ok(vec![WM.to_owned()]))],
             Action::AskWhetherManagerStops => vec![Event::ManagerStops(Ok(false))],
             Action::TakeBackFromMultiplexers => vec![Event::TakenBack],
