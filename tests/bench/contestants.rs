@@ -148,6 +148,8 @@ pub fn prepare(guest: &mut Case) -> Login {
     // i3 would start a wizard that asks for a configuration, and programs that are not there.
     let configure = "mkdir -p ~/.config/i3 && grep -v ^exec /etc/i3/config > ~/.config/i3/config";
     guest.user("ada", configure).ok();
+    // Its panel measures the machine's load without a rest.
+    guest.user("ada", "mkdir -p ~/.icewm && echo ShowTaskBar=0 > ~/.icewm/preferences").ok();
     // bspwm executes it.
     let configure = "mkdir -p ~/.config/bspwm && install -m 755 /dev/stdin ~/.config/bspwm/bspwmrc <<< '#!/bin/sh'";
     guest.user("ada", configure).ok();
