@@ -274,19 +274,7 @@ mod tests {
 
     #[test]
     fn a_machine_reads_like_this() {
-        let login = LoginSession {
-            path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
-            id: "c1".into(),
-            uid: 1000,
-            seat: Some("seat0".into()),
-            vt: Some(1),
-            class: "user".into(),
-            kind: "x11".into(),
-            remote: false,
-            active: true,
-            state: "active".into(),
-            locked: false,
-        };
+        let login = LoginSession::on_tty1();
         let seat = Some(("seat0".into(), Some(true)));
         let text = Description { seat, login: Some(login), ..Description::default() }.json().to_string();
         assert!(text.starts_with(r#"{"distribution":null,"hardware":null,"kernel":null,"#), "{text}");

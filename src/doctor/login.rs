@@ -137,19 +137,7 @@ mod tests {
     use crate::logind::LoginSession;
 
     fn healthy() -> LoginSession {
-        LoginSession {
-            path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
-            id: "c1".into(),
-            uid: 1000,
-            seat: Some("seat0".into()),
-            vt: Some(1),
-            class: "user".into(),
-            kind: "x11".into(),
-            remote: false,
-            active: true,
-            state: "active".into(),
-            locked: false,
-        }
+        LoginSession::on_tty1()
     }
 
     fn said(

@@ -1,7 +1,8 @@
 //! The xss-lock(1) that runs, or that i3's configuration starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::files;
 use super::machine::Machine;
 use crate::os;
 use crate::small_file;
@@ -23,19 +24,16 @@ pub fn find(machine: &Machine) -> Option<XssLock> {
 }
 
 fn running(uid: u32) -> Vec<XssLock> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let one = |pid: i32| {
-        let process = Path::new("/proc").join(pid.to_string());
+    let one = |process: &PathBuf| {
         let text = small_file::text(&process.join("status")).ok()?;
         if os::status(&text)?.effective != uid {
             return None;
         }
         let line = String::from_utf8_lossy(&std::fs::read(process.join("cmdline")).ok()?).into_owned();
         let has_session = has_session(line.split('\0'))?;
-        Some(XssLock { place: format!("xss-lock (pid {pid})"), has_session })
+        Some(XssLock { place: format!("xss-lock (pid {})", files::name(process)), has_session })
     };
-    pids.filter_map(one).collect()
+    files::processes().iter().filter_map(one).collect()
 }
 
 /// That of i3's configuration; of its files, i3 reads the first that there is (i3(1)).

@@ -35,6 +35,26 @@ pub async fn connect() -> zbus::Result<Connection> {
     connection::Builder::system().method_timeout(deadline::CALL).build().await
 }
 
+#[cfg(test)]
+impl LoginSession {
+    /// A user's graphical session on tty1, in the foreground, for unit tests.
+    pub(crate) fn on_tty1() -> Self {
+        Self {
+            path: "/org/freedesktop/login1/session/c1".try_into().expect("a path"),
+            id: "c1".into(),
+            uid: 1000,
+            seat: Some("seat0".into()),
+            vt: Some(1),
+            class: "user".into(),
+            kind: "x11".into(),
+            remote: false,
+            active: true,
+            state: "active".into(),
+            locked: false,
+        }
+    }
+}
+
 /// Whether logind has sent this signal about one of its objects: the bus knows its unique name.
 ///
 /// Every user of the machine can send a signal to our unique name on the bus, whatever we subscribed to.

@@ -218,7 +218,7 @@ pub async fn close(kind: Kind, name: &str, main: Option<Pid>, deadlines: &Deadli
     Ok(())
 }
 
-/// Ends a session of tmux's server, and what is left in its panes.
+/// Ends a session of the tmux server, and the processes that remain in its panes.
 async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     let server = server(deadlines);
     // A session that is gone already need not be ended.
@@ -239,7 +239,7 @@ async fn close_tmux(name: &Name, deadlines: &Deadlines) -> Result<(), Failed> {
     Ok(())
 }
 
-/// After the end of tmux's server, for whatever reason: ends what is left in its panes.
+/// Ends the processes that remain in the panes after the tmux server has ended, however it ended.
 ///
 /// # Errors
 /// The user manager does not answer.

@@ -18,7 +18,7 @@ use crate::manager::{Manager, names};
 use crate::os::{self, Pid};
 use crate::small_file;
 use crate::x11::client::{Client, ClientError};
-use crate::x11::clients;
+use crate::x11::clients::{self, Clients};
 use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 
@@ -45,10 +45,12 @@ struct UnitFacts {
 /// not answer has no clients to be asked. Returns whether there were others than this process, whoever they were.
 pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &Cookie, deadline: Duration) -> bool {
     let until = Instant::now() + deadline;
-    let Ok(Ok((pids, has_others))) = timeout(STATUS, connected(display, cookie)).await else { return true };
+    let Ok(Ok(Clients { processes, has_others })) = timeout(STATUS, connected(display, cookie)).await else {
+        return true;
+    };
     let mut bound = None;
     let mut asked = Vec::new();
-    for client in pids.into_iter().filter_map(hold) {
+    for client in processes.into_iter().filter_map(hold) {
         if let Some(unit) = &client.unit {
             if own.contains(unit) || *unit == names::xorg_service(display) {
                 continue;
@@ -76,17 +78,11 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
 
 /// Whether others than this process are clients of the display; `true` if it does not tell.
 pub async fn are_there(display: Display, cookie: &Cookie) -> bool {
-    let look = async { clients::has_others(&mut Client::connect(display, cookie).await?).await };
-    !matches!(timeout(STATUS, look).await, Ok(Ok(false)))
+    !matches!(timeout(STATUS, connected(display, cookie)).await, Ok(Ok(Clients { has_others: false, .. })))
 }
 
-/// The processes that are clients, without this one, and whether there are others at all.
-async fn connected(display: Display, cookie: &Cookie) -> Result<(BTreeSet<Pid>, bool), ClientError> {
-    let mut client = Client::connect(display, cookie).await?;
-    let has_others = clients::has_others(&mut client).await?;
-    let mut pids = clients::processes(&mut client).await?;
-    pids.remove(&nix::unistd::getpid());
-    Ok((pids, has_others))
+async fn connected(display: Display, cookie: &Cookie) -> Result<Clients, ClientError> {
+    clients::look(&mut Client::connect(display, cookie).await?).await
 }
 
 /// The units that are stopped with the session's targets.

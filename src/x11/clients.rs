@@ -10,27 +10,31 @@ use x11rb_protocol::x11_utils::TryParse;
 
 use super::client::{Client, ClientError};
 
-/// The processes of this machine that are clients, ours among them. None, if the server cannot tell.
-///
-/// # Errors
-/// The connection broke.
-pub async fn processes(client: &mut Client) -> Result<BTreeSet<Pid>, ClientError> {
-    // Client 0 stands for all.
-    Ok(ask(client, 0).await?.into_iter().collect())
+/// The clients of a display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clients {
+    /// The processes of this machine that are clients, without this one. None, if the server cannot tell.
+    pub processes: BTreeSet<Pid>,
+    /// Whether others than this process are clients, including those of which the server knows no process. `true` if the server
+    /// cannot tell.
+    pub has_others: bool,
 }
 
-/// Whether others than this process are clients, also those of which the server knows no process. `true` if the server cannot
-/// tell.
+/// Asks for the clients.
 ///
 /// # Errors
 /// The connection broke.
-pub async fn has_others(client: &mut Client) -> Result<bool, ClientError> {
-    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(true) };
+pub async fn look(client: &mut Client) -> Result<Clients, ClientError> {
+    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else {
+        return Ok(Clients { processes: BTreeSet::new(), has_others: true });
+    };
     let own = nix::unistd::getpid();
-    let ours = ask(client, 0).await?.into_iter().filter(|&pid| pid == own).count();
+    // Client 0 stands for all.
+    let (ours, others): (Vec<Pid>, Vec<Pid>) = ask(client, opcode, 0).await?.into_iter().partition(|&pid| pid == own);
     let all = client.request::<ClientCount, _>(QueryClientsRequest.serialize(opcode)).await?;
     // The server counts itself.
-    Ok(all.is_none_or(|all| all.0 > ours + 1))
+    let has_others = all.is_none_or(|all| all.0 > ours.len() + 1);
+    Ok(Clients { processes: others.into_iter().collect(), has_others })
 }
 
 /// The process that made a window; `None` if the server cannot tell.
@@ -38,12 +42,12 @@ pub async fn has_others(client: &mut Client) -> Result<bool, ClientError> {
 /// # Errors
 /// The connection broke.
 pub async fn owner(client: &mut Client, window: u32) -> Result<Option<Pid>, ClientError> {
+    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(None) };
     // Any resource of a client stands for it.
-    Ok(ask(client, window).await?.first().copied())
+    Ok(ask(client, opcode, window).await?.first().copied())
 }
 
-async fn ask(client: &mut Client, whose: u32) -> Result<Vec<Pid>, ClientError> {
-    let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(Vec::new()) };
+async fn ask(client: &mut Client, opcode: u8, whose: u32) -> Result<Vec<Pid>, ClientError> {
     let spec = [ClientIdSpec { client: whose, mask: ClientIdMask::LOCAL_CLIENT_PID }];
     let request = QueryClientIdsRequest { specs: spec.as_slice().into() }.serialize(opcode);
     let reply = client.request::<ClientPids, _>(request).await?;

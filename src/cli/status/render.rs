@@ -277,19 +277,7 @@ pub mod tests {
 
     /// A session with nothing wrong.
     pub fn healthy() -> Snapshot {
-        let session = LoginSession {
-            path: "/org/freedesktop/login1/session/c1".try_into().unwrap(),
-            id: "c1".into(),
-            uid: 1000,
-            seat: Some("seat0".into()),
-            vt: Some(1),
-            class: "user".into(),
-            kind: "x11".into(),
-            remote: false,
-            active: true,
-            state: "active".into(),
-            locked: false,
-        };
+        let session = LoginSession::on_tty1();
         let seat = Seat::new("seat0".into(), Some(1)).unwrap();
         let mut record = SessionRecord::new(session.id.clone(), seat, Display::parse(":0").unwrap(), "openbox".into());
         record.units = vec!["startxd-wm@openbox.service".into()];
