@@ -124,6 +124,9 @@ pub const TAKES_OVER: Duration = Duration::from_secs(1);
 /// Between two looks whether it has, of which the server does not tell.
 pub const LOOK_FOR_GRAB: Duration = Duration::from_millis(20);
 
+/// For a server that has dropped its clients to end.
+pub const DROPS_CLIENTS: Duration = Duration::from_secs(5);
+
 /// For a window manager to end with its server, and once more after it was told to.
 pub const OUTLIVES_SERVER: Duration = Duration::from_secs(1);
 

@@ -54,6 +54,8 @@ fn each_locker_as_a_command() {
         configure(&desk, &format!("[lock]\ncommand = {command}\n"));
         desk.starts(OPENBOX);
         assert!(!is_locked(&desk));
+        let openings = || desk.journal("-t startxd -o cat").matches("the screen is open").count();
+        let before = openings();
         for _ in 0..2 {
             locks(&desk);
             assert!(a_locker_runs(&desk), "{command}");
@@ -62,6 +64,7 @@ fn each_locker_as_a_command() {
             desk.user("ada", "startxd unlock").ok();
             becomes(&desk, false);
         }
+        assert_eq!(openings(), before + 2, "{command} seemed open while it locked");
         leaves(&desk);
     }
 }

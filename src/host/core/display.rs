@@ -351,6 +351,11 @@ impl Server {
         self.runs.then_some(self.launched)
     }
 
+    /// Whether what the end of the server that was launched last means is not known yet.
+    pub(super) const fn may_end(&self) -> bool {
+        self.runs || self.is_undecided()
+    }
+
     /// Whether a server is to come back, and is not there yet.
     pub(super) const fn is_awaited(&self) -> bool {
         !self.runs && self.has_served && self.awaited.is_none()
@@ -488,6 +493,7 @@ impl Session {
                     let order = self.jobs.ask(Purpose::ReadyDown);
                     self.act(Action::Stop { order, unit: names::WM_READY_TARGET.to_owned() });
                 }
+                self.server_comes_back();
                 self.look();
             }
         }

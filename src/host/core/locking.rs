@@ -59,7 +59,8 @@ pub(super) struct Locking {
     lost: Option<(Instant, String)>,
     /// Whether its unit's start is over.
     restarted: bool,
-    /// Until when a locker whose window is gone has to end, for it to count as one that has died or let somebody in.
+    /// Until when a locker whose window is gone has to end, for it to count as one that has died or let somebody in; or
+    /// until when one that has gone into the background has to be seen there.
     vanished: Option<Instant>,
     /// Whether how its unit is, which is being asked for, decides that.
     deciding: bool,
@@ -364,7 +365,7 @@ impl Session {
         if !std::mem::take(&mut locking.command_runs) {
             return;
         }
-        locking.released = false;
+        let locked = std::mem::take(&mut locking.released);
         if self.is_blank() {
             // With its server. It is started again on the next one.
             return;
@@ -375,7 +376,10 @@ impl Session {
             return self.locker_lost(now, format!("the screen locker {ending}"), None);
         }
         if !locking.units.iter().any(LockerUnit::is_up) {
-            locking.vanished = None;
+            // A race: one that goes into the background (i3lock without --nofork) says that it locks and ends at once,
+            // before we hear of the window that it has shown. Taken for an unlocking, it would take our cover away.
+            let hides = locked && !locking.covered && locking.vanished.is_none() && locking.unlocks.is_none();
+            locking.vanished = hides.then(|| now + LOCKER_ENDS);
             // One that has not been seen to lock has let nobody in: it may lock from the background.
             locking.lost.take_if(|_| locking.unlocks.is_some());
         }

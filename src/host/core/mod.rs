@@ -16,6 +16,7 @@
 //! | `idle.rs` | what follows when nobody is at the screen |
 //! | `sleep.rs` | what is done before the machine sleeps |
 //! | `screen_lock.rs` | whether the screen is locked: then the end closes the login |
+//! | `held.rs` | what waits for a server's end to be known, or for the screen to be locked again |
 //! | `relock.rs` | a server that ends while the screen is locked: the next one comes up locked |
 //! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
 //! | `orders.rs` | what is ordered from the manager: the steps of a start, and what comes of each order |
@@ -34,6 +35,7 @@ mod display;
 mod dotfiles;
 mod end;
 mod event;
+mod held;
 mod idle;
 mod jobs;
 mod locking;
@@ -65,12 +67,13 @@ use crate::manager::{Mode, names};
 use crate::session::dotfiles::DotfilesTime;
 use crate::x11::display::Display;
 use display::Server;
+use held::{Held, Holding};
 use idle::Idle;
 use jobs::{Done, Jobs, Looks};
 use locking::Locking;
 use orders::{Purpose, Starting};
 use phases::End;
-use relock::{Held, Relock};
+use relock::Relock;
 use screen_lock::ScreenLock;
 use sleep::Sleep;
 use standing::Course;
@@ -129,6 +132,7 @@ pub struct Session {
     screen_lock: ScreenLock,
     locking: Locking,
     relock: Relock,
+    holding: Holding,
     sleep: Sleep,
     idle: Idle,
     course: Course,
@@ -167,6 +171,7 @@ impl Session {
             screen_lock: ScreenLock::default(),
             locking: Locking::default(),
             relock: Relock::default(),
+            holding: Holding::default(),
             sleep: Sleep::default(),
             idle: Idle::default(),
             course: Course::default(),
@@ -209,6 +214,7 @@ impl Session {
                 .chain(self.units.due())
                 .chain(self.locking.due())
                 .chain(self.relock.due())
+                .chain(self.holding.due())
                 .chain(self.sleep.due())
                 .chain(self.idle.due())
                 .min(),
@@ -464,6 +470,7 @@ impl Session {
                 self.end_survivor(now);
                 self.lock_overdue(now);
                 self.relock_overdue(now);
+                self.holding_overdue(now);
                 self.sleep_overdue(now);
                 self.idle_overdue(now);
             }
@@ -524,15 +531,13 @@ impl Session {
                     self.is_up(now);
                 }
                 Consequence::StartAgain(unit) => {
-                    // A server that is told to end drops its clients first, so its end may be heard of after theirs.
+                    if self.hold_unit(now, &unit) {
+                        continue;
+                    }
                     if let Some(server) = self.units.was_lost_with(&unit) {
                         self.read_dotfiles(DotfilesTime::First, server + 1);
                     }
-                    if self.holds(&unit) {
-                        self.hold(Held::Again(unit));
-                    } else {
-                        self.act(Action::StartAgain(unit));
-                    }
+                    self.act(Action::StartAgain(unit));
                 }
                 Consequence::Rescue if self.relocks() => self.hold(Held::Rescue),
                 Consequence::Rescue => {

@@ -31,22 +31,12 @@ enum Step {
     Locker,
 }
 
-/// What waits until the screen is locked again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held {
-    /// This unit is started again.
-    Again(String),
-    /// The rescue command is started.
-    Rescue,
-}
-
 /// The way back to a locked screen.
 #[derive(Debug, Default)]
 pub(super) struct Relock {
     step: Step,
     /// Until when the next step has to be reached; `None` while that depends on something else.
     until: Option<Instant>,
-    held: Vec<Held>,
 }
 
 impl Relock {
@@ -70,20 +60,6 @@ impl Session {
     /// Whether the screen can be locked again on the next server.
     pub(super) const fn can_relock(&self) -> bool {
         self.setup.has_lock_command || self.locking.has_units()
-    }
-
-    /// Whether what is lost with the server, or was just started again because of that, waits for the lock.
-    pub(super) fn holds(&self, unit: &str) -> bool {
-        // A race: a unit may be seen to have ended with its server before the server's own end is.
-        let went_with_it = || self.units.was_lost_with(unit).is_some_and(|number| number >= self.server.last());
-        self.relocks() || (self.screen_lock.is_locked() && went_with_it())
-    }
-
-    /// Holds it back until the screen is locked again.
-    pub(super) fn hold(&mut self, held: Held) {
-        if !self.relock.held.contains(&held) {
-            self.relock.held.push(held);
-        }
     }
 
     /// The server has ended while the screen was locked.
@@ -142,22 +118,6 @@ impl Session {
         (self.relock.step, self.relock.until) = (Step::Over, None);
         self.let_go();
         self.is_ready_down();
-    }
-
-    /// What was held back goes on, if nothing is to wait for any more.
-    pub(super) fn let_go(&mut self) {
-        if self.relocks() {
-            return;
-        }
-        for held in std::mem::take(&mut self.relock.held) {
-            match held {
-                Held::Again(unit) => self.act(Action::StartAgain(unit)),
-                Held::Rescue => {
-                    let order = self.jobs.ask(Purpose::Rescue);
-                    self.act(Action::StartRescue(order));
-                }
-            }
-        }
     }
 
     /// Whether a locker is awaited on the next server, which is covered.

@@ -111,6 +111,27 @@ fn each_sign_counts() {
 }
 
 #[test]
+fn a_locker_that_goes_into_the_background_before_its_window_is_seen_has_not_let_anybody_in() {
+    for is_seen in [true, false] {
+        let mut world = with_command();
+        world.tell(Event::LockAsked(Some(ASKING)));
+        world.settle();
+        world.tell(Event::LockerLocks);
+        world.tell(Event::LockerEnded(Ending::Code(0)));
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), 0);
+        if is_seen {
+            world.tell(Event::Covered(true));
+        }
+        world.pass(LOCKER_ENDS);
+        // What nobody sees on the screen has ended.
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), usize::from(!is_seen));
+        world.tell(Event::Covered(false));
+        world.pass(LOCKER_ENDS);
+        assert_eq!((count(&world, &Action::SetLockedHint(false)), count(&world, &Action::Uncover)), (1, 1));
+    }
+}
+
+#[test]
 fn what_is_not_locked_is_said() {
     let refusal = |world: &World| match reply(world).as_slice() {
         [Action::Refuse(_, why)] => why.clone(),

@@ -6,7 +6,7 @@ use nix::libc::{CLD_DUMPED, CLD_EXITED, CLD_KILLED};
 
 use super::*;
 use crate::config::Crash;
-use crate::deadline::COMES_UP;
+use crate::deadline::{COMES_UP, LOCKER_ENDS};
 use crate::launch::Ending;
 use crate::manager::{ServiceEnd, UnitState};
 

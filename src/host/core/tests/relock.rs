@@ -2,6 +2,7 @@
 
 use super::locking::{LOCKER, count, starts, unit};
 use super::*;
+use crate::deadline::DROPS_CLIENTS;
 
 /// A session that its command, or its unit, has locked.
 fn locked(by_command: bool) -> World {
@@ -236,6 +237,8 @@ fn a_window_manager_that_is_seen_to_end_before_its_server_waits_too() {
     world.unit_with("i3.service", failed(CLD_EXITED, 1, true), ending);
     assert!(!desktop_since(&world, begin));
     // It does not end, and a person unlocks it.
+    world.pass(DROPS_CLIENTS);
+    assert!(!desktop_since(&world, begin));
     world.tell(Event::Covered(false));
     world.tell(Event::LockerEnded(Ending::Code(0)));
     world.settle();

@@ -1,6 +1,11 @@
 //! What the end of a server means, and when another one comes.
 
 use super::*;
+use crate::deadline::DROPS_CLIENTS;
+
+fn starts_again(action: &Action) -> bool {
+    matches!(action, Action::StartAgain(_))
+}
 
 #[test]
 fn a_server_that_crashes_comes_back_three_times_after_growing_pauses() {
@@ -160,16 +165,36 @@ fn who_was_lost_with_a_server_is_started_again_once() {
     ] {
         let mut world = World::ours();
         world.unit_with(WM, observed.clone(), server);
-        let count = world.count(|action| matches!(action, Action::StartAgain(_)));
-        assert_eq!(count, usize::from(again), "{observed:?} {server:?}");
+        assert_eq!(world.count(starts_again), 0, "{observed:?} {server:?}");
         if !again {
             continue;
         }
+        world.server_ends(Ending::Signal(11), None);
+        assert_eq!(world.count(starts_again), 1, "{observed:?}");
         // What fails with the same server once more fails by itself.
         world.settle();
         world.unit_with(WM, failed(CLD_EXITED, 1, false), dying);
         assert!(matches!(world.ended(), Why::SessionFailed { .. }));
     }
+}
+
+#[test]
+fn who_was_lost_with_a_server_waits_for_what_its_end_means() {
+    let dying = Some(ServerSeen { number: 1, is_ending: true });
+    // Ctrl+Alt+Backspace: nothing is started in a session that ends.
+    let mut world = World::ours();
+    world.unit_with(WM, failed(CLD_EXITED, 1, false), dying);
+    world.server = false;
+    world.tell(Event::ServerLeft(SUPERVISOR, String::new()));
+    world.tell(Event::ServerEnded(Ending::Code(0)));
+    assert_eq!(world.ended(), Why::Zapped);
+    assert_eq!(world.count(starts_again), 0);
+    // A server that does not end after all.
+    let mut world = World::ours();
+    world.unit_with(WM, failed(CLD_EXITED, 1, false), dying);
+    world.pass(DROPS_CLIENTS);
+    assert_eq!(world.count(starts_again), 1);
+    world.goes_on();
 }
 
 #[test]

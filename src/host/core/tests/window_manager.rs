@@ -83,8 +83,11 @@ fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
     // The same for one that has lost its server.
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     let mut world = World::ours();
-    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), [Action::StartAgain(WM.into())]);
     assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
+    world.server_ends(Ending::Signal(11), None);
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
+    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
     world.goes_on();
 }
 
