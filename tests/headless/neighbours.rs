@@ -210,15 +210,39 @@ fn gives_cookie(case: &Case, number: u32, user: &str) {
     case.root(&format!("runuser -u ada -- {extract} | {merge}")).ok();
 }
 
+/// `contain COMMAND...`: runs it in a container as rootless ones are: all namespaces of its own, its user ids none of the
+/// machine's (4711 is 104711 there), and of the machine's /tmp and /run nothing but the directory with the sockets.
+const CONTAIN: &str = r#"set -e
+unshare --user sleep infinity &
+holder=$!
+trap 'kill $holder' EXIT
+until [ "$(readlink /proc/$holder/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.01; done
+echo 0 100000 65536 > /proc/$holder/uid_map
+echo 0 100000 65536 > /proc/$holder/gid_map
+mkdir -p /srv/image
+nsenter --user=/proc/$holder/ns/user -S 0 -G 0 unshare --mount --net --ipc --uts --pid --fork sh -ec '
+  mount --rbind / /srv/image
+  mount -t tmpfs -o mode=1777 tmp /srv/image/tmp
+  mkdir /srv/image/tmp/.X11-unix
+  mount --rbind /tmp/.X11-unix /srv/image/tmp/.X11-unix
+  mount -t tmpfs run /srv/image/run
+  exec chroot /srv/image setpriv --reuid 4711 --regid 4711 --clear-groups "$@"
+' sh "$@"
+"#;
+
 #[test]
 fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
     let case = with_seats();
     lingers(&case, "ada");
+    case.write("/run/contain", CONTAIN);
     // As sudo -u eve would.
     let looks = |number: u32| case.root(&format!("runuser -u eve -- env HOME=/home/eve DISPLAY=:{number} xdpyinfo"));
     let session = ada_starts(&case);
     gives_cookie(&case, 0, "eve");
     let refused = looks(0).fails();
+    assert!(refused.stderr.contains("unable to open display"), "{refused}");
+    case.root("install -m 644 /home/eve/.Xauthority /srv/hers").ok();
+    let refused = case.root("sh /run/contain env XAUTHORITY=/srv/hers DISPLAY=:0 xdpyinfo").fails();
     assert!(refused.stderr.contains("unable to open display"), "{refused}");
     stops(&case, "ada", session);
 
@@ -233,10 +257,9 @@ fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
         looks(number).fails();
         gives_cookie(&case, number, "eve");
         looks(number).ok();
-        // A container with another user id, and the directory mounted.
-        let inside = format!("env XAUTHORITY=/run/hers DISPLAY=:{number} xdpyinfo");
-        case.root("install -m 644 /home/eve/.Xauthority /run/hers").ok();
-        case.root(&format!("setpriv --reuid 4711 --regid 4711 --clear-groups {inside}")).ok();
+        case.root("install -m 644 /home/eve/.Xauthority /srv/hers").ok();
+        case.root(&format!("sh /run/contain env XAUTHORITY=/srv/hers DISPLAY=:{number} xdpyinfo")).ok();
+        case.root(&format!("sh /run/contain env DISPLAY=:{number} xdpyinfo")).fails();
     }
     let run = case.user("ada", "startxd display run -- sh -c 'stat -c %a /tmp/.X11-unix/X${DISPLAY#:}'");
     assert_eq!(run.stdout, "666\n", "{run}");
