@@ -131,6 +131,23 @@ impl RuntimeDir {
         Ok(Self { ours: runtime.join("startxd"), runtime })
     }
 
+    /// A new directory below `$TMPDIR` or /tmp, 0700, for where there is no user manager whose directory could be used.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn temporary() -> Result<Self, NoRuntimeDir> {
+        let template = std::env::temp_dir().join("startxd-XXXXXX");
+        let made = nix::unistd::mkdtemp(&template);
+        Self::of(made.map_err(|error| NoRuntimeDir::Unusable { path: template, error: error.into() })?)
+    }
+
+    /// Removes a directory that [`RuntimeDir::temporary`] has made, with what is in it.
+    pub fn remove_temporary(&self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.runtime) {
+            tracing::warn!("cannot remove {}: {error}", self.runtime.display());
+        }
+    }
+
     /// Makes our directory, 0700, if it is not there.
     ///
     /// # Errors

@@ -11,12 +11,9 @@ use crate::autologin::profile::ANY_SHELL;
 use crate::autologin::unit::Units;
 use crate::autologin::{AutologinPlan, enabled, path_of, plan, take_back};
 use crate::logind;
-use crate::manager::Manager;
+use crate::manager::{Manager, is_booted};
 use crate::session::beforehand::{self, Expected};
 use crate::text::one_line;
-
-/// Where a running systemd can be recognised (sd_booted(3)).
-const BOOTED: &str = "/run/systemd/system";
 
 /// Logs `user` in on terminal `vt` from the next boot on.
 pub async fn enable(user: &str, vt: u8, profile: bool, dry_run: bool) -> Exit {
@@ -98,7 +95,7 @@ fn may_change() -> bool {
 
 /// Makes systemd read its files again. Returns whether a systemd is running.
 async fn reload() -> bool {
-    if !Path::new(BOOTED).is_dir() {
+    if !is_booted() {
         return false;
     }
     let reloaded = async {

@@ -210,15 +210,19 @@ impl From<&displays::Failure> for Exit {
             Failure::NoRuntimeDir(_) | Failure::Write(_) => Self::NoRuntimeDir,
             Failure::NoProgram(_) | Failure::NoHostDisplay => Self::NoServer,
             Failure::NoSession(_) => Self::NothingToRun,
-            Failure::SocketDir(_) | Failure::Taken { .. } | Failure::NoNumber(_) | Failure::NoSockets(..) => {
-                Self::NoDisplay
-            }
+            Failure::SocketDir(_)
+            | Failure::NoSocketDir(_)
+            | Failure::Taken { .. }
+            | Failure::NoNumber(_)
+            | Failure::NoSockets(..) => Self::NoDisplay,
             Failure::Yours(_) => Self::AlreadyUp,
             Failure::Unknown(_) | Failure::NotReady(_) | Failure::NoSessionUp => Self::NotRunning,
-            Failure::NoManager(_) | Failure::Call(_) => Self::NoManager,
+            Failure::NoManager(_) | Failure::Call(_) | Failure::NoSystemd | Failure::SessionWithoutSystemd => {
+                Self::NoManager
+            }
             Failure::ServerFailed(_) | Failure::NotStarted { .. } => Self::ServerFailed,
             Failure::NotManaged(..) | Failure::SessionFailed(_) | Failure::NotGone(..) => Self::SessionFailed,
-            Failure::Interrupted(_) | Failure::System(_) => Self::System,
+            Failure::Interrupted(_) | Failure::Unwatched | Failure::System(_) => Self::System,
             Failure::NoCommand(_) => Self::NoCommand,
             // Shells tell these two apart in the same way.
             Failure::NotExecutable(_, error) if error.kind() == std::io::ErrorKind::NotFound => Self::NoCommand,

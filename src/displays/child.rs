@@ -71,6 +71,10 @@ pub(super) fn with_last_lines(broken: &impl fmt::Display, server: Option<&Child>
     // We relay the output of the server of a command.
     let journal = if settings.client.is_some() { "-t startxd".to_owned() } else { format!("-u {}", settings.unit()) };
     let tail = server.map(Child::tail).unwrap_or_default();
+    if tail.is_empty() && !manager::is_booted() {
+        // There is no journal.
+        return format!("{broken}; it said nothing");
+    }
     server::with_last_lines(&broken.to_string(), &tail, &journal)
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag};
-use nix::unistd::linkat;
+use nix::unistd::{Pid, linkat};
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Attributes;
@@ -137,16 +137,30 @@ impl Claim {
         let path = runtime.claim(settings.display);
         // The file has no name until it is complete, so nobody sees half of it and a process that is killed leaves
         // nothing.
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_TMPFILE.bits())
-            .open(runtime.path())?;
+        let options = |flags: OFlag| {
+            let mut options = File::options();
+            options.read(true).write(true).mode(0o600).custom_flags(flags.bits());
+            options
+        };
+        let mut named = None;
+        let file = match options(OFlag::O_TMPFILE).open(runtime.path()) {
+            // Not every file system supports that (open(2)), in a container for one: then it has another name first.
+            Err(error)
+                if matches!(Errno::from_raw(error.raw_os_error().unwrap_or(0)), Errno::EOPNOTSUPP | Errno::EISDIR) =>
+            {
+                let name = named.insert(path.with_extension(format!("{}", Pid::this())));
+                options(OFlag::O_NOFOLLOW).create_new(true).open(name)?
+            }
+            file => file?,
+        };
         let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
         file.write_all(text.as_bytes())?;
         let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-        match linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW) {
+        let linked = linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW);
+        if let Some(named) = named {
+            files::remove(&named);
+        }
+        match linked {
             Ok(()) => Ok(Some(Self { file, display: settings.display })),
             Err(Errno::EEXIST) => Ok(None),
             Err(error) => Err(error.into()),

@@ -12,7 +12,7 @@ use crate::manager::NoManager;
 use crate::runtime_dir::NoRuntimeDir;
 use crate::session::NoSession;
 use crate::x11::display::Display;
-use crate::x11::occupied::{SocketDirProblem, Taken};
+use crate::x11::occupied::{NotProvided, SocketDirProblem, Taken};
 
 /// Why there is no display, or nothing runs on it. Nothing is left behind in either case.
 #[derive(Debug, Error)]
@@ -24,6 +24,8 @@ pub enum Failure {
     Usage(String),
     #[error("{0}")]
     SocketDir(#[from] SocketDirProblem),
+    #[error("{0}")]
+    NoSocketDir(#[from] NotProvided),
     #[error("{0}")]
     NoProgram(#[from] NoProgram),
     #[error("{0}")]
@@ -72,6 +74,18 @@ pub enum Failure {
     NotGone(Display, Duration),
     #[error("the sockets of display {0} cannot be created: {1}")]
     NoSockets(Display, io::Error),
+    #[error(
+        "systemd does not run here, and displays that stay need its user manager; for one command: \
+         startxd display run -- COMMAND"
+    )]
+    NoSystemd,
+    #[error(
+        "systemd does not run here, and --session needs its user manager; start the window manager in the command: \
+         startxd display run -- sh -c 'openbox & exec COMMAND'"
+    )]
+    SessionWithoutSystemd,
+    #[error("the process that watches over the command was killed, so the command was ended; run it again")]
+    Unwatched,
     #[error("interrupted")]
     Interrupted(i32),
     #[error("{0}")]

@@ -13,7 +13,12 @@
 //!
 //! If this process is killed, the kernel tells the server to end (`PR_SET_PDEATHSIG`), the manager ends the command's
 //! scope with the server's, and the janitor, a copy of this process that does nothing else, removes the files.
+//!
+//! Where systemd does not run, as in a container of a CI, [`processes`] takes the place of units.
 
+mod processes;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -35,7 +40,7 @@ use crate::deadline::BEHIND_OURS;
 use crate::files::NotWritten;
 use crate::launch::Ending;
 use crate::manager::{Manager, Mode, NoManager, Signals, names, transient};
-use crate::os::{self, Janitor, Pid, TakenSignals};
+use crate::os::{self, Janitor, Pid, Reaper, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
 use crate::server::NotReady;
 use crate::unix_socket::bound;
@@ -44,6 +49,8 @@ use crate::x11::display::{Display, SOCKET_DIR};
 use crate::x11::number::Number;
 use crate::x11::occupied;
 use crate::x11::xauthority;
+
+pub use processes::run as run_without_manager;
 
 /// A display for one command.
 struct PrivateDisplay<'a> {
@@ -57,6 +64,8 @@ struct PrivateDisplay<'a> {
     number: Option<Number>,
     claim: Option<Claim>,
     manager: Option<(Manager, Signals)>,
+    /// In place of units; with those of our children that it has not forked.
+    reaper: Option<(Reaper, BTreeSet<Pid>)>,
 }
 
 /// Runs a command on a display of its own. Returns its exit status as shells define it.
@@ -71,6 +80,26 @@ pub async fn run(
     config: &Config,
 ) -> Result<u8, Failure> {
     occupied::check_socket_dir(Path::new(SOCKET_DIR))?;
+    by(Holding::Units, runtime, request, command, taken, config).await
+}
+
+/// What holds the processes of a display together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holding {
+    /// Units of the user manager.
+    Units,
+    /// A reaper.
+    Processes,
+}
+
+async fn by(
+    holding: Holding,
+    runtime: &RuntimeDir,
+    request: &DisplayRequest,
+    command: &Command,
+    taken: &TakenSignals,
+    config: &Config,
+) -> Result<u8, Failure> {
     let mut from = request.first;
     loop {
         let Some(mut own) = PrivateDisplay::start(runtime, request, config, &mut from)? else { continue };
@@ -80,7 +109,13 @@ pub async fn run(
             let added = xauthority::shared::add(path, display, &cookie);
             added.unwrap_or_else(|error| tracing::warn!("no cookie in {}: {error}", path.display()));
         }
-        let outcome = own.serve(request, command, taken).await;
+        let outcome = match holding {
+            Holding::Units => {
+                own.janitor = own.janitor();
+                own.serve(request, command, taken).await
+            }
+            Holding::Processes => own.serve_without_manager(command, taken).await,
+        };
         own.end().await;
         if let Some(path) = &request.authority_too {
             let _ = xauthority::shared::remove(path, &cookie);
@@ -144,30 +179,31 @@ impl<'a> PrivateDisplay<'a> {
             }
         };
         let (number, claim) = (Some(number), Some(claim));
-        let mut own = Self { runtime, config, settings, cookie, server, janitor: None, number, claim, manager: None };
         tracing::debug!("the server is forked");
-        own.janitor = own.janitor();
-        Ok(Some(own))
+        let (janitor, manager, reaper) = (None, None, None);
+        Ok(Some(Self { runtime, config, settings, cookie, server, janitor, number, claim, manager, reaper }))
     }
 
     /// The process that cleans up if we are killed; without it, the next display that is created cleans up.
     fn janitor(&self) -> Option<Janitor> {
-        let patience = claim::seconds(self.settings.server_stop);
-        let (runtime, pidfd) = (self.runtime, self.server.pidfd());
-        // The kernel has told the server to end by now.
-        let work = || {
-            if !ends_within(pidfd, patience) {
-                let _ = os::pidfd_signal(pidfd, Signal::SIGKILL);
-                let _ = ends_within(pidfd, patience);
-            }
-            // The copy shares the lock on the claim.
-            if let Some(claim) = &self.claim {
-                claim.remove_files(runtime);
-            }
-        };
-        os::janitor(work)
+        os::janitor(|| self.clean_up())
             .inspect_err(|error| tracing::warn!("the process that cleans up cannot be started: {error}"))
             .ok()
+    }
+
+    /// What a copy of this process does when this one was killed.
+    fn clean_up(&self) {
+        let patience = claim::seconds(self.settings.server_stop);
+        let pidfd = self.server.pidfd();
+        // The kernel has told the server to end by now.
+        if !ends_within(pidfd, patience) {
+            let _ = os::pidfd_signal(pidfd, Signal::SIGKILL);
+            let _ = ends_within(pidfd, patience);
+        }
+        // The copy shares the lock on the claim.
+        if let Some(claim) = &self.claim {
+            claim.remove_files(self.runtime);
+        }
     }
 
     /// Everything between the server's start and its end. Returns the command's exit status.
@@ -265,12 +301,7 @@ impl<'a> PrivateDisplay<'a> {
             status = waiting.ended(taken) => return status,
             ending = self.server.ended(), if !gone => {
                 gone = true;
-                self.server.drain().await;
-                // With status 0 it was told to end, for example by startxd display stop.
-                if ending != Ending::Code(0) {
-                    let text = format!("the server of display {} {ending}", self.settings.display);
-                    tracing::error!("{}", child::with_last_lines(&text, Some(&self.server), &self.settings));
-                }
+                self.report_end(ending).await;
                 if let Some((manager, _)) = &self.manager {
                     let _ = manager.stop(&self.settings.unit(), Mode::Replace).await;
                     // Only the janitor keeps that scope up now, and the end of that scope ends the command's.
@@ -278,6 +309,16 @@ impl<'a> PrivateDisplay<'a> {
                 }
             }
             }
+        }
+    }
+
+    /// Reports that the server has ended before its command.
+    async fn report_end(&mut self, ending: Ending) {
+        self.server.drain().await;
+        // With status 0 it was told to end, for example by startxd display stop.
+        if ending != Ending::Code(0) {
+            let text = format!("the server of display {} {ending}", self.settings.display);
+            tracing::error!("{}", child::with_last_lines(&text, Some(&self.server), &self.settings));
         }
     }
 
@@ -321,6 +362,7 @@ impl<'a> PrivateDisplay<'a> {
                 let _ = manager.reset_failed(&names::display_session(self.settings.display)).await;
             }
         } else {
+            self.end_processes().await;
             child::kill(&mut self.server, &self.settings).await;
             self.dismiss();
         }

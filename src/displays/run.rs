@@ -6,9 +6,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{getpgid, getpgrp};
 use tokio::io::unix::AsyncFd;
 use zbus::OwnedObjectPath;
@@ -20,7 +21,7 @@ use crate::deadline::Deadlines;
 use crate::environment::policy::{self, Tag};
 use crate::environment::{Block, of_display};
 use crate::manager::{Manager, NoManager, names, transient};
-use crate::os::{self, Held, Pid, ReceivedSignal, TakenSignals};
+use crate::os::{self, Held, Pid, Reaper, ReceivedSignal, TakenSignals};
 use crate::program;
 pub use crate::program::search_path;
 use crate::runtime_dir::RuntimeDir;
@@ -60,12 +61,38 @@ impl Command {
 
     /// Like [`hold`](Self::hold), with this environment.
     pub(super) fn hold_with(&self, environment: &[CString], taken: &TakenSignals) -> io::Result<Held> {
-        os::hold(&os::Command { program: &self.program, arguments: &self.arguments, environment, mask: &taken.mask })
+        os::hold(&self.image(environment, taken, false))
+    }
+
+    /// Forks a reaper, which forks the process and holds it. `patience` and `work` are as for [`os::reaper`].
+    pub(super) fn hold_without_manager(
+        &self,
+        variables: &Block,
+        taken: &TakenSignals,
+        patience: Duration,
+        work: impl FnOnce(),
+    ) -> io::Result<Reaper> {
+        os::reaper(&self.image(&environment(variables), taken, true), patience, work)
+    }
+
+    fn image<'a>(
+        &'a self,
+        environment: &'a [CString],
+        taken: &'a TakenSignals,
+        ends_with_parent: bool,
+    ) -> os::Command<'a> {
+        let (program, arguments) = (&self.program, &self.arguments);
+        os::Command { program, arguments, environment, mask: &taken.mask, ends_with_parent }
+    }
+
+    /// The failure that the program cannot be executed.
+    pub(super) fn not_executable(&self, error: io::Error) -> Failure {
+        Failure::NotExecutable(self.name.clone(), error)
     }
 
     /// Releases it.
     pub(super) fn release(&self, held: Held) -> Result<Pid, Failure> {
-        held.release().map_err(|error| Failure::NotExecutable(self.name.clone(), error))
+        held.release().map_err(|error| self.not_executable(error))
     }
 
     /// Queues the scope around it; returns its job and its name.
@@ -179,23 +206,27 @@ impl Waiting {
                 came = taken.next() => forward(self.pid, came?),
             }
             match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(_, status)) => return Ok(u8::try_from(status).unwrap_or(u8::MAX)),
-                Ok(WaitStatus::Signaled(_, signal, _)) => {
-                    return Ok(128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(u8::MAX)));
+                Ok(how) => {
+                    if let Some(status) = os::exit_status(how) {
+                        return Ok(status);
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
             }
         }
     }
 }
 
-/// A signal from the terminal's keys, or for our process group, has reached the command as well, unless the command has
-/// left the group, as timeout(1) does.
 fn forward(pid: Pid, came: ReceivedSignal) {
-    let is_in_our_group = || getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
-    if !(came.from_terminal || came.to_group && is_in_our_group()) {
+    if !has_reached(pid, came) {
         // It was not waited for yet, so the pid is still its own; if it has ended, that is not an error.
         let _ = kill(pid, came.signal);
     }
+}
+
+/// A signal from the terminal's keys, or for our process group, has reached the command as well, unless the command has
+/// left the group, as timeout(1) does.
+pub(super) fn has_reached(pid: Pid, came: ReceivedSignal) -> bool {
+    let is_in_our_group = || getpgid(Some(pid)).is_ok_and(|group| group == getpgrp());
+    came.from_terminal || came.to_group && is_in_our_group()
 }

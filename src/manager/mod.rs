@@ -166,6 +166,12 @@ impl ServiceEnd {
     }
 }
 
+/// Whether systemd is this machine's, or this container's, first process (sd_booted(3)).
+#[must_use]
+pub fn is_booted() -> bool {
+    std::path::Path::new("/run/systemd/system").is_dir()
+}
+
 /// Why the user manager cannot be used, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]

@@ -25,6 +25,8 @@ pub struct Command<'a> {
     pub environment: &'a [CString],
     /// The signals that it has blocked.
     pub mask: &'a SigSet,
+    /// Whether it gets SIGTERM when its parent ends (prctl(2), `PR_SET_PDEATHSIG`).
+    pub ends_with_parent: bool,
 }
 
 /// A process that waits to be let go. It ends when this is dropped, and when we are killed.
@@ -104,6 +106,10 @@ unsafe fn wait_and_become(
         if byte == 0 {
             libc::_exit(0);
         }
+        if command.ends_with_parent {
+            // If the parent has ended just before this, the process belongs to the next subreaper already.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+        }
         // Rust ignores it.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         libc::sigprocmask(libc::SIG_SETMASK, command.mask.as_ref(), ptr::null_mut());
@@ -138,7 +144,13 @@ mod tests {
         let arguments = words(&["sh", "-c", &format!("echo $A > {}; exit 3", file.display())]);
         let environment = words(&["A=b"]);
         let mask = SigSet::empty();
-        let command = Command { program: c"/bin/sh", arguments: &arguments, environment: &environment, mask: &mask };
+        let command = Command {
+            program: c"/bin/sh",
+            arguments: &arguments,
+            environment: &environment,
+            mask: &mask,
+            ends_with_parent: false,
+        };
         let held = hold(&command).unwrap();
         let pid = held.pid;
         drop(held);
@@ -158,7 +170,8 @@ mod tests {
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = CString::new(script.to_str().unwrap()).unwrap();
         let (arguments, mask) = (words(&["script", "7"]), SigSet::empty());
-        let command = Command { program: &path, arguments: &arguments, environment: &[], mask: &mask };
+        let command =
+            Command { program: &path, arguments: &arguments, environment: &[], mask: &mask, ends_with_parent: false };
         let pid = hold(&command).unwrap().release().unwrap();
         assert_eq!(waitpid(pid, None).unwrap(), WaitStatus::Exited(pid, 7));
         let held = hold(&Command { program: c"/nonexistent", ..command }).unwrap();

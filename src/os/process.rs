@@ -4,6 +4,7 @@
 use std::{fmt, io};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::Pid;
 
 use crate::small_file;
 
@@ -76,6 +77,12 @@ pub fn state(stat: &str) -> Option<char> {
     field(stat, 3)?.chars().next()
 }
 
+/// The parent of the process of such a line (field 4).
+#[must_use]
+pub fn parent(stat: &str) -> Option<Pid> {
+    field(stat, 4)?.parse().ok().map(Pid::from_raw)
+}
+
 /// A field of such a line, counted from 1 as the manual does, from the third on.
 fn field(stat: &str, number: usize) -> Option<&str> {
     // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.
@@ -121,7 +128,7 @@ pub fn ignore_job_control() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Status, is_exiting, state, status, vt_of_stat};
+    use super::{Pid, Status, is_exiting, parent, state, status, vt_of_stat};
 
     #[test]
     fn who_is_on_its_way_out() {
@@ -134,6 +141,7 @@ mod tests {
             assert_eq!(is_exiting(stat), expected, "{stat}");
         }
         assert_eq!((state("12 (X) 4) D 1 12"), state("12 (X"), state("")), (Some('D'), None, None));
+        assert_eq!((parent("12 (X) 4) D 7 12"), parent("12 (X) D")), (Some(Pid::from_raw(7)), None));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -46,6 +47,12 @@ impl TakenSignals {
         let witness = Witness::begin().inspect_err(|error| tracing::debug!("no witness of signals: {error}")).ok();
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { fd: watch(fd.into())?, witness, mask })
+    }
+
+    /// The process that tells whether a signal was for the whole group; our child, if there is one.
+    #[must_use]
+    pub fn witness(&self) -> Option<Pid> {
+        self.witness.as_ref().map(Witness::pid)
     }
 
     /// The next one. May be dropped while it waits.

@@ -44,6 +44,11 @@ impl Witness {
         }
     }
 
+    /// Its pid.
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Whether a signal that has come to us was for the whole group. `false` if that cannot be known.
     ///
     /// A race: the sender may not be done with the group. It holds the kernel's list of tasks for reading meanwhile

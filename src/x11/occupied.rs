@@ -21,7 +21,9 @@ use super::display::{Display, LOCK_DIR, SOCKET_DIR};
 use crate::files;
 use crate::os::unix_sockets;
 
-pub use socket_dir::{REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir};
+pub use socket_dir::{
+    NotProvided, REMEDY as SOCKET_DIR_REMEDY, SocketDirProblem, check_socket_dir, provide_socket_dir,
+};
 
 /// How many numbers are checked for a free one. Everybody can create a lock in /tmp for every number; whoever
 /// has taken that many has taken the next one as well.

@@ -15,7 +15,7 @@ use crate::displays::run::{Command, on, search_path, take_signals};
 use crate::displays::server::{self, ServerKind};
 use crate::displays::start::Starter;
 use crate::displays::{FIRST, Failure, claim, copy, end, list as listed, private_display, supervisor};
-use crate::manager::Manager;
+use crate::manager::{self, Manager};
 use crate::os::{Pid, TakenSignals};
 use crate::runtime_dir::RuntimeDir;
 use crate::session::{Choice, SessionRequest, Surroundings, choose_named, restarts};
@@ -98,12 +98,19 @@ async fn on_its_own(
     taken: &TakenSignals,
     config: &Config,
 ) -> Result<u8, Failure> {
+    request.client = Some(Pid::this());
+    if is_without_systemd() {
+        if settings.session.is_some() {
+            return Err(Failure::SessionWithoutSystemd);
+        }
+        tracing::warn!("systemd does not run here: startxd itself watches over the command, without units");
+        return private_display::run_without_manager(&request, command, taken, config).await;
+    }
     let runtime = RuntimeDir::find_without_login()?;
     if settings.session.is_some() {
         let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
         request.session = session(settings, config, &manager).await?;
     }
-    request.client = Some(Pid::this());
     private_display::run(&runtime, &request, command, taken, config).await
 }
 
@@ -225,9 +232,18 @@ fn number(text: &str) -> Result<Display, Failure> {
 
 /// The runtime directory and the user manager, with a login or without.
 pub(super) async fn surroundings(config: &Config) -> Result<(RuntimeDir, Manager), Failure> {
+    if is_without_systemd() {
+        return Err(Failure::NoSystemd);
+    }
     let runtime = RuntimeDir::find_without_login()?;
     let manager = Manager::connect(&runtime, config.deadlines.user_manager).await?;
     Ok((runtime, manager))
+}
+
+/// Whether neither the system's systemd nor a user manager of ours runs, as in most containers.
+fn is_without_systemd() -> bool {
+    let has_manager = || RuntimeDir::find_without_login().is_ok_and(|runtime| runtime.manager_socket().exists());
+    !manager::is_booted() && !has_manager()
 }
 
 async fn unless_interrupted<T>(
@@ -277,11 +293,7 @@ fn unchecked_request(settings: &DisplaySettings, extra: Vec<String>) -> Result<(
 }
 
 /// The session that was asked for, as `startxd start` would find it.
-async fn session(
-    settings: &DisplaySettings,
-    config: &Config,
-    manager: &crate::manager::Manager,
-) -> Result<Option<Choice>, Failure> {
+async fn session(settings: &DisplaySettings, config: &Config, manager: &Manager) -> Result<Option<Choice>, Failure> {
     let Some(text) = &settings.session else { return Ok(None) };
     let around = Surroundings::from_env().or_of(manager).await;
     let request = SessionRequest::parse_default(text, around.home.as_deref());

@@ -1,11 +1,12 @@
 //! Checks that the directory of the sockets is safe to use.
 
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, Uid, access};
+use nix::unistd::{AccessFlags, Uid, access, geteuid};
 use thiserror::Error;
 
 use super::facts_of;
@@ -64,6 +65,27 @@ pub enum SocketDirProblem {
     },
 }
 
+/// Why a container has no directory for sockets.
+#[derive(Debug, Error)]
+pub enum NotProvided {
+    /// It cannot be created, or is not safe.
+    #[error("{} {what}; as root, run: {remedy}", path.display())]
+    Here {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+        /// The command that mends it.
+        remedy: String,
+    },
+    /// As on every machine.
+    #[error("{0}")]
+    Problem(#[from] SocketDirProblem),
+}
+
+/// The owner of what belongs to a user who does not exist in this container (user_namespaces(7), `overflowuid`).
+const OVERFLOW: u32 = 65534;
+
 /// Makes the directory, or mends its owner and mode. `--boot`, because x11.conf marks its lines (`!`) as safe only
 /// while the system boots, and tmpfiles passes them over without it; making the directory is safe at any time.
 pub const REMEDY: &str = "sudo systemd-tmpfiles --create --boot --prefix=/tmp/.X11-unix x11.conf";
@@ -77,6 +99,47 @@ pub const REMEDY: &str = "sudo systemd-tmpfiles --create --boot --prefix=/tmp/.X
 /// A [`SocketDirProblem`], which says what to do.
 pub fn check_socket_dir(path: &Path) -> Result<(), SocketDirProblem> {
     check_socket_dir_of(path, Uid::from_raw(0))
+}
+
+/// As [`check_socket_dir`], for a container without systemd, where nothing else creates the directory: it is created, or
+/// given its mode. It may also be this user's, or root's of the machine around the container.
+///
+/// # Errors
+/// [`NotProvided`].
+pub fn provide_socket_dir(path: &Path) -> Result<(), NotProvided> {
+    // The umask does not matter for chmod(2).
+    let open = || fs::set_permissions(path, Permissions::from_mode(0o1777));
+    let no = |what: String, remedy: &str| {
+        Err(NotProvided::Here { path: path.to_path_buf(), what, remedy: format!("{remedy} {}", path.display()) })
+    };
+    // Another process may be faster than we are.
+    let made = match DirBuilder::new().mode(0o1777).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => Ok(()),
+        Ok(()) => open(),
+    };
+    let problem = |owner| check_socket_dir_of(path, owner);
+    let trusted = [Uid::from_raw(0), geteuid(), Uid::from_raw(OVERFLOW)];
+    match trusted.map(problem).into_iter().min_by_key(|result| match result {
+        Ok(()) => 0,
+        Err(SocketDirProblem::Owner { .. }) => 2,
+        Err(_) => 1,
+    }) {
+        None | Some(Ok(())) => Ok(()),
+        Some(Err(SocketDirProblem::Missing { .. })) => {
+            let why = made.err().map_or_else(String::new, |error| format!(" ({error})"));
+            no(format!("is missing and cannot be created{why}"), "mkdir -m 1777")
+        }
+        Some(Err(SocketDirProblem::Owner { uid, .. })) => {
+            no(format!("belongs to user {uid}, who could replace your server with another one"), "chown 0:0")
+        }
+        Some(Err(SocketDirProblem::Mode { mode, .. })) => match open() {
+            Ok(()) => Ok(()),
+            Err(_) => no(format!("has mode {mode:04o} instead of 1777"), "chmod 1777"),
+        },
+        Some(Err(SocketDirProblem::NotADirectory { .. })) => no("is not a directory".to_owned(), "rm"),
+        Some(Err(problem)) => Err(problem.into()),
+    }
 }
 
 fn check_socket_dir_of(path: &Path, owner: Uid) -> Result<(), SocketDirProblem> {
@@ -109,13 +172,30 @@ fn mount_of(path: &Path, device: u64) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use nix::unistd::geteuid;
+    use std::os::unix::fs::symlink;
 
     use super::*;
     use crate::test_dir::TestDir;
+
+    #[test]
+    fn a_container_has_its_own_directory() {
+        let dir = TestDir::new();
+        let path = dir.path(".X11-unix");
+        let error = provide_socket_dir(&dir.path("missing/.X11-unix")).unwrap_err().to_string();
+        assert!(error.contains("as root, run: mkdir -m 1777 "), "{error}");
+        for _ in 0..2 {
+            provide_socket_dir(&path).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o1777);
+        }
+        // As by `RUN mkdir` in the recipe of an image.
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        provide_socket_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o1777);
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        let error = provide_socket_dir(&path).unwrap_err().to_string();
+        assert!(error.contains("is not a directory; as root, run: rm "), "{error}");
+    }
 
     #[test]
     fn socket_directory() {

@@ -1,5 +1,6 @@
 //! Displays without a screen, with the real servers, in guests without virtual terminals.
 
+mod container;
 mod faults;
 mod many;
 mod neighbours;
