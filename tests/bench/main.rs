@@ -7,7 +7,7 @@
 //! - *end*: from *quit*, the message or signal after which the window manager exits with 0 by itself ([`contestants`]),
 //!   to *prompt back*: the shell has the launcher's exit status.
 //! - *first login*: as *start*, in a login whose user manager has just come up; from the profile's line.
-//! - of startxd also its memory, processor time and size ([`cost`]), and where the time of a start goes ([`timeline`]).
+//! - of startxd also its memory, processor time and size ([`cost`]), and where the time of a start and of an end goes ([`timeline`]).
 //!
 //! All three launchers run the same server binary with the same arguments as far as they are the launcher's choice, and
 //! the same window manager with the same configuration. A round of each is discarded, so that everything is in the page
@@ -75,6 +75,7 @@ fn every_number_is_obtained() {
     plausible("the supervisor's processor time in ms", cost.supervisor_cpu, 0.1..1000.0);
     plausible("the memory in MB", cost.memory, 0.1..100.0);
     assert!(sample.timeline.len() > 5, "{:?}", sample.timeline);
+    assert!(sample.end_timeline.len() > 5, "{:?}", sample.end_timeline);
     let facts = table::Facts::of(&guest);
     let first = measure_first_logins(&guest, &mut login, WindowManager::Openbox, 0, 1);
     for value in first.1.iter().flatten() {

@@ -25,8 +25,10 @@ pub struct Sample {
     pub parts: Vec<f64>,
     /// What startxd itself took; `None` for others.
     pub cost: Option<Cost>,
-    /// What happened when, in its order.
+    /// What happened when in the start, in its order,
     pub timeline: Vec<(String, f64)>,
+    /// and in the end, from *quit* on.
+    pub end_timeline: Vec<(String, f64)>,
     /// The server's release, as X.Org counts.
     pub release: u32,
 }
@@ -88,8 +90,13 @@ pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) 
     });
     login.vt.wait_prompt(SOON);
     assert!(status == 0 || launcher != Launcher::Startxd, "startxd ended with {status}\n{}", login.vt);
-    let mut timeline: Vec<_> = moments.into_iter().map(|(what, when)| (what, milliseconds(began, when))).collect();
-    timeline.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    let since = |from: SystemTime, moments: Vec<timeline::Moment>| {
+        let mut line: Vec<_> = moments.into_iter().map(|(what, when)| (what, milliseconds(from, when))).collect();
+        line.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+        line
+    };
+    let mut end_moments = timeline::collect_end(guest, quit);
+    end_moments.push(("prompt back".to_owned(), returned));
     Sample {
         start: milliseconds(began, sighting.managed),
         answered: milliseconds(began, sighting.answered),
@@ -97,7 +104,8 @@ pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) 
         guest_cpu,
         parts,
         cost,
-        timeline,
+        timeline: since(began, moments),
+        end_timeline: since(quit, end_moments),
         release: sighting.release,
     }
 }

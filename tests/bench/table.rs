@@ -45,7 +45,7 @@ impl Facts {
     }
 }
 
-/// Everything: the tables for docs/measurements.md, and where the time of a start goes.
+/// Everything: the tables for docs/measurements.md, and where the time of a start and of an end goes.
 pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: &FirstLogins) -> String {
     let mut text = String::new();
     let (_, first) = results.first().expect("something was measured");
@@ -145,20 +145,23 @@ fn by_part(text: &mut String, wm: WindowManager, rounds: &Rounds) {
 /// What happened when in the round that is the median, of each launcher.
 fn breakdown(text: &mut String, wm: WindowManager, rounds: &Rounds) {
     for (launcher, samples) in rounds.by_launcher() {
-        let mut samples: Vec<&Sample> = samples.iter().collect();
-        samples.sort_by(|one, other| one.start.total_cmp(&other.start));
-        let Some(sample) = samples.get(samples.len() / 2) else { continue };
         let cpu: Vec<f64> = samples.iter().map(|sample| sample.guest_cpu).collect();
-        let _ = writeln!(
-            text,
-            "{} by {launcher:?}, one start in ms (processor time of the whole guest until then: {} ms):",
-            wm.name(),
-            cell(&cpu)
-        );
-        for (what, when) in &sample.timeline {
-            let _ = writeln!(text, "{when:9.1}  {what}");
+        let what = format!("one start in ms (processor time of the whole guest until then: {} ms)", cell(&cpu));
+        let of_median = |pick: fn(&Sample) -> f64| {
+            let mut samples: Vec<&Sample> = samples.iter().collect();
+            samples.sort_by(|one, other| pick(one).total_cmp(&pick(other)));
+            samples.get(samples.len() / 2).copied()
+        };
+        for (what, line) in [
+            (what.as_str(), of_median(|sample| sample.start).map(|sample| &sample.timeline)),
+            ("one end in ms", of_median(|sample| sample.end).map(|sample| &sample.end_timeline)),
+        ] {
+            let _ = writeln!(text, "{} by {launcher:?}, {what}:", wm.name());
+            for (what, when) in line.into_iter().flatten() {
+                let _ = writeln!(text, "{when:9.1}  {what}");
+            }
+            text.push('\n');
         }
-        text.push('\n');
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the time of a start goes: what happened when, as others have noted it.
+//! Where the time of a start and of an end goes: what happened when, as others have noted it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,12 +13,22 @@ use crate::observer::Sighting;
 /// What happened, and when.
 pub type Moment = (String, SystemTime);
 
-/// The two clocks' difference, the server's log, and then the units that are named.
-const ASK: &str = r"
+/// The two clocks' difference.
+const CLOCKS: &str = r"
 object=/org/freedesktop/systemd1
 busctl --user get-property org.freedesktop.systemd1 $object org.freedesktop.systemd1.Manager \
     UserspaceTimestamp UserspaceTimestampMonotonic | cut -c3-
+";
+
+/// The server's log, and then the units that are named.
+const ASK: &str = r"
 head -n 1 ~/.local/share/xorg/Xorg.0.log | tr -dc '0-9.\n' | cut -d. -f1,2 | cut -c-20
+";
+
+/// When the server has written its last line, and what the user manager and the launcher have told the journal last.
+const ASK_END: &str = r"
+tail -n 1 ~/.local/share/xorg/Xorg.0.log | sed -n 's/^\[ *\([0-9.]*\)\].*/\1/p'
+journalctl _UID=1000 -b -n 60 -q -o short-unix --no-hostname
 ";
 
 /// Timestamps of units (org.freedesktop.systemd1(5)) and what they tell. The handoff is the executor's exec, which
@@ -38,7 +48,7 @@ pub fn collect(guest: &Guest, launcher: Launcher, wm: WindowManager, sighting: &
         ("server answers".to_owned(), sighting.answered),
         ("managed".to_owned(), sighting.managed),
     ];
-    let mut script = ASK.to_owned();
+    let mut script = CLOCKS.to_owned() + ASK;
     if launcher == Launcher::Startxd {
         let properties: Vec<String> = STAMPS.iter().map(|(name, _)| format!("-p {name}")).collect();
         let units = [
@@ -54,10 +64,8 @@ pub fn collect(guest: &Guest, launcher: Launcher, wm: WindowManager, sighting: &
     }
     let answer = guest.user("ada", &script).text();
     let mut lines = answer.lines();
-    let mut number = || lines.next().and_then(|line| line.parse::<f64>().ok()).unwrap_or(0.0);
-    let (real, monotonic, log) = (number(), number(), number());
-    // Monotonic µs to the clock of the stamps.
-    let convert = |at: f64| UNIX_EPOCH + Duration::from_secs_f64((real - monotonic + at) / 1e6);
+    let convert = clock(&mut lines);
+    let log = number(&mut lines);
     moments.push(("server's log begins".to_owned(), convert(log * 1e6)));
     let rest = lines.collect::<Vec<_>>().join("\n");
     for unit in rest.split("\n\n") {
@@ -68,4 +76,29 @@ pub fn collect(guest: &Guest, launcher: Launcher, wm: WindowManager, sighting: &
         }
     }
     moments
+}
+
+/// Collects it after an end that began at `quit`.
+pub fn collect_end(guest: &Guest, quit: SystemTime) -> Vec<Moment> {
+    let answer = guest.user("ada", &(CLOCKS.to_owned() + ASK_END)).text();
+    let mut lines = answer.lines();
+    let convert = clock(&mut lines);
+    let last = convert(number(&mut lines) * 1e6);
+    let told = lines.filter_map(|line| {
+        let (at, text) = line.split_once(' ')?;
+        Some((text.to_owned(), UNIX_EPOCH + Duration::from_secs_f64(at.parse().ok()?)))
+    });
+    let all = told.chain([("the server's last line".to_owned(), last)]);
+    all.filter(|(_, at)| *at >= quit).collect()
+}
+
+/// Reads the clocks' difference, and returns what turns monotonic µs into the time of the stamps.
+fn clock<'a>(lines: &mut dyn Iterator<Item = &'a str>) -> impl Fn(f64) -> SystemTime + use<> {
+    let (real, monotonic) = (number(lines), number(lines));
+    move |at| UNIX_EPOCH + Duration::from_secs_f64((real - monotonic + at) / 1e6)
+}
+
+/// The number on the next line, 0 if there is none.
+fn number<'a>(lines: &mut dyn Iterator<Item = &'a str>) -> f64 {
+    lines.next().and_then(|line| line.parse().ok()).unwrap_or(0.0)
 }

@@ -15,7 +15,7 @@ const TURNS: f64 = 620.0;
 
 /// Light or dark, as the reader's browser asks for.
 const STYLE: &str = "
-  text { font: 12px sans-serif; fill: #222 }
+  text { font: 12px sans-serif; fill: #222; stroke: #fff; stroke-width: 3px; paint-order: stroke }
   .title { font-size: 15px; font-weight: bold }
   .paper { fill: #fff }
   .grid { stroke: #ddd }
@@ -25,7 +25,7 @@ const STYLE: &str = "
   .other { fill: #7a5 }
   .failed { fill: #c66 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #ddd }
+    text { fill: #ddd; stroke: #181818 }
     .paper { fill: #181818 }
     .grid { stroke: #444 }
     .wait { fill: #456 }
