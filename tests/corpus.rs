@@ -1,4 +1,4 @@
-//! What the fuzzer has found worth keeping, tried again: every file of `fuzz/corpus` with what must hold for it.
+//! What the fuzzer found worth keeping, tried again: every file of `fuzz/corpus` with what must hold for it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
-/// The paths in a directory, sorted; none if it is not there.
+/// The paths in a directory, sorted; empty if it does not exist.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -25,7 +25,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The names in a directory, without what is behind the first dot.
+/// The names in a directory, up to the first dot.
 fn names(directory: &Path) -> BTreeSet<String> {
     let name = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
     entries(directory).iter().map(name).collect()
@@ -39,7 +39,7 @@ fn holds_for_the_corpus() {
         assert!(!files.is_empty(), "fuzz/corpus/{target} is empty: nothing of it is tried");
         for file in files {
             let input = fs::read(&file).expect("a file of the corpus");
-            // All are tried, so that one run shows everything; the panics say what is wrong.
+            // All are tried, so that one run shows everything; the panic messages say what is wrong.
             if catch_unwind(|| holds(&input)).is_err() {
                 failed.push(file);
             }
@@ -59,7 +59,7 @@ fn every_target_has_all_its_parts() {
     assert_eq!(names(&fuzz().join("corpus")), targets, "corpora");
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).expect("fuzz/Cargo.toml");
     for target in targets {
-        // These are compiled by make fuzz alone, so nothing may be in them that could go wrong.
+        // Only make fuzz compiles these, so they must not contain anything that could be wrong.
         let text = fs::read_to_string(fuzz().join(format!("fuzz_targets/{target}.rs"))).expect("a target");
         let call = format!("libfuzzer_sys::fuzz_target!(|input: &[u8]| startxd_fuzz::{target}::holds(input));");
         assert_eq!(text, format!("#![no_main]\n{call}\n"), "{target}");

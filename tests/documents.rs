@@ -1,19 +1,19 @@
-//! What README and docs say: links that lead somewhere, units that systemd understands, and a README that stays short.
+//! Checks README and docs: links lead somewhere, units go somewhere, and README stays short.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// As many words as README may have.
+/// The limit for README, in words.
 const WORDS: usize = 1_500;
-/// As large as a picture may be, in bytes.
+/// The limit for a picture, in bytes.
 const PICTURE: u64 = 100_000;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files below a directory whose names end so.
+/// The files below a directory with this extension.
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -35,13 +35,13 @@ fn documents() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a document"))).collect()
 }
 
-/// The blocks of a language.
+/// The code blocks in a language.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).filter_map(|rest| rest.split_once("\n```").map(|(block, _)| block)).collect()
 }
 
-/// What a heading is called in a link.
+/// The anchor of a heading, as links use it.
 fn anchor(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim().to_lowercase();
     heading

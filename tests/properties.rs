@@ -1,4 +1,4 @@
-//! What holds for every input, tried on many.
+//! What holds for every input, tried with many.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,13 +15,13 @@ use startxd::for_tests::x11::display::Display;
 use startxd::for_tests::x11::occupied::{BoundDisplays, bound_displays, lock_holder};
 use startxd::for_tests::x11::xauthority::{self, AuthorityEntry};
 
-/// A block whose names and values come from small sets, so that two of them often meet.
+/// A block with names and values from small sets, so that two blocks often share some.
 fn some_block() -> impl Strategy<Value = Block> {
     btree_map("[A-D]", "[x-z]{0,2}", 0..5)
 }
 
-/// What the manager makes of a block by `UnsetAndSetEnvironment` (org.freedesktop.systemd1(5)): first what is unset goes,
-/// then what is set comes.
+/// The result of applying `UnsetAndSetEnvironment` (org.freedesktop.systemd1(5)) to a block: the manager first unsets,
+/// then sets.
 fn applied(changes: &restore::Changes, block: &Block) -> Block {
     let kept = block.iter().filter(|(name, _)| !changes.unset.contains(*name));
     kept.chain(&changes.set).map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -33,14 +33,14 @@ fn some_entry() -> impl Strategy<Value = AuthorityEntry> {
         .prop_map(|(family, address, number, name, data)| AuthorityEntry { family, address, number, name, data })
 }
 
-/// Text that is nearly a configuration: pieces of one, in any order.
+/// Text that is almost a configuration: pieces of one, in any order.
 fn some_toml() -> impl Strategy<Value = String> {
     let pieces = "\\[server\\]\n|\\[\\[server\\]\\]\n|\\[deadlines\n|display = |binary|args|stop=|\"|\"\"\"|'|\\[|\\]|\\{|\\}|=|\\.|,|#|\n|\
                   :1|/usr/bin/X|1e9|-|\\\\u|é|\r\n|\t|1979-05-27|true";
     vec(pieces, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Loads one file with this content, and checks what holds whatever it is.
+/// Loads one file with this content, and checks what always holds.
 fn load(name: &str, content: &[u8]) -> Result<config::Loaded, TestCaseError> {
     let directory: PathBuf = std::env::temp_dir().join(format!("startxd-properties-{}-{name}", std::process::id()));
     fs::create_dir_all(&directory)?;
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn what_decodes_encodes_to_the_same(bytes in vec(prop_oneof![Just(0u8), Just(1u8), any::<u8>()], 0..64)) {
+    fn decoding_and_encoding_gives_the_same_bytes(bytes in vec(prop_oneof![Just(0u8), Just(1u8), any::<u8>()], 0..64)) {
         if let Ok(entries) = xauthority::decode(&bytes) {
             prop_assert_eq!(xauthority::encode(&entries), bytes);
         }
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn the_difference_leads_back(before in some_block(), now in some_block()) {
+    fn the_difference_restores_the_original(before in some_block(), now in some_block()) {
         let changes = restore::difference(&before, &now);
         prop_assert_eq!(applied(&changes, &now), before.clone());
         prop_assert_eq!(changes.is_empty(), before == now);
@@ -121,13 +121,13 @@ proptest! {
         let exported = export(&login, &manager, &session, &[]);
         let mut now = manager.clone();
         now.extend(exported.clone());
-        // The order of the end: first the bus, which sets the manager's too, then the manager.
+        // The order of the end: first the bus, whose call changes the manager too, then the manager.
         now.extend(restore::bus_values(&manager, &exported));
         prop_assert_eq!(applied(&restore::difference(&manager, &now), &now), manager);
     }
 
     #[test]
-    fn an_export_has_the_session_and_nothing_that_stays_behind(
+    fn an_export_has_the_sessions_variables_and_none_that_must_stay(
         login in vec(("\\PC{0,3}|TERM|PWD|XDG_VTNR|LISTEN_[A-Z]|[A-C]", "\\PC{0,3}|\u{1}"), 0..8),
         manager in some_block(),
         session in some_block(),
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_below_a_broken_list_or_table_counts(text in "[a-z0-9 =\"\\[\\],]{0,20}") {
+    fn keys_below_a_broken_list_or_table_count(text in "[a-z0-9 =\"\\[\\],]{0,20}") {
         let loaded = load("below", format!("{text}\n[session]\nready = \"started\"\n").as_bytes())?;
         prop_assert_eq!(loaded.config.session.ready, config::Ready::Started, "{:?}", loaded.complaints);
     }
@@ -163,7 +163,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn launch_messages_survive_the_way(number in 0..=Display::MAX.number(), listeners in 0..1000_usize, text in ".{0,300}") {
+    fn launch_messages_survive_the_transfer(number in 0..=Display::MAX.number(), listeners in 0..1000_usize, text in ".{0,300}") {
         let display = Display::new(number).unwrap();
         let value = text.replace(char::is_control, "");
         let ready = Request::Ready([("NAME".to_owned(), value.clone()), ("OTHER".to_owned(), value)].into());
@@ -175,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_taken_for_a_launch_message_is_one(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn whatever_decodes_as_a_launch_message_is_one(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(request) = Request::decode(&bytes) {
             prop_assert_eq!(request.encode(), bytes.clone());
         }

@@ -31,7 +31,7 @@ pub fn holds(input: &[u8]) {
     if !found.iter().any(|one| one.value.ends_with('\\')) {
         assert_eq!(assignments(&written), found, "{written}");
     }
-    // Sections begin anew with their headers, and a last line has no need of an end.
+    // A section may have several headers, and the last line need not end.
     let more = format!("{}\n\n[Startxd]\nFuzz=1", text.trim_end_matches('\\'));
     assert_eq!(values(&more, "Startxd", "Fuzz").last().map(String::as_str), Some("1"));
 

@@ -1,4 +1,4 @@
-//! Who is measured, and how each is started and told to quit.
+//! The launchers that are measured, and how to start and quit each.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use crate::harness::{Case, Guest, Login};
 /// Where the shell on tty1 writes its stamps.
 pub const STAMPS: &str = "/tmp/bench-stamps";
 
-/// The real server, which startxd runs too: the wrapper in its way would cost xinit and startx time.
+/// The real server, which startxd runs too: the wrapper would cost xinit and startx time.
 const SERVER: &str = "/usr/lib/xorg/Xorg :0 vt1 -keeptty -noreset -nolisten tcp";
 
 /// What starts a session.
@@ -28,7 +28,7 @@ pub enum Launcher {
     Xinit,
     /// startx(1): cookies by xauth(1), then xinit.
     Startx,
-    /// Ours.
+    /// startxd.
     Startxd,
 }
 
@@ -46,7 +46,7 @@ impl Launcher {
         }
     }
 
-    /// Where the cookie of its display is, if it has one.
+    /// The file with the cookie of its display, if it has one.
     pub const fn authority(self) -> Option<&'static str> {
         match self {
             Self::Xinit => None,
@@ -56,7 +56,7 @@ impl Launcher {
     }
 }
 
-/// The cookie of the display in a file, seen from here.
+/// The cookie of the display in a file, as seen from outside.
 ///
 /// # Panics
 /// When there is none.
@@ -68,18 +68,18 @@ pub fn cookie_in(file: &Path) -> Cookie {
     xauthority::find_cookie(&entries, display, b"guest").unwrap_or_else(|| panic!("{name} has no cookie of {display}"))
 }
 
-/// What is started.
+/// The window managers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowManager {
     /// A small one in C.
     Openbox,
-    /// A small one in C with an IPC of its own.
+    /// A small one in C with its own IPC.
     I3,
     /// A larger one with a Lua interpreter.
     Awesome,
     /// A small one in C whose configuration is a program.
     Bspwm,
-    /// A larger one in C++ with a panel of its own.
+    /// A larger one in C++ with its own panel.
     Icewm,
 }
 
@@ -100,8 +100,8 @@ impl WindowManager {
 
     /// Tells it to quit, so that it exits with 0 by itself, and returns when that was.
     ///
-    /// SIGTERM does it for the others. i3 takes that as a failure (status 143), so it is told over its own
-    /// socket, as `i3-msg exit` does. Either costs no process, whose start would be in the number.
+    /// SIGTERM does this for all but i3, which takes it as a failure (status 143). So i3 is told over its own socket,
+    /// as `i3-msg exit` does. Neither way starts a process, which would add to the number.
     pub fn quit(self, guest: &Guest) -> SystemTime {
         let pid = cost::pid_of(guest, self.name());
         let quit;
@@ -116,7 +116,7 @@ impl WindowManager {
             message.extend(text);
             quit = SystemTime::now();
             socket.write_all(&message).expect("i3 listens");
-            // To end-of-file: i3 drops what it has not answered when the other end has gone.
+            // To end-of-file: i3 drops an answer that it has not sent when the other end closes.
             let _ = socket.read_to_end(&mut Vec::new());
         } else {
             quit = SystemTime::now();
@@ -126,13 +126,13 @@ impl WindowManager {
     }
 }
 
-/// Where the display listens, seen from here.
+/// The display's socket, as seen from outside.
 pub fn display_socket(guest: &Guest) -> PathBuf {
     guest.outside("/tmp/.X11-unix/X0")
 }
 
-/// A profile with the function that takes stamps, and a command behind it. Nothing is forked between the stamps but the
-/// launcher.
+/// A profile with the function that takes stamps, followed by a command. Between the stamps nothing is forked except
+/// the launcher.
 pub fn profile(command: &str) -> String {
     format!(
         "bench() {{ local begin=$EPOCHREALTIME; \"$@\"; local status=$? end=$EPOCHREALTIME; \
@@ -145,10 +145,10 @@ pub fn prepare(guest: &mut Case) -> Login {
     let missing = "startxd is not installed in the guest: use make bench, or set STARTXD_DESTDIR";
     assert!(guest.outside("/usr/bin/startxd").exists(), "{missing}");
     guest.write_profile("ada", &profile(""));
-    // i3 would start a wizard that asks for a configuration, and programs that are not there.
+    // i3 would start a wizard for its configuration, and programs that are not installed.
     let configure = "mkdir -p ~/.config/i3 && grep -v ^exec /etc/i3/config > ~/.config/i3/config";
     guest.user("ada", configure).ok();
-    // Its panel measures the machine's load without a rest.
+    // Its panel measures the machine's load all the time.
     guest.user("ada", "mkdir -p ~/.icewm && echo ShowTaskBar=0 > ~/.icewm/preferences").ok();
     // bspwm executes it.
     let configure = "mkdir -p ~/.config/bspwm && install -m 755 /dev/stdin ~/.config/bspwm/bspwmrc <<< '#!/bin/sh'";

@@ -1,4 +1,4 @@
-//! What processes of the guest cost, read from outside.
+//! What the guest's processes cost, measured from outside.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,13 +11,14 @@ use crate::harness::{Guest, Login, wait_until};
 pub struct Cost {
     /// The host's processor time from its fork until the display was managed, in ms.
     pub host_cpu: f64,
-    /// The supervisor's, in ms, with what systemd does in the same process before it executes startxd: [`executor`].
+    /// The supervisor's, in ms, including what systemd does in the same process before it executes startxd:
+    /// [`executor`].
     pub supervisor_cpu: f64,
     /// Memory of both in MB (10^6 bytes): the proportional set size, which counts shared pages once.
     pub memory: f64,
 }
 
-/// Host and supervisor of the session that runs.
+/// Host and supervisor of the current session.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair {
     host: i32,
@@ -25,7 +26,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Finds the two by their control groups: a look at every process would take a millisecond in which they go on.
+    /// Finds the two by their control groups: checking every process would take a millisecond in which they continue.
     ///
     /// # Panics
     /// When one is missing.
@@ -42,19 +43,18 @@ impl Pair {
         }
     }
 
-    /// The processor time that host and supervisor have used, in ms.
+    /// The processor time of host and supervisor, in ms.
     pub fn cpu(self) -> (f64, f64) {
         (cpu(self.host), cpu(self.supervisor))
     }
 
-    /// The memory of both, in MB.
+    /// The memory of the two, in MB.
     pub fn memory(self) -> f64 {
         memory(self.host) + memory(self.supervisor)
     }
 }
 
-/// Nanoseconds on a processor of all threads (Documentation/scheduler/sched-stats.rst), in ms. Processes that have ended
-/// count nothing.
+/// The processor time of all threads (Documentation/scheduler/sched-stats.rst), in ms. Ended processes count 0.
 fn cpu(pid: i32) -> f64 {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
     let stats = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok());
@@ -72,7 +72,7 @@ fn name(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 
-/// The processes of ada, as seen from here.
+/// ada's processes, as seen from outside.
 fn processes(guest: &Guest) -> Vec<i32> {
     let namespace = |pid| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let (ours, ada) = (namespace(guest.init()), guest.uid("ada"));
@@ -82,7 +82,7 @@ fn processes(guest: &Guest) -> Vec<i32> {
     pids.filter(of_ada).filter(|&pid| namespace(pid) == ours).collect()
 }
 
-/// The process of ada with this name.
+/// ada's process with this name.
 ///
 /// # Panics
 /// When there is none.
@@ -91,19 +91,19 @@ pub fn pid_of(guest: &Guest, program: &str) -> i32 {
     pid.unwrap_or_else(|| panic!("no {program} of ada runs"))
 }
 
-/// The pid that the guest knows a process by.
+/// A process's pid inside the guest.
 pub fn pid_inside(pid: i32) -> i32 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let inside = status.lines().find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().next_back());
     inside.and_then(|pid| pid.parse().ok()).unwrap_or(pid)
 }
 
-/// Waits until no process of ada does anything any more: window managers go on working after they began to manage.
+/// Waits until all of ada's processes are idle: window managers continue to work after they have begun to manage.
 ///
 /// # Panics
-/// When they do not come to rest.
+/// When they do not become idle.
 pub fn wait_idle(guest: &Guest) {
-    /// For so long nobody may use a processor.
+    /// No process may use a processor for this long.
     const QUIET: Duration = Duration::from_millis(50);
     wait_until("the processes of ada to come to rest", crate::harness::SOON, || {
         let state = || processes(guest).into_iter().map(|pid| (pid, cpu(pid), name(pid))).collect::<Vec<_>>();
@@ -115,8 +115,8 @@ pub fn wait_idle(guest: &Guest) {
     });
 }
 
-/// The processor time that systemd spends in a service's process before it executes the program, in ms. It is a little
-/// high, by the start of cat(1).
+/// The processor time that systemd spends in a service's process before it executes the program, in ms. It is slightly
+/// too high, by the start of cat(1).
 pub fn executor(guest: &Guest) -> f64 {
     let service = "systemd-run --user --quiet --pipe --wait --property=Type=exec cat /proc/self/schedstat";
     let times = guest.user("ada", &format!("for i in 1 2 3 4 5; do {service}; done")).text();
@@ -125,14 +125,15 @@ pub fn executor(guest: &Guest) -> f64 {
     times.get(times.len() / 2).map_or(0.0, |median| median / 1e6)
 }
 
-/// The processor time that the whole guest has used, in ms.
+/// The processor time of the whole guest, in ms.
 pub fn guest_cpu(guest: &Guest) -> f64 {
     usage(guest, "")
 }
 
-/// Whose processor time is told apart, and the control group that counts it. `{}` is the login session.
+/// The parts whose processor time is listed, each with the control group that counts it. `{}` is the login session.
 ///
-/// The server of startxd begins in the login session and is moved when it answers, so it counts there as xinit's does.
+/// The server of startxd starts in the login session and is moved when it answers, so its time counts there, like that
+/// of xinit's.
 pub const PARTS: [(&str, &str); 8] = [
     ("login session: launcher, server", "user.slice/user-1000.slice/session-{}.scope"),
     (
@@ -147,12 +148,12 @@ pub const PARTS: [(&str, &str); 8] = [
     ("journald", "system.slice/systemd-journald.service"),
 ];
 
-/// The processor time of [`PARTS`], in ms.
+/// The processor time of each of [`PARTS`], in ms.
 pub fn parts(guest: &Guest, session: &str) -> Vec<f64> {
     PARTS.iter().map(|(_, group)| usage(guest, &group.replace("{}", session))).collect()
 }
 
-/// The processor time that a control group has used, in ms; none if there is no such group.
+/// The processor time of a control group, in ms; 0 if there is no such group.
 fn usage(guest: &Guest, group: &str) -> f64 {
     let file = format!("/sys/fs/cgroup/{group}/cpu.stat");
     let stat = fs::read_to_string(guest.outside(&file)).unwrap_or_default();

@@ -9,9 +9,9 @@
 //! - *first login*: as *start*, in a login whose user manager has just come up; from the profile's line.
 //! - of startxd also its memory, processor time and size ([`cost`]), and where the time of a start and of an end goes ([`timeline`]).
 //!
-//! All three launchers run the same server binary with the same arguments as far as they are the launcher's choice, and
-//! the same window manager with the same configuration. A round of each is discarded, so that everything is in the page
-//! cache. `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset.
+//! All three launchers run the same server binary, with the same arguments as far as the launcher allows, and the same
+//! window manager with the same configuration. A round of each is discarded, so that everything is in the page cache.
+//! `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -31,7 +31,7 @@ use contestants::{Launcher, WindowManager};
 use harness::{Guest, Login};
 use round::{Rounds, Sample};
 
-/// As many as a median needs on a machine that does other things too.
+/// Enough for a median on a machine that does other things too.
 const ROUNDS: usize = 15;
 
 #[test]
@@ -86,7 +86,7 @@ fn every_number_is_obtained() {
     print(&report);
 }
 
-/// Rounds of every launcher in turn; the first `discarded` of each do not count.
+/// Rounds of every launcher in turn; the first `discarded` of each are dropped.
 fn measure(guest: &Guest, login: &Login, wm: WindowManager, discarded: usize, rounds: usize) -> Rounds {
     let mut result = Rounds::default();
     for number in 0..discarded + rounds {
@@ -100,7 +100,7 @@ fn measure(guest: &Guest, login: &Login, wm: WindowManager, discarded: usize, ro
     result
 }
 
-/// First logins by every launcher in turn; the first `discarded` of each do not count.
+/// First logins by every launcher in turn; the first `discarded` of each are dropped.
 fn measure_first_logins(
     guest: &Guest,
     login: &mut Login,

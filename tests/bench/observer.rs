@@ -1,7 +1,7 @@
-//! The eye on the display: an X client of its own, so that the benchmark does not judge startxd by startxd's code.
+//! Watches the display: an X client of its own, so that startxd is not judged by its own code.
 //!
 //! It connects as soon as something listens and then only waits, so it is the same burden for every launcher: one
-//! client that sits in the backlog while the server starts, and asks nothing until the property of interest changes.
+//! client that waits in the backlog while the server starts, and sends nothing until the property changes.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -19,27 +19,27 @@ use x11rb_protocol::protocol::xproto::{
 };
 use x11rb_protocol::x11_utils::TryParse;
 
-/// Between two looks for a listener.
+/// The pause between two checks for a listener.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// What was seen of a display.
+/// What was observed on a display.
 pub struct Sighting {
-    /// Something listened on its socket.
+    /// When something listened on its socket.
     pub listened: SystemTime,
-    /// The server answered.
+    /// When the server answered.
     pub answered: SystemTime,
-    /// A window manager managed it.
+    /// When a window manager managed it.
     pub managed: SystemTime,
     /// The server's release.
     pub release: u32,
-    // Open to the end of the measurement, so that its end disturbs nothing before.
+    // Open until the end of the measurement, so that closing it disturbs nothing.
     _display: Display,
 }
 
-/// Waits until a window manager manages the display at `socket`; `cookie` is asked for once it listens.
+/// Waits until a window manager manages the display at `socket`; `cookie` is called once it listens.
 ///
 /// # Errors
-/// There is no display, or no window manager, within `deadline` each.
+/// There is no display, or no window manager, each within `deadline`.
 pub fn observe(socket: &Path, deadline: Duration, cookie: impl FnOnce() -> Option<Cookie>) -> io::Result<Sighting> {
     let end = Instant::now() + deadline;
     let stream = loop {
@@ -108,7 +108,7 @@ impl Display {
         self.stream.write_all(&request.serialize().0.concat())
     }
 
-    /// The window that a property holds.
+    /// The window in a property.
     fn window(&mut self, window: u32, property: u32) -> io::Result<Option<u32>> {
         let type_ = AtomEnum::WINDOW.into();
         let request = GetPropertyRequest { delete: false, window, property, type_, long_offset: 0, long_length: 1 };
@@ -116,7 +116,7 @@ impl Display {
         Ok(reply.value32().and_then(|mut values| values.next()).filter(|&window| window != 0))
     }
 
-    /// Waits until `property` changes on a window that was selected, and returns when that was heard.
+    /// Waits until `property` changes on a window with events selected, and returns the time.
     fn next_change(&mut self, property: u32) -> io::Result<SystemTime> {
         loop {
             let (heard, event) = match self.events.pop_front() {
@@ -135,7 +135,7 @@ impl Display {
         }
     }
 
-    /// Sends a request and returns its reply; it is the only one that is under way.
+    /// Sends a request and returns its reply; there is only one outstanding.
     fn request<Reply: TryParse>(&mut self, bytes: &[u8]) -> io::Result<Reply> {
         self.stream.write_all(bytes)?;
         loop {
@@ -157,7 +157,7 @@ impl Display {
         Some((heard, event??.0))
     }
 
-    /// An event, an error or a reply: 32 bytes, and what a reply has beyond that.
+    /// An event, an error or a reply: 32 bytes, and the rest of a reply.
     fn packet(&mut self) -> io::Result<Vec<u8>> {
         let mut packet = vec![0; 32];
         self.stream.read_exact(&mut packet)?;

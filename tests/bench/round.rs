@@ -10,26 +10,26 @@ use crate::harness::{Autologin, Guest, Login, SOON, wait_until};
 use crate::observer::observe;
 use crate::timeline;
 
-/// Times in ms from the stamp before the launcher's fork, where nothing else is said.
+/// Times in ms since the stamp before the launcher's fork, unless noted otherwise.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Until a window manager managed the display.
+    /// When a window manager managed the display.
     pub start: f64,
-    /// Until the server answered.
+    /// When the server answered.
     pub answered: f64,
     /// From *quit* to *prompt back*.
     pub end: f64,
-    /// Processor time of everything in the guest until the display was managed.
+    /// Processor time of the whole guest until the display was managed.
     pub guest_cpu: f64,
-    /// The same by who took it; see [`cost::PARTS`].
+    /// The same by part; see [`cost::PARTS`].
     pub parts: Vec<f64>,
-    /// What startxd itself took; `None` for others.
+    /// The cost of startxd itself; `None` for others.
     pub cost: Option<Cost>,
     /// What happened when in the start, in its order,
     pub timeline: Vec<(String, f64)>,
     /// and in the end, from *quit* on.
     pub end_timeline: Vec<(String, f64)>,
-    /// The server's release, as X.Org counts.
+    /// The server's release, in X.Org's numbering.
     pub release: u32,
 }
 
@@ -40,26 +40,26 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Takes one more.
+    /// Adds a sample.
     pub fn add(&mut self, launcher: Launcher, sample: Sample) {
         self.samples[launcher as usize].push(sample);
     }
 
-    /// One launcher's.
+    /// The samples of one launcher.
     pub fn of(&self, launcher: Launcher) -> &[Sample] {
         &self.samples[launcher as usize]
     }
 
-    /// Everybody's.
+    /// The samples of all launchers.
     pub fn by_launcher(&self) -> impl Iterator<Item = (Launcher, &[Sample])> {
         Launcher::ALL.into_iter().map(|launcher| (launcher, self.of(launcher)))
     }
 }
 
-/// From one prompt to the next.
+/// Measures a session from one prompt to the next.
 ///
 /// # Panics
-/// When a session does not come or go.
+/// When a session does not start or end.
 pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) -> Sample {
     let (socket, stamps) = (display_socket(guest), guest.outside(STAMPS));
     assert!(!socket.exists(), "display :0 is taken before the round");
@@ -110,11 +110,11 @@ pub fn run(guest: &Guest, login: &Login, launcher: Launcher, wm: WindowManager) 
     }
 }
 
-/// The first login after a boot, with the launcher in the profile: her user manager has just been started, and her message
-/// bus has not. Returns the time from the profile's line until a window manager managed the display, in ms.
+/// Measures the first login after a boot, with the launcher in the profile: her user manager has just been started, and
+/// her message bus has not. Returns the time from the profile's line until a window manager managed the display, in ms.
 ///
 /// # Panics
-/// When a session does not come or go.
+/// When a session does not start or end.
 pub fn first_login(guest: &Guest, login: &mut Login, launcher: Launcher, wm: WindowManager) -> f64 {
     let (socket, stamps) = (display_socket(guest), guest.outside(STAMPS));
     guest.logout(login);
@@ -123,7 +123,7 @@ pub fn first_login(guest: &Guest, login: &mut Login, launcher: Launcher, wm: Win
     guest.write_profile("ada", &profile(&format!("bench {}", launcher.command(wm))));
     let authority = launcher.authority().map(|file| guest.outside(file));
     let (sighting, again) = std::thread::scope(|scope| {
-        // It waits before the login begins, as it must not come too late for what it looks for.
+        // It starts before the login, as it must not miss anything.
         let eye = scope.spawn(|| observe(&socket, SOON, || authority.as_deref().map(cookie_in)));
         let again = guest.login(&Autologin::default());
         (eye.join().expect("the eye on the display"), again)
@@ -144,7 +144,7 @@ fn read_stamps(path: &Path) -> Option<(SystemTime, SystemTime, i32)> {
     let text = fs::read_to_string(path).ok()?;
     let words: Vec<&str> = text.strip_suffix('\n')?.split(' ').collect();
     let [began, returned, status] = words.as_slice() else { panic!("the shell's stamps are {text:?}") };
-    // Seconds and exactly six digits; as floating point they would lose some.
+    // Seconds with exactly six decimals; as floating point they would lose precision.
     let time = |stamp: &str| {
         let microseconds = stamp.replace(['.', ','], "").parse().expect("a time");
         UNIX_EPOCH + Duration::from_micros(microseconds)
@@ -152,7 +152,7 @@ fn read_stamps(path: &Path) -> Option<(SystemTime, SystemTime, i32)> {
     Some((time(began), time(returned), status.parse().expect("a status")))
 }
 
-/// From one time to another, negative if it was before.
+/// The time between two moments, negative if `to` is earlier.
 fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
     match to.duration_since(from) {
         Ok(duration) => duration.as_secs_f64() * 1e3,

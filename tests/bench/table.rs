@@ -9,10 +9,10 @@ use crate::harness::Guest;
 use crate::round::{Rounds, Sample};
 use crate::statistics::quantile;
 
-/// First logins with one window manager: what [`first_login`](crate::round::first_login) has told, by launcher.
+/// First logins with one window manager: the results of [`first_login`](crate::round::first_login), by launcher.
 pub type FirstLogins = (WindowManager, [Vec<f64>; Launcher::ALL.len()]);
 
-/// Under which circumstances it was measured.
+/// The conditions of the measurement.
 pub struct Facts {
     date: String,
     machine: String,
@@ -26,7 +26,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Of this machine and this guest.
+    /// Those of this machine and this guest.
     pub fn of(guest: &Guest) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let models: Vec<&str> =
@@ -78,7 +78,7 @@ pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: 
     text
 }
 
-/// What startxd itself takes, whatever the window manager.
+/// The cost of startxd itself, for all window managers.
 fn own_cost(text: &mut String, facts: &Facts, results: &[(WindowManager, Rounds)]) {
     let samples = results.iter().flat_map(|(_, rounds)| rounds.of(Launcher::Startxd));
     let costs: Vec<&Cost> = samples.filter_map(|sample| sample.cost.as_ref()).collect();
@@ -100,7 +100,7 @@ fn own_cost(text: &mut String, facts: &Facts, results: &[(WindowManager, Rounds)
     );
 }
 
-/// One line for each window manager.
+/// One row for each window manager.
 fn comparison(text: &mut String, title: &str, results: &[(WindowManager, Rounds)], pick: fn(&Sample) -> f64) {
     head(text, title);
     for (wm, rounds) in results {
@@ -114,7 +114,7 @@ fn head(text: &mut String, title: &str) {
     let _ = writeln!(text, "|---|--:|--:|--:|--:|--:|");
 }
 
-/// Everybody's values with one window manager.
+/// All launchers with one window manager.
 fn row(text: &mut String, wm: WindowManager, values: &[Vec<f64>; Launcher::ALL.len()]) {
     let [xinit, startx, startxd] = values.each_ref().map(|values| median(values));
     let cells: Vec<String> = values.iter().map(|values| cell(values)).collect();
@@ -122,7 +122,7 @@ fn row(text: &mut String, wm: WindowManager, values: &[Vec<f64>; Launcher::ALL.l
     let _ = writeln!(text, "| {} | {cells} | {:.2} | {:.2} |", wm.name(), startxd / xinit, startxd / startx);
 }
 
-/// Who took the processor's time until *managed*.
+/// The processor time until *managed*, by part.
 fn by_part(text: &mut String, wm: WindowManager, rounds: &Rounds) {
     let of =
         |launcher, pick: &dyn Fn(&Sample) -> f64| median(&rounds.of(launcher).iter().map(pick).collect::<Vec<f64>>());
@@ -142,7 +142,7 @@ fn by_part(text: &mut String, wm: WindowManager, rounds: &Rounds) {
     text.push('\n');
 }
 
-/// What happened when in the round that is the median, of each launcher.
+/// What happened when, in the median round of each launcher.
 fn breakdown(text: &mut String, wm: WindowManager, rounds: &Rounds) {
     for (launcher, samples) in rounds.by_launcher() {
         let cpu: Vec<f64> = samples.iter().map(|sample| sample.guest_cpu).collect();

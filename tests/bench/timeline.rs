@@ -10,7 +10,7 @@ use crate::contestants::{Launcher, WindowManager};
 use crate::harness::Guest;
 use crate::observer::Sighting;
 
-/// What happened, and when.
+/// An event and its time.
 pub type Moment = (String, SystemTime);
 
 /// The two clocks' difference.
@@ -31,8 +31,8 @@ tail -n 1 ~/.local/share/xorg/Xorg.0.log | sed -n 's/^\[ *\([0-9.]*\)\].*/\1/p'
 journalctl _UID=1000 -b -n 60 -q -o short-unix --no-hostname
 ";
 
-/// Timestamps of units (org.freedesktop.systemd1(5)) and what they tell. The handoff is the executor's exec, which
-/// systemd notes from version 256 on.
+/// Timestamps of units (org.freedesktop.systemd1(5)) and what they mean. The handoff is the executor's exec, which
+/// systemd records since version 256.
 const STAMPS: [(&str, &str); 4] = [
     ("InactiveExitTimestampMonotonic", "leaves inactive"),
     ("ExecMainStartTimestampMonotonic", "forked"),
@@ -40,7 +40,7 @@ const STAMPS: [(&str, &str); 4] = [
     ("ActiveEnterTimestampMonotonic", "active"),
 ];
 
-/// Collects it while the session is up.
+/// Collects the timeline while the session is up.
 pub fn collect(guest: &Guest, launcher: Launcher, wm: WindowManager, sighting: &Sighting) -> Vec<Moment> {
     let display = Display::new(0).expect("a display number");
     let mut moments = vec![

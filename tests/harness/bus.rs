@@ -1,7 +1,7 @@
-//! D-Bus, as far as a question and its answer go: what systemd and logind say of themselves, without a program that asks.
+//! D-Bus as far as a call and its reply: what systemd and logind say about themselves, without running a program.
 //!
-//! The wire format is zbus's. Its connections are not for this: the manager signs what it sends on its private socket
-//! with a well-known name, which zbus refuses to read. And nothing else happens meanwhile, so that this may block.
+//! The wire format is zbus's. Its connections do not work here: on its private socket the manager sends messages with a
+//! well-known name as their sender, which zbus refuses to read. Nothing else happens meanwhile, so this may block.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -17,15 +17,15 @@ use zbus::{OwnedVariant, Type, Variant};
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Problem {
-    /// Nobody listens.
+    /// Nothing listens.
     Nobody(io::Error),
-    /// The other end went before it answered.
+    /// The connection was closed before the answer.
     Lost(io::Error),
-    /// There was none in time.
+    /// There was no answer in time.
     Late,
-    /// It is an error: its name and its text.
+    /// The answer is an error: its name and its text.
     Refused(String, String),
-    /// It cannot be read.
+    /// The answer cannot be read.
     Strange(zbus::Error),
 }
 
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// Whom a call is for.
+/// The object that a call is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The bus name.
@@ -65,13 +65,13 @@ pub struct Target<'a> {
 const BUS: Target<'_> =
     Target { service: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 
-/// What a client says first: that it is root, and that messages follow.
+/// What a client sends first: that it is root, and that messages follow.
 const HANDSHAKE: &[u8] = b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n";
 
-/// The parts of a message that come before its header fields: `yyyyuu` and the fields' length (D-Bus Specification,
+/// The size of the parts that precede a message's header fields: `yyyyuu` and the fields' length (D-Bus Specification,
 /// "Message Format").
 const FIXED: usize = 16;
-/// The type of an answer that is an error, and the header fields that are looked at.
+/// The type of an error reply, and the header fields that are used.
 const ERROR: u8 = 3;
 const ERROR_NAME: u8 = 4;
 const REPLY_SERIAL: u8 = 5;
@@ -79,9 +79,9 @@ const REPLY_SERIAL: u8 = 5;
 /// A connection.
 pub struct Bus {
     stream: UnixStream,
-    /// When everything has to have been answered.
+    /// The deadline of all calls.
     pub until: Instant,
-    /// What has been read and not yet taken.
+    /// What was read and not used yet.
     read: Vec<u8>,
 }
 
@@ -90,7 +90,7 @@ impl Bus {
     pub fn peer(stream: UnixStream, until: Instant) -> Result<Self, Problem> {
         let mut bus = Self { stream, until, read: Vec::new() };
         bus.send(HANDSHAKE)?;
-        // systemd reads a call that comes with the handshake only when something else follows.
+        // systemd reads a call that comes with the handshake only when more data follows.
         let line = bus.read_until(|read| read.windows(2).position(|two| two == b"\r\n").map(|at| at + 2))?;
         let refusal = || Problem::Refused("not let in".to_owned(), String::from_utf8_lossy(&line).into_owned());
         line.starts_with(b"OK ").then_some(bus).ok_or_else(refusal)
@@ -103,7 +103,7 @@ impl Bus {
         Ok(bus)
     }
 
-    /// Calls a method and returns what it does; `()` for whatever that is.
+    /// Calls a method and returns its result; `()` for any result.
     pub fn call<T: DeserializeOwned + Type>(
         &mut self,
         target: Target<'_>,
@@ -118,7 +118,7 @@ impl Bus {
         }
     }
 
-    /// Calls a method and does not wait for what it returns. Returns the call's serial number.
+    /// Calls a method without waiting for its result. Returns the call's serial number.
     pub fn say(
         &mut self,
         target: Target<'_>,
@@ -141,7 +141,7 @@ impl Bus {
         self.stream.write_all(message).map_err(Problem::io)
     }
 
-    /// The next message's body, if it is the reply to that call; others are signals.
+    /// The body of the next message, if it is the reply to that call; others are signals.
     fn reply_to(&mut self, serial: u32) -> Result<Option<Vec<u8>>, Problem> {
         let fixed = self.take(FIXED)?;
         let number = |at: usize| u32::from_ne_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
@@ -168,7 +168,7 @@ impl Bus {
         self.read_until(|read| (read.len() >= length).then_some(length))
     }
 
-    /// What comes before the place that `end` finds in what has been read.
+    /// The data before the position that `end` finds in what was read.
     fn read_until(&mut self, end: impl Fn(&[u8]) -> Option<usize>) -> Result<Vec<u8>, Problem> {
         let mut chunk = [0; 16384];
         loop {
@@ -185,7 +185,7 @@ impl Bus {
     }
 }
 
-/// Reads a value that begins `position` bytes from where an alignment of 8 is. Everybody here has the same byte order.
+/// Reads a value that starts `position` bytes after an 8-byte boundary. Both sides have the same byte order.
 fn decode<T: DeserializeOwned + Type>(bytes: &[u8], position: usize) -> Result<T, Problem> {
     let data = Data::new(bytes, Context::new(NATIVE_ENDIAN, position));
     data.deserialize().map(|(value, _)| value).map_err(Problem::Strange)

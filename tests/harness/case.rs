@@ -1,4 +1,4 @@
-//! One guest for all cases of a test program, one case at a time.
+//! One guest for all cases of a test program, and one case at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -17,11 +17,11 @@ use super::wait::secs;
 
 static SHARED: Mutex<Option<Guest>> = Mutex::new(None);
 
-/// The guest, for the time of a case.
+/// The guest, for the duration of a case.
 ///
-/// When the case has passed, everybody is logged out, and the case fails after all if startxd crashed on the way or
-/// something is left of ada that was not there before. When it has failed, the guest's [report](Guest::report) is
-/// printed and the guest thrown away.
+/// When the case has passed, everybody is logged out. The case then fails after all if startxd crashed meanwhile, or if
+/// something of ada's is left that was not there before. When the case has failed, the guest's [report](Guest::report)
+/// is printed and the guest is thrown away.
 pub struct Case {
     guest: MutexGuard<'static, Option<Guest>>,
     started: SystemTime,
@@ -41,7 +41,7 @@ impl Guest {
         Case::begin(Options::default(), false)
     }
 
-    /// As [`get`](Self::get), but a guest without virtual terminals: nobody else's guest holds it up.
+    /// Like [`get`](Self::get), but a guest without virtual terminals: it need not wait for other guests.
     ///
     /// # Panics
     /// When it does not boot.
@@ -50,8 +50,8 @@ impl Guest {
         Case::begin(Options { headless: true, ..Options::default() }, false)
     }
 
-    /// As [`get`](Self::get), but a guest with every window manager and desktop of the release. Its tree takes minutes to
-    /// build, so this is for cases that are ignored by default.
+    /// Like [`get`](Self::get), but a guest with every window manager and desktop of the release. Its tree takes
+    /// minutes to build, so this is for cases that are ignored by default.
     ///
     /// # Panics
     /// When it does not boot.
@@ -60,7 +60,7 @@ impl Guest {
         Case::begin(Options { zoo: true, ..Options::default() }, false)
     }
 
-    /// A guest for this case alone, booted as `options` say.
+    /// A guest for this case alone, booted with `options`.
     ///
     /// # Panics
     /// When it does not boot.
@@ -77,7 +77,7 @@ impl Case {
             guest.is_alive() && guest.is_headless() == options.headless && guest.is_zoo() == options.zoo
         };
         if discard || !slot.as_ref().is_some_and(fits) {
-            // First the old one's end: there is one guest at a time.
+            // The old one must end first: there is one guest at a time.
             *slot = None;
         }
         let guest = slot.get_or_insert_with(|| Guest::boot(options));
@@ -110,15 +110,15 @@ impl Case {
         login
     }
 
-    /// Takes the present state as the one that [`assert_clean`](Self::assert_clean) compares with.
+    /// Takes the current state as the one that [`assert_clean`](Self::assert_clean) compares with.
     pub fn set_baseline(&mut self) {
         self.baseline = self.snapshot();
     }
 
-    /// Fails if anything of ada's is not as it was at the baseline.
+    /// Fails if anything of ada's differs from the baseline.
     ///
     /// # Panics
-    /// Naming precisely what was left behind, or is missing.
+    /// With a list of what was left behind or is missing.
     #[track_caller]
     pub fn assert_clean(&self) {
         self.assert_as(&self.baseline);
@@ -129,12 +129,12 @@ impl Case {
         self.crash_expected = true;
     }
 
-    /// Throws the guest away after this case, which changes what [`Guest::get`] cannot undo.
+    /// Throws the guest away after this case, because the case changes what [`Guest::get`] cannot undo.
     pub const fn discard(&mut self) {
         self.discard = true;
     }
 
-    /// Lines of the journal and of the kernel's log that tell of a crash of startxd.
+    /// Lines of the journal and of the kernel's log that report a crash of startxd.
     fn crashes(&mut self) -> Vec<String> {
         let mut log = self.journal("-o short");
         log.push_str(&self.kernel_log.as_mut().map(read_kernel_log).unwrap_or_default());
@@ -149,7 +149,7 @@ impl Case {
         log.lines().filter(crash).map(str::to_owned).collect()
     }
 
-    /// The end of a case that has passed so far: what is wrong, if anything.
+    /// Ends a case that has passed so far; says what is wrong, if anything.
     fn finish(&mut self) -> Result<(), String> {
         let crashes = self.crashes();
         if !crashes.is_empty() && !self.crash_expected {
@@ -200,7 +200,7 @@ impl DerefMut for Case {
     }
 }
 
-/// The kernel's log from here on: it tells of segmentation faults. `None` where it may not be read.
+/// The kernel's log from now on, which reports segmentation faults. `None` if it may not be read.
 fn kernel_log() -> Option<File> {
     let mut log = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open("/dev/kmsg").ok()?;
     log.seek(SeekFrom::End(0)).ok()?;
@@ -210,7 +210,7 @@ fn kernel_log() -> Option<File> {
 fn read_kernel_log(log: &mut File) -> String {
     let mut text = String::new();
     let mut record = [0; 8192];
-    // One record per read; EPIPE says that some were lost, EAGAIN that there are no more.
+    // One record per read; EPIPE means that some were lost, EAGAIN that there are no more.
     loop {
         match log.read(&mut record) {
             Ok(n @ 1..) => text.push_str(&String::from_utf8_lossy(&record[..n])),
@@ -220,5 +220,5 @@ fn read_kernel_log(log: &mut File) -> String {
     }
 }
 
-/// How long a person would wait for a session to come or go: the deadline of most waits in cases.
+/// How long a person would wait for a session to start or end: the deadline of most waits in cases.
 pub const SOON: Duration = secs(15);

@@ -1,4 +1,4 @@
-//! Between two cases: everybody logged out, and everything as after the boot.
+//! Between two cases: everybody is logged out, and everything is as after the boot.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,18 +10,18 @@ use super::snapshot::below;
 use super::sys::Account;
 use super::wait::{secs, wait_until};
 
-/// Who lives here.
+/// The users of a guest.
 const USERS: [&str; 2] = ["ada", "eve"];
 
-/// A race: a getty that is stopped while it logs somebody in takes the login along, and pid 1 finds nobody left for the
-/// scope of that session, which has failed then (scope.c, `scope_start`: "No PIDs left to attach").
+/// A race: a getty that is stopped while it logs somebody in ends the login, and pid 1 finds no process for that
+/// session's scope, which then fails (scope.c, `scope_start`: "No PIDs left to attach").
 const FORGET_STILLBORN: &str = "systemctl list-units --failed --plain --no-legend 'session-*.scope' |
     while read -r scope _; do
       [ \"$(systemctl show --value -p Result \"$scope\")\" != resources ] || systemctl reset-failed \"$scope\"
     done";
 
 impl Guest {
-    /// Ends every login and every user manager, and waits until nothing of theirs is left.
+    /// Ends every login and every user manager, and waits until none of their processes is left.
     ///
     /// # Panics
     /// When something is left after 15 s.
@@ -44,7 +44,7 @@ impl Guest {
         self.root(FORGET_STILLBORN).ok();
     }
 
-    /// As after the boot, as far as files and terminals are concerned.
+    /// Restores files and terminals to their state after the boot.
     pub(super) fn reset(&self) {
         let users = USERS.map(|user| (user, self.account(user)));
         let files = self.with_files(None, || {
@@ -68,14 +68,14 @@ impl Guest {
     }
 }
 
-/// The home of a user as it was made with the user.
+/// The home of a user as it was when the user was created.
 fn new_home(user: &str, account: &Account) -> io::Result<()> {
     let home = format!("/home/{user}");
     remove(Path::new(&home))?;
     copy(Path::new("/etc/skel"), Path::new(&home), account)
 }
 
-/// A file or a directory with everything in it, if it is there.
+/// Removes a file, or a directory with its contents, if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -85,7 +85,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A directory with the files in it, as its new owner's.
+/// Copies a directory with its files, for a new owner.
 fn copy(from: &Path, to: &Path, owner: &Account) -> io::Result<()> {
     let mode = fs::metadata(from)?.permissions().mode() & 0o7777;
     if from.is_dir() {
@@ -101,7 +101,7 @@ fn copy(from: &Path, to: &Path, owner: &Account) -> io::Result<()> {
     fs::set_permissions(to, Permissions::from_mode(mode))
 }
 
-/// What is in a directory and has a name that is `wanted`.
+/// Removes what is in a directory and has a name that is `wanted`.
 fn remove_in(directory: &str, wanted: impl Fn(&str) -> bool) -> io::Result<bool> {
     let mut some = false;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -113,14 +113,14 @@ fn remove_in(directory: &str, wanted: impl Fn(&str) -> bool) -> io::Result<bool>
     Ok(some)
 }
 
-/// In places that everybody writes to.
+/// In directories that everybody may write to.
 fn remove_what_servers_leave() -> io::Result<()> {
     remove_in("/tmp", |name| name.starts_with("tmux-") || name.starts_with(".X") && name.ends_with("-lock"))?;
     remove_in("/tmp/.X11-unix", |_| true)?;
     remove(Path::new("/etc/systemd/user/dbus.service"))
 }
 
-/// Those of cases; the tree has its own elsewhere. Returns whether there was one.
+/// The drop-ins of cases; the tree's own is elsewhere. Returns whether there was one.
 fn remove_getty_drop_ins() -> io::Result<bool> {
     remove_in("/run/systemd/system", |name| name.starts_with("getty@") && name.ends_with(".service.d"))
 }

@@ -73,7 +73,7 @@ impl<'a> Shell<'a> {
         self
     }
 
-    /// What the command reads from its standard input; nothing by default.
+    /// Sets the command's standard input; empty by default.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
@@ -103,7 +103,7 @@ impl<'a> Shell<'a> {
         self.start().unwrap_or_else(|e| panic!("{what}: cannot start in the guest: {e}"))
     }
 
-    /// The output of the command, or a sentence about why it has none; for reports, which must not panic.
+    /// The output of the command, or a sentence that says why there is none; for reports, which must not panic.
     pub(super) fn try_run(self) -> Result<String, String> {
         let deadline = self.deadline;
         let background = self.start().map_err(|e| format!("cannot start: {e}"))?;
@@ -136,17 +136,17 @@ impl fmt::Display for Shell<'_> {
     }
 }
 
-/// An unnamed file in memory: output in it can be read at any time and never blocks the writer.
+/// An unnamed file in memory: output in it can be read at any time, and writers never block.
 ///
-/// Several processes may write at once. The kernel does not keep them from taking the same offset in such a file, as it
-/// does in one that was opened (fs/open.c, `FMODE_ATOMIC_POS`), and some output is lost then; nobody's who appends.
+/// Several processes may write at once. Unlike in a file that was opened (fs/open.c, `FMODE_ATOMIC_POS`), they may take
+/// the same offset, so that some output is lost. Appending avoids that.
 fn memory_file() -> io::Result<File> {
     let file = File::from(memfd_create(c"startxd-test", MFdFlags::MFD_CLOEXEC)?);
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     Ok(file)
 }
 
-/// All of `file` so far, whatever its offset, which the writer shares.
+/// The contents of `file` so far, whatever its offset, which the writer shares.
 fn contents(file: &File) -> String {
     use std::os::unix::fs::FileExt;
     let mut bytes = Vec::new();
@@ -176,7 +176,7 @@ impl Fate {
     }
 
     fn watch(&self, child: &mut Child) {
-        // Not collected before the lock is held, so that nobody kills whoever has its pid next.
+        // It is reaped only with the lock held, so that nobody kills the next process with its pid.
         while waitid(Id::Pid(self.pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
         let mut status = self.status();
         *status = child.wait().ok();
@@ -187,13 +187,13 @@ impl Fate {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the end; `None` if it takes longer.
+    /// Waits for the end; `None` if that takes longer.
     fn within(&self, deadline: Duration) -> Option<ExitStatus> {
         let waited = self.ended.wait_timeout_while(self.status(), deadline, |status| status.is_none());
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Sends `signal` to the process group, which is its own.
+    /// Sends `signal` to its process group, which is its own.
     fn kill(&self, signal: Signal) {
         let status = self.status();
         if status.is_none() {
@@ -238,7 +238,7 @@ impl Background {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it still runs after `deadline`, with what it wrote until then.
+    /// When it is still running after `deadline`, with its output so far.
     pub fn wait(mut self, deadline: Duration) -> Run {
         let Some(status) = self.fate.within(deadline) else {
             panic!(
@@ -266,7 +266,7 @@ impl Drop for Background {
         }
         self.kill(Signal::SIGKILL);
         let _ = self.fate.within(secs(5));
-        // The rest of its group is for the guest's pid 1 to collect.
+        // The other processes of its group are reaped by the guest's pid 1.
         let start = Instant::now();
         while killpg(self.fate.pid, None).is_ok() && start.elapsed() < secs(5) {
             thread::sleep(Duration::from_millis(1));
@@ -283,24 +283,24 @@ pub struct Run {
     pub stdout: String,
     /// What it wrote to its standard error.
     pub stderr: String,
-    /// From before its start until its end was seen.
+    /// From before its start until its end was noticed.
     pub took: Duration,
     what: String,
 }
 
 impl Run {
-    /// A command that somebody else has run: `what` with exit code `code`.
+    /// A command that ran elsewhere: `what` with exit code `code`.
     pub fn ended(what: String, code: i32, stdout: String, stderr: String, took: Duration) -> Self {
         Self { status: ExitStatus::from_raw(code << 8), stdout, stderr, took, what }
     }
 
-    /// The exit code; 128 plus the signal's number where a signal ended it, as shells have it.
+    /// The exit code; 128 plus the signal's number if a signal ended it, as in shells.
     #[must_use]
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
 
-    /// Itself, of a command that succeeded.
+    /// Expects that the command succeeded, and returns itself.
     ///
     /// # Panics
     /// When the command failed, with everything known about it.
@@ -310,7 +310,7 @@ impl Run {
         self
     }
 
-    /// Itself, of a command that failed.
+    /// Expects that the command failed, and returns itself.
     ///
     /// # Panics
     /// When the command succeeded, with everything known about it.
@@ -340,7 +340,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// The next bytes from `file`; none at its end, or when it fails (as a terminal does that nobody has open).
+/// The next bytes from `file`; none at its end or on an error (a terminal that nobody has open returns one).
 pub(super) fn read_once(file: &mut File) -> Vec<u8> {
     let mut chunk = vec![0; 4096];
     let n = file.read(&mut chunk).unwrap_or(0);

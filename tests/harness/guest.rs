@@ -1,4 +1,4 @@
-//! A booted guest: `tests/guest/boot`, held by a thread of this process.
+//! A booted guest: `tests/guest/boot`, run by a thread of this process.
 
 use std::collections::HashMap;
 use std::env;
@@ -32,14 +32,14 @@ pub struct Options {
     pub upper: Option<PathBuf>,
     /// A `make install DESTDIR=` result that is laid over the tree.
     pub install: Option<PathBuf>,
-    /// Without virtual terminals, as a server without a screen: such a guest runs beside others.
+    /// Without virtual terminals, like a server without a screen: such a guest runs beside others.
     pub headless: bool,
     /// With every window manager and desktop of the release: `tests/guest/make-zoo`.
     pub zoo: bool,
 }
 
 impl Default for Options {
-    /// As the environment says: `STARTXD_SUITE` (trixie if unset) and `STARTXD_DESTDIR` (nothing installed if unset).
+    /// From the environment: `STARTXD_SUITE` (trixie if unset) and `STARTXD_DESTDIR` (nothing installed if unset).
     fn default() -> Self {
         Self {
             suite: env::var("STARTXD_SUITE").unwrap_or_else(|_| "trixie".to_owned()),
@@ -51,13 +51,13 @@ impl Default for Options {
     }
 }
 
-/// A Debian with its own systemd as pid 1. It ends, with every process and mount of it, when the value is dropped and
-/// when this process ends, however that happens.
+/// A Debian with its own systemd as pid 1. It ends, with all of its processes and mounts, when the value is dropped and
+/// when this process ends, even if killed.
 pub struct Guest {
     options: Options,
-    /// Pid 1 of the guest, as seen from here.
+    /// The guest's pid 1, as seen from outside.
     init: i32,
-    /// The same, which cannot become another process's.
+    /// The same process, without the risk of a reused pid.
     process: Option<OwnedFd>,
     pub(super) porter: Porter,
     /// The supervisor, `tests/guest/boot`.
@@ -68,7 +68,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Boots a guest and waits until systemd says that it is `running`, with no failed unit.
+    /// Boots a guest and waits until systemd reports `running`, with no failed unit.
     ///
     /// # Panics
     /// When this process is not root, the tree cannot be built, or the guest does not come up.
@@ -82,10 +82,10 @@ impl Guest {
             Ok(Message::Supervisor(pid)) => pid,
             _ => panic!("tests/guest/boot cannot be started"),
         };
-        // From here on a failure ends what has been started.
+        // From now on a failure ends what was started.
         let (keeper, porter) = (Some(keeper), Porter::default());
         let mut guest = Self { options, init: 0, process: None, porter, boot, console, keeper, uids: HashMap::new() };
-        // Until it says "locked" it may wait for other tests on this machine, for as long as they take.
+        // Until it reports "locked", it may wait for other tests on this machine, for any length of time.
         let _ = messages.recv();
         guest.init = match messages.recv_timeout(secs(20)) {
             Ok(Message::Init(pid)) => pid,
@@ -98,7 +98,7 @@ impl Guest {
         guest
     }
 
-    /// Boots the same system again, as a reboot does; what [`Options::upper`] holds is still there.
+    /// Boots the same system again, like a reboot; the contents of [`Options::upper`] remain.
     ///
     /// # Panics
     /// As [`boot`](Self::boot), and when there is no `upper`.
@@ -111,7 +111,7 @@ impl Guest {
     /// Runs `script` as root in bash, outside of any session.
     ///
     /// # Panics
-    /// When it does not end within 30 s; [`shell`](Self::shell) has the other deadlines.
+    /// When it does not end within 30 s; [`shell`](Self::shell) allows other deadlines.
     pub fn root(&self, script: &str) -> Run {
         self.shell(script).run()
     }
@@ -119,7 +119,7 @@ impl Guest {
     /// Runs `script` in bash as `user`, with the environment of the user manager's bus, outside of any session.
     ///
     /// # Panics
-    /// When it does not end within 30 s; [`shell_as`](Self::shell_as) has the other deadlines.
+    /// When it does not end within 30 s; [`shell_as`](Self::shell_as) allows other deadlines.
     pub fn user(&self, user: &str, script: &str) -> Run {
         self.shell_as(user, script).run()
     }
@@ -135,7 +135,7 @@ impl Guest {
     }
 
     /// Runs `script` in bash as a service of `user`'s manager, with its environment, and waits until the manager has
-    /// forgotten it, which is after systemd-run(1) has returned.
+    /// unloaded the service, which happens after systemd-run(1) has returned.
     ///
     /// # Panics
     /// When it does not end within 30 s.
@@ -163,13 +163,13 @@ impl Guest {
         copied.unwrap_or_else(|e| panic!("copying the guest's {path} to {}: {e}", to.display()));
     }
 
-    /// Virtual terminal `number`. All guests share the kernel's, so there is one guest at a time.
+    /// Virtual terminal `number`. All guests share the kernel's terminals, so there is one guest at a time.
     #[must_use]
     pub fn vt(&self, number: u8) -> Vt {
         Vt::new(number, self.outside("/dev"))
     }
 
-    /// The guest's `path` as it is reached from here. Absolute symbolic links on the way lead astray.
+    /// The guest's `path` as seen from outside. Absolute symbolic links in it would be resolved outside.
     #[must_use]
     pub fn outside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.init))
@@ -184,12 +184,12 @@ impl Guest {
         *self.uids.get(user).unwrap_or_else(|| panic!("the guest has no user {user}"))
     }
 
-    /// Gives a user another name; numbers and home stay.
+    /// Renames a user; numbers and home remain.
     ///
     /// # Panics
     /// When there is no such user.
     pub fn rename(&mut self, user: &str, name: &str) {
-        // logind remembers the name of a user who was logged in before.
+        // logind remembers the name of a user who has been logged in.
         self.root(&format!(
             "sed -i 's/^{user}:/{name}:/' /etc/passwd /etc/shadow /etc/group; systemctl restart systemd-logind"
         ))
@@ -198,13 +198,13 @@ impl Guest {
         self.uids.insert(name.to_owned(), uid);
     }
 
-    /// The pid of the guest's pid 1, as seen from here.
+    /// The guest's pid 1, as seen from outside.
     #[must_use]
     pub const fn init(&self) -> i32 {
         self.init
     }
 
-    /// Whether it was booted from the tree of the zoo.
+    /// Whether it was booted from the zoo's tree.
     #[must_use]
     pub const fn is_zoo(&self) -> bool {
         self.options.zoo
@@ -216,7 +216,7 @@ impl Guest {
         self.options.headless
     }
 
-    /// The release that runs.
+    /// The release.
     #[must_use]
     pub fn suite(&self) -> &str {
         &self.options.suite
@@ -240,7 +240,7 @@ impl Guest {
         self.process.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
     }
 
-    /// The control group of the commands: neither pid 1's nor a session's.
+    /// The control group for commands: neither pid 1's nor a session's.
     pub(super) fn command_cgroup(&self) -> io::Result<OwnedFd> {
         let procs = self.outside("/sys/fs/cgroup/harness/cgroup.procs");
         Ok(File::options().write(true).open(procs)?.into())
@@ -283,7 +283,7 @@ impl Drop for Guest {
     }
 }
 
-/// The tree of `suite`, built now by one of the scripts if it is not in the cache.
+/// The tree of `suite`; built now, by one of the scripts, if it is not in the cache.
 fn tree(make: &str, suite: &str) -> String {
     let made = Command::new(script(make)).arg(suite).stderr(Stdio::inherit()).output();
     let output = made.unwrap_or_else(|e| panic!("tests/guest/{make}: {e}"));
@@ -296,20 +296,20 @@ fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest").join(name)
 }
 
-/// What the keeper tells about the supervisor.
+/// What the keeper reports about the supervisor.
 enum Message {
     /// It runs, under this pid.
     Supervisor(Pid),
-    /// The machine's terminals are ours.
+    /// We have the machine's terminals.
     Locked,
-    /// Pid 1 of the guest, as seen from here.
+    /// The guest's pid 1, as seen from outside.
     Init(i32),
 }
 
-/// Starts the supervisor in a thread that lives as long as it does.
+/// Starts the supervisor in a thread that lives as long as the supervisor.
 ///
-/// The supervisor is told to end the guest when its *thread* of origin ends (`PR_SET_PDEATHSIG` is per thread, and
-/// libtest gives every case its own), so this one stays until the supervisor is gone. It also reads the console.
+/// The supervisor is told to end the guest when the *thread* that started it ends (`PR_SET_PDEATHSIG` is per thread,
+/// and libtest gives every case its own). So this thread stays until the supervisor is gone. It also reads the console.
 fn keep(options: &Options, tree: &str, console: &Arc<Mutex<Vec<u8>>>) -> (JoinHandle<()>, Receiver<Message>) {
     let (sender, receiver) = mpsc::channel();
     let terminal = nix::pty::openpty(None, None).unwrap_or_else(|e| panic!("a terminal for the guest's console: {e}"));
@@ -339,7 +339,7 @@ fn keep(options: &Options, tree: &str, console: &Arc<Mutex<Vec<u8>>>) -> (JoinHa
         let _ = sender.send(Message::Supervisor(Pid::from_raw(child.id().cast_signed())));
         relay(&mut child, &sender);
         let _ = child.wait();
-        // With the last descriptor of the console the reader ends.
+        // When the last descriptor of the console is closed, the reader ends.
         drop(slave);
         let _ = reader.join();
     });
@@ -350,7 +350,7 @@ fn absolute(dir: &Path) -> PathBuf {
     fs::canonicalize(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()))
 }
 
-/// Passes on what the supervisor says, until it ends.
+/// Passes on the supervisor's messages, until it ends.
 fn relay(child: &mut Child, sender: &mpsc::Sender<Message>) {
     let Some(stdout) = child.stdout.take() else {
         return;

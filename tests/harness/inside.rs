@@ -1,4 +1,4 @@
-//! Being in the guest without a program that goes there: its accounts, its files, its sockets.
+//! Access to the guest without running a program there: its accounts, its files, its sockets.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +23,7 @@ use super::sys::{self, Account};
 use super::wait::wait_until;
 
 impl Guest {
-    /// The account of `user`, with the groups that they have now.
+    /// The account of `user`, with the user's current groups.
     ///
     /// # Panics
     /// When there is no such user, or no group of that name.
@@ -38,7 +38,7 @@ impl Guest {
         Account { uid: Uid::from_raw(self.uid(user)), gid, groups }
     }
 
-    /// Writes `text` to the file `path` as root, making directories as needed.
+    /// Writes `text` to the file `path` as root, creating directories as needed.
     ///
     /// # Panics
     /// When that fails.
@@ -46,7 +46,7 @@ impl Guest {
         self.write_file(None, path, text);
     }
 
-    /// Writes `text` to the file `path` as `user`; `~/` is their home.
+    /// Writes `text` to the file `path` as `user`; `~/` is the user's home.
     ///
     /// # Panics
     /// When that fails.
@@ -74,7 +74,7 @@ impl Guest {
         String::from_utf8_lossy(&bytes.unwrap_or_else(|e| panic!("reading the guest's {path}: {e}"))).into_owned()
     }
 
-    /// Waits until there is the file `path`, with something in it, and returns that.
+    /// Waits until the file `path` exists and is not empty, and returns its text.
     ///
     /// # Panics
     /// After 15 s.
@@ -86,10 +86,10 @@ impl Guest {
         })
     }
 
-    /// Does `work` in a thread whose files are the guest's, as root or with the rights of `user`.
+    /// Does `work` in a thread that sees the guest's files, as root or with the rights of `user`.
     ///
     /// # Errors
-    /// As `work`; or the guest has ended.
+    /// Those of `work`; or the guest has ended.
     pub(super) fn with_files<T: Send>(
         &self,
         user: Option<&str>,
@@ -104,7 +104,7 @@ impl Guest {
     /// Connects to the guest's socket `path`.
     ///
     /// # Errors
-    /// As `connect(2)`; or the guest has ended.
+    /// Those of `connect(2)`; or the guest has ended.
     pub(super) fn connect(&self, path: &str) -> io::Result<UnixStream> {
         let mut porter = self.porter.0.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..2 {
@@ -112,21 +112,21 @@ impl Guest {
                 Some(socket) => socket,
                 None => start_porter(self)?,
             };
-            // Absolute symbolic links on the way would lead astray; /run has none.
+            // Absolute symbolic links would be resolved outside; /run has none.
             if let Ok(answer) = ask(&socket, &self.outside(path).into_os_string()) {
                 *porter = Some(socket);
                 return answer;
             }
-            // It was killed, by a case that kills everything: another one.
+            // A case killed it, with everything else: start another one.
         }
         Err(io::Error::other("the process that connects for us does not answer"))
     }
 }
 
-/// A process in the guest that connects to sockets there and hands the connections over.
+/// A process in the guest that connects to sockets there and passes the connections on.
 ///
-/// systemd asks the kernel who is at the other end of its private socket and refuses those who have no pid in its own
-/// namespace, and a process cannot move into that: it has to be born there.
+/// systemd asks the kernel which process is at the other end of its private socket, and refuses one without a pid in
+/// its own namespace. A process cannot move into that namespace: it has to be forked there.
 #[derive(Default)]
 pub(super) struct Porter(Mutex<Option<OwnedFd>>);
 
@@ -139,7 +139,7 @@ fn start_porter(guest: &Guest) -> io::Result<OwnedFd> {
     Ok(ours)
 }
 
-/// The porter's work: each packet is a path, each answer an error number, with the connection if it is 0.
+/// The porter's loop: each packet is a path, each answer an error number, with the connection if that is 0.
 fn connect_for(socket: &OwnedFd) {
     let mut path = [0; 256];
     while let Ok(length @ 1..) = recv(socket.as_raw_fd(), &mut path, MsgFlags::empty()) {
@@ -157,7 +157,7 @@ fn connect_for(socket: &OwnedFd) {
     }
 }
 
-/// Lets the porter connect; the outer error is its own.
+/// Asks the porter to connect; the outer error is the porter's own.
 fn ask(porter: &OwnedFd, path: &OsStr) -> io::Result<io::Result<UnixStream>> {
     send(porter.as_raw_fd(), path.as_bytes(), MsgFlags::MSG_NOSIGNAL)?;
     let (mut error, mut space) = ([0; 4], cmsg_space!([i32; 1]));

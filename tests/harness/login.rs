@@ -1,4 +1,4 @@
-//! Logging in and out on a terminal, as a person with autologin does.
+//! Logging in and out on a terminal, with autologin.
 
 use std::fs;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use super::logind::Session;
 use super::vt::Vt;
 use super::wait::wait_until;
 
-/// Who logs in where.
+/// A user's autologin on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Autologin {
     /// The user's name.
     pub user: String,
     /// The number of the terminal.
     pub vt: u8,
-    /// `XDG_SESSION_TYPE` of the getty, which becomes the session's type; none, as distributions ship it, if empty.
+    /// `XDG_SESSION_TYPE` of the getty, which becomes the session's type; unset if empty, as distributions ship it.
     pub session_type: String,
 }
 
@@ -48,22 +48,23 @@ impl Guest {
         login
     }
 
-    /// Starts the getty with autologin and waits for the session, not for a prompt: a profile may start something else.
+    /// Starts the getty with autologin and waits for the session. Does not wait for a prompt, as a profile may start
+    /// something.
     ///
     /// # Panics
     /// When there is no session within 15 s.
     pub fn login(&self, who: &Autologin) -> Login {
         self.prepare_autologin(who);
         let vt = self.vt(who.vt);
-        // In this order: logind starts a getty by itself on a VT that is switched to and has none, and restarting that
-        // one would kill its login half-way.
+        // In this order: when a VT without a getty comes to the foreground, logind starts one, and restarting that
+        // would kill its login halfway.
         self.start_getty(who.vt);
         vt.switch();
         self.wait_session(&who.user, &vt, STEP)
     }
 
-    /// Starts the getty of terminal `vt` anew and waits until its program is executed: what systemd forks for it frees the
-    /// terminal first, and the kernel forgets a switch to a terminal that is freed.
+    /// Restarts the getty of terminal `vt` and waits until its program is executed: systemd's child frees the terminal
+    /// first, and the kernel forgets a switch to a terminal that is freed.
     ///
     /// # Panics
     /// When it does not start.
@@ -86,7 +87,7 @@ impl Guest {
     pub fn prepare_autologin(&self, who: &Autologin) {
         let path = format!("/run/systemd/system/getty@tty{}.service.d/zz-harness.conf", who.vt);
         if *who == Autologin::default() && !self.outside(&path).exists() {
-            // The tree has a drop-in for that one.
+            // The tree has a drop-in for this user.
             return;
         }
         let kind = match who.session_type.as_str() {
@@ -101,10 +102,10 @@ impl Guest {
         self.system().reload();
     }
 
-    /// Waits for a session of `user` on `vt` that is active in logind's eyes.
+    /// Waits for a session of `user` on `vt` that is active according to logind.
     ///
     /// # Panics
-    /// After `deadline`, with the sessions there are.
+    /// After `deadline`, with the sessions that exist.
     pub fn wait_session(&self, user: &str, vt: &Vt, deadline: Duration) -> Login {
         let number = vt.number().to_string();
         let logind = self.logind();
@@ -119,7 +120,7 @@ impl Guest {
         Login { session, user: user.to_owned(), vt: vt.clone() }
     }
 
-    /// Logs out as a person does: types `exit`, and waits until logind has forgotten the session. The getty comes back,
+    /// Logs out as a person does: types `exit`, and waits until logind has removed the session. The getty starts again,
     /// and logs in again if it has autologin.
     ///
     /// # Panics
@@ -129,7 +130,7 @@ impl Guest {
         self.wait_session_gone(login, STEP);
     }
 
-    /// Stops the getty and with it the login, and waits until logind has forgotten the session.
+    /// Stops the getty and with it the login, and waits until logind has removed the session.
     ///
     /// # Panics
     /// When the session is still there after 15 s.
@@ -138,7 +139,7 @@ impl Guest {
         self.wait_session_gone(login, STEP);
     }
 
-    /// Whether logind has the session of a login.
+    /// Whether logind has this login's session.
     ///
     /// # Panics
     /// When logind does not answer.
@@ -147,7 +148,7 @@ impl Guest {
         self.logind().session(&login.session).is_some()
     }
 
-    /// Waits until logind has forgotten the session.
+    /// Waits until logind has removed the session.
     ///
     /// # Panics
     /// After `deadline`, with the session's properties.
@@ -161,7 +162,7 @@ impl Guest {
         });
     }
 
-    /// Starts the user manager of `user` without a login, as linger does, and waits for it.
+    /// Starts the user manager of `user` without a login, as lingering does, and waits for it.
     ///
     /// # Panics
     /// When it does not come up.
@@ -169,10 +170,10 @@ impl Guest {
         self.system().start("StartUnit", &format!("user@{}.service", self.uid(user)));
     }
 
-    /// Makes dbus-broker the bus of the user managers that start from now on, until the case ends.
+    /// Uses dbus-broker as the bus of user managers that start from now on, until the case ends.
     ///
     /// # Panics
-    /// When a user manager runs already.
+    /// When a user manager is already running.
     pub fn use_dbus_broker(&self) {
         let script = "! systemctl is-active --quiet 'user@*.service' && \
             ln -s /usr/lib/systemd/user/dbus-broker.service /etc/systemd/user/dbus.service";

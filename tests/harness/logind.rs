@@ -1,4 +1,4 @@
-//! What logind says of its sessions, over the system's bus.
+//! What logind says about its sessions, over the system bus.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +25,7 @@ pub type Session = BTreeMap<String, String>;
 /// A row of `ListSessions` (org.freedesktop.login1(5)): id, uid, user, seat, object.
 pub(super) type Row = (String, u32, String, String, OwnedObjectPath);
 
-/// logind, asked over one connection for as long as this value lives.
+/// logind, over one connection that lives as long as this value.
 pub(super) struct Logind<'a> {
     guest: &'a Guest,
     bus: RefCell<Option<Bus>>,
@@ -36,7 +36,7 @@ impl Guest {
         Logind { guest: self, bus: RefCell::default() }
     }
 
-    /// Every session that logind knows.
+    /// All sessions that logind knows.
     ///
     /// # Panics
     /// When logind does not answer.
@@ -45,7 +45,7 @@ impl Guest {
         self.logind().sessions(|_| true)
     }
 
-    /// One session; `None` once logind has forgotten it.
+    /// One session; `None` once logind has removed it.
     ///
     /// # Panics
     /// When logind does not answer.
@@ -57,7 +57,7 @@ impl Guest {
     /// Whether logind is in the loop that [`hang_logind`](Self::hang_logind) describes.
     ///
     /// # Panics
-    /// When it does not answer, and does not run either.
+    /// When it does not answer, but does not use the processor either.
     #[must_use]
     pub fn logind_hangs(&self) -> bool {
         let until = Instant::now() + secs(1);
@@ -73,11 +73,11 @@ impl Guest {
         true
     }
 
-    /// Makes logind hang for good, as a server does that is killed in the moment in which it takes control of its session.
+    /// Makes logind hang forever, as a server can that is killed just when it takes control of its session.
     ///
-    /// logind asks the bus whether he lives who calls (`sd_bus_track_add_name()`). If he has died since he was asked for
-    /// the last time, there is a track of nobody. Its handler, `on_bus_track()`, has nothing to do and returns 0, which
-    /// means that it is to be called again; logind does that and reads no message any more. Seen on 252, 257 and 262, about
+    /// logind asks the bus whether the caller is alive (`sd_bus_track_add_name()`). If the caller has died since the
+    /// previous such query, a track of nobody remains. Its handler, `on_bus_track()`, has nothing to do and returns 0,
+    /// which asks to be called again. logind does that, and reads no more messages. Seen on 252, 257 and 262, about
     /// once in 900 servers that were killed in their first 60 ms.
     ///
     /// # Panics
@@ -98,7 +98,7 @@ impl Guest {
         }
     }
 
-    /// How long logind has run so far, in ticks of the clock (proc_pid_stat(5), `utime` and `stime`).
+    /// The processor time of logind so far, in clock ticks (proc_pid_stat(5), `utime` and `stime`).
     fn time_of_logind(&self) -> u64 {
         let logind = self.processes(|process| process.name == "systemd-logind");
         let stat = logind.first().map(|process| self.outside(&format!("/proc/{}/stat", process.pid)));
@@ -108,7 +108,7 @@ impl Guest {
 }
 
 impl Logind<'_> {
-    /// The session of that id.
+    /// The session with this id.
     pub(super) fn session(&self, id: &str) -> Option<Session> {
         self.sessions(|row| row.0 == id).pop()
     }
@@ -123,7 +123,7 @@ impl Logind<'_> {
                     Target { service: SERVICE, path: row.4.as_str(), interface: "org.freedesktop.DBus.Properties" };
                 match bus.call(session, "GetAll", &("org.freedesktop.login1.Session",)) {
                     Ok(properties) => sessions.push(readable(properties)),
-                    // It has ended since.
+                    // It has ended meanwhile.
                     Err(Problem::Refused(name, _))
                         if name.contains("UnknownObject") || name.contains("NoSuchSession") => {}
                     Err(problem) => return Err(problem),
@@ -133,7 +133,7 @@ impl Logind<'_> {
         })
     }
 
-    /// Ends every session that there is, as `loginctl terminate-session` does.
+    /// Ends all sessions, as `loginctl terminate-session` does.
     ///
     /// # Panics
     /// When logind does not answer.
@@ -142,7 +142,7 @@ impl Logind<'_> {
             let rows: Vec<Row> = bus.call(MANAGER, "ListSessions", &())?;
             for (id, ..) in rows {
                 match bus.call::<()>(MANAGER, "TerminateSession", &(id,)) {
-                    // It has ended since, or is one of those that cannot be terminated.
+                    // It has ended meanwhile, or cannot be terminated.
                     Ok(()) | Err(Problem::Refused(..)) => {}
                     Err(problem) => return Err(problem),
                 }
@@ -175,7 +175,7 @@ impl Logind<'_> {
     }
 }
 
-/// The properties as `loginctl show-session` prints them. Of a structure that is its first field: the seat's name.
+/// The properties as `loginctl show-session` prints them. Of a structure, the first field: the seat's name.
 fn readable(properties: HashMap<String, OwnedVariant>) -> Session {
     properties.into_iter().map(|(name, value)| (name, text(&value))).collect()
 }

@@ -1,4 +1,5 @@
-//! What systemd says of its units, pid 1 or a user's, over its private socket: as systemctl asks, and without one.
+//! What systemd says about its units, pid 1 or a user's manager, over its private socket: like systemctl, but without
+//! it.
 
 use std::cell::RefCell;
 use std::fs;
@@ -20,7 +21,7 @@ const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER: Target<'_> =
     Target { service: SERVICE, path: "/org/freedesktop/systemd1", interface: "org.freedesktop.systemd1.Manager" };
 
-/// A row of `ListUnits` and its like (org.freedesktop.systemd1(5)).
+/// A row of `ListUnits` and similar calls (org.freedesktop.systemd1(5)).
 type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 /// A row of `ListJobs`.
 type JobRow = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
@@ -39,22 +40,22 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Whether it is down, to stay.
+    /// Whether it is down and has no job.
     fn is_down(&self) -> bool {
         !self.has_job && matches!(self.active.as_str(), "inactive" | "failed")
     }
 }
 
-/// Whose units they are.
+/// A service manager.
 ///
-/// It is asked over one connection for as long as this value lives. To make one costs the manager as much as dozens of
-/// questions, so a loop has one for all of its rounds; but while there is one the manager sends it every signal, so
-/// nobody keeps one who does not ask.
+/// It is queried over one connection that lives as long as this value. Creating one costs the manager as much as dozens
+/// of queries, so a loop uses one for all rounds. But the manager sends each connection every signal, so do not keep
+/// one that is not used.
 pub struct Manager<'a> {
     guest: &'a Guest,
     who: String,
     socket: String,
-    /// The control group that it is in itself.
+    /// The manager's own control group.
     group: String,
     bus: RefCell<Option<Bus>>,
 }
@@ -67,7 +68,7 @@ impl Guest {
         Manager { guest: self, who, socket, group: "/init.scope".to_owned(), bus: RefCell::default() }
     }
 
-    /// The manager of `user`, which may or may not run.
+    /// The manager of `user`, whether it is running or not.
     ///
     /// # Panics
     /// When there is no such user.
@@ -85,11 +86,11 @@ impl Guest {
 }
 
 impl Manager<'_> {
-    /// A property of a unit as `systemctl show --value` prints it, for the kinds that are just text, a number, or yes
-    /// or no; systemctl has forms of its own for times and structures.
+    /// A property of a unit as `systemctl show --value` prints it. Only for text, numbers, and yes or no; systemctl
+    /// formats times and structures differently.
     ///
     /// # Panics
-    /// When there is no manager, no such property, or it is of another kind.
+    /// When there is no manager or no such property, or the property has another type.
     #[must_use]
     #[track_caller]
     pub fn property(&self, unit: &str, name: &str) -> String {
@@ -97,16 +98,16 @@ impl Manager<'_> {
             .unwrap_or_else(|problem| panic!("{name} of {unit}, asked of {}: {problem}", self.who))
     }
 
-    /// [`property`](Self::property), or why it cannot be had.
+    /// [`property`](Self::property), or why there is none.
     ///
     /// # Errors
-    /// In words.
+    /// A sentence that says why.
     pub fn try_property(&self, unit: &str, name: &str) -> Result<String, String> {
         let name_of_unit = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
         let path = object_path(&name_of_unit);
         let kind = interface_of(&name_of_unit);
         let value = self.ask(|bus| {
-            // Most of what is asked is every unit's; the rest is of its type.
+            // Most properties are those of all units; the rest belong to the unit's type.
             let target = Target { service: SERVICE, path: &path, interface: "org.freedesktop.systemd1.Unit" };
             match bus.property(target, name) {
                 Err(Problem::Refused(..)) => bus.property(Target { interface: &kind, ..target }, name),
@@ -117,10 +118,10 @@ impl Manager<'_> {
         plain(name, &value).ok_or_else(|| format!("systemctl has a form of its own for {value:?}"))
     }
 
-    /// A property of the manager itself, as above.
+    /// A property of the manager itself, formatted in the same way.
     ///
     /// # Panics
-    /// As above.
+    /// In the same cases.
     #[must_use]
     #[track_caller]
     pub fn own_property(&self, name: &str) -> String {
@@ -128,8 +129,8 @@ impl Manager<'_> {
         plain(name, &value).unwrap_or_else(|| panic!("{name} is {value:?}"))
     }
 
-    /// Waits until what reads `~/.Xresources` and the like is over, if it runs: a process that comes and goes beside a session
-    /// that is up already.
+    /// Waits until the service that reads `~/.Xresources` and the like has ended, if it is running: it comes and goes
+    /// while a session is up.
     ///
     /// # Panics
     /// When it does not end within 15 s.
@@ -140,7 +141,7 @@ impl Manager<'_> {
         });
     }
 
-    /// Waits until all of `units` are active; the manager need not run yet.
+    /// Waits until all of `units` are active; the manager may still have to start.
     ///
     /// # Panics
     /// When they are not within 15 s.
@@ -160,7 +161,7 @@ impl Manager<'_> {
         });
     }
 
-    /// The loaded units that fit one of `patterns` and are in one of `states`; an empty list is not a condition.
+    /// The loaded units that match one of `patterns` and are in one of `states`; an empty list matches all.
     ///
     /// # Panics
     /// When there is no manager.
@@ -175,7 +176,7 @@ impl Manager<'_> {
         Ok(rows.into_iter().map(unit).collect())
     }
 
-    /// The jobs: unit, type and state of each, with blanks between.
+    /// The jobs: unit, type and state of each, separated by spaces.
     ///
     /// # Panics
     /// When there is no manager.
@@ -189,7 +190,7 @@ impl Manager<'_> {
         Ok(rows.into_iter().map(|(_, unit, kind, state, _, _)| format!("{unit} {kind} {state}")).collect())
     }
 
-    /// The variables that it gives to its units: `NAME=value` each.
+    /// The variables that it passes to its units, each as `NAME=value`.
     ///
     /// # Panics
     /// When there is no manager.
@@ -203,17 +204,17 @@ impl Manager<'_> {
         Vec::try_from(value).map_err(Problem::Strange)
     }
 
-    /// Stops the units that fit one of `patterns` and waits until they are down.
+    /// Stops the units that match one of `patterns` and waits until they are down.
     ///
     /// # Panics
-    /// When they are not after `deadline`.
+    /// When they are not down after `deadline`.
     pub(super) fn stop(&self, patterns: &[&str], deadline: Duration) {
         let up = || {
             let units = self.units(&[], patterns).into_iter().filter(|unit| !unit.is_down());
             units.map(|unit| unit.name).collect::<Vec<_>>()
         };
         for unit in up() {
-            // One that has gone meanwhile is as good.
+            // A unit that has gone meanwhile is fine.
             let _ = self.call::<OwnedObjectPath>("StopUnit", &(unit, "replace"));
         }
         wait_until(&format!("the end of {patterns:?}"), deadline, || match up() {
@@ -222,7 +223,7 @@ impl Manager<'_> {
         });
     }
 
-    /// Starts a unit, by `StartUnit` or `RestartUnit`, and waits until it is active.
+    /// Starts a unit by `StartUnit` or `RestartUnit`, and waits until it is active.
     ///
     /// # Panics
     /// When it is not within 15 s.
@@ -234,7 +235,7 @@ impl Manager<'_> {
         });
     }
 
-    /// Reads all unit files anew, as `systemctl daemon-reload` does.
+    /// Reloads all unit files, as `systemctl daemon-reload` does.
     ///
     /// # Panics
     /// When that fails.
@@ -242,7 +243,7 @@ impl Manager<'_> {
         self.answer(self.call::<()>("Reload", &()));
     }
 
-    /// Forgets the failures of all units, as `systemctl reset-failed` does.
+    /// Clears the failed state of all units, as `systemctl reset-failed` does.
     ///
     /// # Panics
     /// When that fails.
@@ -266,7 +267,7 @@ impl Manager<'_> {
                     self.bus.replace(Some(bus));
                     return Ok(answer);
                 }
-                // It was or is re-executed, and listens again in a moment.
+                // It is being re-executed, and will listen again in a moment.
                 Err(Problem::Lost(_) | Problem::Nobody(_)) if Instant::now() < until && self.runs() => {}
                 Err(problem) => return Err(problem),
             }
@@ -282,7 +283,7 @@ impl Manager<'_> {
         Bus::peer(self.guest.connect(&self.socket).map_err(Problem::Nobody)?, until)
     }
 
-    /// Whether it has a process.
+    /// Whether it is running.
     fn runs(&self) -> bool {
         let events = self.guest.outside(&format!("/sys/fs/cgroup{}/cgroup.events", self.group));
         fs::read_to_string(events).is_ok_and(|events| events.contains("populated 1"))
@@ -294,7 +295,7 @@ impl Manager<'_> {
     }
 }
 
-/// What `systemctl show` makes of a value, where that is obvious.
+/// A value as `systemctl show` prints it, for simple types.
 fn plain(name: &str, value: &OwnedVariant) -> Option<String> {
     if name.ends_with("Timestamp") || name.ends_with("USec") || name.contains("Mask") {
         return None;
@@ -309,8 +310,8 @@ fn plain(name: &str, value: &OwnedVariant) -> Option<String> {
     })
 }
 
-/// The object of a unit: every byte that is neither a letter nor a digit is `_` and two hexadecimal digits, a first digit too
-/// (`bus_label_escape`).
+/// The object path of a unit: every byte that is neither a letter nor a digit becomes `_` and two hexadecimal digits,
+/// and so does a leading digit (`bus_label_escape`).
 fn object_path(unit: &str) -> String {
     let escaped = unit.bytes().enumerate().map(|(at, byte)| match byte {
         b'0'..=b'9' if at > 0 => char::from(byte).to_string(),

@@ -1,10 +1,11 @@
-//! A stand-in for polkit, which the guests have not: it lets users linger and delay a sleep, as the standard policy does.
+//! A stand-in for polkit, which the guests do not have: it lets users linger and delay a sleep, as the standard policy
+//! does.
 
 use super::wait::wait_until;
 use super::{Background, Guest, SOON};
 
 impl Guest {
-    /// Starts it; it goes with the returned value.
+    /// Starts it; it ends when the returned value is dropped.
     pub fn has_polkit(&self) -> Background {
         let policy = "<busconfig><policy user=\"root\"><allow own=\"org.freedesktop.PolicyKit1\"/></policy>\
             <policy context=\"default\"><allow send_destination=\"org.freedesktop.PolicyKit1\"/></policy></busconfig>\n";

@@ -6,33 +6,33 @@ use std::path::Path;
 use super::guest::{Guest, STEP};
 use super::wait::wait_until;
 
-/// A process, by the guest's numbers.
+/// A process, with its numbers in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Its pid.
     pub pid: i32,
     /// The pid of its process group's leader.
     pub leader: i32,
-    /// The number of the virtual terminal that controls it, if one does.
+    /// The number of the virtual terminal that controls it, if there is one.
     pub vt: Option<u64>,
-    /// When it began, in ticks since the boot.
+    /// When it was started, in ticks since the boot.
     pub began: u64,
-    /// Its parent's.
+    /// Its parent's pid.
     pub parent: i32,
     /// Its effective uid.
     pub uid: u32,
     /// Its name, of at most 15 bytes.
     pub name: String,
-    /// `proc_pid_stat(5)`: `Z` of one that has ended and is not collected.
+    /// `proc_pid_stat(5)`: `Z` if it has ended and was not reaped.
     pub state: char,
-    /// Its command line; its name in brackets if it has none, as ps(1) has it.
+    /// Its command line; its name in brackets if that is empty, as ps(1) prints it.
     pub args: String,
     /// Its control group.
     pub group: String,
 }
 
 impl Guest {
-    /// The processes whose effective user is `user`, as `ps -u` has them.
+    /// The processes with the effective user `user`, as `ps -u` lists them.
     ///
     /// # Panics
     /// When there is no such user.
@@ -52,8 +52,9 @@ impl Guest {
         self.processes(|process| process.uid == uid && process.name == name)
     }
 
-    /// As [`named`](Self::named), less what these have forked, which has their name until it executes something else: it is in
-    /// their process group, which systemd, shells and startxd make for each program that they start.
+    /// Like [`named`](Self::named), without their children that have not executed another program yet and so have the
+    /// same name. Those are in the same process group, and systemd, shells and startxd create a group for each program
+    /// that they start.
     ///
     /// # Panics
     /// When there is no such user.
@@ -64,11 +65,11 @@ impl Guest {
         named.into_iter().filter(|process| process.leader == process.pid || !pids.contains(&process.leader)).collect()
     }
 
-    /// Waits until `user` has another of these [`programs`](Self::programs) than `before`, and returns the pid of
-    /// the first. What `before` has forked may outlive it, and does not count.
+    /// Waits until `user` has one of these [`programs`](Self::programs) other than `before`, and returns the pid of the
+    /// first. Children of `before` may outlive it, and do not count.
     ///
     /// # Panics
-    /// After 15 s, with the processes there are.
+    /// After 15 s, with the processes that exist.
     pub fn another(&self, user: &str, name: &str, before: &str) -> String {
         wait_until(&format!("another {name} of {user}"), STEP, || {
             let is_other =
@@ -78,10 +79,10 @@ impl Guest {
         })
     }
 
-    /// Waits until nobody has a process whose name contains one of `parts`, as pgrep(1) looks for them.
+    /// Waits until no process has a name that contains one of `parts`, as pgrep(1) searches.
     ///
     /// # Panics
-    /// After 15 s, with the processes there are.
+    /// After 15 s, with the processes that exist.
     pub fn wait_ended(&self, parts: &[&str]) {
         let is_one = |process: &Process| parts.iter().any(|part| process.name.contains(part));
         wait_until(&format!("the end of {parts:?}"), STEP, || match self.processes(is_one) {
@@ -90,11 +91,11 @@ impl Guest {
         });
     }
 
-    /// The processes that are `wanted`, which is asked before all is known of them; the oldest first. Those that end
-    /// meanwhile may be missing.
+    /// The processes that are `wanted`, which is asked before everything about a process is known; oldest first.
+    /// Processes that end meanwhile may be missing.
     pub fn processes(&self, wanted: impl Fn(&Process) -> bool) -> Vec<Process> {
         let proc = self.outside("/proc");
-        // Control groups are named as seen from here: the guest's root has a name, too.
+        // Control groups are named as seen from outside: the guest's root has a name, too.
         let root = group_of(Path::new(&format!("/proc/{}", self.init()))).unwrap_or_default();
         let root = root.strip_suffix("/init.scope").unwrap_or_default();
         let entries = fs::read_dir(&proc).into_iter().flatten().flatten();
@@ -102,7 +103,7 @@ impl Guest {
         let read = |pid: i32, file: &str| fs::read(proc.join(format!("{pid}/{file}"))).ok();
         let process = |pid| {
             let process = parse(pid, &String::from_utf8_lossy(&read(pid, "status")?))?;
-            // The rest of the files is read for those alone that are wanted.
+            // The other files are read only for processes that are wanted.
             wanted(&process).then_some(())?;
             let args = String::from_utf8_lossy(&read(pid, "cmdline")?).replace('\0', " ").trim().to_owned();
             let group = group_of(&proc.join(pid.to_string()))?;
@@ -116,7 +117,7 @@ impl Guest {
             Some(Process { leader, vt, began, args, group, ..process })
         };
         let mut processes: Vec<Process> = pids.filter_map(process).collect();
-        // Pids begin anew when they are used up.
+        // Pids start again from low numbers when they are used up.
         processes.sort_by_key(|process| (process.began, process.pid));
         processes
     }
@@ -128,8 +129,8 @@ fn group_of(process: &Path) -> Option<String> {
     groups.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
 }
 
-/// The process group, the terminal and the beginning, from `/proc/PID/stat`: fields 5, 7 and 22, counted from behind the
-/// name, which may have blanks and is the second.
+/// The process group, the terminal and the start time, from `/proc/PID/stat`: fields 5, 7 and 22. They are counted from
+/// the end of the second field, the name, which may contain spaces.
 fn parse_stat(stat: &str) -> Option<(i32, Option<u64>, u64)> {
     let fields: Vec<u64> =
         stat.rsplit_once(')')?.1.split_whitespace().map(|field| field.parse().unwrap_or_default()).collect();
@@ -138,7 +139,7 @@ fn parse_stat(stat: &str) -> Option<(i32, Option<u64>, u64)> {
     Some((leader, (device >> 8 == 4).then_some(device & 0xff), began))
 }
 
-/// What `/proc/PID/status` says.
+/// What `/proc/PID/status` contains.
 fn parse(pid: i32, status: &str) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"));
     Some(Process {
@@ -147,7 +148,7 @@ fn parse(pid: i32, status: &str) -> Option<Process> {
         leader: 0,
         vt: None,
         began: 0,
-        // The real one, then the effective one.
+        // The real uid, then the effective one.
         uid: field("Uid")?.split('\t').nth(1)?.parse().ok()?,
         name: field("Name")?.to_owned(),
         state: field("State")?.chars().next()?,

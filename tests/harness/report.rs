@@ -9,7 +9,7 @@ use super::wait::secs;
 /// A part of the report may take this long: the guest may be in a bad state.
 const PART: Duration = secs(5);
 
-/// Who asks, the title, and the command.
+/// The user, the title, and the command.
 const PARTS: &[(Option<&str>, &str, &str)] = &[
     (None, "sessions", "loginctl list-sessions; loginctl --no-ask-password seat-status seat0 | head -40"),
     (None, "failed units", "systemctl --failed --plain; systemctl list-jobs"),
@@ -54,7 +54,7 @@ impl Guest {
         self.part(None, &format!("journalctl --no-pager --no-hostname -q --since=@{since:.6} {options}"))
     }
 
-    /// The output of a command, whatever happens.
+    /// The output of a command, whatever it returns.
     fn part(&self, user: Option<&str>, script: &str) -> String {
         let shell = match user {
             Some(user) => self.shell_as(user, &format!("{{ {script}\n}} 2>&1")),

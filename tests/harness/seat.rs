@@ -1,12 +1,12 @@
-//! More seats. logind learns of seats from udev's database, and a guest has no udevd: so what udev would write is written by
-//! hand, that /dev/null, of all devices, makes seat1, and /dev/zero seat2. The dummy driver needs none.
+//! More seats. logind learns of seats from udev's database, and a guest has no udevd. So its entries are written by
+//! hand: they say that /dev/null makes seat1, and /dev/zero seat2. The dummy driver needs no devices.
 
 use super::guest::Guest;
 
 /// The seats, and the devices that make them, as udev names them.
 const SEATS: [(&str, &str); 2] = [("seat1", "c1:3"), ("seat2", "c1:5")];
 
-/// For systemd-tmpfiles, which runs before logind does. The fields are those that sd-device reads
+/// An entry for systemd-tmpfiles, which runs before logind. The fields are those that sd-device reads
 /// (`device_read_db_internal`).
 fn entries(seat: &str, device: &str) -> String {
     let mut text = "d /run/udev/data 0755\n".to_owned();
@@ -20,7 +20,7 @@ fn entries(seat: &str, device: &str) -> String {
 }
 
 impl Guest {
-    /// There is a seat1 from the next boot on.
+    /// From the next boot on there is a seat1.
     ///
     /// # Panics
     /// When that cannot be written.
@@ -29,18 +29,18 @@ impl Guest {
         self.write(&format!("/etc/tmpfiles.d/{seat}.conf"), &entries(seat, device));
     }
 
-    /// A seat1 appears. logind is restarted for it.
+    /// Adds seat1. Restarts logind for that.
     ///
     /// # Panics
-    /// When it does not.
+    /// When seat1 does not appear.
     pub fn plug_in_second_seat(&self) {
         self.plug_in_seats(1);
     }
 
-    /// So many seats appear beside seat0, two at most. logind is restarted for them.
+    /// Adds this many seats beside seat0, at most two. Restarts logind for that.
     ///
     /// # Panics
-    /// When they do not.
+    /// When they do not appear.
     pub fn plug_in_seats(&self, count: usize) {
         let seats = &SEATS[..count];
         for (seat, device) in seats {

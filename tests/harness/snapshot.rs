@@ -1,4 +1,4 @@
-//! What a session could leave behind: a picture of it, and the difference between two.
+//! What a session could leave behind: a snapshot of it, and the difference between two.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::{fmt, fs};
@@ -8,20 +8,20 @@ use super::guest::Guest;
 use super::process::Process;
 use super::vt::{Mode, Vt};
 
-/// Everything of a user that should be as before when a session has ended. Lines by kind.
+/// Everything of a user that should be the same after a session as before. Lines by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     lines: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What changes by itself: the user manager's own group and its bus, which starts with its first client and stays.
+/// What changes by itself: the user manager's own group and its bus, which its first client starts and which remains.
 const OWN_GROUPS: [&str; 3] = ["/init.scope", "/dbus.service", "/dbus-broker.service"];
 const OWN_UNITS: [&str; 4] = ["dbus.socket", "dbus.service", "dbus-broker.service", "init.scope"];
 
 /// The types of units that a session has.
 const TYPES: [&str; 6] = ["*.service", "*.socket", "*.target", "*.timer", "*.path", "*.scope"];
 
-/// Where X servers announce themselves.
+/// Where X servers have their sockets.
 const SOCKETS: &str = "/tmp/.X11-unix/";
 
 fn is_own_group(group: &str) -> bool {
@@ -73,11 +73,12 @@ impl Snapshot {
         }
     }
 
-    /// Those that somebody is in.
+    /// The control groups with processes in them.
     ///
-    /// An empty one is nothing of ours: systemd removes it when the kernel tells that it is empty, and if the unit is forgotten
-    /// by then, as a transient one is at once, it stays until a unit of that name has it again (seen on 262, with a process
-    /// that ended while its unit was stopped). The soak test counts whether they become more.
+    /// An empty group is not ours to remove: systemd does that when the kernel reports it empty. If the unit is
+    /// unloaded by then, as a transient one is at once, the group stays until a unit of that name uses it again (seen
+    /// on 262, with a process that ended while its unit was being stopped). The soak test checks that their number does
+    /// not grow.
     fn control_groups(&mut self, guest: &Guest, uid: u32) {
         let slices = "/sys/fs/cgroup/user.slice/";
         let groups = below(guest, &format!("{slices}user-{uid}.slice"), usize::MAX).into_iter();
@@ -90,7 +91,7 @@ impl Snapshot {
         self.add("control group", groups.map(|path| path.replacen(slices, "", 1)));
     }
 
-    /// What the user manager has; nothing if it does not run, or no longer.
+    /// What the user manager has; nothing if it is not running.
     fn manager(&mut self, guest: &Guest, user: &str) {
         let manager = guest.manager(user);
         let asked = manager
@@ -118,7 +119,7 @@ impl Snapshot {
         }
     }
 
-    /// What is different now from `before`.
+    /// What has changed since `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Difference {
         let none = BTreeSet::new();
@@ -138,14 +139,14 @@ impl Snapshot {
 /// The difference between two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What is there now and was not before.
+    /// What is there now and was not there before.
     pub left: Vec<String>,
-    /// What was there before and is not now.
+    /// What was there before and is gone.
     pub gone: Vec<String>,
 }
 
 impl Difference {
-    /// Whether there is none.
+    /// Whether there is no difference.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.left.is_empty() && self.gone.is_empty()
@@ -159,8 +160,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The guest's files below a directory, as deep as that; symbolic links are not followed. Those that vanish meanwhile may
-/// be missing.
+/// The guest's files in a directory, down to this depth, without following symbolic links. Files that vanish meanwhile
+/// may be missing.
 pub(super) fn below(guest: &Guest, directory: &str, depth: usize) -> Vec<String> {
     let entries = fs::read_dir(guest.outside(directory)).into_iter().flatten().flatten();
     let mut files = Vec::new();
@@ -175,22 +176,22 @@ pub(super) fn below(guest: &Guest, directory: &str, depth: usize) -> Vec<String>
 }
 
 impl Guest {
-    /// A picture of what `user` has now.
+    /// A snapshot of what `user` has now.
     #[must_use]
     pub fn snapshot_of(&self, user: &str) -> Snapshot {
         Snapshot::take(self, user)
     }
 
-    /// A picture of what ada has now.
+    /// A snapshot of what ada has now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot_of("ada")
     }
 
-    /// Fails if anything of ada's is not as it was in `before`.
+    /// Fails if anything of ada's differs from `before`.
     ///
     /// # Panics
-    /// Naming precisely what was left behind, or is missing.
+    /// With a list of what was left behind or is missing.
     #[track_caller]
     pub fn assert_as(&self, before: &Snapshot) {
         let difference = self.snapshot().since(before);

@@ -1,4 +1,4 @@
-//! The system calls that std and nix have no safe function for: the only unsafe code of the tests.
+//! The system calls for which std and nix have no safe function: the only unsafe code of the tests.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid};
 const KDGETMODE: u64 = 0x4B3B;
 /// `ioctl_console(2)`: what the keyboard delivers.
 const KDGKBMODE: u64 = 0x4B44;
-/// `ioctl_console(2)`: who decides when it is switched away from.
+/// `ioctl_console(2)`: what decides about a switch away from it.
 const VT_GETMODE: u64 = 0x5601;
 /// `ioctl_console(2)`: which terminals are open.
 const VT_GETSTATE: u64 = 0x5603;
@@ -49,7 +49,7 @@ pub(super) fn keyboard_mode(tty: &File) -> io::Result<i32> {
     Ok(mode)
 }
 
-/// VT_GETMODE: 0 is the kernel (VT_AUTO), 1 a process that is asked (VT_PROCESS).
+/// VT_GETMODE: 0 means the kernel (VT_AUTO), 1 a process that is asked (VT_PROCESS).
 pub(super) fn switch_mode(tty: &File) -> io::Result<u8> {
     // struct vt_mode: mode and waitv are chars, then three shorts.
     let mut mode = [0; 8];
@@ -58,7 +58,7 @@ pub(super) fn switch_mode(tty: &File) -> io::Result<u8> {
     Ok(mode[0])
 }
 
-/// VT_GETSTATE: bit N says whether terminal N is open somewhere, for the first 16.
+/// VT_GETSTATE: bit N tells whether terminal N is open anywhere, for the first 16.
 pub(super) fn open_vts(console: &File) -> io::Result<u16> {
     // struct vt_stat: v_active, v_signal, v_state.
     let mut state = [0; 3];
@@ -67,7 +67,7 @@ pub(super) fn open_vts(console: &File) -> io::Result<u16> {
     Ok(state[2])
 }
 
-/// VT_ACTIVATE: asks for terminal `number`, and does not wait for it.
+/// VT_ACTIVATE: requests terminal `number`, without waiting for it.
 pub(super) fn activate_vt(console: &File, number: u8) -> io::Result<()> {
     // SAFETY: the argument is a number, no memory is shared with the kernel.
     unsafe { raw::vt_activate(console.as_raw_fd(), i32::from(number)) }?;
@@ -81,7 +81,7 @@ pub(super) fn insert_byte(tty: &File, byte: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// Who a process in the guest is to be.
+/// The user that a process in the guest runs as.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     pub uid: Uid,
@@ -90,7 +90,7 @@ pub(super) struct Account {
     pub groups: Vec<Gid>,
 }
 
-/// Every namespace of a guest but that of its processes.
+/// Every namespace of a guest except that of its processes.
 const NAMESPACES: i32 =
     libc::CLONE_NEWNS | libc::CLONE_NEWUTS | libc::CLONE_NEWIPC | libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP;
 
@@ -102,7 +102,7 @@ pub(super) fn open_pid(pid: i32) -> io::Result<OwnedFd> {
     Ok(own(RawFd::try_from(fd).map_err(io::Error::other)?))
 }
 
-/// A descriptor that the kernel has just made for us, and that nobody else knows of.
+/// A descriptor that the kernel has just created for us, and that nothing else knows of.
 pub(super) fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: see above.
     unsafe { OwnedFd::from_raw_fd(fd) }
@@ -115,18 +115,19 @@ fn enter(process: &OwnedFd, namespaces: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets `command` start in its own Unix session, in the namespaces of the guest whose pid 1 is given and in the control
-/// group whose `cgroup.procs` is, as `who`, or else as root.
+/// Makes `command` start in its own Unix session, in the namespaces of the guest with this pid 1 and in the control
+/// group with this `cgroup.procs`, as `who` or else as root.
 ///
-/// What is spawned stays outside, the leader of the session, and ends as the command does, which is its child: only
+/// The spawned process stays outside as the session's leader, and ends as the command does, which is its child: only
+/// children can enter a pid namespace, and a leader that opened a terminal would get it as its controlling terminal.
 /// children get into a namespace of processes. And a leader that opened a terminal would make it its own.
 pub(super) fn start_inside(command: &mut Command, init: OwnedFd, procs: OwnedFd, who: Option<Account>) {
     let go_inside = move || {
         nix::unistd::setsid()?;
-        // First: the group is seen from outside of the namespaces.
+        // First: the path of the control group is that outside of the namespaces.
         nix::unistd::write(procs.as_fd(), b"0")?;
         enter(&init, NAMESPACES | libc::CLONE_NEWPID)?;
-        // SAFETY: there is one thread, and the parent goes nowhere from here.
+        // SAFETY: there is one thread, and the parent does nothing more than wait.
         if let ForkResult::Parent { child } = unsafe { nix::unistd::fork() }? {
             end_as(child);
         }
@@ -164,12 +165,12 @@ fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// What this thread forks from now on is born among the processes of a guest. It cannot start threads any more.
+/// From now on the children of this thread are processes of a guest. The thread can start no more threads.
 pub(super) fn bear_inside(init: &OwnedFd) -> io::Result<()> {
     enter(init, libc::CLONE_NEWPID)
 }
 
-/// Makes the guest's files those of this thread, with the rights that `who` has, or else root's.
+/// Makes this thread see the guest's files, with the rights of `who`, or else root's.
 pub(super) fn see_files_inside(init: &OwnedFd, who: Option<&Account>) -> io::Result<()> {
     // SAFETY: no memory is shared with the kernel. What other threads see stays as it is.
     Errno::result(unsafe { libc::unshare(libc::CLONE_FS) })?;
@@ -181,8 +182,8 @@ pub(super) fn see_files_inside(init: &OwnedFd, who: Option<&Account>) -> io::Res
     Ok(())
 }
 
-/// Forks a process that does `work` with `socket`, has nothing else of ours, and is a child of the guest's pid 1, which
-/// therefore collects it. The calling thread must have gone through [`bear_inside`].
+/// Forks a process that does `work` with `socket` and has none of our other descriptors. It is a child of the guest's
+/// pid 1, which reaps it. The calling thread must have gone through [`bear_inside`].
 pub(super) fn fork_inside(socket: OwnedFd, procs: &OwnedFd, work: fn(&OwnedFd)) -> io::Result<()> {
     // SAFETY: of other threads, the child has only what they had locked. It takes no lock but those of malloc, which the
     // C library keeps in order, and ends by _exit.
@@ -193,7 +194,7 @@ pub(super) fn fork_inside(socket: OwnedFd, procs: &OwnedFd, work: fn(&OwnedFd)) 
         }
         ForkResult::Child => {
             let _ = nix::unistd::setsid().and_then(|_| nix::unistd::write(procs, b"0"));
-            // Not the name of a test, which a case may look for.
+            // A name that differs from the test's, which a case may look for.
             let _ = nix::sys::prctl::set_name(c"porter");
             // SAFETY: as above.
             if let Ok(ForkResult::Child) = unsafe { nix::unistd::fork() } {
@@ -205,18 +206,18 @@ pub(super) fn fork_inside(socket: OwnedFd, procs: &OwnedFd, work: fn(&OwnedFd)) 
     }
 }
 
-/// Closes every other descriptor: somebody may wait for the end of a pipe.
+/// Closes all other descriptors: somebody may be waiting for the end of a pipe.
 fn close_all_but(kept: Option<&OwnedFd>) {
     // SAFETY: the process is a fresh child that is going to use `kept` alone.
     let close = |first: u32, last: u32| unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     match kept.map(|kept| kept.as_raw_fd().unsigned_abs()) {
         None => _ = close(0, u32::MAX),
-        // It is above the standard ones.
+        // It is above the standard descriptors.
         Some(kept) => _ = (close(0, kept - 1), close(kept + 1, u32::MAX)),
     }
 }
 
-/// Lets `command` start in its own Unix session, and get `signal` when the thread that spawned it ends.
+/// Makes `command` start in its own Unix session, and get `signal` when the thread that spawned it ends.
 pub fn start_bound(command: &mut Command, signal: Signal) {
     // SAFETY: setsid and prctl are async-signal-safe, and nothing here allocates.
     unsafe {

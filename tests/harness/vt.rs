@@ -1,4 +1,4 @@
-//! Eyes and hands on the kernel's virtual terminals, from outside the guest.
+//! Reading and typing on the kernel's virtual terminals, from outside the guest.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -12,7 +12,7 @@ use nix::libc::{EIO, O_NOCTTY, O_NONBLOCK};
 use super::sys;
 use super::wait::{secs, wait_until};
 
-/// What a terminal shows: characters, or whatever a server draws (`KDGETMODE`).
+/// What a terminal shows: characters, or what a server draws (`KDGETMODE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// `KD_TEXT`
@@ -40,7 +40,7 @@ impl Vt {
         self.number
     }
 
-    /// The text on it, without trailing blanks and empty last lines. Empty for one that nobody ever opened.
+    /// The text on it, without trailing spaces and empty last lines. Empty for a terminal that was never opened.
     #[must_use]
     pub fn screen(&self) -> String {
         let Ok(cells) = self.cells() else {
@@ -50,7 +50,7 @@ impl Vt {
         lines.join("\n").trim_end().to_owned()
     }
 
-    /// The text left of the cursor in the cursor's line.
+    /// The text to the left of the cursor, in the cursor's line.
     #[must_use]
     pub fn cursor_line(&self) -> String {
         let Ok(cells) = self.cells() else {
@@ -60,16 +60,18 @@ impl Vt {
         line.chars().take(cells.column).collect()
     }
 
-    /// Whether the cursor stands behind a shell's prompt with nothing typed yet.
+    /// Whether the cursor is behind a shell's prompt with nothing typed yet.
     #[must_use]
     pub fn at_prompt(&self) -> bool {
         matches!(self.cursor_line().trim_end().chars().next_back(), Some('$' | '#'))
     }
 
-    /// Waits until [`at_prompt`](Self::at_prompt), and until the terminal is a shell's again: what is typed from then on arrives.
+    /// Waits until [`at_prompt`](Self::at_prompt), and until the terminal is a shell's again: what is typed after that
+    /// arrives.
     ///
-    /// A race: logind puts a terminal back in three steps (`vt_restore`), text mode, keyboard mode, switching. The second one
-    /// makes the kernel drop what was typed since the first (`KDSKBMODE` flushes the line discipline), so the third counts.
+    /// A race: logind restores a terminal in three steps (`vt_restore`): text mode, keyboard mode, switching. The
+    /// second makes the kernel drop what was typed since the first (`KDSKBMODE` flushes the line discipline), so wait
+    /// for the third.
     ///
     /// # Panics
     /// After `deadline`, with the screen.
@@ -118,7 +120,7 @@ impl Vt {
         self.type_text(&format!("{}\n", line.trim_end_matches('\n')));
     }
 
-    /// Text or graphics; text for one that nobody has open.
+    /// Text or graphics; text for a terminal that nothing has open.
     ///
     /// # Panics
     /// When the terminal cannot be opened.
@@ -134,7 +136,7 @@ impl Vt {
         }
     }
 
-    /// Whether the keyboard is dead on it (`K_OFF`), as a graphical session leaves it that did not clean up.
+    /// Whether its keyboard is off (`K_OFF`), as after a graphical session that did not clean up.
     ///
     /// # Panics
     /// When the terminal cannot be opened.
@@ -149,7 +151,7 @@ impl Vt {
         }
     }
 
-    /// Whether the kernel switches away from it without asking anybody (`VT_AUTO`), as it does from a shell's.
+    /// Whether the kernel switches away from it without asking a process (`VT_AUTO`), as from a shell's.
     fn switches_by_itself(&self) -> bool {
         match self.with_tty(sys::switch_mode) {
             Ok(mode) => mode == 0,
@@ -157,12 +159,12 @@ impl Vt {
         }
     }
 
-    /// Makes it the active terminal, as Alt+Fn does, and waits until it is.
+    /// Brings it to the foreground, as Alt+Fn does, and waits until it is there.
     ///
     /// # Panics
-    /// When it is not the active one within 10 s (a server that does not let go).
+    /// When it is not in the foreground within 10 s, because a server does not release the display.
     pub fn switch(&self) {
-        // Through the active terminal's node: its own should not be open when logind looks.
+        // Through the active terminal's node: its own should not be open when logind checks.
         let asked = open(&self.dev.join("tty0")).and_then(|tty| sys::activate_vt(&tty, self.number));
         asked.unwrap_or_else(|e| panic!("cannot switch to tty{}: {e}", self.number));
         wait_until(&format!("tty{} to be active", self.number), secs(10), || match active_vt() {
@@ -171,7 +173,7 @@ impl Vt {
         });
     }
 
-    /// Whether anybody ever opened it since it was last freed.
+    /// Whether it was opened since it was last freed.
     #[must_use]
     pub fn exists(&self) -> bool {
         File::open(self.dev.join(format!("vcsa{}", self.number))).is_ok()
@@ -179,24 +181,24 @@ impl Vt {
 
     /// Whether a process has it open.
     ///
-    /// To ask anything else of a terminal it must be opened, and logind starts no getty on one that is open, even if
-    /// only for the moment that it looks.
+    /// Everything else requires opening the terminal, and logind starts no getty on one that is open when it checks,
+    /// even if only for a moment.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        // As logind does it: through tty1, as tty0 would open the active terminal.
+        // As logind does: through tty1, as tty0 would open the active terminal.
         let open = open(&self.dev.join("tty1")).and_then(|tty| sys::open_vts(&tty));
         open.is_ok_and(|mask| mask & (1 << self.number) != 0)
     }
 
-    /// Clears its screen and what was on it.
+    /// Clears its screen.
     pub fn clear(&self) {
         let _ = self.with_tty(|mut tty| tty.write_all(b"\x1bc\x1b[3J"));
     }
 
-    /// Does something with the terminal, which is opened for it.
+    /// Opens the terminal and does something with it.
     ///
-    /// A race: agetty(8) and login(1) hang the terminal up (vhangup(2)), and whatever has it open then gets EIO from there
-    /// on, however short it was open. What is opened after that is alive; a login hangs up twice at most.
+    /// A race: agetty(8) and login(1) hang up the terminal (vhangup(2)), and descriptors that are open then return EIO
+    /// from there on. Open it again in that case; a login hangs up at most twice.
     fn with_tty<T>(&self, what: impl Fn(&File) -> io::Result<T>) -> io::Result<T> {
         let path = self.dev.join(format!("tty{}", self.number));
         let attempt = || open(&path).and_then(|tty| what(&tty));
@@ -207,8 +209,8 @@ impl Vt {
 
     /// The screen at one moment.
     ///
-    /// A race: the kernel lets others write between the pieces that it copies (vc_screen.c, `vcs_read`), so what was read may
-    /// be half of one screen and half of the next. What is the same twice is whole.
+    /// A race: the kernel lets others write between the pieces that it copies (vc_screen.c, `vcs_read`), so a copy may
+    /// mix two screens. It is right when two copies are equal.
     fn cells(&self) -> io::Result<Cells> {
         let mut cells = self.cells_of_some_moment()?;
         for _ in 0..10 {
@@ -221,7 +223,7 @@ impl Vt {
         Ok(cells)
     }
 
-    /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4) or, where that fails, vcs.
+    /// `vcs(4)`: the size and the cursor from vcsa, the characters from vcsu (UCS-4), or from vcs if that fails.
     fn cells_of_some_moment(&self) -> io::Result<Cells> {
         let head = at_once(&self.dev.join(format!("vcsa{}", self.number)))?;
         let &[_, columns, column, row, ..] = head.as_slice() else {
@@ -251,7 +253,7 @@ impl fmt::Display for Vt {
     }
 }
 
-/// What one read(2) brings of a screen.
+/// A screen as one read(2) returns it.
 fn at_once(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 1 << 17];
     let length = File::open(path)?.read(&mut bytes)?;
@@ -259,7 +261,7 @@ fn at_once(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a terminal without making it ours.
+/// Opens a terminal without making it our controlling terminal.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY | O_NONBLOCK).open(path)
 }

@@ -1,11 +1,11 @@
-//! Waiting for what can be observed, with a deadline.
+//! Waiting for something observable, with a deadline.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Polls `probe` until it returns `Ok`, and returns that.
 ///
-/// `Err` is the state seen, for the person who reads the failure. The pause between two looks grows from 1 to 4 ms.
+/// `Err` is the current state, for whoever reads the failure. The pause between two looks grows from 1 to 4 ms.
 ///
 /// # Panics
 /// After `deadline`, naming `what` and the last state seen.
@@ -26,7 +26,7 @@ pub fn wait_until<T>(what: &str, deadline: Duration, mut probe: impl FnMut() -> 
     }
 }
 
-/// [`wait_until`] for a condition without a value: `state` is printed when it does not come true.
+/// [`wait_until`] for a condition without a value: `state` is printed if it does not become true.
 ///
 /// # Panics
 /// After `deadline`, as `wait_until` does.

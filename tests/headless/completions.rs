@@ -1,8 +1,8 @@
-//! What bash, zsh and fish complete behind `startxd start`: the sessions that there are, by the installed scripts.
+//! What bash, zsh and fish complete after `startxd start`: the sessions that exist, with the installed scripts.
 
 use crate::harness::{Case, Guest, SOON, wait_until};
 
-/// A name that a shell would take apart, and one that it would run.
+/// A name that a shell would split, and one that it would execute.
 const NAMES: [&str; 2] = ["zebra crossing", "zoo$(touch ran)"];
 
 fn guest() -> Case {
@@ -46,11 +46,11 @@ fn fish_completes_sessions() {
     assert_eq!(complete, "openbox\tWindow manager");
 }
 
-/// The real zsh, on a terminal of its own, into which a person types.
+/// The real zsh, on a terminal of its own, with a person typing.
 #[test]
 fn zsh_completes_sessions_and_commands() {
     let case = guest();
-    // Debian's zsh itself looks into the place of its packages instead.
+    // Debian's zsh uses its packages' directory instead.
     let setup = "PROMPT= RPROMPT=\nfpath=(/usr/share/zsh/site-functions $fpath)\nautoload -Uz compinit && compinit -u -D\n\
         report() { print -r -- \"$BUFFER\" >>~/typed; BUFFER= }; zle -N report; bindkey '^X' report\n\
         print -r -- ready >>~/typed\n";
@@ -65,7 +65,7 @@ fn zsh_completes_sessions_and_commands() {
         })
     };
     lines(1);
-    // A tabulator completes, and what is there then is written down.
+    // A tab completes, and then the line is recorded.
     for (index, (keys, line)) in [
         ("startxd start zeb", "startxd start zebra\\ crossing "),
         ("startxd start zoo", "startxd start zoo\\$\\(touch\\ ran\\) "),

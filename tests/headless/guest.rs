@@ -1,10 +1,11 @@
-//! Guests without virtual terminals: that they are what a server without a screen is.
+//! Guests without virtual terminals are like a server without a screen.
 
 use crate::harness::{Guest, Options};
 
 #[test]
 fn there_is_a_user_manager_and_no_terminal() {
-    // Of its own: where a user has lingered before, whose file was only removed, logind takes her for one that is there.
+    // A guest of its own: where a user has lingered whose file was then just removed, logind believes that the user is
+    // still there.
     let guest = Guest::exclusive(Options { headless: true, ..Options::default() });
     assert!(!guest.vt(1).exists());
     guest.root("loginctl enable-linger ada").ok();

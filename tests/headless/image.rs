@@ -1,10 +1,10 @@
-//! Setting up an autologin where no systemd runs: in the file system of an image that is being built.
+//! Setting up an autologin where no systemd is running: in the file system of an image that is being built.
 
 use crate::harness::{Case, Guest};
 use crate::hostile::Told;
 
-/// The guest's own file system under another name: with empty directories where a system that runs has /run, /proc, /dev
-/// and /tmp. Mounted for one command, which is root's there.
+/// The guest's own file system in another place, with empty directories for /run, /proc, /dev and /tmp, unlike a
+/// running system. Mounted for one command that root runs there.
 const IN_IMAGE: &str = "mkdir -p /srv/image && unshare --mount --propagation private sh -ec 'mount --bind / /srv/image; \
     exec chroot /srv/image env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \"$@\"' sh";
 
@@ -16,7 +16,7 @@ fn in_image(case: &Case, command: &str) -> Told {
 }
 
 #[test]
-fn autologin_is_set_up_and_taken_back_in_an_image() {
+fn autologin_is_set_up_and_undone_in_an_image() {
     let mut case = Guest::headless();
     case.discard();
     let before = case.root(PICTURE).stdout;
@@ -38,7 +38,7 @@ fn autologin_is_set_up_and_taken_back_in_an_image() {
         let line = case.read(profile);
         assert!(line.contains("startxd check may-start --activate && startxd start --login --activate"), "{line}");
         assert_eq!(case.root(&format!("stat -c %U:%G {profile}")).text(), "ada:ada");
-        // What was written is what systemd reads: this one runs, and has not been told so far.
+        // What was written is what systemd reads: the running one, after a reload.
         case.root("systemctl daemon-reload").ok();
         let wanted = case.root("systemctl show -P Wants getty.target").text();
         assert!(wanted.split(' ').any(|unit| unit == "getty@tty3.service"), "{wanted}");

@@ -1,4 +1,4 @@
-//! What needs no virtual terminals, in guests that have none: such a guest runs beside any other.
+//! Cases that need no virtual terminals, in guests that have none: such a guest runs beside any other.
 
 #[path = "../harness/mod.rs"]
 mod harness;

@@ -1,7 +1,7 @@
-//! Other users on the machine, and sandboxes of the same one, beside a session and beside a display without a screen.
+//! Other users on the machine, and sandboxes of the same user, beside a session and beside a display without a screen.
 //!
-//! Sessions are on seats of their own here, so that two users can start at the same moment; what is said of them does
-//! not depend on the seat.
+//! The sessions are on seats of their own, so that two users can start at the same time; the results do not depend on
+//! the seat.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::displays::place::lingers;
 use crate::harness::{Background, Case, Guest, SOON, secs, wait_until};
 use crate::hostile::wait_up;
 
-/// Connects so often, and keeps silent; prints what has come of it, and stays.
+/// Opens this many connections without sending anything; prints what happened, and stays.
 const KNOCKS: &str = r#"
 import os, socket, sys, time
 outcomes, kept = set(), []
@@ -28,7 +28,7 @@ time.sleep(600)
 /// A guest with a seat for ada and one for eve.
 fn with_seats() -> Case {
     let mut case = Guest::headless();
-    // What makes the seats stays.
+    // What makes the seats remains.
     case.discard();
     case.plug_in_seats(2);
     case
@@ -88,7 +88,7 @@ fn two_users_start_at_the_same_moment_on_two_seats() {
 }
 
 #[test]
-fn two_users_ask_for_one_number_and_the_loser_is_told_who_has_it() {
+fn two_users_request_one_number_and_the_second_is_told_who_has_it() {
     let case = with_seats();
     let session = ada_starts(&case);
     let refused = starts(&case, "eve", "seat2", "--display :0").wait(SOON);
@@ -96,7 +96,7 @@ fn two_users_ask_for_one_number_and_the_loser_is_told_who_has_it() {
     let words = "display :0 is taken: a process of user 1000 listens on its socket";
     assert!(case.journal("-o cat").contains(words), "{}", case.journal("-o cat"));
     stops(&case, "ada", session);
-    // Somebody has the name, and nothing else of a server's.
+    // Something has the name, but nothing else that a server has.
     let names = "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0/tmp/.X11-unix/X0'); \
         print('here', flush=True); time.sleep(600)";
     let names = case.spawn("eve", &format!("exec python3 -c \"{names}\""));
@@ -113,7 +113,7 @@ fn two_users_ask_for_one_number_and_the_loser_is_told_who_has_it() {
 #[test]
 fn a_socket_unit_that_fails_says_which_and_why() {
     let case = with_seats();
-    // As units were that others have written, and those of the first version: the host has the name.
+    // As in units that users wrote for the first version: the host has the name.
     let own = "[Socket]\nListenStream=@/tmp/.X11-unix/X%i\n";
     case.write_as("ada", "~/.config/systemd/user/xorg@.socket.d/own.conf", own);
     let failed = starts(&case, "ada", "seat1", "").wait(SOON);
@@ -159,7 +159,7 @@ fn another_user_opens_256_connections_to_the_abstract_name() {
 fn fifty_clients_at_once_still_connect() {
     let case = with_seats();
     let session = ada_starts(&case);
-    // Each stays, and says what it sees as soon as it is served.
+    // Each client stays, and prints what it sees as soon as it is served.
     let clients = "export DISPLAY=:0 XAUTHORITY=$XDG_RUNTIME_DIR/xauth_startxd_0; \
         for i in $(seq 50); do xprop -root -spy > client.$i & done; \
         until [ $(find . -name 'client.*' -size +0 | wc -l) = 50 ]; do sleep 0.02; done; \
@@ -170,12 +170,12 @@ fn fifty_clients_at_once_still_connect() {
 }
 
 #[test]
-fn a_sandbox_of_the_same_user_that_shares_the_network_gets_in_by_no_name() {
+fn a_sandbox_that_shares_the_network_cannot_connect_by_an_abstract_name() {
     let case = with_seats();
     let session = ada_starts(&case);
     let doctor = || case.in_unit("ada", "startxd doctor").stdout;
     assert!(!doctor().contains("[display."), "{}", doctor());
-    // What Debian's default session does: from now on no process of hers needs the cookie.
+    // As Debian's default session does: from now on her processes do not need the cookie.
     case.in_unit("ada", "xhost +si:localuser:ada").ok();
     let found = doctor();
     for words in
@@ -188,30 +188,30 @@ fn a_sandbox_of_the_same_user_that_shares_the_network_gets_in_by_no_name() {
         let inside = format!("{mounts} env -u XAUTHORITY DISPLAY=:0 xdpyinfo");
         case.user("ada", &format!("unshare -Urm sh -c '{inside}'"))
     };
-    // With the socket's directory it would; without, there is only the abstract name.
+    // It would with the socket's directory; without that, there is only the abstract name.
     sandbox("").ok();
     let refused = sandbox("mount -t tmpfs private /tmp && mount -t tmpfs private /run &&").fails();
     assert!(refused.stderr.contains("unable to open display"), "{refused}");
-    // What the doctor says that mends it does.
+    // The doctor's remedy works.
     case.in_unit("ada", "xhost -si:localuser:ada").ok();
     case.in_unit("ada", "xhost +").ok();
     assert!(doctor().contains("[display.open]"), "{}", doctor());
     case.in_unit("ada", "xhost -").ok();
     assert!(!doctor().contains("[display."), "{}", doctor());
-    // Nor does it let anybody in without a cookie, which is in her home as well.
+    // Nor can anybody connect without a cookie; there is one in her home as well.
     case.user("ada", "env -u XAUTHORITY HOME=/nonexistent DISPLAY=:0 xdpyinfo").fails();
     stops(&case, "ada", session);
 }
 
-/// Gives a user the cookie of ada's display, as the manual says.
+/// Gives a user the cookie of ada's display, as the manual describes.
 fn gives_cookie(case: &Case, number: u32, user: &str) {
     let extract = format!("xauth -f /run/user/1000/xauth_startxd_{number} extract - :{number}");
     let merge = format!("runuser -u {user} -- env HOME=/home/{user} xauth merge -");
     case.root(&format!("runuser -u ada -- {extract} | {merge}")).ok();
 }
 
-/// `contain COMMAND...`: runs it in a container as rootless ones are: all namespaces of its own, its user ids none of the
-/// machine's (4711 is 104711 there), and of the machine's /tmp and /run nothing but the directory with the sockets.
+/// `contain COMMAND...`: runs it in a container like a rootless one: with its own namespaces, its own user ids (4711 is 104711
+/// outside), and nothing of the machine's /tmp and /run except the directory with the sockets.
 const CONTAIN: &str = r#"set -e
 unshare --user sleep infinity &
 holder=$!
@@ -231,11 +231,11 @@ nsenter --user=/proc/$holder/ns/user -S 0 -G 0 unshare --mount --net --ipc --uts
 "#;
 
 #[test]
-fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
+fn another_user_with_the_cookie_needs_server_others() {
     let case = with_seats();
     lingers(&case, "ada");
     case.write("/run/contain", CONTAIN);
-    // As sudo -u eve would.
+    // As after sudo -u eve.
     let looks = |number: u32| case.root(&format!("runuser -u eve -- env HOME=/home/eve DISPLAY=:{number} xdpyinfo"));
     let session = ada_starts(&case);
     gives_cookie(&case, 0, "eve");
@@ -263,7 +263,7 @@ fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
     }
     let run = case.user("ada", "startxd display run -- sh -c 'stat -c %a /tmp/.X11-unix/X${DISPLAY#:}'");
     assert_eq!(run.stdout, "666\n", "{run}");
-    // Another server of the same session is as open.
+    // Another server of the same session is open in the same way.
     let server = case.root("pgrep -u ada -x Xorg").text();
     case.root(&format!("kill -KILL {server}")).ok();
     wait_until("another server", SOON, || match looks(0) {
@@ -278,7 +278,7 @@ fn another_user_who_has_the_cookie_gets_in_only_with_server_others() {
 #[test]
 fn the_lock_is_kept_across_the_gap_after_a_crash() {
     let case = with_seats();
-    // Longer than everything that eve tries.
+    // Longer than all of eve's attempts.
     case.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\npause = 5\n");
     let session = ada_starts(&case);
     let lock = || case.root("stat -c '%U %a' /tmp/.X0-lock; cat /tmp/.X0-lock").text();
@@ -298,7 +298,7 @@ fn the_lock_is_kept_across_the_gap_after_a_crash() {
         wait_up(&case, "ada");
         assert_eq!((lock(), display_of(&case, "ada")), (before.clone(), ":0".to_owned()));
     }
-    // As without -displayfd, with which the server would name it by its pid.
+    // As without -displayfd, with which the server would use its pid in the name.
     assert_eq!(case.user("ada", "ls .local/share/xorg").text(), "Xorg.0.log\nXorg.0.log.old");
     stops(&case, "ada", session);
     nothing_is_left(&case);
@@ -320,7 +320,7 @@ fn a_lock_of_a_host_that_was_killed_is_removed_with_the_rest() {
     nothing_is_left(&case);
 }
 
-/// Takes the abstract name of display 0 and says so.
+/// Takes the abstract name of display 0 and prints that.
 const TAKES_NAME: &str = "import socket; socket.socket(socket.AF_UNIX).bind('\\0/tmp/.X11-unix/X0'); print('has it')";
 
 #[test]
@@ -412,7 +412,7 @@ fn displays_without_a_screen_have_name_and_lock_from_start_to_stop() {
     assert_eq!(name(100), "1\n");
     let taken = case.user("eve", "timeout 5 Xvfb :7; timeout 5 Xvfb :100").fails().stderr;
     assert_eq!(taken.matches("Server is already active for display").count(), 2, "{taken}");
-    // Its janitor, which looks the same, has both after it was killed, until all is gone.
+    // Its janitor, which looks the same, keeps both after the supervisor was killed, until everything is gone.
     case.root("kill -KILL $(cat /tmp/.X100-lock)").ok();
     run.wait(SOON).fails();
     case.user("ada", "startxd display stop :7").ok();

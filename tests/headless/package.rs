@@ -1,5 +1,5 @@
-//! The Debian package: installed by apt beside a user manager that is there already, upgraded under a session that is up,
-//! removed and purged. Built by `scripts/make-deb` and `scripts/make-deb --next`.
+//! The Debian package: installed by apt while a user manager is running, upgraded while a session is up, removed and
+//! purged. Built by `scripts/make-deb` and `scripts/make-deb --next`.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -7,11 +7,11 @@ use std::{env, fs};
 use crate::harness::{Case, Guest, Options, Run, SOON, secs, wait_until};
 use crate::hostile::wait_up;
 
-/// Everything that a package could leave behind, with the contents of what is configuration.
+/// Everything that a package could leave behind, with the contents of configuration files.
 const FILES: &str = "find /usr /var/lib/systemd /var/spool /opt -xdev ! -path '/usr/share/doc*' ! -path /var/lib/systemd \
     ! -path '/var/lib/systemd/*timers*' -printf '%p %l %m\\n' | sort; find /etc -xdev -type f -exec sha256sum {} + | sort -k2";
 
-/// The package, or the one to upgrade it to, as a path in the guest.
+/// The package, or the one that it is upgraded to, as a path in the guest.
 fn package(guest: &Guest, next: bool) -> String {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut directory = env::var_os("STARTXD_DEBS").map_or_else(|| target.join("deb"), PathBuf::from);
@@ -34,7 +34,7 @@ fn apt(guest: &Guest, what: &str) -> Run {
     guest.shell(&script).env("DEBIAN_FRONTEND", "noninteractive").deadline(secs(60)).run().ok()
 }
 
-/// Waits until ada's manager, that runs since before, knows a unit of ours or has forgotten it.
+/// Waits until ada's manager, which was running before, has loaded or unloaded one of our units.
 fn wait_unit(case: &Case, load: &str) {
     wait_until(&format!("wm.target to be {load}"), SOON, || {
         match case.manager("ada").property("wm.target", "LoadState") {
@@ -44,7 +44,7 @@ fn wait_unit(case: &Case, load: &str) {
     });
 }
 
-/// Each shell finds its completions where the package puts them, and completes the names of sessions.
+/// Each shell finds its completions where the package puts them, and completes session names.
 fn completes(case: &Case) {
     let fish = case.user("ada", "fish -c 'complete -C \"startxd start openb\"; complete -C \"startxd doc\"'").text();
     assert!(fish.contains("openbox") && fish.contains("doctor"), "{fish}");
@@ -58,11 +58,11 @@ fn completes(case: &Case) {
 
 #[test]
 fn from_the_installation_to_the_purge() {
-    // The files of the package, and not those of `make install`; a session on a second seat needs no terminal.
+    // With the package's files instead of those of `make install`; a session on a second seat needs no terminal.
     let mut case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });
     case.root("! command -v startxd").ok();
     case.plug_in_second_seat();
-    // Her manager is there before the package is, and after the session.
+    // Her manager is up before the package is installed, and after the session.
     case.root("loginctl enable-linger ada").ok();
     case.start_manager("ada");
     let (first, next) = (package(&case, false), package(&case, true));
@@ -71,7 +71,7 @@ fn from_the_installation_to_the_purge() {
     case.user("ada", "busctl --user list").ok();
     case.set_baseline();
 
-    // Offline: what it depends on is there, and under the names that it says.
+    // Offline: the dependencies are installed, under the names that the package uses.
     apt(&case, &format!("install {first}"));
     let verified = case.root("dpkg --verify startxd | grep -v ' /usr/share/\\(doc\\|man\\)/'").stdout;
     assert_eq!(verified, "", "what is installed is not what the package has");
@@ -80,12 +80,12 @@ fn from_the_installation_to_the_purge() {
     completes(&case);
     case.root("systemctl start startxd-seat@ada").ok();
     wait_up(&case, "ada");
-    // What reads the dotfiles comes and goes.
+    // The service that reads the dotfiles comes and goes.
     let processes = "pgrep -u ada -x 'startxd|Xorg|openbox' -a | grep -v dotfiles";
     let before = case.root(processes).text();
     assert_eq!(before.lines().count(), 4, "host, supervisor, server, window manager: {before}");
 
-    // What an administrator has changed stays through an upgrade, and the session goes on.
+    // An administrator's changes survive the upgrade, and the session continues.
     let configuration = case.root("dpkg-query -f '${Conffiles}\\n' -W startxd | awk '{ print $1 }' | grep .").stdout;
     assert!(configuration.lines().any(|file| file == "/etc/pam.d/startxd"), "{configuration}");
     assert_eq!(case.root("systemctl show --value -p LoadState startxd@ada").text(), "loaded");
@@ -99,11 +99,11 @@ fn from_the_installation_to_the_purge() {
         assert!(case.read(file).ends_with("# by the administrator\n"), "{file}");
     }
     case.user("ada", "startxd status").ok();
-    // What is new and what is old of startxd understand each other.
+    // Old and new parts of startxd understand each other.
     let server = case.root("pgrep -u ada -x Xorg").text();
     case.user("ada", "startxd restart xorg").ok();
     case.another("ada", "Xorg", &server);
-    // The targets stay while a server is started again: that the window manager is back, its display says.
+    // The targets stay up while a server is started again: only the display tells that the window manager is back.
     wait_until("startxd status to find nothing wrong", SOON, || {
         let status = case.user("ada", "startxd status");
         if status.status.success() { Ok(()) } else { Err(status.to_string()) }
@@ -111,7 +111,7 @@ fn from_the_installation_to_the_purge() {
     case.root("systemctl stop startxd-seat@ada").ok();
     assert_eq!(case.system().property("startxd-seat@ada.service", "Result"), "success");
 
-    // What is enabled goes with the purge, too.
+    // What was enabled is removed by the purge, too.
     case.root("systemctl enable startxd@eve && startxd enable autologin eve --vt 5").ok();
     apt(&case, "remove startxd");
     case.root("! command -v startxd").ok();
@@ -127,9 +127,9 @@ fn from_the_installation_to_the_purge() {
     case.assert_clean();
 }
 
-/// What removal must take back and what it must leave, with a session up.
+/// What removal must undo and what it must leave, with a session up.
 #[test]
-fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
+fn a_removal_undoes_what_enable_did_and_leaves_the_session_intact() {
     let mut case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });
     case.plug_in_second_seat();
     case.root("loginctl enable-linger ada").ok();
@@ -148,7 +148,7 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
         let application =
             "systemd-run --user --quiet -p Type=exec -p PartOf=graphical-session.target --unit=lab-app sleep infinity";
         case.user("ada", application).ok();
-        // What reads the dotfiles comes and goes.
+        // The service that reads the dotfiles comes and goes.
         let processes = "pgrep -u ada -x 'startxd|Xorg|openbox|sleep' -a | grep -v dotfiles";
         let before = case.root(processes).text();
         assert_eq!(before.lines().count(), 5, "{before}");
@@ -179,7 +179,7 @@ fn a_removal_takes_back_what_enable_made_and_leaves_the_session_whole() {
     }
 }
 
-/// The scripts of the package are run while a manager comes up and goes, again and again.
+/// The package's scripts run while a manager starts and stops, again and again.
 #[test]
 fn a_user_manager_that_is_just_starting_is_left_alone() {
     let case = Guest::exclusive(Options { install: None, headless: true, ..Options::default() });

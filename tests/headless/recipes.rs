@@ -1,4 +1,4 @@
-//! The units that README, docs and the manual pages print: systemd understands each.
+//! The units in README, docs and the manual pages: systemd understands each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::{Case, Guest};
 
-/// Every unit that is printed: its file, as it is printed, and its text.
+/// Every printed unit: its file, as printed, and its text.
 fn units() -> Vec<(String, String)> {
     fn documents(directory: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(directory).expect("docs").map(|entry| entry.expect("an entry").path());
@@ -31,14 +31,14 @@ fn units() -> Vec<(String, String)> {
     units
 }
 
-/// The same of the manual pages, whose displays do not say how a file is called.
+/// The same for the manual pages, which do not say what a file is called.
 fn of_manuals(root: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(root.join("man")).expect("man").map(|entry| entry.expect("an entry").path());
     let mut units = Vec::new();
     for path in entries {
         let text = fs::read_to_string(&path).expect("a page");
         let page = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // Its units are the system's, and all of them drop-ins.
+        // These are the system's units, and all of them drop-ins.
         let manager = if page == "startxd-login.7" { "system" } else { "user" };
         let displays = text.split("\n.Bd -literal").skip(1).filter_map(|rest| rest.split_once('\n'));
         let displays = displays.filter_map(|(_, rest)| rest.split_once("\n.Ed").map(|(display, _)| display));
@@ -54,7 +54,7 @@ fn of_manuals(root: &Path) -> Vec<(String, String)> {
     units
 }
 
-/// The programs of the units that the guests do not have: of these, systemd reads the unit, and no test runs it.
+/// Programs of these units that the guests do not have: systemd reads the unit, but no test runs it.
 const ONLY_READ: [&str; 13] = [
     "/usr/bin/autorandr",
     "/usr/bin/chromium",
@@ -71,11 +71,12 @@ const ONLY_READ: [&str; 13] = [
     "playerctl",
 ];
 
-/// The unit with a program that is there in place of one that is not, which is added to `missing`: systemd looks for it.
+/// The unit with an installed program in place of a missing one, as systemd checks for it. Missing ones are added to
+/// `missing`.
 fn with_programs(case: &Case, text: &str, missing: &mut BTreeSet<String>) -> String {
     let mut program = |line: &str| {
         let (name, command) = line.split_once('=').filter(|(name, _)| name.starts_with("Exec"))?;
-        // What may stand before the path: systemd.service(5), "Command lines".
+        // What may precede the path: systemd.service(5), "Command lines".
         let path = command.split(' ').next().unwrap_or_default().trim_start_matches(['-', '@', ':', '+', '!']);
         let is_there = path.is_empty() || case.root(&format!("test -x {path}")).code() == 0;
         (!is_there).then(|| missing.insert(path.to_owned()));
@@ -96,7 +97,7 @@ fn systemd_understands_every_unit() {
     let mut missing = BTreeSet::new();
     for (file, text) in units {
         let name = file.rsplit('/').next().unwrap_or_default().to_owned();
-        // A drop-in is read with its unit; here it stands alone, under the name of one.
+        // A drop-in is read together with its unit; here it stands alone, named like a unit.
         let name = name.strip_suffix(".conf").map_or(name.clone(), |stem| format!("{stem}.service"));
         case.write_as("ada", &format!("~/units/{name}"), &with_programs(&case, &text, &mut missing));
         let manager = if file.contains("/systemd/user/") { "--user" } else { "--system" };

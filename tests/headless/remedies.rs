@@ -1,9 +1,9 @@
-//! `startxd doctor`'s own remedies are code: run as they are printed, each leaves a file that is valid for its shell, with
-//! the finding gone and nothing else changed.
+//! The remedies of `startxd doctor` are code: run as printed, each leaves a file that is valid for its shell, with the
+//! finding gone and nothing else changed.
 
 use crate::harness::Guest;
 
-/// A file, what is in it, the shell that reads it, and how many commands are offered for it.
+/// A file, its contents, the shell that reads it, and how many commands are offered for it.
 const FILES: [(&str, &str, &str, usize); 11] = [
     (".bash_profile", "if [ -z \"$DISPLAY\" ]; then exec startx; fi\necho still read\n", "bash", 1),
     (".profile", "if [ -z \"$DISPLAY\" ]\nthen\n\texec startx -- vt1 # don't\nfi\n", "sh", 1),
@@ -28,10 +28,10 @@ const FILES: [(&str, &str, &str, usize); 11] = [
 fn doctors_own_remedies_run_as_printed() {
     let guest = Guest::headless();
     guest.start_manager("ada");
-    // The remedies of what is found in startup files, each on its line, in the order in which they are read.
+    // The remedies for findings in startup files, one per line, in the order in which the files are read.
     let remedies = "startxd doctor | awk '/\\[snippets\\./ { found = 1 } / remedy / && found { print; found = 0 }'";
     for (path, text, shell, offered) in FILES {
-        // As managers of dotfiles have it.
+        // As dotfile managers create it.
         guest.user("ada", "mkdir -p dotfiles .config/fish").ok();
         guest.write_as("ada", "~/dotfiles/file", text);
         guest.user("ada", &format!("ln -sfn ~/dotfiles/file {path}; {shell} -n {path}")).ok();

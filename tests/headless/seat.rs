@@ -1,4 +1,4 @@
-//! `startxd-seat@eve.service`: a session of eve's on a second seat, which has no virtual terminals.
+//! `startxd-seat@eve.service`: a session of eve on a second seat, which has no virtual terminals.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ fn guest(name: &str) -> (Case, PathBuf) {
     (Guest::exclusive(options), upper)
 }
 
-/// Waits until eve has another session on seat1 than `earlier`, with her desktop on it.
+/// Waits until eve has a session on seat1 other than `earlier`, with her desktop on it.
 fn desktop(case: &Case, earlier: &str) -> Session {
     let session = wait_until("eve's session on seat1", SOON, || {
         let sessions = case.sessions();
@@ -76,7 +76,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
     let status: Told = case.user("eve", "startxd status").into();
     status.says(0, &[&format!("session {} on seat1, in the foreground", session["Id"]), "nothing is wrong"]);
 
-    // The server's crash is followed by a server, as elsewhere.
+    // As elsewhere, a crash of the server is followed by another server.
     let crashed = case.root("pgrep -x Xorg").text();
     case.root("pkill -KILL -x Xorg").ok();
     wait_until("another server", SOON, || {
@@ -112,7 +112,7 @@ fn a_seat_that_appears_later_gets_its_session() {
             if told.matches(&format!("the next attempt is in {pause}\n")).count() == times { Ok(()) } else { Err(told) }
         });
     };
-    // Wanted by what is loaded: else systemd would forget the unit, and how it ended, at once.
+    // Wanted by a loaded unit: otherwise systemd would unload it, and forget how it ended.
     case.root("systemctl add-wants multi-user.target startxd-seat@eve").ok();
     case.root("systemctl start startxd-seat@eve").ok();
     waits("1 s", 1);
@@ -122,11 +122,11 @@ fn a_seat_that_appears_later_gets_its_session() {
         that XDG_SEAT names; see: loginctl list-seats)";
     assert!(told().contains(why), "{}", told());
     assert_eq!(case.root("stat -c '%U %a' /run/startxd-seat@eve /run/startxd-seat@eve/*").text(), "eve 700\neve 600");
-    // In the midst of the pause, which SIGTERM ends at once.
+    // During the pause, which SIGTERM ends at once.
     stops(&case);
     assert_eq!(["ExecMainCode", "ExecMainStatus"].map(|name| property(&case, name)), ["2", "15"]);
 
-    // By hand, so the count begins anew.
+    // Started by hand, so the count starts again.
     case.root("systemctl start startxd-seat@eve").ok();
     waits("1 s", 2);
     case.plug_in_second_seat();

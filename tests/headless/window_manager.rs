@@ -1,8 +1,8 @@
-//! `startxd enable wm` and `startxd disable wm`: what is written, what is refused, and that systemd understands it.
+//! `startxd enable wm` and `startxd disable wm`: what they write and refuse, and that systemd understands it.
 
 use crate::harness::{Case, Guest, Run};
 
-/// ada, whose user manager is up as after a login.
+/// ada, with her user manager up as after a login.
 struct Ada(Case);
 
 impl Ada {
@@ -16,7 +16,7 @@ impl Ada {
         self.0.user("ada", script)
     }
 
-    /// Everything that she has set up, directories too.
+    /// Everything that she has set up, including directories.
     fn settings(&self) -> String {
         self.0.root("cd /home/ada; find . -path '*startxd*' -o -path './.config/*' | sort").stdout
     }
@@ -32,7 +32,7 @@ impl Ada {
     }
 }
 
-/// What the guests' tree has.
+/// The window managers in the guests' tree.
 const ALL: &str = "awesome bspwm dwm fluxbox herbstluftwm i3 icewm-session jwm openbox twm";
 
 const FILE: &str = ".config/systemd/user/i3.service";
@@ -62,7 +62,7 @@ fn a_unit_is_written_and_enabled_and_removed() {
     let dry = ada.does("startxd disable wm --dry-run").ok();
     assert!(dry.stdout.contains("would remove /home/ada/.config/systemd/user/i3.service"), "{dry}");
     ada.does("startxd disable wm").ok();
-    // The directory in which it was remembered stays.
+    // The directory of the record remains.
     let after = ada.settings();
     let rest: Vec<&str> = after.lines().filter(|line| !before.lines().any(|one| one == *line)).collect();
     assert_eq!(rest, ["./.local/state/startxd"]);
@@ -88,7 +88,7 @@ fn another_one_takes_its_place() {
 fn one_that_runs_keeps_its_file_until_it_has_ended() {
     let ada = Ada::new();
     ada.does("startxd enable wm awesome").ok();
-    // Without a display: the file is what counts.
+    // Without a display: this is about the file.
     ada.does(
         "mkdir .config/systemd/user/awesome.service.d; printf '%s\\n' '[Unit]' 'Requires=' '[Service]' Type=exec ExecStart= \
          'ExecStart=sleep infinity' >.config/systemd/user/awesome.service.d/x.conf; systemctl --user daemon-reload; \
@@ -113,7 +113,7 @@ fn what_a_person_wrote_is_never_touched() {
         31,
         &["was not written by startxd", "mv /home/ada/.config/systemd/user/i3.service"],
     );
-    // The command of the message.
+    // The command from the message.
     ada.does(&format!("mv {FILE} {FILE}.old; startxd enable wm i3")).ok();
     ada.does(&format!("echo '# mine' >>{FILE}")).ok();
     ada.is_refused("startxd enable wm i3", 31, &["was edited since", "systemctl --user enable i3.service"]);
@@ -135,7 +135,7 @@ fn what_a_person_wrote_is_never_touched() {
         &["openbox.service is enabled", "systemctl --user disable openbox.service"],
     );
     ada.is_refused("startxd disable wm", 31, &["for openbox.service: systemctl --user disable openbox.service"]);
-    // What is not a window manager may stay beside it.
+    // Units of other programs may stay beside it.
     ada.does("cd .config/systemd/user; systemctl --user disable openbox; mv openbox.service compositor.service").ok();
     ada.does("systemctl --user enable compositor && startxd enable wm i3 && startxd disable wm").ok();
     ada.does("systemctl --user disable compositor; rm -r .config/systemd; systemctl --user daemon-reload").ok();
@@ -150,7 +150,7 @@ fn a_choice_has_the_command_for_each() {
     let commands: String = ALL.split(' ').map(|name| format!("    startxd enable wm {name}\n")).collect();
     assert_eq!(told.stdout, commands);
     let only = "mkdir -p only; ln -sf \"$(command -v i3)\" only/; XDG_DATA_HOME=$PWD/none";
-    // Where only one is found. Entries of the system are found always, so those are hidden.
+    // The case that only one is found. The system's entries would be found too, so they are hidden.
     ada.does("mkdir -p .local/share/xsessions; for file in /usr/share/xsessions/*; do [ \"${file##*/}\" = i3.desktop ] || \
               printf '%s\\n' '[Desktop Entry]' Type=Application Hidden=true >.local/share/xsessions/\"${file##*/}\"; done")
         .ok();
@@ -167,7 +167,7 @@ fn a_choice_has_the_command_for_each() {
     assert_eq!(told.code(), 10, "{told}");
 }
 
-/// For every window manager that is known, also where it is not installed: with programs in their places.
+/// Every known window manager, even one that is not installed, with stand-ins for the programs.
 #[test]
 fn systemd_understands_every_unit() {
     let ada = Ada::new();
@@ -186,7 +186,7 @@ fn systemd_understands_every_unit() {
         assert_eq!(told.stderr, "", "{name}: {told}");
         assert!(told.stdout.trim().parse::<u32>().is_ok_and(|lines| lines > 15), "{name}: {told}");
     }
-    // And as it is installed.
+    // And the installed ones.
     for name in ALL.split(' ') {
         let told = ada.does(&format!(
             "startxd enable wm {name} && systemd-analyze --user verify .config/systemd/user/{name}.service"

@@ -1,14 +1,14 @@
-//! `make bench`, the part without a screen: `startxd display run` beside `xvfb-run -a`, in one guest, in alternating rounds,
-//! alone and twenty at once; and fifty displays of one user manager.
+//! `make bench`, the part without a screen: `startxd display run` beside `xvfb-run -a`, in one guest, in alternating
+//! rounds, alone and twenty at once; and fifty displays of one user manager.
 //!
-//! - *ready*: from the moment before the launcher is forked to the command's first own act, which is to look at the clock:
-//!   one kernel, one clock. Both launchers let the command go when the server has answered.
-//! - *total*: until the launcher has ended. startxd has then waited for the end of its server; xvfb-run has only signalled
-//!   it.
+//! - *ready*: from just before the launcher is forked until the command runs and looks at the clock: one kernel, one
+//!   clock. Both launchers start the command when the server has answered.
+//! - *total*: until the launcher has ended. By then startxd has waited for the end of its server; xvfb-run has only
+//!   signalled it.
 //!
-//! Both run the same server with the same arguments as far as they are the launcher's choice. A round of each is discarded,
-//! so that everything is in the page cache. `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset; `_MANY` and
-//! `_DISPLAYS` stand for twenty and fifty.
+//! Both run the same server, with the same arguments as far as the launcher allows. A round of each is discarded, so
+//! that everything is in the page cache. `STARTXD_BENCH_ROUNDS` is the number of rounds, 15 if unset; `_MANY` and
+//! `_DISPLAYS` replace twenty and fifty.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -19,13 +19,13 @@ use std::fmt::Write;
 
 use harness::{Guest, secs};
 
-/// As many as a median needs on a machine that does other things too.
+/// Enough for a median on a machine that does other things too.
 const ROUNDS: usize = 15;
 
-/// What is measured, a line `NAME VALUE` for each value.
+/// The measuring script; it prints a line `NAME VALUE` for each value.
 const MEASURE: &str = include_str!("measure.py");
 
-/// Name and values, in ms unless the name says otherwise.
+/// Names and values, in ms unless the name says otherwise.
 type Values = BTreeMap<String, Vec<f64>>;
 
 #[test]
@@ -107,7 +107,7 @@ fn median(values: &[f64]) -> f64 {
     quantile(values, 2)
 }
 
-/// The value at so many quarters of the way from the lowest to the highest.
+/// The value at this many quarters of the way from the lowest to the highest.
 fn quantile(values: &[f64], quarters: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! What the cases about bad input and bad places share: what a command line said and how it ended.
+//! What the cases about bad input and bad places share: the output of a command line, and how it ended.
 // Every test program compiles this module and uses a part of it.
 #![allow(dead_code)]
 
@@ -12,24 +12,24 @@ use crate::harness::{Autologin, Background, Case, Guest, Login, Mode, Run, SOON,
 
 /// A session with a real window manager.
 pub const START: &str = "startxd start -- openbox";
-/// The questions alone.
+/// Only the checks.
 pub const CHECK: &str = "startxd check may-start -v";
 
 /// A program of the graphical session that ends when somebody reads ada's `pipe`.
 pub const SLOW: &str = "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
     [Service]\nExecStart=sleep infinity\nExecStop=sh -c 'echo going > /home/ada/pipe'\n";
 
-/// What a command line said, and its exit status.
+/// The output of a command line, and its exit status.
 #[derive(Debug, Clone)]
 pub struct Told {
     /// The exit status, as `$?` has it.
     pub status: i32,
-    /// What was written, as it was seen.
+    /// The output, as displayed.
     pub text: String,
 }
 
 impl Told {
-    /// Fails unless the exit status is `status` and one message has all of `words`, whatever the line breaks.
+    /// Fails unless the exit status is `status` and one message contains all of `words`, whatever the line breaks.
     #[track_caller]
     pub fn says(&self, status: i32, words: &[&str]) -> &Self {
         assert_eq!(self.status, status, "another exit status than expected: {self}");
@@ -38,12 +38,12 @@ impl Told {
         self
     }
 
-    /// Whether `words` were written. A terminal breaks lines anywhere, so white space does not count.
+    /// Whether `words` were printed. A terminal breaks lines anywhere, so white space is ignored.
     pub fn has(&self, words: &str) -> bool {
         squeeze(&self.text).contains(&squeeze(words))
     }
 
-    /// Fails unless all that was said is one message of startxd.
+    /// Fails unless the whole output is one message of startxd.
     #[track_caller]
     pub fn in_one_message(&self) -> &Self {
         assert_eq!(self.messages().len(), 1, "not one message: {self}");
@@ -83,26 +83,27 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// Logs ada in on tty1 and takes the state then, with the user's bus awake, as the one to come back to.
+/// Logs ada in on tty1, starts the user's bus, and takes that state as the baseline.
 pub fn prompt(case: &mut Case) -> Login {
     let login = case.login_autologin(1);
     wake_bus(case);
     login
 }
 
-/// Makes the user's bus run, which it does from the first question on, and takes the state then as the baseline.
+/// Starts the user's bus, as the first query would, and takes the state then as the baseline.
 pub fn wake_bus(case: &mut Case) {
     case.user("ada", "busctl --user list").ok();
     case.set_baseline();
 }
 
-/// Logs `user` in on tty2 and waits for the prompt. A getty that runs before the switch is not started by logind too.
+/// Logs `user` in on tty2 and waits for the prompt. The getty is started before the switch, so logind does not start
+/// one.
 pub fn log_in_second(guest: &Guest, user: &str) -> Login {
     guest.prepare_autologin(&Autologin { user: user.to_owned(), vt: 2, ..Autologin::default() });
     second_getty(guest, user)
 }
 
-/// As [`log_in_second`] for ada, with a line for the getty's unit and other options for login(1).
+/// Like [`log_in_second`] for ada, with a line for the getty's unit and other options for login(1).
 pub fn log_in_second_with(guest: &Guest, line: &str, options: &str) -> Login {
     let agetty = format!("/sbin/agetty -o '{options} -f -- \\\\u' --autologin ada --noclear %I linux");
     let unit = format!("[Service]\n{line}\nExecStart=\nExecStart=-{agetty}\n");
@@ -132,7 +133,7 @@ pub fn type_at(login: &Login, command: &str) -> Typed {
     let mark = MARK.fetch_add(1, Ordering::Relaxed);
     login.vt.wait_prompt(SOON);
     login.vt.clear();
-    // The marks differ, so that no earlier one is taken for this, and are not on the line that is typed.
+    // The marks differ, so that no earlier one is mistaken for this one, and the typed line does not contain them.
     login.vt.type_line(&format!("echo $(({mark}))\\>; {command}; echo \"<$(({mark}))=$?\""));
     Typed { vt: login.vt.clone(), mark }
 }
@@ -145,9 +146,9 @@ impl Typed {
     pub fn end(&self, deadline: Duration) -> Told {
         let (begin, end) = (format!("\n{}>\n", self.mark), format!("<{}=", self.mark));
         wait_until("the command's end", deadline, || {
-            // Whole when the prompt is below it, for which the shell of some has children of its own.
+            // It is complete when the prompt is below it, and some shells have child processes until then.
             let screen = self.vt.screen();
-            // The beginning may have scrolled out.
+            // The beginning may have scrolled off.
             let said = screen.split_once(&begin).map_or(screen.as_str(), |(_, said)| said);
             let (said, after) = said.rsplit_once(&end).ok_or_else(|| self.vt.to_string())?;
             let (status, _) = after.split_once('\n').ok_or_else(|| self.vt.to_string())?;
@@ -167,7 +168,7 @@ pub fn outside(guest: &Guest, user: &str, command: &str) -> Told {
     guest.shell_as(user, &format!("exec 2>&1; {command}")).run().into()
 }
 
-/// Both the check and the start refuse, in one sentence with all of `words`, and the start's is in the journal.
+/// Both the check and the start refuse, in one message with all of `words`, and the start's is in the journal.
 #[track_caller]
 pub fn refuses(case: &Case, status: i32, words: &[&str], run: impl Fn(&str) -> Told) {
     run(CHECK).says(status, words).in_one_message();
@@ -189,14 +190,15 @@ pub fn start(guest: &Guest, login: &Login) -> Typed {
     typed
 }
 
-/// Ends the session, and returns what `startxd start` said in the end.
+/// Ends the session, and returns the last output of `startxd start`.
 pub fn stop(guest: &Guest, login: &Login, session: &Typed) -> Told {
     guest.user(&login.user, "startxd stop").ok();
     login.vt.wait_mode(Mode::Text, SOON);
     session.end(SOON)
 }
 
-/// Logs `user` out of openbox, which forgets a request that comes before its main loop, and waits for the session's end.
+/// Logs `user` out of openbox, which loses a request that arrives before its main loop, and waits for the session's
+/// end.
 pub fn logs_out_of_openbox(case: &Case, user: &str, session: &str) {
     wait_until("the logout", SOON, || {
         case.in_unit(user, "timeout 1 openbox --exit");
@@ -207,7 +209,7 @@ pub fn logs_out_of_openbox(case: &Case, user: &str, session: &str) {
     });
 }
 
-/// A whole session works here and now, from the prompt back to the prompt, without a message.
+/// A complete session works, from one prompt to the next, without a message.
 #[track_caller]
 pub fn a_session_works(guest: &Guest, login: &Login) {
     let session = start(guest, login);
@@ -229,7 +231,7 @@ pub fn configure(guest: &Guest, text: &str) {
     guest.write_as("ada", "~/.config/startxd/startxd.toml", text);
 }
 
-/// Waits until a command in the background has written `text`.
+/// Waits until a background command has printed `text`.
 pub fn wait_output(background: &Background, text: &str) {
     wait_until(&format!("{text:?}"), secs(10), || {
         let out = background.stdout();
@@ -237,7 +239,7 @@ pub fn wait_output(background: &Background, text: &str) {
     });
 }
 
-/// Waits until the user manager of ada has that job: unit, type, state, as `systemctl list-jobs` shows it.
+/// Waits until ada's user manager has this job: unit, type, state, as `systemctl list-jobs` prints it.
 pub fn wait_job(guest: &Guest, job: &str) {
     let manager = guest.manager("ada");
     wait_until(&format!("the job {job}"), SOON, || match manager.jobs() {
@@ -246,7 +248,7 @@ pub fn wait_job(guest: &Guest, job: &str) {
     });
 }
 
-/// Waits until ada has two hosts, the second of which waits for the end of the first.
+/// Waits until ada has this many hosts: the second waits for the first one's end.
 pub fn wait_hosts(guest: &Guest, count: usize) {
     wait_until(&format!("{count} hosts of ada"), SOON, || {
         let hosts = guest.processes_of("ada").into_iter().filter(|process| process.args == START).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Servers that misbehave, made for the guest.
+//! Servers that misbehave, compiled for the guest.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,13 @@ use std::{env, fs};
 
 use crate::harness::Guest;
 
-/// Where they are in the guest.
+/// Their directory in the guest.
 pub const DIR: &str = "/usr/local/lib/hostile";
 
 /// Puts the server `name` of `servers.c` into the guest, and returns its path there.
 ///
 /// # Panics
-/// When there is no C compiler, which Rust's linker brings.
+/// When there is no C compiler. Building Rust programs needs one anyway, for linking.
 pub fn install(guest: &Guest, name: &str) -> String {
     let path = format!("{DIR}/{name}");
     guest.root(&format!("mkdir -p {DIR}")).ok();
@@ -22,7 +22,7 @@ pub fn install(guest: &Guest, name: &str) -> String {
     path
 }
 
-/// The program, built once for each test program.
+/// The program, built once per test program.
 fn built() -> &'static [u8] {
     static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
     BUILT.get_or_init(|| {

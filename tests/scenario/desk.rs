@@ -7,11 +7,11 @@ use super::OPENBOX;
 use super::screen::Screen;
 use crate::harness::{Case, Difference, Guest, Login, Mode, Run, SOON, Snapshot, Vt, secs, wait_until};
 
-/// Printed with the exit status when what was typed has ended.
+/// Printed with the exit status when the typed command has ended.
 const END: &str = "END";
 
-/// How long an end may take in which nothing is slow: it takes a tenth of that, and the shortest deadline of startxd that
-/// could run out unnoticed is longer.
+/// How long an end may take in which nothing is slow: it takes a tenth of this, and every deadline of startxd that
+/// could pass unnoticed is longer.
 const END_DEADLINE: Duration = secs(4);
 
 /// A case with ada logged in on tty1.
@@ -28,15 +28,15 @@ impl Desk {
         Self::at_prompt_in(Guest::get())
     }
 
-    /// As [`at_prompt`](Self::at_prompt), in a case that has been prepared, by a profile for instance.
+    /// Like [`at_prompt`](Self::at_prompt), in a case that was prepared, for example by a profile.
     pub fn at_prompt_in(mut case: Case) -> Self {
         let login = case.at_prompt();
-        // Her bus starts with its first client, whoever that is, and stays: it is nothing of the session's.
+        // Her bus starts with its first client, whichever that is, and stays: it does not belong to the session.
         case.user("ada", "busctl --user list > /dev/null").ok();
         Self::logged_in(case, login)
     }
 
-    /// Ada in a login that exists, with or without a prompt.
+    /// Ada in an existing login, with or without a prompt.
     pub fn logged_in(case: Case, login: Login) -> Self {
         let before = case.snapshot();
         Self { case, login, before }
@@ -48,10 +48,10 @@ impl Desk {
         self.logs_in();
     }
 
-    /// Ada logs in: by the getty, which does that by itself when her last login has ended, or is started if it was stopped.
+    /// Ada logs in: the getty does that by itself when her last login has ended, or is started if it was stopped.
     ///
-    /// A race: a getty that is started anew while it logs her in takes its login along, and pid 1 may find nobody left for the
-    /// scope of that session, which has failed then.
+    /// A race: a getty that is restarted while it logs her in ends the login, and pid 1 may find no process for that
+    /// session's scope, which then fails.
     pub fn logs_in(&mut self) {
         let getty = self.case.system().property("getty@tty1.service", "ActiveState");
         if matches!(getty.as_str(), "inactive" | "failed") {
@@ -65,8 +65,8 @@ impl Desk {
         self.settles();
     }
 
-    /// Waits until logind has forgotten the login, and expects that nothing of its session on the display is left then:
-    /// the terminal in text mode, her user manager as it was before.
+    /// Waits until logind has removed the login, and expects that nothing of its session is left on the display: the
+    /// terminal is in text mode, and her user manager is as before.
     pub fn is_logged_out(&self) {
         self.wait_session_gone(&self.login, SOON);
         wait_until("nothing of the session to be left", SOON, || {
@@ -78,23 +78,23 @@ impl Desk {
         });
     }
 
-    /// What is there now that was not before, and the other way round.
+    /// What has appeared and what has gone since the baseline.
     pub fn what_is_left(&self) -> Difference {
         self.case.snapshot().since(&self.before)
     }
 
-    /// Takes what is there now as what should be there again at the end.
+    /// Takes the current state as the baseline for the end.
     pub fn settles(&mut self) {
         self.before = self.case.snapshot();
     }
 
-    /// Fails if anything of ada's is not as it was.
+    /// Fails if anything of ada's differs from the baseline.
     #[track_caller]
     pub fn is_clean(&self) {
         self.case.assert_as(&self.before);
     }
 
-    /// Waits until nothing of ada's is left that was not there before, nor missing: for ends that nobody waits for.
+    /// Waits until nothing of ada's differs from the baseline: for ends that no command waits for.
     pub fn becomes_clean(&self) {
         wait_until("ada's things to be as they were", SOON, || match self.what_is_left() {
             left if left.is_empty() => Ok(()),
@@ -102,9 +102,9 @@ impl Desk {
         });
     }
 
-    /// Fails if anything is left of a session that was stopped, at the moment at which that is said. The host has said it by
-    /// closing its socket; it still has to exit, and then the shell goes on with what was typed: what runs in the login
-    /// comes and goes meanwhile.
+    /// Fails if anything of a session is left at the moment when `startxd stop` returns. The host reports that by
+    /// closing its socket. It still has to exit, and the shell then continues with what was typed, so processes of the
+    /// login are ignored.
     #[track_caller]
     pub fn nothing_of_the_session_is_left(&self) {
         let mut left = self.what_is_left();
@@ -124,7 +124,7 @@ impl Desk {
         if self.vt().screen().contains(&format!("\n{END}")) {
             self.clears();
         }
-        // The terminal's settings, as a command at the prompt finds them, should not change either.
+        // The terminal's settings that a command finds at the prompt should not change either.
         self.vt().type_line(&format!("stty -a >~/1; {command}; s=$?; stty -a >~/2; echo \"{END} $s\""));
     }
 
@@ -134,14 +134,14 @@ impl Desk {
         self.is_up();
     }
 
-    /// A session that works and leaves nothing: what every end of another one is followed by.
+    /// A session that works and leaves nothing. It follows every end of another session.
     pub fn starts_again(&self) {
         self.starts(OPENBOX);
         self.quits_openbox();
         self.ended(0);
     }
 
-    /// Does what a start says that helps, if logind hangs (see [`Guest::hang_logind`]).
+    /// Follows the advice of a start, if logind hangs (see [`Guest::hang_logind`]).
     pub fn restarts_a_logind_that_hangs(&self) {
         if self.logind_hangs() {
             self.types("startxd start");
@@ -153,21 +153,21 @@ impl Desk {
 
     /// Waits until a window manager manages the display.
     pub fn is_up(&self) {
-        // In this order: after one that was killed the target is up until the next start, or systemd, has repaired that,
-        // and only then is there a server.
+        // In this order: after a session that was killed, the target is up until the next start, or systemd, has
+        // repaired that, and only then is there a server.
         self.vt().wait_mode(Mode::Graphics, SOON);
         self.unit_becomes("graphical-session.target", "active");
         self.manager("ada").wait_dotfiles();
     }
 
-    /// Waits until what was typed has ended, expects its exit status and that nothing of the session is left at that very
+    /// Waits until the typed command has ended, expects its exit status and that nothing of the session is left at that
     /// moment, and returns the screen.
     #[track_caller]
     pub fn ended(&self, status: u8) -> Screen {
         self.ended_within(status, END_DEADLINE)
     }
 
-    /// [`ended`](Self::ended), for what takes its time.
+    /// Like [`ended`](Self::ended), for slow ends.
     #[track_caller]
     pub fn ended_within(&self, status: u8, deadline: Duration) -> Screen {
         let screen = self.comes_back(status, deadline);
@@ -177,7 +177,7 @@ impl Desk {
         screen
     }
 
-    /// Waits until what was typed has ended, and expects its exit status.
+    /// Waits until the typed command has ended, and expects its exit status.
     #[track_caller]
     pub fn comes_back(&self, status: u8, deadline: Duration) -> Screen {
         let (found, screen) = self.comes_back_somehow(deadline);
@@ -185,21 +185,21 @@ impl Desk {
         screen
     }
 
-    /// Waits until what was typed has ended, and returns its exit status and the screen.
+    /// Waits until the typed command has ended, and returns its exit status and the screen.
     pub fn comes_back_somehow(&self, deadline: Duration) -> (u8, Screen) {
         wait_until("the exit status of what was typed", deadline, || {
             self.exit_status().map(|status| (status, Screen(self.vt().screen()))).ok_or_else(|| self.vt().to_string())
         })
     }
 
-    /// The exit status of what was typed; `None` if it has not ended yet.
+    /// The exit status of the typed command; `None` if it has not ended.
     pub fn exit_status(&self) -> Option<u8> {
         let screen = self.vt().screen();
         let lines: Vec<&str> = screen.lines().collect();
-        // What was typed may have been broken right before its own END, which no number follows.
+        // A line break may precede END in the typed line, but no number follows it there.
         let status = |line: &str| line.strip_prefix(END)?.trim().parse().ok();
         let (at, status) = lines.iter().enumerate().find_map(|(at, line)| Some((at, status(line)?)))?;
-        // The screen may have been read while that line was being written: it is whole when the prompt is below it.
+        // The screen may have been read while that line was being written: it is complete when the prompt is below it.
         lines.get(at + 1).map(|_| status)
     }
 
@@ -217,8 +217,8 @@ impl Desk {
         self.quits("openbox --exit");
     }
 
-    /// Asks a window manager to exit, until it does: openbox forgets a request that arrives before its main loop runs,
-    /// awesome does not answer one before its own does, and both manage the display before that.
+    /// Asks a window manager to exit, until it does: openbox loses a request that arrives before its main loop runs,
+    /// and awesome does not answer one before that, but both manage the display earlier.
     pub fn quits(&self, command: &str) {
         let mut asked: Option<Instant> = None;
         let manager = self.manager("ada");

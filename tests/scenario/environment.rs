@@ -1,4 +1,4 @@
-//! The environment of ada's user manager, and of the programs that her bus starts.
+//! The environment of ada's user manager, and of programs that her bus starts.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::harness::Case;
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// From `NAME=value` each.
+    /// From strings `NAME=value`.
     fn new<'a>(variables: impl IntoIterator<Item = &'a str>) -> Self {
         let pairs = variables.into_iter().filter_map(|variable| variable.split_once('='));
         Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -26,17 +26,17 @@ impl Environment {
         names.map(|name| self.get(name))
     }
 
-    /// Which of `names` it has.
+    /// The ones of `names` that it has.
     pub fn has(&self, names: &[&str]) -> Vec<String> {
         names.iter().filter(|name| self.0.contains_key(**name)).map(|name| (*name).to_owned()).collect()
     }
 }
 
-/// Says what it was started with, and takes no name on the bus.
+/// Records its environment, and takes no name on the bus.
 const TELL: &str = "#!/bin/sh\nenv > ~/told.new\nmv ~/told.new ~/told\n";
 
-/// Writes services that [`Desk::bus_starts`] asks for, under several names: the bus waits long for a program to take its
-/// name, and starts none twice in that time. The bus reads them when it starts.
+/// Writes services for [`Desk::bus_starts`], under several names: the bus waits long for a program to take its name,
+/// and starts none twice in that time. The bus reads them when it starts.
 pub fn write_bus_services(case: &Case) {
     case.write_as("ada", "~/tell", TELL);
     let services = "chmod +x tell; mkdir -p .local/share/dbus-1/services; for n in {1..9}; do
@@ -46,12 +46,12 @@ pub fn write_bus_services(case: &Case) {
 }
 
 impl Desk {
-    /// What ada's user manager has now.
+    /// The current environment of ada's user manager.
     pub fn environment(&self) -> Environment {
         Environment::new(self.manager("ada").environment().iter().map(String::as_str))
     }
 
-    /// What a program has that ada's bus starts now; `nth` is for the first time 1, and up to 9.
+    /// The environment of a program that ada's bus starts now; `nth` is 1 for the first time, at most 9.
     pub fn bus_starts(&self, nth: u8) -> Environment {
         let start = format!(
             "rm -f told; busctl --user call --expect-reply=no org.freedesktop.DBus /org/freedesktop/DBus \

@@ -1,11 +1,11 @@
-//! Looking at the server and at what is on the display.
+//! The server, and what is on the display.
 
 use std::fs;
 
 use super::Desk;
 use crate::harness::{SOON, wait_until};
 
-/// What `/proc` says of the one X server of ada's.
+/// What `/proc` says about ada's one X server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its pid in the guest.
@@ -23,7 +23,7 @@ pub struct Server {
 }
 
 impl Desk {
-    /// The X server of ada's, of which there must be one.
+    /// Ada's X server, of which there must be exactly one.
     pub fn server(&self) -> Server {
         let servers = self.programs("ada", "Xorg");
         let [server] = &servers[..] else { panic!("{servers:?}") };
@@ -40,8 +40,8 @@ impl Desk {
         }
     }
 
-    /// Waits until no server of hers runs, after a host that was killed, and the prompt is there: a server that lives has
-    /// the keyboard, and drains the terminal of what is typed.
+    /// Waits until none of her servers runs, after a host was killed, and the prompt is there: a server that is still
+    /// alive reads the keyboard and discards what is typed.
     pub fn server_is_gone(&self) {
         wait_until("the server to be gone", SOON, || match self.named("ada", "Xorg") {
             servers if servers.is_empty() => Ok(()),
@@ -50,7 +50,7 @@ impl Desk {
         self.vt().wait_prompt(SOON);
     }
 
-    /// Waits until a process of ada's has that name.
+    /// Waits until ada has a process with that name.
     pub fn runs(&self, name: &str) {
         self.another("ada", name, "");
     }

@@ -1,6 +1,6 @@
-//! Steps that cases about sessions share: ada at her desk, what she does with startxd, and what can be seen of it.
+//! Steps that cases about sessions share: ada at her desk, what she does with startxd, and what is visible of it.
 //!
-//! A program of cases has `mod harness; mod scenario;` and begins each of them with [`Desk::at_prompt`].
+//! A test program has `mod harness; mod scenario;`, and its cases begin with [`Desk::at_prompt`].
 // Every test program compiles this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
@@ -18,5 +18,5 @@ pub use look::Server;
 pub use moments::moments;
 pub use screen::Screen;
 
-/// What `startxd start` gets for a session with a window manager and nothing else.
+/// The argument of `startxd start` for a session with only a window manager.
 pub const OPENBOX: &str = "-- openbox --sm-disable";

@@ -1,4 +1,4 @@
-//! Programs that write down who is there when they start and when they end: the order of things.
+//! Programs that record what is up when they start and end: the order of things.
 
 use super::Desk;
 
@@ -13,14 +13,14 @@ echo "$1: wm $(running "(.*/)?openbox( --sm-disable)?"), display $(answers xdpyi
 "#;
 
 impl Desk {
-    /// Makes `~/record NAME` a command that notes, behind that name, whether openbox runs, whether the display answers, and
-    /// which display the user manager knows.
+    /// Creates `~/record NAME`, a command that records, after that name, whether openbox runs, whether the display
+    /// answers, and which display the user manager knows.
     pub fn writes_record(&self) {
         self.write_as("ada", "~/record", RECORD);
         self.user("ada", "chmod +x record").ok();
     }
 
-    /// What was noted so far.
+    /// What was recorded so far.
     pub fn records(&self) -> Vec<String> {
         let text = self.user("ada", "cat record.log 2>/dev/null").stdout;
         text.lines().map(str::to_owned).collect()

@@ -5,17 +5,17 @@ use std::fmt;
 use super::Desk;
 use crate::harness::{SOON, wait_until};
 
-/// The text of a terminal, whose lines are broken where its width ends.
+/// The text of a terminal, where lines are broken at its width.
 #[derive(Debug, Clone)]
 pub struct Screen(pub String);
 
 impl Screen {
-    /// Whether it has `part`, wherever the lines are broken.
+    /// Whether it contains `part`, whatever the line breaks.
     pub fn has(&self, part: &str) -> bool {
         without_blanks(&self.0).contains(&without_blanks(part))
     }
 
-    /// Expects each of `parts` on it.
+    /// Expects that it contains each of `parts`.
     #[track_caller]
     pub fn says(&self, parts: &[&str]) {
         for part in parts {
@@ -31,7 +31,7 @@ impl fmt::Display for Screen {
 }
 
 impl Desk {
-    /// Waits until the terminal has `part`, wherever its lines are broken: what is said while something else runs.
+    /// Waits until the terminal shows `part`, whatever the line breaks: for messages while something else runs.
     #[track_caller]
     pub fn reads(&self, part: &str) {
         wait_until(&format!("{part:?} on the terminal"), SOON, || match Screen(self.vt().screen()) {
@@ -40,7 +40,7 @@ impl Desk {
         });
     }
 
-    /// Waits until startxd has said `part` in the journal.
+    /// Waits until startxd has logged `part` to the journal.
     #[track_caller]
     pub fn journal_says(&self, part: &str) {
         wait_until(&format!("{part:?} in the journal"), SOON, || {

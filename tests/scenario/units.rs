@@ -1,16 +1,16 @@
-//! Ada's units: their states, and units that she writes.
+//! Ada's units: their states, and the ones that she writes.
 
 use super::Desk;
 use crate::harness::{SOON, wait_until};
 
 impl Desk {
-    /// A property of a unit of hers, by systemd's name for it.
+    /// A property of one of her units, by systemd's name for it.
     #[track_caller]
     pub fn unit(&self, unit: &str, property: &str) -> String {
         self.manager("ada").property(unit, property)
     }
 
-    /// `ActiveState` of a unit of hers.
+    /// `ActiveState` of one of her units.
     #[track_caller]
     pub fn state(&self, unit: &str) -> String {
         self.unit(unit, "ActiveState")
@@ -21,7 +21,7 @@ impl Desk {
         units.iter().map(|unit| format!("{unit} {}", self.state(unit))).collect()
     }
 
-    /// Waits until a unit of hers is in `state`.
+    /// Waits until one of her units is in `state`.
     #[track_caller]
     pub fn unit_becomes(&self, unit: &str, state: &str) {
         let manager = self.manager("ada");
@@ -31,13 +31,13 @@ impl Desk {
         });
     }
 
-    /// Writes `~/.config/systemd/user/NAME`, and lets her manager read it.
+    /// Writes `~/.config/systemd/user/NAME`, and has her manager reload.
     pub fn writes_unit(&self, name: &str, text: &str) {
         self.write_as("ada", &format!("~/.config/systemd/user/{name}"), text);
         self.user("ada", "systemctl --user daemon-reload").ok();
     }
 
-    /// The journal's messages of a unit of hers since the case began.
+    /// The messages of one of her units in the journal, since the case began.
     pub fn messages(&self, unit: &str) -> String {
         self.journal(&format!("-o cat _SYSTEMD_USER_UNIT={unit}"))
     }

@@ -13,7 +13,7 @@ use crate::harness::{Guest, Mode, SOON, secs, wait_until};
 use crate::measure::processes;
 use crate::scenario::Desk;
 
-/// Who can be killed.
+/// The processes that can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// `startxd start`
@@ -29,7 +29,7 @@ pub enum Part {
 impl Part {
     const ALL: [Self; 4] = [Self::Host, Self::Supervisor, Self::Server, Self::WindowManager];
 
-    /// Which of them a command line is.
+    /// Which part a command line belongs to.
     fn of(command: &[u8]) -> Option<Self> {
         let mut words = command.split(|byte| *byte == 0);
         let program = words.next()?.rsplit(|byte| *byte == b'/').next()?;
@@ -43,24 +43,24 @@ impl Part {
     }
 }
 
-/// During what.
+/// The phase in which it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// From the moment that the command was typed.
+    /// From when the command was typed.
     Start,
-    /// From the moment that a window manager manages the display.
+    /// From when a window manager manages the display.
     Session,
-    /// From the moment that the end was asked for.
+    /// From when the end was requested.
     End,
 }
 
-/// What is to happen.
+/// A crash to carry out.
 #[derive(Debug, Clone)]
 pub struct Plan {
     phase: Phase,
     after: Duration,
     victims: Vec<Part>,
-    /// The shell starts the next session at the moment that it has lost the first one's host.
+    /// The shell starts the next session as soon as the first one's host is gone.
     at_once: bool,
 }
 
@@ -92,7 +92,7 @@ impl Chance {
 
     /// The next crash: of one part as often as of several.
     pub fn plan(&mut self) -> Plan {
-        // A start takes about 150 ms from the key on, an end about 50.
+        // A start takes about 150 ms from the key press, an end about 50.
         let (phase, longest) = [(Phase::Start, 200), (Phase::Session, 100), (Phase::End, 60)][self.below(3) as usize];
         let after = Duration::from_millis(self.below(longest));
         let victims = if self.below(2) == 0 {
@@ -111,7 +111,8 @@ impl Chance {
     }
 }
 
-/// Crashes a session as planned, and has the next one from its start to its end. Returns who was there to be killed.
+/// Crashes a session as planned, and runs the next one from start to end. Returns the parts that were there to be
+/// killed.
 pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
     let start = format!("startxd start {SESSION}");
     desk.types(&if plan.at_once { format!("{start}; {start}") } else { start });
@@ -126,11 +127,11 @@ pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
     }
     sleep(plan.after.saturating_sub(begun.elapsed()));
     let killed = strike(desk, &plan.victims);
-    // Now, and not before: early in a start there was no record yet, and what the dead host leaves would be taken for the
-    // next one's. That one takes milliseconds to come so far.
+    // Not earlier: early in a start there was no record yet, and the dead host's record would be taken for the next
+    // one's. That host needs milliseconds to get so far.
     let first = host_on_record(desk);
     if let Some(stop) = asked {
-        // Whatever it says: it may have lost its host.
+        // Whatever it returns: it may have lost its host.
         stop.wait(secs(30));
     }
     if plan.at_once && killed.contains(&Part::Host) && is_another(desk, first.as_deref()) {
@@ -144,7 +145,7 @@ pub fn run(desk: &Desk, plan: &Plan) -> Vec<Part> {
     killed
 }
 
-/// Kills at once, from outside: a command in the guest would come some milliseconds later.
+/// Kills at once, from outside: a command in the guest would be some milliseconds late.
 fn strike(guest: &Guest, victims: &[Part]) -> Vec<Part> {
     let mut killed = Vec::new();
     for pid in processes(guest) {
@@ -157,8 +158,8 @@ fn strike(guest: &Guest, victims: &[Part]) -> Vec<Part> {
     killed
 }
 
-/// Waits until the shell has its prompt back and nothing of the session runs. A session that lives on is told to stop,
-/// and one that was still starting when it was told so is told again.
+/// Waits until the shell has its prompt back and nothing of the session runs. A session that is still alive is told to
+/// stop; if it was still starting then, it is told again.
 fn is_over(desk: &Desk) {
     wait_until("the crashed session to be over", secs(60), || {
         if desk.exit_status().is_some() {
@@ -171,8 +172,8 @@ fn is_over(desk: &Desk) {
         });
         if over { Ok(()) } else { Err(format!("{stop}\n{}", desk.vt())) }
     });
-    // A server whose host is dead lives for some more milliseconds, and what is typed meanwhile it throws away
-    // (`drain_console`, Xorg's hw/xfree86/os-support/linux/lnx_init.c).
+    // A server with a dead host lives on for some milliseconds, and discards what is typed meanwhile (`drain_console`,
+    // Xorg's hw/xfree86/os-support/linux/lnx_init.c).
     wait_until("the parts of the crashed session to be gone", SOON, || {
         let left: Vec<Part> = processes(desk).into_iter().filter_map(part_of).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
@@ -180,8 +181,8 @@ fn is_over(desk: &Desk) {
     desk.vt().wait_prompt(SOON);
 }
 
-/// Waits until a session is up whose host is another one than `first`, and returns whether there is one: the first may
-/// have ended just before, and the next one's host have been hit in its place.
+/// Waits until a session is up with a host other than `first`, and returns whether there is one: the first host may
+/// have ended just before, so that the next one's was hit instead.
 fn is_another(desk: &Desk, first: Option<&str>) -> bool {
     wait_until("the next session to be up", secs(30), || {
         if desk.exit_status().is_some() {
@@ -201,7 +202,7 @@ fn host_on_record(desk: &Desk) -> Option<String> {
     record.lines().find_map(|line| line.strip_prefix("host = ")).map(str::to_owned)
 }
 
-/// What a process is to the session.
+/// The part of the session that a process is.
 fn part_of(pid: i32) -> Option<Part> {
     fs::read(format!("/proc/{pid}/cmdline")).ok().and_then(|command| Part::of(&command))
 }

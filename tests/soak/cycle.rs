@@ -1,12 +1,12 @@
-//! One start and one end, of which nothing must be left.
+//! One start and one end, after which nothing may be left.
 
 use crate::harness::{SOON, secs};
 use crate::scenario::Desk;
 
-/// A window manager that asks for nothing.
+/// A window manager that needs nothing.
 pub const SESSION: &str = "-- openbox --sm-disable";
 
-/// The `number`th. `thorough` compares everything of ada's with what was there before, which takes longer than a cycle.
+/// Runs the `number`th. `thorough` compares everything of ada's with the baseline, which takes longer than a cycle.
 pub fn run(desk: &Desk, number: usize, thorough: bool) {
     desk.starts(SESSION);
     if number.is_multiple_of(2) {

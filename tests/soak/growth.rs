@@ -1,19 +1,18 @@
-//! What is growth and what is noise.
+//! Telling growth from noise.
 //!
-//! An absolute bound would be wrong in both directions: every one of these programs takes memory while it warms up, and
-//! keeps it; and a leak of one descriptor in ten sessions is below any bound that lets the noise pass. So it is the
-//! *shape* that counts. The run is cut into thirds. The first is not looked at: caches fill, hash tables and heaps get
-//! the size that they need. From then on what does not leak is level, and what leaks goes on rising by the same amount in
-//! each third. Growth is therefore what the median of the last third has over that of the middle one, as far as it is
-//! more than
+//! An absolute limit would be wrong in both directions: each of these programs takes memory while it warms up, and
+//! keeps it; and a leak of one descriptor in ten sessions stays below any limit that noise does not exceed. So the
+//! *shape* counts. The run is cut into thirds. The first is ignored: caches fill, and hash tables and heaps reach their
+//! size. From then on what does not leak is level, and a leak rises by the same amount in each third. So growth is the
+//! difference between the medians of the last third and the middle one, as far as it exceeds
 //!
-//! - the spread of the middle third (between its quartiles): what goes up and down by that much anyway has not grown. A
-//!   steady leak spreads its own third by half of what it grows from one third to the next, so it is not hidden by that;
-//! - a grain, below which nothing can be told: two of what is counted, as a unit or a process may be on its way out when
-//!   it is looked at; and for memory 256 KiB, twice what glibc's malloc extends a heap by (`M_TOP_PAD`, mallopt(3)), as
-//!   the short run is over before the heaps have their size.
+//! - the spread of the middle third (between its quartiles): a value that varies by that much anyway has not grown. A
+//!   steady leak spreads its own third by half of its growth from one third to the next, so this does not hide it;
+//! - a grain, below which nothing can be said: two for counts, as a unit or a process may be ending when it is counted;
+//!   and for memory 256 KiB, twice the amount by which glibc's malloc extends a heap (`M_TOP_PAD`, mallopt(3)), as the
+//!   short run is over before the heaps have reached their size.
 //!
-//! In the full run this finds one thing in 80 sessions, or 1.5 KiB of each.
+//! The full run finds a leak of one thing in 80 sessions, or of 1.5 KiB per session.
 
 use crate::measure::{Measures, Quantity};
 use crate::statistics::quantile;
@@ -39,14 +38,14 @@ impl Series {
         self.values.last().copied()
     }
 
-    /// The growth from the middle third to the last, for one session.
+    /// The growth from the middle third to the last, per session.
     pub fn slope(&self) -> f64 {
         let [_, middle, last] = self.thirds();
         let sessions = (self.values.len() / 3 * self.every).max(1);
         (quantile(last, 0.5) - quantile(middle, 0.5)) / sessions as f64
     }
 
-    /// Why it is more than noise, if it is.
+    /// Why it is more than noise, or `None` if it is not.
     pub fn grows(&self) -> Option<String> {
         let [first, middle, last] = self.thirds();
         let spread = quantile(middle, 0.75) - quantile(middle, 0.25);
@@ -55,7 +54,7 @@ impl Series {
         (growth > spread + self.grain).then(|| format!("medians of the thirds {medians:?}, spread {spread}"))
     }
 
-    /// The last two of the same length.
+    /// The last two have the same length.
     fn thirds(&self) -> [&[f64]; 3] {
         let third = self.values.len() / 3;
         let (rest, last) = self.values.split_at(self.values.len() - third);
@@ -69,7 +68,7 @@ fn leaks_grow_and_noise_does_not() {
     let series =
         |grain: f64, value: &dyn Fn(usize) -> f64| Series { values: (0..100).map(value).collect(), every: 10, grain };
     let noise = |n: usize| (n * 7919 % 13) as f64;
-    // In 1000 sessions: level, warming up in the first third, up and down, one step late, going down.
+    // Over 1000 sessions: level, warming up in the first third, up and down, one late step, going down.
     let level: [&dyn Fn(usize) -> f64; 5] = [
         &|_| 40.0,
         &|n| 40.0 + 30.0 * (n.min(30) as f64),
@@ -80,14 +79,14 @@ fn leaks_grow_and_noise_does_not() {
     for (number, value) in level.iter().enumerate() {
         assert_eq!(series(2.0, *value).grows(), None, "{number}");
     }
-    // One for each session, one in fifty, and one in ten with noise on top.
+    // One per session, one in fifty, and one in ten with noise.
     let leaks: [&dyn Fn(usize) -> f64; 3] =
         [&|n| 40.0 + 10.0 * n as f64, &|n| 40.0 + (n / 5) as f64, &|n| 40.0 + n as f64 + noise(n)];
     for (number, value) in leaks.iter().enumerate() {
         assert!(series(2.0, *value).grows().is_some(), "{number}");
     }
     assert!((series(2.0, leaks[0]).slope() - 1.0).abs() < 0.05);
-    // Memory, in KiB: two for each session, and a heap that is extended once.
+    // Memory, in KiB: two per session, and a heap that is extended once.
     assert!(series(256.0, &|n| 5000.0 + 20.0 * n as f64).grows().is_some());
     assert_eq!(series(256.0, &|n| if n > 60 { 5132.0 } else { 5000.0 }).slope(), 0.4);
     assert_eq!(series(256.0, &|n| if n > 60 { 5132.0 } else { 5000.0 }).grows(), None);

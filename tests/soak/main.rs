@@ -1,15 +1,15 @@
-//! `make soak`: a thousand starts and ends in one boot, then two hundred crashes at random moments, and what grows by
-//! them.
+//! `make soak`: a thousand starts and ends in one boot, then two hundred crashes at random moments, and what grows
+//! because of them.
 //!
 //! - *Cycles* ([`cycle`]): start, a window manager manages the display, end; by `startxd stop` and by the window
 //!   manager's own exit in turn.
-//! - *Crashes* ([`crash`]): of host, supervisor, server and window manager, one or several are killed at a random
-//!   millisecond of the start, of the session or of its end; then the next start must work, and end clean.
-//! - *Measures* ([`measure`]): what the guest's managers, buses and logind hold, every so often, when a session has ended;
-//!   [`growth`] says what is growth and what is noise, and fails for the former.
+//! - *Crashes* ([`crash`]): one or several of host, supervisor, server and window manager are killed at a random
+//!   millisecond of the start, of the session or of its end. Then the next start must work, and end clean.
+//! - *Measures* ([`measure`]): what the guest's managers, buses and logind hold, at intervals, after a session has
+//!   ended. [`growth`] tells growth from noise, and fails if there is growth.
 //!
-//! `STARTXD_SOAK_CYCLES` and `STARTXD_SOAK_CRASHES` are how many, `STARTXD_SOAK_SEED` is where chance begins: it is
-//! printed, and the same one makes the same choices. What the processes do in a millisecond it cannot repeat.
+//! `STARTXD_SOAK_CYCLES` and `STARTXD_SOAK_CRASHES` set the numbers; `STARTXD_SOAK_SEED` sets the random seed, which is
+//! printed. The same seed makes the same choices, but processes need not do the same in a given millisecond.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -31,11 +31,11 @@ use growth::Series;
 use measure::Measures;
 use scenario::Desk;
 
-/// How much of everything.
+/// The length of a run.
 struct Length {
     cycles: usize,
     crashes: usize,
-    /// One measurement in so many cycles.
+    /// Cycles between two measurements.
     every: usize,
     seed: u64,
 }
@@ -57,7 +57,7 @@ fn full() {
     });
 }
 
-/// The same in seconds, with a seed that stays, for every suite.
+/// The same in seconds, with a fixed seed, for every suite.
 #[test]
 fn short() {
     soak(&Length { cycles: 25, crashes: 10, every: 1, seed: 11 });
@@ -84,7 +84,7 @@ fn soak(length: &Length) {
     let (mut crashes, mut hit) = (Vec::new(), 0);
     for number in 1..=length.crashes {
         let plan = chance.plan();
-        // Captured, and shown if this is the last of it.
+        // Captured by libtest, and shown if this is the last one.
         say(&format!("crash {number}: {plan}"));
         let killed = crash::run(&desk, &plan);
         say(&format!("crash {number}: killed {killed:?}"));

@@ -1,4 +1,4 @@
-//! What there is in the guest when no session is.
+//! What exists in the guest while there is no session.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Guest, Manager};
 use crate::scenario::Desk;
 
-/// The programs that see every session come and go, and stay.
+/// The programs that see every session start and end, and stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// ada's `systemd --user`
@@ -36,10 +36,10 @@ impl Program {
     }
 }
 
-/// Something to count or to weigh.
+/// Something to count or to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    /// A number of things, by the name of their kind.
+    /// A number of things, by their kind.
     Count(&'static str),
     /// File descriptors.
     Descriptors(Program),
@@ -48,7 +48,7 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// What people read.
+    /// Its name in the report.
     pub fn name(self) -> String {
         match self {
             Self::Count(what) => what.to_owned(),
@@ -74,23 +74,23 @@ impl Quantity {
     }
 }
 
-/// Every quantity with its value.
+/// All quantities with their values.
 pub type Measures = Vec<(Quantity, f64)>;
 
-/// Looks at everything.
+/// Measures everything.
 ///
 /// # Panics
-/// When something cannot be looked at: what is not measured does not grow.
+/// When something cannot be measured, as it would then not grow.
 pub fn all(desk: &Desk) -> Measures {
     let (user, system) = (desk.manager("ada"), desk.system());
     let count = |manager: &Manager, what: &str| -> f64 { manager.own_property(what).parse().expect("a number") };
-    // With a line feed each, as they are printed.
+    // Each with a line feed, as printed.
     let environment: usize = user.environment().iter().map(|variable| variable.len() + 1).sum();
     let everybody = processes(desk);
     let ada = desk.uid("ada");
     let sockets = fs::read_to_string(format!("/proc/{}/net/unix", desk.init())).expect("the guest's sockets");
     let files = |path: &str| count_files(&desk.outside(path), &[]) as f64;
-    // The journal is rotated by its size.
+    // The journal rotates by size.
     let elsewhere = ["/run/user", "/run/log"].map(|path| desk.outside(path));
     let mut measures = vec![
         (Quantity::Count("units of the user manager"), count(&user, "NNames")),
@@ -120,7 +120,7 @@ pub fn all(desk: &Desk) -> Measures {
     measures
 }
 
-/// The processes of the guest, as seen from here.
+/// The guest's processes, as seen from outside.
 pub fn processes(guest: &Guest) -> Vec<i32> {
     let namespace = |pid| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     let ours = namespace(guest.init());
@@ -157,9 +157,9 @@ fn anonymous(pid: i32) -> f64 {
     value.unwrap_or_else(|| panic!("no anonymous memory in {rollup}"))
 }
 
-/// Everything below a directory, on whatever file system, but what is below `without`.
+/// The number of files in a directory, on any file system, except those below `without`.
 fn count_files(directory: &Path, without: &[PathBuf]) -> usize {
-    // What vanishes meanwhile is not there.
+    // What vanishes meanwhile is not counted.
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.file_type() {

@@ -1,6 +1,6 @@
-//! What the measurements share.
+//! What the benchmarks and the soak test share.
 
-/// Between the two values that are next to it, by distance; 0 if there are none.
+/// Interpolates linearly between the two nearest values; 0 if there are none.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

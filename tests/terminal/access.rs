@@ -1,9 +1,9 @@
-//! The session from outside of it, and what its own programs know of it.
+//! The session from outside, and what its own programs know about it.
 
 use crate::harness::{Case, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// Without the variable that names the file of the cookie.
+/// Unsets the variable that names the cookie's file.
 const WITHOUT: &str = "env -u XAUTHORITY DISPLAY=:0";
 
 fn settings(case: &Case, text: &str) {
@@ -11,7 +11,7 @@ fn settings(case: &Case, text: &str) {
 }
 
 #[test]
-fn a_client_without_xauthority_is_let_in_as_below_startx() {
+fn a_client_without_xauthority_is_admitted_as_with_startx() {
     let desk = Desk::at_prompt();
     let others = "touch .Xauthority; xauth -q add :5 . 00112233445566778899aabbccddeeff";
     for begin in ["rm -f .Xauthority", others] {
@@ -26,7 +26,7 @@ fn a_client_without_xauthority_is_let_in_as_below_startx() {
         assert_eq!(left.contains("unix:5 "), begin == others, "{left}");
         assert!(!left.contains("unix:0 ") && left.ends_with(if begin == others { "1\n" } else { "0\n" }), "{left}");
     }
-    // Also if nobody is left to take it out but who repairs.
+    // Also if only the repair is left to remove the entry.
     desk.starts(OPENBOX);
     desk.user("ada", "pkill -KILL -f '^(startxd start|/usr/bin/startxd serve)'").ok();
     wait_until("the cookie to be taken out", SOON, || match desk.user("ada", "xauth list").stdout {
@@ -83,7 +83,7 @@ fn a_command_runs_in_the_session_from_anywhere() {
 }
 
 #[test]
-fn programs_of_the_session_know_the_login_and_not_their_unit() {
+fn programs_of_the_session_see_the_login_and_not_their_unit() {
     let case = Guest::get();
     case.write_profile("ada", "export XDG_SEAT_PATH=/org/freedesktop/DisplayManager/Seat0\n");
     let desk = Desk::at_prompt_in(case);
@@ -115,14 +115,14 @@ fn programs_of_the_session_know_the_login_and_not_their_unit() {
         for name in of_unit {
             assert!(!seen.lines().any(|line| line.split('=').next() == Some(name)), "{name} is in {seen}");
         }
-        // What a script hands to systemd and D-Bus tells of no unit.
+        // The variables that a script passes to systemd and D-Bus name no unit.
         assert_eq!(manager.has(&of_unit), before.has(&of_unit));
         let file = desk.user("ada", "cat $XDG_RUNTIME_DIR/startxd/session.env").ok().stdout;
         assert!(file.contains(&format!("XDG_SESSION_ID=\"{id}\"\n")), "{file}");
         desk.quits_openbox();
         desk.comes_back(0, SOON);
     }
-    // As a logout menu does it.
+    // As a logout menu does.
     desk.types(&format!("startxd start {OPENBOX}"));
     desk.is_up();
     desk.user("ada", &format!("loginctl terminate-session {id}")).ok();
@@ -138,7 +138,7 @@ fn arguments_of_the_server_in_xserverrc_are_used() {
     desk.with_display("xdpyinfo | grep 144x144").ok();
     desk.quits_openbox();
     desk.ended(0);
-    // Those of an option come in place of them; and a script that does more is named.
+    // An option overrides them; a script that does more is named.
     desk.starts(&format!("--ardelay 250 {OPENBOX}"));
     assert!(!desk.server().args.contains("-dpi"), "{}", desk.server().args);
     desk.quits_openbox();
@@ -167,7 +167,7 @@ fn a_display_that_another_program_has_exported_is_corrected_by_one_command() {
     assert!(doctor.contains("startxd env --repair") && !doctor.contains("unset-environment DISPLAY"), "{doctor}");
     desk.user("ada", "startxd env --repair").ok();
     assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
-    // What the bus starts has it, too.
+    // What the bus starts gets it, too.
     let service = "[D-BUS Service]\nName=lab.Seen\nExec=/bin/sh -c 'echo $DISPLAY >/home/ada/seen'\n";
     desk.write_as("ada", "~/.local/share/dbus-1/services/lab.Seen.service", service);
     desk.user("ada", "busctl --user call org.freedesktop.DBus / org.freedesktop.DBus ReloadConfig").ok();

@@ -1,4 +1,4 @@
-//! `startxd analyze`: where the time of a start went.
+//! `startxd analyze`: what a start spent its time on.
 
 use crate::scenario::{Desk, OPENBOX};
 
@@ -9,7 +9,7 @@ fn milliseconds(text: &str, words: &str) -> f64 {
 }
 
 #[test]
-fn a_start_is_told_by_its_parts_and_drawn() {
+fn a_start_is_broken_down_and_drawn() {
     let desk = Desk::at_prompt();
     let none = desk.user("ada", "startxd analyze");
     assert_eq!(none.status.code(), Some(4), "{none:?}");
@@ -29,7 +29,7 @@ fn a_start_is_told_by_its_parts_and_drawn() {
     for part in ["xorg@0.socket", "xorg@0.service", "startxd-wm@openbox.service", "wm-ready.target", "slow.service"] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
-    // What began before the session is no part of its start.
+    // What began before the session is not part of its start.
     assert!(!text.contains("dbus.service") && !text.contains("not up"), "{text}");
     let slow = text.lines().find(|line| line.contains("slow.service")).unwrap_or_default();
     let took: f64 = slow.split_whitespace().nth(1).and_then(|took| took.parse().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A part is ended or killed at any moment of a start: whatever comes of the session, nothing of it stays.
+//! A part is ended or killed at any moment of a start: whatever happens to the session, nothing of it is left.
 
 use std::thread::sleep;
 
@@ -8,13 +8,13 @@ use crate::scenario::{Desk, OPENBOX, moments};
 /// A start takes about a quarter of a second.
 const START: u64 = 320;
 
-/// Types a start, runs `disturbance` as root at each of the moments, lets the session come up if it does, ends it then,
-/// and expects one of `statuses`, and nothing left.
+/// Types a start, runs `disturbance` as root at each of the moments, waits for the session if it comes up, ends it
+/// then, and expects one of `statuses`, and nothing left.
 fn sweep(disturbance: &str, statuses: &[u8]) {
     let desk = Desk::at_prompt();
     for moment in moments(START) {
-        // Below a shell of its own: the one at the prompt drops the rest of the line when a program dies of SIGINT, as
-        // startxd does in its first moments, and what tells the test of the end would not be printed.
+        // In a shell of its own: the login shell drops the rest of the line when a program dies of SIGINT, as startxd
+        // does in its first moments. Then the words that tell the test of the end would not be printed.
         desk.types(&format!("bash -c 'startxd start {OPENBOX}; exit $?'"));
         sleep(moment);
         let hit = desk.root(disturbance).status.success();
@@ -88,7 +88,7 @@ fn the_host_is_killed_and_the_next_start_repairs_what_is_left() {
         let hit = desk.root("pkill -KILL -u ada -f '^startxd start'").status.success();
         if hit {
             desk.comes_back(137, SOON);
-            // Until it is gone it has the keyboard, and drains the terminal of what is typed.
+            // Until the host is gone it reads the keyboard and discards what is typed.
             desk.server_is_gone();
         } else {
             desk.is_up();

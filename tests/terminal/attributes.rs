@@ -1,21 +1,21 @@
-//! `umask 077`, `ulimit -n`, `nice` and the like in the login shell: what `~/.xinitrc` has of them by startx, it has by
+//! `umask 077`, `ulimit -n`, `nice` and the like in the login shell: startx passes them on to `~/.xinitrc`, and so does
 //! startxd. Process attributes are environment, too.
 
 use crate::harness::{Case, Guest};
 use crate::scenario::Desk;
 
-/// What a process has, as the kernel tells: one fact a line.
+/// The attributes of a process, as the kernel reports them, one per line.
 fn attributes(case: &Case, pid: i32) -> String {
     let script = format!(
         "cd /proc/{pid}; grep -E '^(Umask|Cpus_allowed|NoNewPrivs):' status; cut -d' ' -f19 stat; cat timerslack_ns \
          oom_score_adj; ionice -p {pid}; grep -E 'open files|core file|processes|stack|locked' limits"
     );
-    // Another's slack is for root to read.
+    // Only root can read the timer slack of another user's process.
     case.root(&script).ok().stdout
 }
 
 #[test]
-fn umask_limits_and_niceness_of_the_login_shell_are_the_sessions() {
+fn the_session_inherits_umask_limits_and_niceness_of_the_login_shell() {
     let mut desk = Desk::at_prompt();
     let settings = "umask 077; ulimit -Sn 500; ulimit -Hn 4000; ulimit -c 0; ulimit -Su 900; ulimit -l 48; renice -n 5 $$; \
         taskset -pc 0 $$; ionice -c 3 -p $$; choom -n 700 -p $$; clear";
@@ -31,7 +31,7 @@ fn umask_limits_and_niceness_of_the_login_shell_are_the_sessions() {
         let login = attributes(&desk, host);
         assert!(login.contains("Umask:\t0077") && login.contains("idle") && login.contains("700"), "{login}");
         assert_eq!(attributes(&desk, manager), login, "{args:?}");
-        // One that was started again after a crash has them, too.
+        // So does one that was started again after a crash.
         if restarts {
             desk.root(&format!("kill -SEGV {manager}")).ok();
             let next = desk.another("ada", "openbox", &manager.to_string());
@@ -44,13 +44,13 @@ fn umask_limits_and_niceness_of_the_login_shell_are_the_sessions() {
     desk.settles();
 }
 
-/// What decides whom the kernel kills when memory runs out (proc_pid_oom_score_adj(5)): less is safer.
+/// Which process the kernel kills when memory runs out (proc_pid_oom_score_adj(5)): a lower value is safer.
 fn oom_score_adjust(case: &Case, pid: i32) -> i32 {
     case.root(&format!("cat /proc/{pid}/oom_score_adj")).ok().stdout.trim().parse().expect("a number")
 }
 
 #[test]
-fn a_whole_desktop_is_neither_the_first_to_go_nor_bounded_as_one_program() {
+fn a_desktop_is_neither_killed_first_nor_limited_like_one_program() {
     let desk = Desk::at_prompt();
     desk.starts("-- openbox --sm-disable");
     let property = |unit: &str, name: &str| desk.manager("ada").property(unit, name);
@@ -69,7 +69,7 @@ fn a_whole_desktop_is_neither_the_first_to_go_nor_bounded_as_one_program() {
 }
 
 #[test]
-fn what_runs_on_a_display_without_a_screen_goes_before_its_server() {
+fn programs_on_a_display_without_a_screen_are_killed_before_its_server() {
     let guest = Guest::get();
     guest.start_manager("ada");
     guest.user("ada", "startxd display start :7 --session openbox").ok();
@@ -79,7 +79,7 @@ fn what_runs_on_a_display_without_a_screen_goes_before_its_server() {
 }
 
 #[test]
-fn what_a_display_without_a_screen_runs_has_them_too() {
+fn programs_on_a_display_without_a_screen_inherit_them_too() {
     let guest = Guest::get();
     guest.start_manager("ada");
     guest.user("ada", "umask 027; ulimit -Sn 321; startxd display start :7 --session openbox").ok();

@@ -1,5 +1,5 @@
-//! A getty that logs ada in: set up by one command, from the boot to the desktop, the logout and the next login, and
-//! undone without a trace.
+//! An autologin of ada by a getty: set up by one command, followed from the boot to the desktop, the logout and the
+//! next login, and undone without a trace.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::scenario::Desk;
 /// The tree of the tests has an autologin of its own.
 const AS_SHIPPED: &str = "rm -r /etc/systemd/system/getty@tty1.service.d && systemctl daemon-reload";
 
-/// Everything of the administrator's units and profiles, with contents.
+/// Everything among the administrator's units and profiles, with contents.
 const PICTURE: &str = "cd /; find etc/systemd home/ada/.profile home/ada/.bash_profile home/ada/.zprofile \
     home/ada/.config/fish/config.fish -printf '%M %u %p -> %l\\n' -type f -exec sha256sum {} + 2>/dev/null | sort";
 
@@ -73,7 +73,7 @@ fn each_shell_goes_from_boot_to_desktop_to_logout_to_the_next_login() {
 }
 
 #[test]
-fn a_terminal_in_the_background_comes_forward() {
+fn a_terminal_in_the_background_comes_to_the_foreground() {
     let mut case = Guest::get();
     case.discard();
     case.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
@@ -100,11 +100,11 @@ fn a_session_that_cannot_start_leaves_a_prompt() {
     assert_eq!(case.session(&login.session).expect("the same login")["State"], "active");
 }
 
-/// A `~/.xinitrc` that ends half a second after its window manager manages the display.
+/// A `~/.xinitrc` that ends half a second after a window manager manages the display.
 const BRIEF: &str = "date >>attempts\nopenbox --sm-disable &\n\
     until xprop -root _NET_SUPPORTING_WM_CHECK | grep -q 0x; do sleep 0.1; done\nsleep 0.5\n";
 
-/// Waits until the terminal shows these words, which it may break anywhere.
+/// Waits until the terminal shows these words, which may be broken anywhere.
 fn shows(vt: &Vt, words: &str, deadline: Duration) {
     let squeezed = |text: &str| text.split_whitespace().collect::<String>();
     wait_until(words, deadline, || {
@@ -112,7 +112,7 @@ fn shows(vt: &Vt, words: &str, deadline: Duration) {
     });
 }
 
-/// The lines for the profile that there are: what is written now, and what an earlier version wrote.
+/// The lines in profiles: the current one, and the one of an earlier version.
 const LINES: [&str; 2] = [
     "startxd check may-start && startxd start --login && exit\n",
     "startxd check may-start && startxd start && exit\n",
@@ -152,7 +152,7 @@ fn a_session_that_ends_as_soon_as_it_is_up_starts_three_times_and_leaves_a_promp
 }
 
 #[test]
-fn a_command_that_was_given_for_once_may_end_at_once() {
+fn a_command_from_the_command_line_may_end_at_once() {
     let desk = Desk::at_prompt();
     desk.types("startxd start -- xterm -e true");
     desk.ended(0);

@@ -1,5 +1,5 @@
-//! What is not understood, does not exist or misbehaves: each ends in a clear sentence on the VT and in the journal,
-//! within its deadline, and leaves nothing behind.
+//! What is malformed, does not exist or misbehaves: each ends in a clear message on the VT and in the journal, within
+//! its deadline, and leaves nothing behind.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ fn a_name_that_is_not_a_display_is_explained() {
     guest.assert_clean();
 }
 
-/// A session comes up although the configuration is bad, and each of `words` is in one warning.
+/// A session comes up in spite of a bad configuration, and one warning contains all of `words`.
 #[track_caller]
 fn starts_all_the_same(guest: &Case, login: &Login, words: &[&str]) {
     let session = start(guest, login);
@@ -110,14 +110,14 @@ fn a_session_that_does_not_exist_is_explained() {
     let units = "~/.config/systemd/user";
     guest.write_as("ada", &format!("{units}/broken.service"), "[Service]\nType=nonsense\n");
     guest.user("ada", &format!("ln -s /dev/null {units}/masked.service; install -m 755 /dev/null empty")).ok();
-    // What Debian would start where nothing is set up.
+    // What Debian would start if nothing is set up.
     guest.root("chmod -x /etc/X11/Xsession").ok();
     let login = prompt(&mut guest);
     for (what, words) in [
         ("nosuchwm", ["no command nosuchwm", "$PATH", "check the spelling"]),
         ("-- /nonexistent/wm --flag", ["/nonexistent/wm", "No such file", "check the path"]),
         ("/etc", ["/etc", "is a directory", "path"]),
-        // A text that can be read is run by the shell, as below startx.
+        // A readable text is run by the shell, as with startx.
         ("/etc/shadow", ["/etc/shadow", "not executable", "chmod"]),
         ("''", ["the session's name is empty", "give a command or a unit", "or omit it"]),
         ("nosuch.service", ["nosuch.service", "does not exist", "list-unit-files"]),
@@ -165,7 +165,7 @@ fn a_server_that_cannot_be_run_is_named_with_its_remedy() {
         at(&login, &format!("startxd start --server {binary} -- true")).says(22, &words).in_journal(&guest);
         guest.assert_clean();
     }
-    // In a file it locks nobody out: the default server comes, and file and line are named.
+    // In a file it locks nobody out: the default server starts, and file and line are named.
     configure(&guest, "server.binary = \"/etc/passwd\"\n");
     let words = ["/home/ada/.config/startxd/startxd.toml:1: ", "/etc/passwd is not a program"];
     at(&login, "startxd start -- true").says(0, &words).in_journal(&guest);
@@ -186,8 +186,8 @@ fn a_server_that_cannot_be_run_is_named_with_its_remedy() {
     guest.assert_clean();
 }
 
-/// With the server `name` of `servers.c` a start ends by itself, with `words` on the VT and in the journal, leaves
-/// nothing behind, and does not keep the next one from working.
+/// With the server `name` of `servers.c` a start fails by itself, with `words` on the VT and in the journal, leaves
+/// nothing behind, and does not prevent the next one.
 #[track_caller]
 fn fails_with_server(guest: &Case, login: &Login, name: &str, words: &[&str]) -> Told {
     let binary = servers::install(guest, name);
@@ -204,7 +204,7 @@ fn fails_with_server(guest: &Case, login: &Login, name: &str, words: &[&str]) ->
 }
 
 #[test]
-fn a_server_that_exits_at_once_has_its_last_lines_shown() {
+fn the_last_lines_of_a_server_that_exits_at_once_are_shown() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     let words =
@@ -219,7 +219,7 @@ fn a_server_that_exits_at_once_has_its_last_lines_shown() {
     fails_with_server(&guest, &login, "says-nothing", &words);
     fails_with_server(&guest, &login, "exits-well", &["exited with status 0 before it was ready"]);
     fails_with_server(&guest, &login, "crashes", &["was ended by SIGSEGV before it was ready", "about to crash"]);
-    // What it forked is in no unit yet; it has the server's output and sockets, and does not go by itself.
+    // Its child is in no unit yet; it has the server's output and sockets, and does not end by itself.
     fails_with_server(&guest, &login, "leaves-a-child", &["exited with status 7 before", "the parent goes"]);
 }
 

@@ -1,8 +1,8 @@
-//! What a session runs: a unit by its name, `~/.xinitrc`, the units enabled for `wm.target`, or nothing.
+//! What a session runs: a unit by name, `~/.xinitrc`, the units enabled for `wm.target`, or nothing.
 
 use crate::scenario::Desk;
 
-/// The wiki's own, byte for byte (Arch wiki, *Systemd/User*, "Window manager").
+/// The one of the Arch wiki, byte for byte (*Systemd/User*, "Window manager").
 const AWESOME: &str = "[Unit]
 Description=Awesome window manager
 After=xorg.target
@@ -17,7 +17,7 @@ RestartSec=10
 WantedBy=wm.target
 ";
 
-/// The wiki's own, byte for byte (Arch wiki, *Systemd/User*, "Example").
+/// The one of the Arch wiki, byte for byte (*Systemd/User*, "Example").
 const MPD: &str = "[Unit]
 Description=Music Player Daemon
 
@@ -41,7 +41,7 @@ WantedBy=wm.target
 ";
 
 #[test]
-fn a_unit_by_its_name_takes_the_place_of_the_enabled_ones() {
+fn a_named_unit_replaces_the_enabled_ones() {
     let desk = Desk::at_prompt();
     desk.writes_unit("mywm.service", OPENBOX);
     desk.writes_unit("awesome.service", AWESOME);
@@ -106,7 +106,7 @@ fn the_wikis_services_of_the_default_target_are_left_alone() {
 #[test]
 fn an_executable_xinitrc_runs_by_its_own_interpreter() {
     let desk = Desk::at_prompt();
-    // Neither line is one that sh would take.
+    // sh would accept neither line.
     let script = "#!/usr/bin/python3\nimport os\nos.execvp('openbox', ['openbox', '--sm-disable'])\n";
     desk.write_as("ada", "~/.xinitrc", script);
     desk.user("ada", "chmod +x .xinitrc").ok();
@@ -141,7 +141,7 @@ fn an_xinitrc_may_be_elsewhere_and_have_arguments() {
 #[test]
 fn the_end_of_xinitrc_is_the_end_of_the_session() {
     let desk = Desk::at_prompt();
-    // Not executable, so sh runs it; in the background what does not hold the session.
+    // Not executable, so sh runs it; a program in the background does not keep the session up.
     desk.write_as("ada", "~/.xinitrc", "xterm -T helper -e sleep 600 &\nopenbox --sm-disable\nexit $(cat ~/status)\n");
     for (status, end) in [(0, 0), (3, 1)] {
         desk.write_as("ada", "~/status", &status.to_string());
@@ -155,7 +155,7 @@ fn the_end_of_xinitrc_is_the_end_of_the_session() {
 }
 
 #[test]
-fn with_nothing_set_up_the_error_lists_what_there_is() {
+fn with_nothing_set_up_the_error_lists_the_available_sessions() {
     let desk = Desk::at_prompt();
     // What Debian would start.
     desk.root("chmod -x /etc/X11/Xsession").ok();

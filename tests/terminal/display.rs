@@ -5,7 +5,7 @@ use crate::scenario::{Desk, OPENBOX};
 
 const COOKIE: &str = include_str!("../scenario/cookie.py");
 
-/// A configuration that the server does not get to the end of, until somebody has written to it.
+/// A configuration that the server cannot read to its end until something was written to the pipe.
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
 
 fn quits(desk: &Desk) {
@@ -14,7 +14,7 @@ fn quits(desk: &Desk) {
 }
 
 #[test]
-fn a_display_that_is_asked_for_is_the_one() {
+fn a_requested_display_number_is_used() {
     let desk = Desk::at_prompt();
     desk.starts(&format!("--display :5 {OPENBOX}"));
     assert_eq!(desk.environment().get("DISPLAY"), Some(":5"));
@@ -78,7 +78,7 @@ fn only_the_user_can_read_the_cookie() {
             "the same",
         ]
     );
-    // Beside its own file it is where libXau looks, and no longer than the session.
+    // libXau looks beside the cookie's own file, and for no longer than the session.
     let leaks = desk.root("python3 /run/cookie.py leaks").text();
     assert_eq!(leaks, "looked at the\nlooked at cmdline\nleaked: /home/ada/.Xauthority");
     assert_eq!(desk.root("stat -c '%a %U' /home/ada/.Xauthority").text(), "600 ada");
@@ -99,7 +99,7 @@ fn each_session_has_a_cookie_of_its_own() {
 }
 
 #[test]
-fn the_servers_output_is_logged_under_its_unit_from_the_first_line_on() {
+fn the_servers_output_is_logged_under_its_unit_from_the_first_line() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let greeting = |text: &str| text.lines().filter(|line| line.starts_with("X.Org X Server")).count();

@@ -4,7 +4,7 @@ use crate::faults::{another, manages};
 use crate::harness::{SOON, wait_until};
 use crate::scenario::Desk;
 
-/// A window manager that writes down what it finds, each time that it starts.
+/// A window manager that records what it finds, each time it starts.
 const WM: &str =
     "#!/bin/sh\n{ xrdb -query; xmodmap -pke | grep 'keycode  96'; env; } > ~/seen\nexec openbox --sm-disable\n";
 
@@ -21,10 +21,10 @@ fn writes_files(desk: &Desk) {
     desk.write_as("ada", "~/.xsessionrc", "export FROM_RC=\"$FROM_XPROFILE:$DISPLAY\"; echo >> ~/ran\n");
 }
 
-/// Expects the window manager to have found all of it.
+/// Expects that the window manager found all of it.
 fn was_there(desk: &Desk) {
     let seen = desk.wait_file("/home/ada/seen");
-    // The first is of the system: Debian has it in /etc/X11/Xresources.
+    // The first is the system's: Debian has it in /etc/X11/Xresources.
     for wanted in ["*customization:\t-color", "of-xresources", "XF86Calculator", "FROM_XPROFILE=1", "FROM_RC=1::0"] {
         assert!(seen.contains(wanted), "{wanted}: {seen}");
     }
@@ -83,7 +83,7 @@ fn are_read_neither_twice_nor_against_the_configuration() {
     desk.quits_openbox();
     desk.ended(0);
 
-    // Debian's Xsession reads them, and nobody else does.
+    // Debian's Xsession reads them, so startxd does not.
     desk.user("ada", "rm .xinitrc seen").ok();
     desk.write_as("ada", "~/.xsession", "exec ~/wm\n");
     desk.starts("");

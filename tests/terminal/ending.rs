@@ -1,4 +1,4 @@
-//! How sessions end when somebody asks for it, on whatever way.
+//! How sessions end on request, whoever makes it.
 
 use crate::harness::{Mode, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -15,7 +15,7 @@ fn stop_returns_when_the_session_is_gone() {
 }
 
 #[test]
-fn stop_without_a_session_says_that_there_is_none() {
+fn stop_without_a_session_says_so() {
     let desk = Desk::at_prompt();
     let run = desk.user("ada", "startxd stop");
     assert_eq!(
@@ -40,7 +40,7 @@ fn stop_works_from_a_terminal_window_that_it_ends() {
 }
 
 #[test]
-fn a_host_that_hangs_is_named_with_the_way_out() {
+fn a_host_that_hangs_is_named_with_the_remedy() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nlaunch = 0.5\nuser_manager = 0.5\n");
     desk.starts(OPENBOX);
@@ -51,13 +51,13 @@ fn a_host_that_hangs_is_named_with_the_way_out() {
     let remedy = format!("kill -KILL {host}");
     assert!(stop.stderr.contains("does not answer within 1 s") && stop.stderr.contains(&remedy), "{stop}");
     desk.user("ada", &remedy).ok();
-    // The shell has the terminal back since the host was stopped.
+    // The shell got the terminal back when the host was stopped.
     desk.comes_back_somehow(SOON);
     wait_until("nothing to be left", SOON, || match desk.what_is_left() {
         left if left.is_empty() => Ok(()),
         left => Err(left.to_string()),
     });
-    // It tells of its job's end before the next prompt.
+    // It reports its job's end before the next prompt.
     desk.vt().type_line("");
     desk.vt().wait_text("Killed", SOON);
     desk.starts_again();
@@ -82,9 +82,9 @@ fn somebody_who_stops_the_sockets_ends_the_session() {
 }
 
 #[test]
-fn a_program_that_an_application_starts_as_its_last_act_ends_as_well() {
+fn a_program_that_an_application_starts_as_it_ends_is_ended_too() {
     let desk = Desk::at_prompt();
-    // One that leaves somebody behind when it is told to end, and one that does so when the window manager is gone.
+    // One that leaves a child behind when it is told to end, and one that does so when the window manager is gone.
     let session = "#!/bin/bash\n\
         bash -c 'trap \"setsid sleep 1111 & exit\" TERM; touch ~/there; while :; do sleep 0.05; done' &\n\
         trap 'setsid sleep 1112 & kill $wm; exit 0' TERM\n\
@@ -102,7 +102,7 @@ fn a_program_that_an_application_starts_as_its_last_act_ends_as_well() {
 #[test]
 fn clients_elsewhere_are_asked_to_end_while_they_have_their_display() {
     let desk = Desk::at_prompt();
-    // 143 if it was ended by SIGTERM, 1 if it has lost its display.
+    // 143 if SIGTERM ended it, 1 if it lost its display.
     desk.write_as("ada", "~/logo", "#!/bin/sh\nDISPLAY=:0 xlogo -title $1; echo $? >~/$1.end\n");
     desk.user("ada", "chmod +x logo").ok();
     desk.writes_unit("daemon.service", "[Service]\nExecStart=/usr/bin/xlogo -title daemon\n");
@@ -127,7 +127,7 @@ fn clients_elsewhere_are_asked_to_end_while_they_have_their_display() {
     for client in ["scope", "made", "outside"] {
         assert_eq!(desk.user("ada", &format!("cat {client}.end")).text(), "143", "{client}");
     }
-    // A daemon of one's own is one's own business, and what is not a client has nothing to do with the session.
+    // A user's own daemon is left alone, and what is no client has nothing to do with the session.
     assert_eq!(desk.unit("daemon.service", "ExecMainStatus"), "1");
     assert_eq!(desk.user("ada", "cat panel.end").text(), "TERM");
     assert_eq!(desk.user("ada", "pgrep -f 'sleep 100[12]' | wc -l").text(), "1", "the graphical slice ends with it");

@@ -1,9 +1,9 @@
-//! Environment files: where they are, what they change, and what becomes of those that fail.
+//! Environment files: where they are, what they change, and what happens when one fails.
 
 use crate::harness::{Case, Guest, SOON};
 use crate::scenario::Desk;
 
-/// Of the system; removed again, since cases share a guest.
+/// The system's files; they are removed again, since cases share a guest.
 const SYSTEM: [&str; 4] =
     ["/usr/share/startxd/env", "/usr/local/share/startxd/env", "/etc/xdg/startxd/env", "/etc/startxd/env.d/50-site"];
 
@@ -13,7 +13,7 @@ fn writes(case: &Case, name: &str, text: &str) {
 }
 
 #[test]
-fn files_are_read_in_their_order_and_the_session_has_what_they_leave() {
+fn files_are_read_in_order_and_the_session_has_the_result() {
     let case = Guest::get();
     for path in SYSTEM {
         case.write(path, &format!("export ORDER=\"$ORDER:{path}\"\n"));

@@ -1,9 +1,9 @@
-//! What a session exports to the user manager and to the message bus, and how they get their own back.
+//! What a session exports to the user manager and to the message bus, and how their own variables are restored.
 
 use crate::harness::{Case, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX, write_bus_services};
 
-/// What belongs to one shell, terminal or login.
+/// Variables that belong to one shell, terminal or login.
 const STAY: [&str; 12] = [
     "SHLVL",
     "PWD",
@@ -20,7 +20,7 @@ const STAY: [&str; 12] = [
 ];
 
 #[test]
-fn variables_of_the_person_travel_and_those_of_the_login_stay() {
+fn the_users_variables_are_exported_and_the_logins_are_not() {
     let case = Guest::get();
     case.write_profile("ada", "export PATH=$HOME/bin:$PATH LANG=C EDITOR='my editor' EMPTY= LINES=24 MINE=$'a\\tb'\n");
     let desk = Desk::at_prompt_in(case);
@@ -93,12 +93,12 @@ fn programs_of_the_bus(case: Case) {
     assert_eq!(desk.bus_starts(2).has(&["XDG_SESSION_ID", "XDG_VTNR", "SHLVL"]).len(), 0);
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
-    // A name cannot be taken out of the bus's environment: at best it is empty.
+    // Variables cannot be removed from the bus's environment, only emptied.
     let after = desk.bus_starts(3);
     assert_eq!(after.has(&["STARTXD_RESTORE"]).len(), 0, "startxd leaves no variable there that it made for itself");
     let after = after.values(names).map(Option::unwrap_or_default).map(str::to_owned);
     assert_eq!(after, ["", "", ""]);
-    // It has told, and is about to end.
+    // It has reported that, and is about to end.
     desk.becomes_clean();
 
     let set = "busctl --user call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus \
@@ -117,13 +117,13 @@ fn programs_of_the_bus(case: Case) {
 }
 
 #[test]
-fn programs_that_dbus_daemon_starts_have_the_display_and_later_not() {
+fn programs_that_dbus_daemon_starts_have_the_display_during_the_session_only() {
     let case = Guest::get();
     programs_of_the_bus(case);
 }
 
 #[test]
-fn programs_that_dbus_broker_starts_have_the_display_and_later_not() {
+fn programs_that_dbus_broker_starts_have_the_display_during_the_session_only() {
     let case = Guest::get();
     case.use_dbus_broker();
     programs_of_the_bus(case);
@@ -136,13 +136,13 @@ fn with_dbus_broker_ten_sessions_leave_the_environment_of_the_first() {
     ten_sessions(&Desk::at_prompt_in(case));
 }
 
-/// What would put right at once what host and supervisor leave when both are killed: here it is away, for once.
+/// Disables the repair, which would clean up at once after host and supervisor are both killed, or enables it again.
 fn no_repair(desk: &Desk, away: bool) {
     let verb = if away { "mask" } else { "unmask" };
     desk.user("ada", &format!("systemctl --user {verb} --runtime startxd-repair.service")).ok();
 }
 
-/// Kills host and supervisor so that neither sees the other's end, and returns when the prompt is back.
+/// Kills host and supervisor so that neither notices the other's end, and returns when the prompt is back.
 fn kills_both(desk: &Desk) {
     let kill = "pkill -STOP -u ada -f '^/usr/bin/startxd serve'; pkill -KILL -u ada -x startxd";
     desk.root(kill).ok();

@@ -1,10 +1,10 @@
-//! `startxd start` as what a greeter starts: greetd with its own greeter, and with one that reads session entries.
+//! `startxd start` as the session of a greeter: greetd with its own greeter, and with one that reads session entries.
 
 use crate::harness::{Case, Guest, Login, Mode, SOON, Vt, wait_until};
 use crate::hostile::{logs_out_of_openbox, wait_up};
 
-/// A greeter that asks on its terminal for a user and a command with the environment in front, as tuigreet puts them
-/// together, and asks greetd for that (greetd-ipc(7)).
+/// A greeter that asks on its terminal for a user and for a command preceded by variables, as tuigreet composes them,
+/// and requests that session from greetd (greetd-ipc(7)).
 const GREETER: &str = r#"
 import json, os, socket, struct, sys
 def ask(request):
@@ -58,7 +58,7 @@ fn log_out(case: &Case, login: &Login, prompt: &str) {
 }
 
 #[test]
-fn greetds_own_greeter_starts_a_session_and_is_back_after_the_logout() {
+fn greetds_own_greeter_starts_a_session_and_returns_after_the_logout() {
     let mut case = Guest::get();
     let vt = greetd(&mut case, "/usr/sbin/agreety --cmd 'startxd start -- openbox'");
     for _ in 0..2 {
@@ -71,7 +71,7 @@ fn greetds_own_greeter_starts_a_session_and_is_back_after_the_logout() {
 }
 
 #[test]
-fn the_greeter_is_back_after_what_ends_early() {
+fn the_greeter_returns_after_a_session_that_ends_early() {
     let mut case = Guest::get();
     case.write_as("ada", "~/.xinitrc", "date >>attempts\nopenbox &\n");
     let vt = greetd(&mut case, "/usr/sbin/agreety --cmd 'startxd start'");
@@ -97,7 +97,7 @@ fn listed_sessions_really_start_x() {
     case.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
     let vt = greetd(&mut case, "/usr/bin/python3 /tmp/greeter.py");
     let exec = |entry: &str| case.root(&format!("sed -n 's/^Exec=//p' {entry}")).text();
-    // An entry of ours, run as it is; and one of an X session, behind the wrapper of tuigreet's --xsession-wrapper.
+    // Our own entry is run as it is; that of an X session behind the wrapper of tuigreet's --xsession-wrapper.
     let ours = exec("/usr/share/startxd/sessions/startxd.desktop");
     let listed = format!("startxd start -- {}", exec("/usr/share/xsessions/openbox.desktop"));
     for (command, unit) in [(ours, "startxd-wm@xinitrc"), (listed, "startxd-wm@openbox\\x2dsession")] {

@@ -1,4 +1,4 @@
-//! A read-only or full home, and one whose name is not text.
+//! A home that is read-only or full, and one with a name that is not text.
 
 use crate::harness::{Guest, SOON};
 use crate::hostile::{at, prompt, start, stop, type_at};
@@ -32,7 +32,7 @@ fn a_read_only_or_full_home() {
             .root("umount -l /home/ada; chattr -i /home/ada/.local/share/xorg; chown -R ada: /home/ada/.local; true")
             .ok();
     }
-    // Where it can be written, it is where everybody looks for it.
+    // If the home can be written to, the log is where people look for it.
     let session = start(&guest, &login);
     guest.user("ada", "grep -q '(II)' .local/share/xorg/Xorg.0.log").ok();
     assert_eq!(stop(&guest, &login, &session).says(0, &[]).text, "");
@@ -46,7 +46,7 @@ fn a_home_whose_name_is_not_text_is_refused() {
     at(&login, "startxd start -- openbox").says(26, &["is not text in UTF-8"]);
     at(&login, "startxd check may-start -v").says(26, &["is not text in UTF-8"]);
     at(&login, "export HOME=/home/ada").says(0, &[]);
-    // The same of a program.
+    // The same for a program.
     at(&login, "cp /bin/true $'ad\\xff/wm'; PATH=$PWD/$'ad\\xff':$PATH startxd start -- wm").says(23, &["wm"]);
     let session = type_at(&login, "startxd start -- openbox --sm-disable");
     crate::hostile::wait_up(&guest, "ada");

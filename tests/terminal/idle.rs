@@ -1,4 +1,4 @@
-//! Nobody is at the screen: what the server counts, what follows, and what is in the way.
+//! Nobody is at the screen: what the server counts, what follows, and what inhibits it.
 
 use std::thread::sleep;
 
@@ -8,7 +8,7 @@ use crate::scenario::{Desk, OPENBOX};
 use super::faults::manages;
 use super::lock::{becomes, configure, is_locked, leaves, opens};
 
-/// Ada logs in by a getty that says that her session is graphical; of others logind takes no hint.
+/// Ada logs in by a getty that declares her session graphical; logind accepts no hint from others.
 fn desk() -> Desk {
     let mut case = Guest::get();
     case.discard();
@@ -34,7 +34,7 @@ fn touches(desk: &Desk) {
     desk.with_display("xdotool key Shift_L").ok();
 }
 
-/// Waits for a line in what was said since the case began.
+/// Waits for a line in the journal since the case began.
 fn says(desk: &Desk, line: &str, count: usize) {
     wait_until(&format!("{line:?}, {count} times"), SOON, || {
         let journal = desk.journal("-t startxd -o cat");
@@ -62,7 +62,7 @@ fn a_session_is_idle_exactly_while_nobody_types() {
         touches(&desk);
         becomes_idle(&desk, false);
     }
-    // The next server counts anew, and a logind that is started anew is told.
+    // The next server counts from zero, and a logind that was restarted is told.
     becomes_idle(&desk, true);
     says(&desk, "nobody is at the screen", 4);
     for (nth, ends) in [(5, "pkill -KILL -x Xorg"), (6, "systemctl restart systemd-logind")] {
@@ -77,7 +77,7 @@ fn a_session_is_idle_exactly_while_nobody_types() {
 }
 
 #[test]
-fn the_screen_locks_when_nobody_was_there_for_long_enough() {
+fn the_screen_locks_after_long_enough_without_input() {
     let desk = desk();
     configure(&desk, "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n[idle]\nlock = 1\n");
     desk.starts(OPENBOX);
@@ -95,11 +95,11 @@ fn what_is_in_the_way() {
     desk.user("ada", "mkfifo ~/stop").ok();
     configure(&desk, "[idle]\nafter = 1\n");
     desk.starts(OPENBOX);
-    // One of logind's inhibitors, which any program can take.
+    // An inhibitor of logind, which any program can take.
     becomes_idle(&desk, true);
     let inhibitor = desk.shell("exec systemd-inhibit --what=idle --mode=block sleep 1000").spawn();
     becomes_idle(&desk, false);
-    // A player on the bus, while that one goes.
+    // A player on the bus, while the other inhibitor goes.
     let player = plays(&desk);
     says(&desk, "player inhibits idleness: a film", 1);
     drop(inhibitor);
@@ -111,7 +111,7 @@ fn what_is_in_the_way() {
     desk.user("ada", "echo > ~/stop").ok();
     player.wait(SOON).ok();
     becomes_idle(&desk, true);
-    // One that is killed takes nothing back by itself.
+    // A killed player cannot release its inhibitor itself.
     let player = plays(&desk);
     becomes_idle(&desk, false);
     desk.root("pkill -KILL -f /run/inhibitor.py").ok();
@@ -162,13 +162,13 @@ fn the_screen_goes_dark_when_it_should_on_each_server() {
 }
 
 #[test]
-fn another_terminal_in_front_locks_if_that_is_wanted() {
+fn another_terminal_in_the_foreground_locks_if_configured() {
     let desk = Desk::at_prompt();
     for wanted in [true, false] {
         let key = if wanted { "vt_switch = \"lock\"\n" } else { "" };
         configure(&desk, &format!("[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n{key}"));
         desk.starts(OPENBOX);
-        // logind is told of this lock by whoever listens to it.
+        // logind learns of this lock from whatever listens to it.
         desk.user("ada", "startxd lock").ok();
         becomes(&desk, true);
         opens(&desk);
@@ -203,7 +203,7 @@ fn nothing_wakes_a_host_that_has_nothing_to_do() {
             desk.user("ada", "startxd lock").ok();
             becomes(&desk, true);
         }
-        // What comes behind a start, or a lock, is over when nothing has come for a while.
+        // What follows a start or a lock is over when nothing has happened for a while.
         let mut last = wakes();
         wait_until("the host to have nothing to do", SOON, || {
             sleep(secs(2));

@@ -1,9 +1,9 @@
-//! The launch socket: whatever is said to it that is not understood is refused, and the session goes on unharmed.
+//! The launch socket: malformed messages are refused, and the session continues unharmed.
 
 use crate::harness::{Background, Case, Guest, Login, SOON, secs, wait_until};
 use crate::hostile::*;
 
-/// A session that is up, and how it was before anybody said anything to it.
+/// A session that is up, and its state before any message was sent.
 struct Up {
     guest: Case,
     login: Login,
@@ -25,7 +25,7 @@ impl Up {
         python(&self.guest, "ada", lines)
     }
 
-    /// Runs Python as ada that prints "here" when it has done its worst, and stays.
+    /// Runs Python as ada that prints "here" when it has done its worst, and does not exit.
     fn stay(&self, lines: &str) -> Background {
         let clients = self.guest.shell_as("ada", "ulimit -n 4096; exec python3 -").stdin(script(lines)).spawn();
         wait_output(&clients, "here");
@@ -37,14 +37,14 @@ impl Up {
         assert_unharmed(&self.guest, &self.before);
     }
 
-    /// Nothing was done to it; then it is ended.
+    /// Expects that it was not affected, and ends it.
     #[track_caller]
     fn stops(&self) -> Told {
         self.is_unharmed();
         stop(&self.guest, &self.login, &self.session)
     }
 
-    /// As [`stops`](Self::stops), and it leaves nothing.
+    /// Like [`stops`](Self::stops); also expects that nothing is left.
     #[track_caller]
     fn ends(&self) -> Told {
         let told = self.stops();
@@ -53,7 +53,7 @@ impl Up {
     }
 }
 
-/// Lines of Python behind what `client.py` has.
+/// Lines of Python that follow those of `client.py`.
 fn script(lines: &str) -> String {
     format!("{}\n{lines}", include_str!("../hostile/client.py"))
 }
@@ -63,16 +63,16 @@ fn python(guest: &Guest, user: &str, lines: &str) -> Told {
     guest.shell_as(user, "exec python3 - 2>&1").stdin(script(lines)).run().into()
 }
 
-/// What must not change, however the socket is treated.
+/// What must not change, whatever the socket receives.
 #[derive(Debug)]
 struct Vitals {
     processes: Vec<String>,
-    /// What each of the host's descriptors is of.
+    /// What each of the host's descriptors refers to.
     descriptors: Vec<String>,
 }
 
 fn vitals(guest: &Guest) -> Vitals {
-    // Without zombies: openbox has children while it starts, and reaps them when it gets to it.
+    // Without zombies: openbox has children while it starts, and reaps them only later.
     let ours = |args: &str| ["startxd", "Xorg", "openbox"].iter().any(|name| args.contains(name));
     let all = guest.processes_of("ada").into_iter().filter(|process| process.state != 'Z' && ours(&process.args));
     let processes = all.map(|process| format!("{} {}", process.pid, process.args)).collect();
@@ -87,8 +87,9 @@ fn vitals(guest: &Guest) -> Vitals {
 
 /// [`vitals`] while the host waits for events.
 ///
-/// A race: the targets are up a moment before the host has written that down, and a file that it writes is a descriptor; and
-/// before what reads `~/.Xresources` and the like is over, which is a process and a client of the host.
+/// A race: the targets are up a moment before the host has recorded that, and the file that it writes is a descriptor.
+/// They are also up before the service that reads `~/.Xresources` and the like has ended, which is a process and a
+/// client of the host.
 fn vitals_at_rest(guest: &Guest) -> Vitals {
     guest.manager("ada").wait_dotfiles();
     wait_until("the host to wait for events", SOON, || {
@@ -163,7 +164,7 @@ for length in [8191, 8192, 8193, 65536, 150000]:
 }
 
 #[test]
-fn a_launch_that_is_not_due_is_refused() {
+fn an_untimely_launch_is_refused() {
     let up = Up::begin();
     let lines = r"
 null = os.open('/dev/null', os.O_RDWR)
@@ -184,7 +185,7 @@ print('after a lie -> ' + reply(client))
     assert!(told.status == 0 && !told.has("lies"), "{told}");
 }
 
-/// Holds the supervisor back until somebody writes to a pipe: the host is up and has no server yet.
+/// Delays the supervisor until something was written to a pipe: the host is up and has no server yet.
 const HOLD: &str = "[Service]\nExecStartPre=cat /home/ada/pipe\n";
 
 #[test]
@@ -243,7 +244,7 @@ fn a_thousand_silent_clients_block_nobody_for_long() {
     let crowd = up.stay(lines);
     let now = vitals(&up.guest);
     assert!(now.descriptors.len() <= up.before.descriptors.len() + 40, "{now:?}\nbefore: {:?}", up.before);
-    // Nobody is lied to: either it is done, or it is said that it is not.
+    // The answer is true: either it is done, or the client is told that it is not.
     let stopped = up.guest.user("ada", "startxd stop").status.success();
     assert_eq!(stopped, up.guest.root("pgrep -xu ada Xorg").stdout.is_empty(), "startxd stop does not say what it did");
     drop(crowd);
@@ -320,7 +321,7 @@ print('done')
 }
 
 #[test]
-fn a_session_that_goes_down_launches_nothing_and_answers_all_the_same() {
+fn a_session_that_is_ending_launches_nothing_but_still_answers() {
     let mut guest = Guest::get();
     guest.write_as("ada", "~/.config/systemd/user/slow.service", SLOW);
     guest.user("ada", "mkfifo pipe").ok();
@@ -340,7 +341,7 @@ fn a_session_that_goes_down_launches_nothing_and_answers_all_the_same() {
 }
 
 #[test]
-fn a_lie_about_the_servers_end_is_not_passed_on() {
+fn a_false_report_of_the_servers_end_is_not_passed_on() {
     let mut guest = Guest::get();
     guest.write_as("ada", "~/.config/systemd/user/xorg@.service.d/hold.conf", HOLD);
     guest.user("ada", "mkfifo pipe").ok();

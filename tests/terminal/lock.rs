@@ -1,4 +1,4 @@
-//! The lock of the screen, with lockers as Debian ships them: who locks, when it is said to be locked, and who opens it.
+//! The screen lock, with lockers as Debian ships them: what locks, when it counts as locked, and what unlocks.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -7,7 +7,7 @@ use crate::scenario::{Desk, OPENBOX};
 pub const LOCKER: &str = "[Unit]\nPartOf=startxd-lock.target\n[Service]\nExecStart=i3lock --nofork\n\
                       [Install]\nWantedBy=startxd-lock.target\n";
 
-/// What the configuration of ada's says of the lock.
+/// Writes this into ada's configuration.
 pub fn configure(desk: &Desk, text: &str) {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", text);
 }
@@ -28,7 +28,7 @@ fn locks(desk: &Desk) {
     becomes(desk, true);
 }
 
-/// Ada types her password, which is empty, until it is taken: a locker may still be busy with the grab of the keyboard.
+/// Types ada's password, which is empty, until it is accepted: a locker may still be grabbing the keyboard.
 pub fn opens(desk: &Desk) {
     wait_until("the screen to be open", SOON, || {
         desk.with_display("timeout 5 xdotool key Return");
@@ -59,7 +59,7 @@ fn each_locker_as_a_command() {
         for _ in 0..2 {
             locks(&desk);
             assert!(a_locker_runs(&desk), "{command}");
-            // Once more: it is locked.
+            // A second time: it is locked.
             desk.user("ada", "startxd lock").ok();
             desk.user("ada", "startxd unlock").ok();
             becomes(&desk, false);
@@ -113,22 +113,22 @@ fn a_unit_that_says_when_it_locks_is_believed() {
     leaves(&desk);
 }
 
-/// Once for each session: without a login session of its own, Debian's xss-lock ends itself when the screen saver goes.
+/// Once per session: without a login session, Debian's xss-lock ends when the screen saver is turned off.
 #[test]
-fn the_xss_lock_of_a_configuration_locks_as_below_startx() {
+fn the_xss_lock_of_a_configuration_locks_as_with_startx() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.xinitrc", "xss-lock -- i3lock --nofork &\nexec openbox\n");
     for request in ["startxd lock", "xset s activate", "loginctl lock-session SESSION"] {
         desk.starts("");
         wait_until("xss-lock", SOON, || {
-            // Set when it has asked to be told of the screen saver.
+            // Set once it has asked to be told of the screen saver.
             let root = desk.with_display("xprop -root _MIT_SCREEN_SAVER_ID");
             if root.stdout.contains("0x") { Ok(()) } else { Err(root.to_string()) }
         });
         desk.with_display(&request.replace("SESSION", &desk.login.session)).ok();
         becomes(&desk, true);
         opens(&desk);
-        // A locker that somebody starts by hand is seen, too.
+        // A locker that a person starts is seen, too.
         desk.with_display("i3lock").ok();
         becomes(&desk, true);
         desk.user("ada", "startxd unlock").ok();
@@ -138,7 +138,7 @@ fn the_xss_lock_of_a_configuration_locks_as_below_startx() {
 }
 
 #[test]
-fn without_a_locker_that_is_said() {
+fn a_missing_locker_is_reported() {
     let desk = Desk::at_prompt();
     let lock = |desk: &Desk, words: &str| {
         let run = desk.user("ada", "startxd lock");
@@ -175,7 +175,7 @@ fn without_a_locker_that_is_said() {
     }
 }
 
-/// What covers the screen and lets people type is not a locker.
+/// A window that covers the screen but lets people type is not a locker.
 #[test]
 fn others_can_neither_lock_nor_open() {
     let desk = Desk::at_prompt();
@@ -205,7 +205,7 @@ fn others_can_neither_lock_nor_open() {
     leaves(&desk);
 }
 
-/// A session's id in the path of its object.
+/// A session's id as its object's path has it.
 fn escaped(session: &str) -> String {
     let first = session.as_bytes()[0];
     if first.is_ascii_digit() { format!("_{first:02x}{}", &session[1..]) } else { session.to_owned() }
@@ -213,7 +213,7 @@ fn escaped(session: &str) -> String {
 
 /// The pid of the one locker that runs, other than `before`: the host's child, or the main process of its unit.
 ///
-/// A race: i3lock forks, and what it has forked outlives it for a moment.
+/// A race: i3lock forks, and its child outlives it for a moment.
 fn another_locker(desk: &Desk, before: &str) -> String {
     let script = "for pid in $(pgrep -u ada -x i3lock); do
           parent=$(cut -d' ' -f4 /proc/$pid/stat) && grep -qx startxd /proc/$parent/comm && echo $pid
@@ -227,15 +227,15 @@ fn another_locker(desk: &Desk, before: &str) -> String {
     })
 }
 
-/// Waits until the locker has the keyboard: one that was started anew says so only to the host.
+/// Waits until the locker has the keyboard: one that was started again reports that only to the host.
 fn is_watched(desk: &Desk) {
     desk.user("ada", "startxd lock").ok();
 }
 
 #[test]
-fn a_locker_that_is_killed_comes_back_and_nothing_was_open_meanwhile() {
+fn a_locker_that_is_killed_comes_back_and_the_screen_is_never_open() {
     let desk = Desk::at_prompt();
-    // The second time it waits, so that what is there in its place can be looked at.
+    // The second time it waits, so that the cover in its place can be examined.
     desk.write_as(
         "ada",
         "~/locker",
@@ -257,7 +257,7 @@ fn a_locker_that_is_killed_comes_back_and_nothing_was_open_meanwhile() {
     let picture = desk
         .with_display("scrot -o ~/screen.png && python3 -c \"print(len(open('/home/ada/screen.png','rb').read()))\"")
         .text();
-    // One colour alone is a small file.
+    // A picture of one colour is a small file.
     assert!(picture.trim().parse::<u32>().expect("its size") < 20_000, "{picture}");
     assert!(!desk.outside("/home/ada/typed").exists(), "what was typed was not for the locker");
     desk.user("ada", "echo > ~/go").ok();
@@ -295,7 +295,7 @@ fn one_that_is_killed_again_and_again_ends_the_login() {
             desk.root(&format!("kill -KILL {locker}")).ok();
         }
         desk.wait_session_gone(&desk.login, SOON);
-        // That her own unit has failed is hers to know.
+        // That her own unit failed is for her to know.
         desk.user("ada", "systemctl --user reset-failed locker.service");
         desk.is_logged_out();
         assert!(!desk.outside("/home/ada/2").exists(), "the shell went on");
@@ -306,7 +306,7 @@ fn one_that_is_killed_again_and_again_ends_the_login() {
 }
 
 #[test]
-fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
+fn killing_any_two_parts_leaves_no_screen_open() {
     let mut desk = Desk::at_prompt();
     configure(&desk, "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n");
     let victims = ["i3lock", "Xorg", "openbox", "startxd start", "startxd serve"];
@@ -322,7 +322,7 @@ fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
             };
             let before = desk.journal("-t startxd -o cat").matches(ENDED).count();
             desk.root(&format!("{}; sleep 0.04; {}; true", kill(first), kill(second))).ok();
-            // The shell below a host that is killed is there until the login session has been ended in its place.
+            // The shell below a killed host remains until the login session has been ended in the host's place.
             let by_repair = [first, second].contains(&"startxd start");
             let survives = [first, second].iter().all(|one| matches!(*one, "i3lock" | "openbox"));
             if survives || (!by_repair && is_locked_again(&desk, before, &format!("{first}, {second}"))) {
@@ -332,9 +332,10 @@ fn nothing_of_a_pair_that_is_killed_leaves_a_screen_open() {
             }
             desk.wait_session_gone(&desk.login, SOON);
             assert!(by_repair || !desk.outside("/home/ada/2").exists(), "{first} {second}: the shell went on");
-            // A race: a repair closes the login before it is over, and the next login would begin with what it takes down.
+            // A race: a repair closes the login before the repair is over, and the next login would meet its last
+            // steps.
             repair_is_over(&desk);
-            // The getty is not to be given up for so many logins.
+            // The getty must not be given up because of so many logins.
             desk.root("systemctl reset-failed getty@tty1.service").ok();
             desk.logs_in();
             desk.starts_again();
@@ -349,11 +350,11 @@ fn repair_is_over(desk: &Desk) {
     });
 }
 
-/// What the journal says of a server that ends while the screen is locked.
+/// The journal's message about a server that ends while the screen is locked.
 const ENDED: &str = "the screen was locked, and is locked again before";
 
-/// Whether the next server is locked, and not its login closed; one of both has to be. `before` says how many servers of this
-/// case had ended so before.
+/// Whether the next server is locked, rather than its login closed; one of the two must happen. `before` is how many
+/// servers of this case had ended that way before.
 fn is_locked_again(desk: &Desk, before: usize, what: &str) -> bool {
     wait_until(&format!("the session to be locked again or gone after {what}"), SOON, || {
         if !desk.has_session(&desk.login) {
@@ -365,7 +366,7 @@ fn is_locked_again(desk: &Desk, before: usize, what: &str) -> bool {
     })
 }
 
-/// How many bytes a picture of the screen has: of one colour alone, few.
+/// The size of a picture of the screen in bytes: of one colour, small.
 fn picture(desk: &Desk) -> u32 {
     let size = desk.with_display("scrot -o ~/screen.png && stat -c %s ~/screen.png; rm -f ~/screen.png").text();
     size.trim().parse().expect("its size")
@@ -378,12 +379,12 @@ fn a_session_that_ends_while_it_is_locked_shows_nothing_of_it() {
     desk.starts(OPENBOX);
     let black = picture(&desk);
     let scope = "setsid systemd-run --user --scope --quiet";
-    // One that does not end has the rest of the end wait.
+    // A client that does not end delays the rest of the end.
     desk.with_display(&format!(
         "{scope} sh -c \"trap '' TERM; exec xlogo -geometry 900x700 -title stubborn\" >/dev/null 2>&1 &"
     ))
     .ok();
-    // openbox 3.6.1 may not show a window that comes while it starts.
+    // openbox 3.6.1 may fail to show a window that appears while it starts.
     let open = wait_until("the desktop", SOON, || {
         desk.with_display("xdotool search --name stubborn windowmap");
         let open = picture(&desk);

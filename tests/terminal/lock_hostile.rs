@@ -1,6 +1,6 @@
-//! What others do while the screen is locked, or about to be: clients that cover it, raise themselves or have the keyboard,
-//! monitors that are plugged in, buses and a logind that are killed. After each of it the screen is locked, or its login
-//! closed.
+//! What others do while the screen is locked, or about to be: clients that cover it, raise themselves or grab the
+//! keyboard, monitors that are plugged in, buses and a logind that are killed. After each of these the screen is
+//! locked, or its login is closed.
 
 use crate::harness::{Background, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -10,7 +10,7 @@ use super::relock::{IMPATIENT, LOOK, shows_desktop};
 
 const I3LOCK: &str = "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n";
 
-/// A client of the display that does what it is told.
+/// A client of the display that does as it is told.
 struct Hostile<'a> {
     desk: &'a Desk,
     process: Background,
@@ -33,7 +33,7 @@ impl<'a> Hostile<'a> {
     }
 }
 
-/// A terminal has the keyboard, and a line that is typed there is seen.
+/// A terminal has the keyboard, and shows a line that is typed there.
 fn has_terminal(desk: &Desk) {
     desk.with_display(
         "xterm -e bash -c 'read -rn 1 _; touch ~/typed; exec sleep 100' >/dev/null 2>&1 & \
@@ -65,7 +65,7 @@ fn windows_over_the_locker_open_nothing() {
         assert!(is_locked(&desk));
     }
     nothing_was_typed(&desk);
-    // The locker dies below it: a window that covers the screen and has no keyboard is no locker.
+    // The locker dies below it: a window that covers the screen without the keyboard is not a locker.
     desk.root("pkill -KILL -u ada -x i3lock").ok();
     desk.runs("locker");
     wait_until("the locker to be started again", SOON, || {
@@ -76,7 +76,7 @@ fn windows_over_the_locker_open_nothing() {
     nothing_was_typed(&desk);
     desk.user("ada", "echo > ~/go").ok();
     desk.runs("i3lock");
-    // It locks, and is seen to.
+    // It locks, and counts as locked.
     desk.user("ada", "startxd lock").ok();
     nothing_was_typed(&desk);
     drop(hostile);
@@ -95,7 +95,7 @@ fn a_bus_that_is_killed_opens_nothing() {
     for _ in 0..2 {
         let bus = desk.another("ada", "dbus-daemon", "");
         desk.root("pkill -KILL -u ada -x dbus-daemon").ok();
-        // It comes back with its next client.
+        // The bus comes back with its next client.
         desk.user("ada", "busctl --user list > /dev/null").ok();
         desk.another("ada", "dbus-daemon", &bus);
         desk.user("ada", "startxd lock").ok();
@@ -108,7 +108,7 @@ fn a_bus_that_is_killed_opens_nothing() {
 }
 
 #[test]
-fn a_keyboard_that_another_program_has_is_no_lock() {
+fn a_keyboard_grabbed_by_another_program_is_no_lock() {
     let desk = Desk::at_prompt();
     for locker in [I3LOCK, "[lock]\ncommand = [\"xsecurelock\"]\n"] {
         configure(&desk, locker);
@@ -125,7 +125,7 @@ fn a_keyboard_that_another_program_has_is_no_lock() {
         hostile.does("releases");
         desk.user("ada", "startxd lock").ok();
         becomes(&desk, true);
-        // Now the locker has it.
+        // Now the locker gets it.
         hostile.does("tries");
         assert!(hostile.process.stdout().contains("done tries (1, 1)"), "{}", hostile.process.stdout());
         drop(hostile);
@@ -134,7 +134,7 @@ fn a_keyboard_that_another_program_has_is_no_lock() {
     }
 }
 
-/// How much of the desktop is seen.
+/// Expects that nothing of the desktop is visible.
 fn nothing_is_seen(desk: &Desk) {
     let seen = desk.with_display(LOOK).text();
     assert_eq!(seen.trim(), "0", "the desktop is seen");
@@ -144,7 +144,7 @@ fn nothing_is_seen(desk: &Desk) {
 fn a_monitor_that_is_plugged_in_shows_nothing() {
     let mut case = Guest::get();
     case.discard();
-    // The memory that the driver takes without being told is for one monitor.
+    // By default the driver takes memory for one monitor.
     let screen = "Section \"Device\"\nIdentifier \"big\"\nDriver \"dummy\"\nVideoRam 65536\nEndSection\n\
                   Section \"Screen\"\nIdentifier \"screen\"\nDevice \"big\"\nEndSection\n";
     case.write("/etc/X11/xorg.conf.d/05-big.conf", screen);
@@ -168,7 +168,7 @@ fn a_monitor_that_is_plugged_in_shows_nothing() {
     becomes(&desk, true);
     plug("--right-of");
     nothing_is_seen(&desk);
-    // The same below our cover, with the monitor that was there gone and back.
+    // The same below our cover, with the first monitor removed and plugged in again.
     desk.root("pkill -KILL -u ada -x i3lock").ok();
     desk.runs("locker");
     wait_until("the locker to be started again", SOON, || {

@@ -1,11 +1,11 @@
-//! What logout menus run, from each kind of session: each ends it in order, and the next one works.
+//! What logout menus run, in each kind of session: it ends the session in order, and the next one works.
 
 use crate::scenario::Desk;
 
 /// Each kind of session with openbox.
 const KINDS: [&str; 4] = ["-- openbox --sm-disable", "openbox", "mywm.service", "~/.xinitrc"];
 
-/// Ada at the prompt, with what the kinds need.
+/// Ada at the prompt, with what the kinds of sessions need.
 fn desk() -> Desk {
     let mut desk = Desk::at_prompt();
     desk.writes_unit(
@@ -40,7 +40,7 @@ fn the_end_of_the_login_ends_every_kind() {
     }
     for kind in KINDS {
         desk.starts(kind);
-        // login(1), or the shell where there is none.
+        // login(1), or the shell if there is none.
         let leader = desk.root(&format!("loginctl show-session --value -p Leader {}", desk.login.session)).text();
         desk.root(&format!("kill -TERM {leader}")).ok();
         desk.wait_session_gone(&desk.login, crate::harness::SOON);

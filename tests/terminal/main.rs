@@ -1,6 +1,6 @@
-//! Sessions on virtual terminals, in guests that have the kernel's: one guest, and one case, at a time.
+//! Sessions on virtual terminals, in guests that have the kernel's terminals: one guest, and one case, at a time.
 //!
-//! One program for all of it, as what the cases share takes longer to compile than they do. A module is run by its name:
+//! One program for all of it, as the shared code takes longer to compile than the cases. Run a module by its name:
 //! `cargo test --test terminal -- --test-threads=1 faults::`.
 
 #[path = "../harness/mod.rs"]

@@ -1,17 +1,17 @@
-//! Multiplexers and a session on a terminal: one in place of the other, and one that outlives the other.
+//! Multiplexers and a session on a terminal: one instead of the other, and one that outlives the other.
 //!
-//! What needs no terminal is in `tests/headless_multiplexers`.
+//! Cases that need no terminal are in `tests/headless/multiplexers`.
 
 use crate::harness::{Guest, SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// The multiplexers of a case. They are to be ended by it: nothing else does.
+/// The multiplexers of a case. They must be ended by it: nothing else does.
 struct Multiplexers;
 
 impl Multiplexers {
     fn start(desk: &mut Desk) -> Self {
         desk.user("ada", "systemctl --user start tmux@work screen@work").ok();
-        // The shells in them have children until they have read their files.
+        // The shells in them have children until they have read their startup files.
         let shown = "tmux capture-pane -p -t work; screen -S work -X hardcopy ~/shown; cat shown; rm -f shown";
         wait_until("two prompts", SOON, || match desk.user("ada", shown).stdout {
             text if text.lines().filter(|line| line.trim_end().ends_with('$')).count() == 2 => Ok(()),
@@ -46,7 +46,8 @@ fn display_becomes(desk: &Desk, expected: &str) {
 
 /// Runs a client of the display in a new window of each, and expects that it finds it.
 fn windows_find_the_display(desk: &Desk) {
-    // The window stays until the file goes: systemd misses the end of a scope whose program is shorter than its start.
+    // The window stays until the file is removed: systemd misses the end of a scope whose program is shorter than its
+    // start.
     let script = "xdpyinfo > said.new 2>&1; mv said.new said; while [ -e said ]; do sleep 0.05; done";
     for new in ["tmux new-window -d -t work: ", "screen -S work -X screen sh -c "] {
         desk.user("ada", &format!("{new} '{script}'")).ok();
@@ -56,7 +57,7 @@ fn windows_find_the_display(desk: &Desk) {
         });
         assert!(says.contains("name of display:    :0"), "{new}: {says}");
     }
-    // tmux 3.3a may miss the end of a program until the next one ends, so there is one.
+    // tmux 3.3a may miss the end of a program until the next one ends, so run another one.
     wait_until("the windows to be gone", SOON, || {
         let panes = "tmux run-shell true && tmux list-panes -a | wc -l";
         let windows = "pgrep -c -P $(systemctl --user show --value -p MainPID screen@work)";
@@ -98,7 +99,7 @@ fn through_a_crash_of_the_server_and_one_of_the_host() {
     desk.another("ada", "Xorg", &server);
     desk.is_up();
     windows_find_the_display(&desk);
-    // Both are killed, so that only the repair is left to take it back.
+    // Both are killed, so only the repair can restore the variables.
     desk.root("pkill -9 -u ada -x startxd").ok();
     display_becomes(&desk, FORGOTTEN);
     desk.becomes_clean();
@@ -113,7 +114,7 @@ fn a_multiplexer_that_hangs_delays_neither_start_nor_end() {
     desk.root(&format!("kill -STOP {pid}")).ok();
     desk.starts(OPENBOX);
     desk.quits_openbox();
-    // The deadline of multiplexers is 2 s, for each of both.
+    // The deadline of multiplexers is 2 s for each of the two.
     desk.ended_within(0, secs(8));
     desk.root(&format!("kill -CONT {pid}")).ok();
     multiplexers.end(&desk);
@@ -134,7 +135,7 @@ fn they_stay_after_the_logout_of_a_user_who_lingers() {
 }
 
 #[test]
-fn on_a_terminal_in_place_of_x() {
+fn on_a_terminal_instead_of_x() {
     let mut case = Guest::get();
     case.discard();
     case.write_profile("ada", "startxd check may-start && startxd start --multiplexer tmux && exit\n");
@@ -151,7 +152,7 @@ fn on_a_terminal_in_place_of_x() {
     // Typed on the terminal, it arrives in the pane.
     login.vt.type_line("echo $((6 * 7)) > typed");
     assert_eq!(case.wait_file("/home/ada/typed"), "42\n");
-    // Leaving it ends the login; the getty makes the next one, which shows it again.
+    // Detaching ends the login; the getty starts the next one, which shows it again.
     case.user("ada", "tmux detach-client -s main").ok();
     case.wait_session_gone(&login, SOON);
     clients("/dev/tty1 main");
@@ -176,7 +177,7 @@ fn on_a_terminal_of_its_own_by_the_system_unit() {
     let first = server();
     vt.type_line("echo $((6 * 7)) > typed");
     assert_eq!(case.wait_file("/home/ada/typed"), "42\n");
-    // Leaving it is a logout, which the next login follows.
+    // Detaching is a logout, and the next login follows.
     case.user("ada", "tmux detach-client -s main").ok();
     case.wait_session_gone(&login, SOON);
     let next = case.wait_session("ada", &vt, SOON);

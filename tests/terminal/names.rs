@@ -1,4 +1,4 @@
-//! SESSION by the name of an entry: those of the installed window managers, own ones, and broken ones.
+//! SESSION by the name of an entry: those of the installed window managers, a user's own, and broken ones.
 
 use crate::harness::Case;
 use crate::scenario::Desk;
@@ -8,7 +8,7 @@ const DESKTOP: [&str; 3] = ["XDG_CURRENT_DESKTOP", "XDG_SESSION_DESKTOP", "DESKT
 /// Where ada's own entries are.
 const OWN: &str = "~/.local/share/xsessions";
 
-/// Says how it was started, and is a window manager.
+/// A window manager that reports how it was started.
 const TELLER: &str = "#!/bin/sh
 { pwd; for argument do echo \"<$argument>\"; done; } > ~/told
 exec openbox --sm-disable
@@ -19,14 +19,14 @@ fn writes_entry(case: &Case, id: &str, lines: &str) {
     case.write_as("ada", &format!("{OWN}/{id}.desktop"), &text);
 }
 
-/// A program of ada's in her $PATH.
+/// Puts a program of ada's into her $PATH.
 fn writes_teller(case: &Case) {
     case.write("/usr/local/bin/teller", TELLER);
     case.root("cd /usr/local/bin && chmod 755 teller && cp teller 'my wm'").ok();
 }
 
 #[test]
-fn the_entries_of_the_installed_window_managers_start_by_their_names() {
+fn installed_window_managers_start_by_the_names_of_their_entries() {
     let desk = Desk::at_prompt();
     for (name, quit) in
         [("i3", "i3-msg exit"), ("openbox", "openbox --exit"), ("awesome.desktop", "awesome-client 'awesome.quit()'")]
@@ -47,7 +47,7 @@ fn the_entries_of_the_installed_window_managers_start_by_their_names() {
 #[test]
 fn a_persons_entry_has_precedence_and_names_the_desktop() {
     let case = crate::harness::Guest::get();
-    // As a greeter leaves them that took startxd itself for the session.
+    // Variables that a greeter sets if startxd itself was the session chosen there.
     case.write_profile(
         "ada",
         "export XDG_CURRENT_DESKTOP=greeter XDG_SESSION_DESKTOP=greeter DESKTOP_SESSION=greeter\n",
@@ -73,7 +73,7 @@ fn a_persons_entry_has_precedence_and_names_the_desktop() {
     desk.quits_openbox();
     desk.ended(0);
 
-    // What follows -- is the command, and it is the login that says what the desktop is.
+    // What follows -- is the command, and the login decides what the desktop is called.
     desk.starts("-- i3");
     assert_eq!(desk.environment().values(DESKTOP), [Some("greeter"); 3]);
     desk.quits("i3-msg exit");
@@ -118,7 +118,7 @@ fn a_session_that_cannot_be_started_says_why() {
         desk.types(&format!("startxd start {what}"));
         desk.ended(23).says(&words);
     }
-    // A session's command, and what has been hidden, can still be started by hand.
+    // A session's command, and an entry that is hidden, can still be started by hand.
     desk.starts("-- i3");
     desk.quits("i3-msg exit");
     desk.ended(0);
@@ -149,7 +149,7 @@ fn list_shows_every_session_and_its_state() {
     let marked: Vec<&str> = list.lines().filter(|line| line.contains('*')).collect();
     assert!(matches!(marked[..], [line] if line.contains("Xsession")), "{list}");
 
-    // The default, in its order.
+    // The default is the first that applies.
     let default = || {
         let script = "startxd list --json | python3 -c 'import json, sys
 print(*[o[\"session\"] + \" \" + o[\"kind\"] for o in json.load(sys.stdin) if o[\"default\"]])'";
@@ -165,7 +165,7 @@ print(*[o[\"session\"] + \" \" + o[\"kind\"] for o in json.load(sys.stdin) if o[
     desk.user("ada", "systemctl --user enable mywm").ok();
     assert_eq!(default(), "wm.target enabled");
 
-    // Each of these can be said where another one is the default.
+    // Each can be requested where another one is the default.
     desk.starts("~/.xinitrc");
     assert_eq!(
         desk.states(&["startxd-wm@xinitrc.service", "mywm.service"]),

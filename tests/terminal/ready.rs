@@ -1,14 +1,14 @@
-//! When the session says itself that it is ready.
+//! Sessions that report by themselves when they are ready.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// What asks i3 as soon as the graphical session is there.
+/// Queries i3 as soon as the graphical session is up.
 const ASKS: &str = "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
                     [Service]\nType=oneshot\nExecStart=/usr/bin/i3-msg -t get_version\n\
                     [Install]\nWantedBy=graphical-session.target\n";
 
-/// i3 as on a busy machine: half a second is between its sign on the display and its socket.
+/// i3 as on a busy machine: its socket follows its sign on the display by half a second.
 const SLOW: &str = "#!/bin/sh\nexec strace -f -o /dev/null -e trace=bind -e inject=bind:delay_enter=500000 i3 \"$@\"\n";
 
 fn settings(desk: &Desk, text: &str) {
@@ -39,13 +39,13 @@ fn i3_is_waited_for_until_it_can_be_asked() {
     asks(&desk);
     desk.starts("./bin/i3");
     was_answered(&desk);
-    // Also after a crash of the server, when all of it begins anew.
+    // Also after a crash of the server, when everything starts again.
     let server = desk.server();
     desk.root(&format!("kill -KILL {}", server.pid)).ok();
     desk.another("ada", "Xorg", &server.pid);
     desk.is_up();
     was_answered(&desk);
-    // What i3 starts does not inherit the socket.
+    // Programs that i3 starts do not inherit the socket.
     desk.with_display("i3-msg exec 'sh -c \"env > ~/of-i3\"'").ok();
     wait_until("what i3 starts", SOON, || match desk.user("ada", "grep DISPLAY= of-i3").code() {
         0 => Ok(()),
@@ -54,7 +54,7 @@ fn i3_is_waited_for_until_it_can_be_asked() {
     assert_eq!(desk.user("ada", "grep -c NOTIFY_SOCKET of-i3").stdout.trim(), "0");
     desk.quits("i3-msg exit");
     desk.comes_back(0, SOON);
-    // An i3 that is killed leaves its files there.
+    // A killed i3 leaves its files there.
     desk.user("ada", "rm -rf of-i3 bin /run/user/1000/i3; systemctl --user disable asks.service").ok();
     desk.is_clean();
 }
@@ -75,7 +75,7 @@ fn a_configuration_says_that_it_is_ready_and_exports_something() {
         ("'1X=2'", "is not a variable"),
         ("NAME", "is not a variable"),
         ("$'A=\\n'", "control characters"),
-        ("DISPLAY=:7", "DISPLAY is the session's own"),
+        ("DISPLAY=:7", "DISPLAY belongs to the session"),
     ] {
         let refused = desk.user("ada", &format!("bash -c \"startxd ready {words}\""));
         assert!(!refused.status.success() && refused.stderr.contains(why), "{refused}");
@@ -84,14 +84,14 @@ fn a_configuration_says_that_it_is_ready_and_exports_something() {
     desk.user("ada", "startxd ready 'WM_SOCKET=/run/user/1000/a b' OTHER=").ok();
     desk.is_up();
     assert_eq!(desk.environment().values(["WM_SOCKET", "OTHER"]), [Some("/run/user/1000/a b"), Some("")]);
-    // Once more, with another value.
+    // Again, with another value.
     desk.user("ada", "startxd ready WM_SOCKET=/elsewhere").ok();
     assert_eq!(desk.environment().get("WM_SOCKET"), Some("/elsewhere"));
     desk.quits_openbox();
     desk.ended(0);
     assert_eq!(desk.environment().has(&["WM_SOCKET", "OTHER"]), Vec::<String>::new());
 
-    // By the protocol of systemd, with a socket in the session's environment; and a window manager that never says it.
+    // By systemd's protocol, with a socket in the session's environment; and a window manager that never reports.
     settings(&desk, "[session]\nready = \"notified\"\n[deadlines]\nwindow_manager = 0.3\n");
     desk.write_as(
         "ada",

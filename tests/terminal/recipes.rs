@@ -1,4 +1,4 @@
-//! Units as docs/recipes prints them, in a session: what they set is set, and again after a restart of the server.
+//! Units as docs/recipes prints them, in a session: what they set is set, and set again after a restart of the server.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};

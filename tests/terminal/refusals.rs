@@ -1,5 +1,5 @@
-//! Where a session may not start: each place is told so in one sentence with the remedy, by its own exit status, and
-//! nothing is touched.
+//! Where a session may not start: each case gets one sentence with the remedy and its own exit status, and nothing is
+//! changed.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::harness::{Guest, SOON, wait_until};
 use crate::hostile::*;
 
 #[test]
-fn root_is_refused_wherever_it_is() {
+fn root_is_refused_everywhere() {
     let guest = Guest::get();
     refuses(&guest, 10, &["never runs as root", "log in as yourself"], |command| {
         guest.shell(&format!("exec 2>&1; {command}")).run().into()
@@ -32,7 +32,7 @@ fn a_directory_of_ours_that_others_can_enter_is_refused() {
 }
 
 #[test]
-fn a_greeter_is_no_persons_session() {
+fn a_greeters_session_is_not_a_users() {
     let guest = Guest::get();
     let login = log_in_second_with(&guest, "Environment=XDG_SESSION_CLASS=greeter", "-p");
     refuses(&guest, 13, &["class \"greeter\"", "only a person's login", "log in"], |command| at(&login, command));
@@ -58,8 +58,8 @@ fn a_terminal_inside_of_the_terminal_is_not_the_vt() {
     let pty = "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     refuses(&guest, 16, &words, |command| at(&login, &format!("python3 -c '{pty}' {command}")));
     refuses(&guest, 16, &words, |command| at(&login, &format!("setsid -w {command}")));
-    // From 3.4 on tmux has systemd move its panes out of the session, and does not wait for it before 3.6: whoever looks in
-    // the moment between sees the session still.
+    // Since 3.4 tmux has systemd move its panes out of the session, and before 3.6 it does not wait for that: meanwhile
+    // the pane is still in the session.
     let outlives = ["not in a login session", "in a multiplexer that outlives logins"];
     let (is_moved, status, words) = match guest.suite() {
         "bookworm" => ("true", 16, &words[..]),
@@ -70,7 +70,7 @@ fn a_terminal_inside_of_the_terminal_is_not_the_vt() {
         at(&login, &format!("{pane}; clear; head -n-1 s; (exit $(tail -n1 s))"))
     });
     guest.wait_ended(&["tmux"]);
-    // The manager hears of the end of a scope after the processes in it are gone.
+    // The manager learns of the end of a scope after its processes are gone.
     let scopes = guest.outside("/run/user/1000/systemd/transient");
     wait_until("the end of tmux's scopes", SOON, || match fs::read_dir(&scopes).into_iter().flatten().count() {
         0 => Ok(()),
@@ -170,9 +170,9 @@ fn a_second_start_is_told_where_the_first_is() {
 }
 
 #[test]
-fn the_graphical_session_of_another_program_is_in_the_way_until_the_remedy_is_taken() {
+fn another_programs_graphical_session_blocks_a_start_until_the_remedy_is_run() {
     let mut guest = Guest::get();
-    // Of type exec it is active when its program is there to be seen, not a child that is going to be it.
+    // A unit of type exec is active when its program runs, not when the process is still to execute it.
     let unit = "[Unit]\nBindsTo=graphical-session.target\n[Service]\nType=exec\nExecStart=sleep infinity\n";
     guest.write_as("ada", "~/.config/systemd/user/kiosk.service", unit);
     let login = prompt(&mut guest);
@@ -249,7 +249,7 @@ fn of_several_starts_at_once_one_wins() {
         let said = guest.user("ada", "tail -qn1 said*").stdout;
         if said == "19\n19\n19\n" { Ok(()) } else { Err(said) }
     });
-    // What reads the dotfiles may still be there.
+    // The service that reads the dotfiles may still be running.
     let both = "pgrep -u ada -f '^(startxd start|/usr/bin/startxd serve)'";
     assert_eq!(guest.root(both).stdout.lines().count(), 2, "one host, one supervisor");
     stop(&guest, &login, &session);

@@ -1,13 +1,13 @@
-//! A server that is killed while the screen is locked comes back locked: what is on the screen meanwhile, who hears what is
-//! typed, and that a person can unlock it then.
+//! A server that is killed while the screen is locked comes back locked: what is visible meanwhile, where typed keys
+//! go, and that a person can unlock it afterwards.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 use super::lock::{LOCKER, becomes, configure, is_locked, leaves, opens};
 
-/// A program that is on the screen as soon as there is one, whatever else is, and waits for a key: the most impatient that
-/// systemd can start. Its colour is nobody else's.
+/// A program that is on the screen as soon as there is one and waits for a key: as impatient as systemd can start one.
+/// It alone has its colour.
 pub const IMPATIENT: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=10ms\n\
     ExecStart=xterm -bg '#ab3412' -geometry 150x50+0+0 -e bash -c 'read -rn 1 _; touch %h/typed; sleep 100'\n\
     [Install]\nWantedBy=graphical-session.target\n";
@@ -16,7 +16,7 @@ pub const IMPATIENT: &str = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart
 pub const LOOK: &str =
     r"xwd -root -silent | python3 -c 'import sys; print(sys.stdin.buffer.read().count(b'\''\x12\x34\xab'\''))'";
 
-/// How much of the impatient program was seen each time.
+/// How much of the impatient program was visible at each look.
 fn seen(desk: &Desk) -> Vec<u64> {
     let counts = desk.user("ada", "cat ~/seen || true").text();
     counts.lines().map(|line| line.parse().expect("a number")).collect()
@@ -37,14 +37,15 @@ pub fn shows_desktop(desk: &Desk) {
     desk.root("rm -f /home/ada/typed").ok();
 }
 
-/// Kills the server of a locked session, and expects the next one to be locked, with nothing of the desktop seen meanwhile.
+/// Kills the server of a locked session, and expects the next one to be locked and to show nothing of the desktop
+/// meanwhile.
 fn comes_back_locked(desk: &Desk, kill: &str) {
     let before = desk.server();
     desk.root("rm -f /home/ada/seen /home/ada/stop /home/ada/typed").ok();
     let again = desk.journal("-t startxd -o cat").matches("the screen is locked again").count();
     let environment = desk.environment();
     let authority = environment.get("XAUTHORITY").unwrap_or_default().to_owned();
-    // Looks at the screen and types, for as long as it is let.
+    // Looks at the screen and types, until it is stopped.
     let eye = format!("while [ ! -e ~/stop ]; do {LOOK} >> ~/seen; timeout 5 xdotool key x BackSpace; done; true");
     let eye = desk.shell_as("ada", &eye).env("DISPLAY", ":0").env("XAUTHORITY", &authority).spawn();
     let looks = |more: usize| {
@@ -62,7 +63,7 @@ fn comes_back_locked(desk: &Desk, kill: &str) {
     });
     assert!(is_locked(desk));
     assert_ne!(desk.server().pid, before.pid);
-    // The desktop is there, behind the locker.
+    // The desktop is back, behind the locker.
     desk.is_up();
     desk.unit_becomes("impatient.service", "active");
     looks(3);

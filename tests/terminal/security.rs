@@ -1,5 +1,5 @@
-//! Everything of ours is private from birth, and the supervisor is confined. What other users try is a row of the fault
-//! matrix, `faults::other_users`.
+//! All of our files are private from creation, and the supervisor is confined. What other users try is a row of the
+//! fault matrix, `faults::other_users`.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -12,14 +12,14 @@ fn stops(desk: &Desk) {
 }
 
 #[test]
-fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
+fn all_our_files_are_private_from_creation_whatever_the_umask() {
     let desk = Desk::at_prompt();
     let elsewhere = "find /run/user/1000 /tmp /dev/shm -not -path '/run/user/1000/startxd*' \
         -not -path '/run/user/1000/xauth_startxd_*' \
         -not -path '/run/user/1000/systemd*' -not -path '/tmp/.X*' | sort";
     let before = desk.root(elsewhere).text();
     desk.vt().type_line("umask 000");
-    // Not -f: the server has to be a child of the host alone.
+    // Without -f: the server has to be a child of the host alone.
     desk.types(&format!("strace -o trace -e trace=%file,umask,bind,fchmod startxd start {OPENBOX}"));
     desk.is_up();
     let expected = [
@@ -32,7 +32,7 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
         "600 ada f /run/user/1000/xauth_startxd_0",
         "600 ada s /tmp/.X11-unix/X0",
     ];
-    // Multiplexers are told beside the start, which does not wait for that.
+    // Multiplexers are told during the start, which does not wait for that.
     wait_until("what there is of ours", SOON, || {
         let find = "find /run/user/1000/startxd /run/user/1000/xauth_startxd_0 /tmp/.X11-unix/X0 -printf '%m %u %y %p\n' | sort -k 4";
         let ours = desk.root(find).text();
@@ -51,7 +51,7 @@ fn everything_of_ours_is_private_from_birth_whatever_the_umask() {
     let made = calls("mkdir");
     assert!(made.iter().filter(in_ours).count() >= 1, "{made:#?}");
     assert!(made.iter().filter(in_ours).all(|call| call.contains(", 0700)")), "{made:#?}");
-    // The file of a socket gets its mode from the descriptor that is bound.
+    // A socket's file gets its mode from the descriptor that is bound.
     let binds: Vec<&str> =
         trace.lines().filter(|line| line.starts_with("fchmod(") || line.contains("host.sock")).collect();
     let bind = binds.iter().position(|line| line.starts_with("bind(")).unwrap_or_else(|| panic!("{binds:#?}"));
@@ -73,7 +73,7 @@ fn the_supervisor_is_confined_and_the_server_is_not() {
         facts(&desk.root(SUPERVISOR).text()).lines().collect::<Vec<_>>(),
         ["Umask 0077", "NoNewPrivs 1", "Seccomp 2"]
     );
-    // It was born in the login session, where systemd has no hand in it: a driver may need what a filter would forbid.
+    // It was forked in the login session, where systemd confines nothing: a driver may need what a filter would forbid.
     let server = facts(&desk.server().pid);
     assert!(server.contains("NoNewPrivs 0") && server.contains("Seccomp 0"), "{server}");
     let refused = desk.root("journalctl -k -b --no-pager | grep -i 'audit.*seccomp.*startxd'").stdout;

@@ -14,7 +14,7 @@ fn hides(case: &Case, ids: &[&str]) {
     }
 }
 
-/// Hides all entries of the system from ada but those.
+/// Hides all entries of the system from ada except these.
 fn keeps(case: &Case, ids: &[&str]) {
     let entries = case.root("cd /usr/share/xsessions; ls").text();
     let all = entries.lines().filter_map(|file| file.strip_suffix(".desktop"));
@@ -28,7 +28,7 @@ fn at_prompt() -> Desk {
     Desk::at_prompt_in(case)
 }
 
-/// Waits until the menu stands on this line.
+/// Waits until the menu's cursor is on this line.
 fn stands_on(desk: &Desk, line: &str) {
     wait_until(&format!("the menu to stand on {line:?}"), SOON, || {
         let screen = desk.vt().screen();
@@ -61,7 +61,7 @@ fn keys_choose_and_the_choice_is_remembered() {
     assert!(!screen.has("Which session?"), "{screen}");
     assert_eq!(desk.user("ada", &format!("cat {REMEMBERED}; stat -c %a {REMEMBERED}")).ok().stdout, "i3\n600\n");
 
-    // The next time the menu stands on it.
+    // Next time the cursor starts there.
     desk.types("startxd select");
     stands_on(&desk, "2  i3");
     desk.vt().type_text("\n");
@@ -90,10 +90,10 @@ fn leaving_it_restores_the_terminal() {
 }
 
 #[test]
-fn when_the_time_is_up_it_takes_the_choice_of_last_time() {
+fn when_the_time_is_up_the_last_choice_is_taken() {
     let desk = at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[select]\ntimeout = 1\n");
-    // There is none yet, and nobody to ask for how long.
+    // There is no earlier choice yet, and nobody to ask: the menu waits.
     desk.types("startxd select --timeout 0.1");
     let screen = desk.vt().wait_text("q to leave", SOON);
     assert!(!screen.contains("starts in"), "{screen}");
@@ -119,7 +119,7 @@ fn when_the_time_is_up_it_takes_the_choice_of_last_time() {
     desk.vt().type_text("q");
     desk.ended(25);
 
-    // What is not there any more is not a choice.
+    // A session that was removed cannot be chosen.
     desk.write_as("ada", REMEMBERED, "gone\n");
     desk.types("startxd select --timeout 0.1");
     let screen = desk.vt().wait_text("q to leave", SOON);
@@ -157,7 +157,7 @@ fn without_a_terminal_or_a_choice_it_does_not_ask() {
     let case = Guest::get();
     keeps(&case, &["i3", "openbox"]);
     let desk = Desk::at_prompt_in(case);
-    // Two, and no terminal to ask on.
+    // Two sessions, and no terminal for a menu.
     let run = desk.user("ada", "setsid startxd select --print");
     assert_eq!(run.code(), 23);
     assert!(run.stderr.contains("no terminal to ask on"), "{}", run.stderr);

@@ -1,4 +1,4 @@
-//! Sessions on the login VT, from the line that a person types to the prompt that comes back.
+//! Sessions on the login VT, from the command that a person types to the next prompt.
 
 use crate::harness::{Autologin, Guest, Mode, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};

@@ -1,4 +1,4 @@
-//! Keys of the configuration on the command line, and where `config show` says that they come from.
+//! Keys of the configuration on the command line, and the sources that `config show` names.
 
 use crate::scenario::Desk;
 

@@ -1,14 +1,14 @@
-//! A person at a shell that is not on a virtual terminal: what it says there, and that the line in the profile, which
-//! every login reads, passes over it without a message.
+//! Shells that are not on a virtual terminal: what startxd says there, and that the line in the profile, which every
+//! login reads, does nothing there and prints nothing.
 
 use crate::harness::{Guest, SOON, wait_until};
 use crate::hostile::{Told, at, prompt};
 
-/// The line for profiles, and a mark that the shell went on.
+/// The line for profiles, and a mark that the shell continued.
 const PROFILE: &str = "startxd check may-start && startxd start && exit\necho went on\n";
 
 #[test]
-fn ssh_is_told_apart_and_the_line_in_the_profile_passes_it_over() {
+fn ssh_is_recognised_and_the_line_in_the_profile_ignores_it() {
     let guest = Guest::get();
     guest.write_profile("ada", PROFILE);
     guest.root("ssh-keygen -A && systemctl start ssh").ok();
@@ -33,7 +33,7 @@ fn ssh_is_told_apart_and_the_line_in_the_profile_passes_it_over() {
 }
 
 #[test]
-fn the_line_in_the_profile_passes_over_shells_inside_of_the_login() {
+fn the_line_in_the_profile_ignores_shells_inside_the_login() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);
     guest.write_profile("ada", PROFILE);

@@ -1,16 +1,16 @@
-//! The machine's sleep, as logind goes about it: what it waits for, and what is locked by then. Only the sleep itself is
-//! not one: a program that waits is in its place. Virtual machines sleep in earnest (`tests/vm/sleep.rs`).
+//! The machine's sleep as logind carries it out: what it waits for, and what is locked by then. Only the sleep itself
+//! is replaced, by a program that waits. Virtual machines really sleep (`tests/vm/sleep.rs`).
 
 use crate::harness::{Background, Case, Guest, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 use super::lock::{becomes, configure, is_locked, leaves, opens};
 
-/// What is asleep until somebody writes to /run/wake. Nothing is written to /sys.
+/// Sleeps until something was written to /run/wake. Nothing is written to /sys.
 const SUSPEND: &str =
     "[Service]\nExecStart=\nExecStart=/bin/sh -c 'touch /run/asleep; read _ < /run/wake; rm /run/asleep'\n";
 
-/// A guest whose logind takes the machine for one that can sleep.
+/// A guest whose logind believes that the machine can sleep.
 fn guest() -> Case {
     let mut case = Guest::get();
     case.discard();
@@ -25,7 +25,7 @@ fn guest() -> Case {
     case
 }
 
-/// Ada at her desk, with a polkit or none.
+/// Ada at her desk, with or without polkit.
 fn desk(polkit: bool) -> (Desk, Option<Background>) {
     let case = guest();
     let polkit = polkit.then(|| case.has_polkit());
@@ -105,7 +105,7 @@ fn a_locker_that_is_too_slow_is_reported_and_the_machine_sleeps() {
 }
 
 #[test]
-fn without_a_locker_or_polkit_nothing_is_in_the_way() {
+fn without_a_locker_or_polkit_the_machine_still_sleeps() {
     let (desk, polkit) = desk(true);
     desk.starts(OPENBOX);
     is_delayed_again(&desk);
@@ -116,11 +116,11 @@ fn without_a_locker_or_polkit_nothing_is_in_the_way() {
     let doctor = || desk.user("ada", "startxd doctor").stdout;
     assert!(doctor().contains("lock.sleep"), "{}", doctor());
     leaves(&desk);
-    // logind refuses to wait for us, and tells of the sleep all the same.
+    // logind refuses to wait for us, but still announces the sleep.
     drop(polkit);
     configure(&desk, "[lock]\ncommand = [\"i3lock\", \"--nofork\"]\n");
     desk.starts(OPENBOX);
-    // logind is told of this lock by whoever listens to it.
+    // logind learns of this lock from whatever listens to it.
     desk.user("ada", "startxd lock").ok();
     becomes(&desk, true);
     opens(&desk);
@@ -132,7 +132,7 @@ fn without_a_locker_or_polkit_nothing_is_in_the_way() {
     wakes(&desk);
     opens(&desk);
     leaves(&desk);
-    // Nobody else tells of one.
+    // Nothing else reports one.
     desk.starts(OPENBOX);
     desk.user("ada", "startxd lock").ok();
     becomes(&desk, true);
@@ -144,7 +144,7 @@ fn without_a_locker_or_polkit_nothing_is_in_the_way() {
     for name in names.lines() {
         desk.user("eve", &format!("busctl emit --destination={name} {signal}")).ok();
     }
-    // What comes after it has been heard.
+    // Once this has been handled, the earlier messages were too.
     desk.root(&format!("loginctl lock-session {}", desk.login.session)).ok();
     becomes(&desk, true);
     let journal = desk.journal("-t startxd -o cat");

@@ -1,4 +1,4 @@
-//! The guest and the harness themselves, with nothing of ours in them: what every other test takes for granted.
+//! The guest and the harness themselves, without startxd: what all other tests rely on.
 
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,7 +7,7 @@ use std::{env, fs, process};
 
 use crate::harness::{Autologin, Guest, Mode, Options, SOON, active_vt, wait_until};
 
-/// A new directory outside of the guest, named after the test that uses it.
+/// A new directory outside of the guest, named after its test.
 fn scratch(name: &str) -> PathBuf {
     let dir = env::temp_dir().join(format!("startxd-{name}-{}", process::id()));
     fs::create_dir_all(&dir).expect("a scratch directory");
@@ -34,7 +34,7 @@ fn commands_run_outside_of_sessions_and_units() {
     assert_eq!((failed.code(), failed.stdout.as_str(), failed.stderr.as_str()), (3, "out\n", "err\n"));
     assert_eq!(guest.shell("cat").stdin("through\n").run().text(), "through");
     assert_eq!(guest.root("kill -TERM $$").code(), 128 + 15, "it ends as the command does");
-    // A leader of a Unix session that opens a terminal makes it its own.
+    // A leader of a Unix session that opens a terminal gets it as its controlling terminal.
     guest.root("[ $$ -ne $(ps -o sid= -p $$) ] && exec 3<> /dev/tty9 && ! : < /dev/tty").ok();
     let greeting = guest.shell_as("ada", "echo $GREETING").env("GREETING", "hello");
     assert_eq!(greeting.run().text(), "hello");
@@ -108,7 +108,7 @@ fn a_plain_server_takes_the_terminal_and_gives_it_back() {
 }
 
 #[test]
-fn what_a_session_leaves_behind_is_named() {
+fn leftovers_of_a_session_are_named() {
     let mut guest = Guest::get();
     guest.at_prompt();
     let script = "systemd-run --user --quiet --unit=forgotten -p Type=exec sleep 600; systemctl --user set-environment DISPLAY=:7";
@@ -125,7 +125,7 @@ fn what_a_session_leaves_behind_is_named() {
     assert!(missing.contains("missing      process: /usr/bin/sleep 600"), "{missing}");
 }
 
-/// Both views of ada's manager, of its units, and of her processes and sessions.
+/// Compares both views of ada's manager, of its units, and of her processes and sessions.
 fn assert_seen_as_told(guest: &Guest) {
     let manager = guest.manager("ada");
     for (unit, name) in [
@@ -157,14 +157,14 @@ fn what_is_seen_is_what_systemctl_and_others_tell() {
     guest.at_prompt();
     guest.user("ada", "busctl --user list > /dev/null").ok();
     assert_seen_as_told(&guest);
-    // An older connection is of no use after this, and for a moment there is no new one.
+    // An older connection is useless after this, and for a moment there is no new one.
     let manager = guest.manager("ada");
     assert_eq!(manager.property("default.target", "ActiveState"), "active");
     guest.user("ada", "systemctl --user daemon-reexec").ok();
     assert_eq!(manager.property("default.target", "ActiveState"), "active");
     guest.root("systemctl daemon-reexec; systemctl restart systemd-logind").ok();
     assert_seen_as_told(&guest);
-    // Who connects for the harness.
+    // The process that connects for the harness.
     guest.root("pkill -KILL -x porter").ok();
     assert_seen_as_told(&guest);
 

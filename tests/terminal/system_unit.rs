@@ -1,4 +1,4 @@
-//! `startxd@ada.service`: a session of ada's on a terminal of its own, with no shell in between.
+//! `startxd@ada.service`: a session of ada on a terminal of its own, without a shell.
 
 use crate::harness::{Case, Guest, Login, Mode, Options, SOON, secs, wait_until};
 use crate::hostile::{Told, logs_out_of_openbox, wait_up};
@@ -38,7 +38,7 @@ fn from_boot_to_desktop_to_logout_to_the_next_session() {
     let upper = std::env::temp_dir().join(format!("startxd-system-unit-{}", std::process::id()));
     let mut case = Guest::exclusive(Options { upper: Some(upper.clone()), ..Options::default() });
     case.write_as("ada", "~/.xinitrc", XINITRC);
-    // Of the user manager's own, and not the system's.
+    // From the user manager's configuration, not the system's.
     case.write_as("ada", "~/.config/environment.d/path.conf", "PATH=/home/ada/bin:$PATH\n");
     case.root("systemctl enable startxd@ada").ok();
     case.reboot();
@@ -106,7 +106,7 @@ fn two_people_have_a_seat_each() {
     let of_ada = case.user("ada", "startxd status").text();
     assert!(of_ada.contains("on seat0, tty7, in the foreground") && of_ada.contains("display  :0, "), "{of_ada}");
 
-    // A switch of terminals is nothing to the other seat, and neither is the end there to this one.
+    // A switch of terminals does not affect the other seat, nor does the end there affect this one.
     case.vt(2).switch();
     wait_until("ada's session in the background", SOON, || {
         let status = case.user("ada", "startxd status").stdout;
@@ -121,7 +121,7 @@ fn two_people_have_a_seat_each() {
 }
 
 #[test]
-fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_login_prompt() {
+fn a_session_that_keeps_failing_is_retried_less_often_and_leaves_a_login_prompt() {
     let mut case = Guest::get();
     case.discard();
     case.write_as("ada", "~/.xinitrc", "date +%s.%N >>attempts\nexit 3\n");
@@ -131,7 +131,7 @@ fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_logi
         let screen: String = case.vt(7).screen().split_whitespace().collect();
         if screen.contains("thenextattemptisin8s") { Ok(()) } else { Err(screen) }
     });
-    // Between the five attempts the host waits for 15 seconds, and systemd for 4.
+    // Between the five attempts the host waits for 15 seconds in total, and systemd for 4.
     wait_until("the unit to give up", secs(60), || match property(&case, "ActiveState") {
         state if state == "failed" => Ok(()),
         state => Err(format!("{state}: {}", case.journal("-t startxd -o cat"))),
@@ -164,14 +164,14 @@ fn a_session_that_fails_again_and_again_is_tried_less_and_less_and_leaves_a_logi
 }
 
 #[test]
-fn a_session_that_ends_early_and_well_is_tried_less_and_less_and_leaves_a_login_prompt() {
-    // Before anything manages the display, and as soon as something does.
+fn a_session_that_exits_early_is_retried_less_often_and_leaves_a_login_prompt() {
+    // Before anything manages the display, and just after something does.
     for (xinitrc, why) in [("openbox &\n", "before a window manager managed"), (BRIEF, "within 3 s of coming up")] {
         let mut case = Guest::get();
         case.discard();
         case.write_as("ada", "~/.xinitrc", xinitrc);
         case.root("systemctl start startxd@ada").ok();
-        // As above: 15 seconds of pauses, and systemd's.
+        // As above: 15 seconds of pauses, and systemd's own.
         wait_until("the unit to give up", secs(90), || match property(&case, "ActiveState") {
             state if state == "failed" => Ok(()),
             state => Err(format!("{state}: {}", case.journal("-t startxd -o cat"))),
@@ -187,7 +187,7 @@ fn a_session_that_ends_early_and_well_is_tried_less_and_less_and_leaves_a_login_
 }
 
 #[test]
-fn a_second_seat_waits_longer_and_longer_after_what_ends_early() {
+fn a_second_seat_waits_longer_after_each_session_that_ends_early() {
     let mut case = Guest::get();
     case.discard();
     case.plug_in_second_seat();

@@ -1,4 +1,4 @@
-//! The targets of a session, and what hangs on them: when it starts, and in which order it ends.
+//! The targets of a session and the units tied to them: when they start, and in which order they end.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -61,7 +61,7 @@ fn the_graphical_session_begins_when_a_window_manager_manages() {
 fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     let desk = Desk::at_prompt();
     desk.writes_record();
-    // systemd signals everything in the unit until nothing new is in it, the handler's children too.
+    // systemd signals everything in the unit until no new process appears in it, including the handler's children.
     let program = "#!/bin/bash\ntrap 'trap \"\" TERM; ~/record stopped; exit 0' TERM\n~/record started\n\
                    while :; do sleep infinity & wait; done\n";
     desk.write_as("ada", "~/program", program);
@@ -82,13 +82,13 @@ fn an_autostart_program_runs_once_and_only_with_a_window_manager() {
     assert_eq!(desk.records(), [format!("started: {there}"), format!("stopped: {there}")]);
 }
 
-/// What i3's configuration comes with, for Debian's package dex; and what that does with one entry.
+/// What i3's configuration contains for Debian's package dex, and what that does with one entry.
 const I3_WITH_DEX: &str =
     "# i3 config file (v4)\nfont pango:monospace 8\nexec --no-startup-id dex --autostart --environment i3\n";
 const DEX: &str = "#!/bin/sh\n[ \"$1\" = --autostart ] && exec /home/ada/program\n";
 
 #[test]
-fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
+fn an_autostart_program_runs_once_if_the_session_starts_it_itself() {
     let mut desk = Desk::at_prompt();
     desk.discard();
     desk.write_as("ada", "~/program", "#!/bin/sh\necho run >>~/runs\nexec sleep infinity\n");
@@ -103,11 +103,11 @@ fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
         desk.write_as("ada", "~/.config/startxd/startxd.toml", &config);
         desk.write_as("ada", "~/runs", "");
         desk.starts("i3");
-        // When the autostart target has been decided on, and i3 has done what it is configured to do.
+        // Once the autostart target has been decided on, and i3 has run the commands of its configuration.
         let decided = if autostart == "yes" { "xdg-desktop-autostart.target" } else { "graphical-session.target" };
         desk.unit_becomes(decided, "active");
         if autostart != "yes" {
-            desk.journal_says("the autostart programs are left to the session");
+            desk.journal_says("the session starts its autostart programs itself");
         }
         wait_until("the programs", SOON, || match desk.root("pgrep -fc 'sleep infinity'").stdout.trim() {
             count if count == runs.to_string() => Ok(()),
@@ -120,10 +120,10 @@ fn an_autostart_program_runs_once_where_the_session_starts_it_itself() {
 }
 
 #[test]
-fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end() {
+fn failed_units_of_a_session_are_shown_with_their_last_line_and_cleared_at_its_end() {
     let desk = Desk::at_prompt();
-    // A race: journald asks the kernel for the unit of a process that speaks, and one that is gone has none. So they
-    // stay until they have been heard (systemd's issue 2913).
+    // A race: journald asks the kernel for the unit of a process that logs, and gets none if the process is gone. So
+    // they stay until their messages have arrived (systemd issue 2913).
     let broken = "#!/bin/sh\necho one thing\necho cannot find my socket >&2\n\
                   until [ -e ~/heard ]; do sleep 0.02; done\nexit 3\n";
     desk.write_as("ada", "~/broken", broken);
@@ -135,7 +135,7 @@ fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end
         "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
          [Service]\nExecStart=/home/ada/broken\n[Install]\nWantedBy=graphical-session.target\n",
     );
-    // One that has nothing to do with the session.
+    // A unit that has nothing to do with the session.
     desk.writes_unit("other.service", "[Service]\nExecStart=/home/ada/broken\n");
     desk.user("ada", "systemctl --user enable bar.service; systemctl --user start other.service").ok();
     desk.starts(OPENBOX);
@@ -154,12 +154,12 @@ fn what_of_the_session_fails_is_told_with_its_last_line_and_forgotten_at_its_end
         assert!(status.contains(&format!("{unit} has failed")), "{status}");
     }
     assert!(!status.contains("nothing is wrong") && !status.contains("other.service"), "{status}");
-    // There is a last line for who may read the journal.
+    // A user who may read the journal gets the last line.
     let readable = desk.user("ada", "journalctl -b -q -n 1 -o cat _SYSTEMD_USER_UNIT=bar.service").stdout;
     assert_eq!(status.contains("its last line: cannot find my socket"), !readable.is_empty(), "{status}");
     desk.quits_openbox();
     desk.comes_back(0, SOON);
-    // An autostart program belongs to the session alone, and the next one starts it again.
+    // An autostart program belongs to the session only, and the next one starts it again.
     assert_eq!(desk.state("app-broken@autostart.service"), "inactive");
     assert_eq!(desk.state("bar.service"), "failed");
     desk.user("ada", "systemctl --user reset-failed").ok();

@@ -1,5 +1,5 @@
-//! Names of users as directories give them, and the longest that useradd makes: with `@`, dots and 32 characters they get
-//! through the getty, the profile line and `startxd@NAME` unchanged.
+//! User names as directory services have them, and the longest that useradd accepts: with `@`, dots and 32 characters
+//! they pass unchanged through the getty, the profile line and `startxd@NAME`.
 
 use crate::harness::{Case, Guest, Login, Mode, SOON};
 use crate::hostile::{logs_out_of_openbox, wait_up};

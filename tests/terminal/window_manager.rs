@@ -1,9 +1,9 @@
-//! Sessions of the units that `startxd enable wm` writes, from enabling one to removing it.
+//! Sessions of the units that `startxd enable wm` writes, from enabling to disabling them.
 
 use crate::harness::{SOON, wait_until};
 use crate::scenario::Desk;
 
-/// Writes the unit, starts a session of it, has it read its configuration again, crash and come back, and quits it.
+/// Writes the unit, starts a session of it, has it reload its configuration, crash and come back, and quits it.
 fn lives(name: &str, process: &str, exit: &str) {
     let mut desk = Desk::at_prompt();
     desk.expect_crash();
@@ -28,7 +28,7 @@ fn lives(name: &str, process: &str, exit: &str) {
         if now != first && now != "0" && state == "active" { Ok(()) } else { Err(format!("{now} {state}")) }
     });
     assert_eq!(desk.state("app.service"), "active");
-    // What an i3 that is killed leaves, the next one does not remove.
+    // The files of a killed i3 are not removed by the next one.
     desk.user("ada", &format!("rm -f /run/user/1000/i3/*.{first}")).ok();
     desk.quits(exit);
     desk.ended(0);

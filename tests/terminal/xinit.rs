@@ -8,7 +8,7 @@ const PORTAL: &str = "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-s
     Requisite=graphical-session.target\n[Service]\nExecStart=sleep infinity\n\
     [Install]\nWantedBy=graphical-session.target\n";
 
-/// The real server: the setuid wrapper in its way wants a graphics device.
+/// The real server: the setuid wrapper before it requires a graphics device.
 const STARTX: &str = "startx -- /usr/lib/xorg/Xorg :0 vt1 -keeptty";
 
 const XINITRC: &str = ". /usr/share/startxd/xinit/startxd-attach.sh\nexec openbox --sm-disable\n";
@@ -48,7 +48,7 @@ fn is_attached(desk: &Desk) {
     assert_eq!(desk.user("ada", json).text(), "attached :0 Openbox active []");
 }
 
-/// Expects all of it to be gone, at this moment.
+/// Expects that all of it is gone, at this moment.
 fn is_detached(desk: &Desk) {
     let units = ["portal.service", "graphical-session.target", "xorg.target", "startxd-attached.service"];
     assert_eq!(desk.states(&units), units.map(|unit| format!("{unit} inactive")));
@@ -69,7 +69,7 @@ fn startx_can_have_the_targets_too_and_leaves_nothing() {
         desk.comes_back(0, SOON);
         wait_until("nothing to be left", SOON, || {
             let left = desk.what_is_left();
-            // startx keeps its file of cookies, and the next start finds it.
+            // startx keeps its cookie file, and the next start finds that.
             if left.is_empty() { Ok(()) } else { Err(left.to_string()) }
         });
     }
@@ -91,10 +91,10 @@ fn an_attached_display_can_be_detached() {
     assert_eq!(none.code(), 4);
     assert!(none.stderr.contains("no display is attached"), "{none}");
 
-    // The display is still there, with its window manager: any program on it may attach it again.
+    // The display is still up, with its window manager: any program on it may attach it again.
     desk.user("ada", "DISPLAY=:0 startxd attach").ok();
     is_attached(&desk);
-    // Whatever happens to the watch.
+    // Whatever happens to the process that watches it.
     desk.user("ada", "pkill -KILL -xf '/usr/bin/startxd attached'").ok();
     desk.unit_becomes("xorg.target", "inactive");
     let manager = desk.manager("ada");
@@ -105,7 +105,7 @@ fn an_attached_display_can_be_detached() {
     drop(manager);
     desk.user("ada", "systemctl --user reset-failed startxd-attached").ok();
     is_detached(&desk);
-    // Its own connection may be cut, too, before it has said so.
+    // Its own connection may be closed, too, before it has reported that.
     desk.user("ada", "DISPLAY=:0 openbox --exit");
     desk.ended_within(0, SOON);
 }
@@ -148,7 +148,7 @@ fn with_nothing_set_up_debians_own_session_starts_as_by_startx() {
     desk.starts("");
     assert_eq!(desk.state("startxd-wm@xsession.service"), "active");
     desk.runs("openbox");
-    // From Xsession.d: the server lets her in by her uid, too.
+    // From Xsession.d: the server also admits her by her uid.
     wait_until("the access list of Xsession.d", SOON, || {
         let list = desk.with_display("xhost").stdout;
         if list.contains("SI:localuser:ada") { Ok(()) } else { Err(list) }

@@ -1,15 +1,15 @@
-//! Ctrl+Alt+Backspace, where the keyboard has it: the end of the session, as people expect of that key, and no crash.
+//! Ctrl+Alt+Backspace, if the keyboard has it: it ends the session, as people expect, and is no crash.
 
 use crate::scenario::{Desk, OPENBOX};
 
-/// Presses the key as a client of the display does it (XTEST), with the option that gives it its meaning.
+/// Presses the key as a client of the display (XTEST), with the option that enables it.
 fn zaps(desk: &Desk) {
     let keys = "setxkbmap -option terminate:ctrl_alt_bksp && timeout 5 xdotool key ctrl+alt+BackSpace";
     // The server may be gone before xdotool has released the keys.
     desk.with_display(keys);
 }
 
-/// An openbox of ada's own, as a user unit.
+/// An openbox of ada as a user unit.
 const UNIT: &str = "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n[Service]\nExecStart=openbox --sm-disable\n\
     Restart=on-failure\n[Install]\nWantedBy=wm.target\n";
 
@@ -17,7 +17,7 @@ const UNIT: &str = "[Unit]\nRequires=xorg.target\nAfter=xorg.target\n[Service]\n
 fn ends_every_kind_of_session() {
     let desk = Desk::at_prompt();
     desk.writes_unit("mine.service", UNIT);
-    // Neither of these has anything that starts it again but the host, and both would leave a trace.
+    // Only the host would start either of these again, and both would leave a trace.
     desk.write_as("ada", "~/.xinitrc", "echo >> ~/runs\nopenbox --sm-disable\nexit 1\n");
     for session in [OPENBOX, "mine.service", "openbox", "~/.xinitrc"] {
         desk.starts(session);
@@ -27,7 +27,7 @@ fn ends_every_kind_of_session() {
         assert!(status.code() == 4 && !status.stdout.contains("failed"), "{status}");
     }
     assert_eq!(desk.read("/home/ada/runs").lines().count(), 1);
-    // Not only the first server's.
+    // Not only on the first server.
     desk.starts("~/.xinitrc");
     desk.user("ada", "startxd restart xorg").ok();
     zaps(&desk);
@@ -44,7 +44,7 @@ fn a_signal_to_the_server_is_the_same() {
 }
 
 #[test]
-fn means_nothing_without_the_option() {
+fn does_nothing_without_the_option() {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     let server = desk.server().pid;

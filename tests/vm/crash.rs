@@ -1,9 +1,9 @@
-//! The X server crashes, on a screen and a keyboard that it had in its hands.
+//! The X server crashes, with a screen and a keyboard in use.
 
 use crate::machine::{Case, DESK};
 
 #[test]
-fn of_the_server_in_front() {
+fn of_the_server_in_the_foreground() {
     let case = Case::desktop();
     let mut server = case.server();
     for signal in ["KILL", "SEGV"] {
@@ -11,7 +11,7 @@ fn of_the_server_in_front() {
         server = case.managed_after(&server);
         assert_eq!(case.active_vt(), 1);
     }
-    // The keyboard is the server's again.
+    // The server has the keyboard again.
     case.press("ctrl-alt-f2");
     case.until("tty2 on the screen", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
 }
@@ -24,7 +24,7 @@ fn of_the_server_in_the_background() {
     case.until("a login on tty2", |m| m.active_vt() == 2 && m.text(2).contains("login:"));
     case.root(&format!("kill -KILL {server}")).ok();
     case.until("the server's end to be noticed", |m| m.server() != server);
-    // Whoever sits at tty2 stays there.
+    // A person at tty2 stays there.
     assert_eq!(case.active_vt(), 2);
     assert!(!case.screen().shows(DESK));
     case.press("ctrl-alt-f1");
@@ -37,7 +37,7 @@ fn of_the_server_while_locked() {
     let case = Case::desktop();
     let server = case.server();
     let session = case.root("loginctl list-sessions --no-legend | awk '/tty1/ { print $1 }'").text();
-    // Stands for a screen locker: it covers everything, and says so to logind.
+    // Replaces a screen locker: it covers everything, and tells logind so.
     case.user("ada", "systemd-run --user --quiet -E DISPLAY -E XAUTHORITY xterm -fullscreen -bg black -fg black").ok();
     case.until("the locker", |m| !m.screen().shows(DESK));
     let logind = "busctl call org.freedesktop.login1";
@@ -47,7 +47,8 @@ fn of_the_server_while_locked() {
     let heard = "grep -q 'closes_login = true' /run/user/1000/startxd/session.toml";
     case.until_root("the host to have heard of the lock", heard);
     case.root(&format!("kill -SEGV {server}")).ok();
-    // The frame is older than the answer: one that shows the desktop is the next login's, or the session is not closed.
+    // The frame is older than the answer: if it shows the desktop, it is the next login's, or the session is not
+    // closed.
     let gone = format!("! loginctl show-session {session} 2> /dev/null | grep -qx State=active");
     case.until("the login to be closed", |m| {
         let frame = m.screen();

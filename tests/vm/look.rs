@@ -11,7 +11,7 @@ use crate::machine::Case;
 fn at_the_desktop() {
     let case = Case::desktop();
     case.type_line("startxd status");
-    // The shell says the title once its prompt is there again.
+    // The shell sets the title once its prompt is back.
     case.type_line("printf done >~/shown");
     case.until_root("what it says", "[ -s /home/ada/shown ]");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);

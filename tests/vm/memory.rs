@@ -2,17 +2,18 @@
 
 use crate::machine::{Case, DESK, Machine, Options};
 
-/// The unit of ada's one process of that name.
+/// The unit of ada's only process with that name.
 pub fn unit_of(machine: &Machine, program: &str) -> String {
     machine.root(&format!("sed -n 's,^0::.*/,,p' /proc/$(pgrep -u ada -x {program})/cgroup")).text()
 }
 
-/// Bounds the memory of a unit of ada's.
+/// Limits the memory of one of ada's units.
 fn bounds(machine: &Machine, unit: &str) {
     machine.user("ada", &format!("systemctl --user set-property --runtime {unit} MemoryMax=100M MemorySwapMax=0")).ok();
 }
 
-/// Bounds a unit of ada's, and has a program in it that takes all the memory there is: that is killed, and no other.
+/// Limits one of ada's units, and runs a program in it that takes all available memory: that program is killed, and no
+/// other.
 pub fn eats_in(machine: &Machine, unit: &str) {
     let show = |what: &str| machine.user("ada", &format!("systemctl --user show --value -p {what} {unit}")).text();
     bounds(machine, unit);
@@ -22,12 +23,12 @@ pub fn eats_in(machine: &Machine, unit: &str) {
     );
     let eater = machine.root(&eater);
     assert_eq!(eater.code(), 137, "{unit}: {eater}");
-    // What its manager does about it, it does at once; its answer comes after that.
+    // Its manager reacts at once, and answers after that.
     assert_eq!((show("ActiveState").as_str(), show("InvocationID")), ("active", before), "{unit}");
     assert_ne!(machine.root(&format!("sed -n 's/^oom_kill //p' /sys/fs/cgroup{group}/memory.events")).text(), "0");
 }
 
-/// Types it in the terminal; the terminal's shell goes on afterwards.
+/// Types the command in the terminal; the shell there continues afterwards.
 fn eats(machine: &Machine) {
     machine.type_line("tail /dev/zero; touch /home/ada/after");
     machine.until_root("the shell to go on", "[ -e /home/ada/after ]");
@@ -43,23 +44,23 @@ fn lives(machine: &Machine, server: &str, manager: &str) {
 }
 
 #[test]
-fn of_one_unit_kills_what_is_greedy_and_no_more() {
+fn of_one_unit_kills_only_the_greedy_program() {
     let case = Case::desktop();
     let (server, manager) = (case.server(), case.root("pgrep -x openbox").text());
     bounds(&case, "openbox.service");
-    // The group of the window manager is that of the terminal which it has started.
+    // The window manager's control group is that of the terminal that it started.
     let group = "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/$(pgrep -x xterm)/cgroup)";
     assert_eq!(case.root(&format!("cat {group}/memory.max")).text(), "104857600");
     eats(&case);
     lives(&case, &server, &manager);
 }
 
-/// What an openbox of any kind begins with: the colour by which a picture tells the desktop, and a terminal.
+/// The start of every kind of openbox: the colour that identifies the desktop, and a terminal.
 const BEGIN: &str = "#!/bin/sh\nxsetroot -solid '#3b4d61'\nxterm -T desk -geometry 80x24+30+40 &\n";
 
 #[test]
 #[ignore = "make vm-check runs it"]
-fn of_a_session_that_is_no_unit_of_ones_own_kills_what_is_greedy_and_no_more() {
+fn of_a_session_without_a_unit_of_its_own_kills_only_the_greedy_program() {
     let case = Case::desktop();
     let begin = format!(
         "systemctl --user --quiet disable openbox.service
@@ -93,7 +94,7 @@ fn of_a_session_that_is_no_unit_of_ones_own_kills_what_is_greedy_and_no_more() {
 
 #[test]
 #[ignore = "make vm-check runs it"]
-fn of_a_multiplexer_or_of_a_display_without_a_screen_kills_what_is_greedy_and_no_more() {
+fn of_a_multiplexer_or_a_display_without_a_screen_kills_only_the_greedy_program() {
     let case = Case::desktop();
     case.user("ada", "systemctl --user start tmux@work screen@work; startxd display start :7 --session openbox").ok();
     let windows = "tmux list-panes -a -F '#{pane_pid}'; screen -ls | grep -c work; pgrep -x Xvfb; pgrep -x openbox";
@@ -110,7 +111,7 @@ fn of_a_multiplexer_or_of_a_display_without_a_screen_kills_what_is_greedy_and_no
 
 #[test]
 #[ignore = "make vm-check runs it"]
-fn of_the_machine_kills_what_is_greedy_and_no_more() {
+fn of_the_machine_kills_only_the_greedy_program() {
     let case = Case::exclusive(&Options { memory: 448, ..Options::default() });
     case.is_at_login();
     case.has_terminal();

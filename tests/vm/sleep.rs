@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::machine::{AUTOLOGIN, Case, DESK, OPENBOX, Options, SOON};
 
-/// To sleep and back.
+/// Sleeps and wakes up.
 fn sleeps(case: &Case) {
     case.tell("systemctl suspend");
     case.wait_event("SUSPEND", SOON);
@@ -39,7 +39,7 @@ fn of_the_machine_twenty_times() {
 
 #[test]
 #[ignore = "make vm-check runs it"]
-fn with_another_terminal_in_front() {
+fn with_another_terminal_in_the_foreground() {
     let case = Case::desktop();
     let server = case.server();
     case.press("ctrl-alt-f2");
@@ -54,7 +54,7 @@ fn with_another_terminal_in_front() {
 /// The locker's colour.
 const LOCKED: [u8; 3] = [0x7a, 0x1f, 0x1f];
 
-/// ada's locker; and logind, which asks polkit for her, is answered by a stand-in: the disk has none.
+/// ada's locker. The disk has no polkit, which logind asks about her, so a stand-in answers.
 const LOCKER: &str = r##"
 cat > /etc/dbus-1/system.d/polkit.conf << 'POLICY'
 <busconfig><policy user="root"><allow own="org.freedesktop.PolicyKit1"/></policy>
@@ -81,7 +81,7 @@ chown -R ada: /home/ada/.config
 
 #[test]
 #[ignore = "make vm-check runs it"]
-fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it() {
+fn of_the_machine_finds_the_screen_locked_and_the_desktop_stays_hidden_after_it() {
     let polkit = concat!(include_str!("../harness/dbus.py"), include_str!("../harness/polkit.py"));
     let setup = format!("{AUTOLOGIN}{OPENBOX}{LOCKER}cat > /etc/startxd-vm/polkit.py << 'POLKIT'\n{polkit}POLKIT\n");
     let case = Case::exclusive(&Options { setup, ..Options::default() });
@@ -98,7 +98,7 @@ fn of_the_machine_finds_the_screen_locked_and_nobody_sees_the_desktop_after_it()
         case.wait_event("SUSPEND", SOON);
         case.order("system_wakeup", json!({}));
         case.wait_event("WAKEUP", SOON);
-        // Every frame from the first on, until the machine answers.
+        // Every frame from the first one on, until the machine answers.
         let frames = Cell::new(0);
         case.until("the locker", |m| {
             let frame = m.screen();

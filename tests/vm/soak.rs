@@ -1,4 +1,4 @@
-//! Crashes and kills for lack of memory, one after the other in one boot, and what they leave.
+//! Crashes and kills because memory ran out, in a row in one boot, and what they leave.
 //!
 //! `make soak` has crashes at every moment; its guests have no memory controller.
 
@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::machine::{Case, Machine, Options};
 use crate::memory::{eats_in, unit_of};
 
-/// What happens to a session.
+/// Something that happens to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
-    /// A program of the window manager's unit takes all memory that the unit may have.
+    /// A program in the window manager's unit takes all memory that the unit may have.
     Memory,
     Server,
     WindowManager,
@@ -20,7 +20,7 @@ enum Blow {
 }
 
 impl Blow {
-    /// Each as often as the others, in an order that the seed decides (xorshift64).
+    /// Each is equally likely, in an order that depends on the seed (xorshift64).
     fn next(seed: &mut u64) -> Self {
         *seed ^= *seed << 13;
         *seed ^= *seed >> 7;
@@ -29,7 +29,7 @@ impl Blow {
         all[usize::try_from(*seed % 5).unwrap_or_default()]
     }
 
-    /// What pgrep(1) finds its victim by; nothing for memory.
+    /// How pgrep(1) finds the victim; empty for memory.
     const fn pattern(self) -> &'static str {
         match self {
             Self::Memory => "",
@@ -41,7 +41,7 @@ impl Blow {
     }
 }
 
-/// Whose processes a session has, one of each.
+/// The parts of a session, one process each.
 const PARTS: [Blow; 4] = [Blow::Host, Blow::Supervisor, Blow::Server, Blow::WindowManager];
 
 /// Their pids, in that order.
@@ -49,7 +49,7 @@ fn parts(machine: &Machine) -> Vec<String> {
     PARTS.map(|part| machine.root(&format!("pgrep -u ada {} || true", part.pattern())).text()).to_vec()
 }
 
-/// What must not become more: logins, units, files of displays, and descriptors of ada's manager.
+/// What must not grow: logins, units, files of displays, and descriptors of ada's manager.
 const COUNTS: &str = "loginctl list-sessions --no-legend | wc -l
 systemctl --user -M ada@ list-units --all --no-legend --plain '*.service' '*.socket' '*.scope' | wc -l
 ls -A /tmp/.X11-unix /tmp/.X*-lock /run/user/1000/startxd /run/user/1000/xauth* | wc -l
@@ -63,7 +63,7 @@ fn counts(machine: &Machine) -> Vec<u64> {
 #[test]
 #[ignore = "make vm-check runs it"]
 #[expect(clippy::print_stdout, reason = "the seed, for who reads a failure")]
-fn crashes_and_kills_for_want_of_memory_leave_nothing() {
+fn crashes_and_out_of_memory_kills_leave_nothing() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
     let number = |name: &str, default: u64| {
         env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -71,7 +71,7 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
     let (rounds, mut seed) = (number("STARTXD_SOAK_BLOWS", 30), number("STARTXD_SOAK_SEED", now));
     println!("{rounds} blows, STARTXD_SOAK_SEED={seed}");
     let mut options = Options::default();
-    // One manager of ada's for all of it, so that what it keeps adds up.
+    // One manager of ada's for the whole run, so that leaks add up.
     options.setup += "mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/ada\n";
     let case = Case::exclusive(&options);
     case.is_at_login();
@@ -86,10 +86,10 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
             assert_eq!(parts(&case), old, "only what was greedy is gone");
             continue;
         }
-        // As if each session lasted: after three that were over as soon as they were up a login does not start another.
+        // As if each session had lasted: after three sessions that ended at once, a login does not start another.
         case.user("ada", "rm -f ~/.local/state/startxd/last-session.toml").ok();
         case.root(&format!("pkill -KILL -u ada {}", blow.pattern())).ok();
-        case.until("one of each, and the one that was killed anew", |machine| {
+        case.until("one of each, and a new one in place of the killed one", |machine| {
             let new = parts(machine);
             let is_one = |pids: &String| !pids.is_empty() && !pids.contains('\n');
             let is_new = PARTS.iter().position(|victim| *victim == blow).is_some_and(|at| new[at] != old[at]);
@@ -98,7 +98,7 @@ fn crashes_and_kills_for_want_of_memory_leave_nothing() {
         case.is_managed();
     }
     case.until("no more than before", |machine| {
-        // Two of each may be on their way out.
+        // Two of each may be ending.
         counts(machine).iter().zip(&before).all(|(now, before)| *now <= before + 2)
     });
     let status = case.user("ada", "startxd status").text();

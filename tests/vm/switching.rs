@@ -1,4 +1,4 @@
-//! Other virtual terminals come to the front, by keyboard.
+//! Other virtual terminals come to the foreground, by keyboard.
 
 use crate::machine::{Case, DESK};
 
@@ -27,8 +27,8 @@ fn fifty_times_while_a_client_draws() {
         case.press("ctrl-alt-f2");
         case.until("tty2", |m| m.active_vt() == 2);
         case.press("ctrl-alt-f1");
-        // A key that is pressed before the picture is back reaches nobody: the kernel gives the keyboard to the server
-        // with the terminal, and logind gives it the device a moment later.
+        // A key that is pressed before the picture is back is lost: the kernel gives the keyboard to the server with
+        // the terminal, and logind gives it the device a moment later.
         case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
         case.listens();
     }

@@ -3,7 +3,7 @@
 use crate::machine::Case;
 
 #[test]
-fn arrives_in_the_terminal_and_not_on_the_shell_below() {
+fn arrives_in_the_terminal_and_not_in_the_shell_below() {
     let case = Case::desktop();
     let before = case.text(1);
     case.type_line("touch /home/ada/typed");
@@ -26,7 +26,7 @@ fn during_a_crash_arrives_nowhere() {
     case.type_line("openbox --exit");
     server = case.managed_after(&server);
     case.has_terminal();
-    // The first time it comes back at once, the second time after the pause.
+    // The first time it comes back at once, the second time after a pause.
     case.root(&format!("kill -KILL {server}")).ok();
     server = case.managed_after(&server);
     let command = format!("kill -KILL {server}; until [ -z \"$(pgrep -x Xorg)\" ]; do :; done");

@@ -1,4 +1,4 @@
-//! Who lives in the zoo, and what is known of each.
+//! The window managers and desktops of the zoo, and what is known about each.
 
 use crate::life::Column;
 
@@ -6,34 +6,34 @@ use crate::life::Column;
 pub struct Animal {
     /// What people call it.
     pub name: &'static str,
-    /// What `startxd start` gets: an entry's name, or `-- COMMAND`.
+    /// The argument of `startxd start`: an entry's name, or `-- COMMAND`.
     pub session: &'static str,
     /// The name of the window manager's process, of at most 15 bytes.
     pub process: &'static str,
-    /// How a person leaves it.
+    /// How a person logs out of it.
     pub logout: Logout,
-    /// What it cannot do without: paths below the home, and texts.
+    /// Files that it needs: paths in the home, and texts.
     pub files: &'static [(&'static str, &'static str)],
-    /// Parts of the lines of a [`Difference`](crate::harness::Difference) that are its own.
+    /// Parts of the lines of a [`Difference`](crate::harness::Difference) that it causes itself.
     pub leaves: &'static [&'static str],
-    /// What is not as it should be, and why that is not ours to mend.
+    /// What is known to be wrong with it, and why we cannot fix it.
     pub known: &'static [(Column, &'static str)],
 }
 
-/// How a person leaves it.
+/// How a person logs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logout {
-    /// By a command, as menus have it.
+    /// By a command that menus run.
     Command(&'static str),
     /// By keys.
     Keys(&'static str),
-    /// It has a menu for it at best: SIGTERM.
+    /// At best by a menu: SIGTERM.
     Signal,
 }
 
 use Logout::{Command, Keys, Signal};
 
-/// One whose program, entry and process have its name.
+/// One whose program, entry and process have the same name.
 const fn plain(name: &'static str, logout: Logout) -> Animal {
     Animal { name, session: name, process: name, logout, files: &[], leaves: &[], known: &[] }
 }
@@ -45,18 +45,18 @@ impl Animal {
         ANIMALS.iter().find(|animal| animal.name == name).unwrap_or_else(|| panic!("there is no {name} in the zoo"))
     }
 
-    /// Whether it is a window manager alone, which `startxd enable wm` is for.
+    /// Whether it is only a window manager, as `startxd enable wm` needs.
     pub fn is_manager(&self) -> bool {
         !DESKTOPS.contains(&self.name)
     }
 
-    /// Why a column is not as it should be, if that is known.
+    /// Why a column is wrong, if that is known.
     pub fn reason(&self, column: Column) -> Option<&'static str> {
         self.known.iter().find(|(known, _)| *known == column).map(|(_, reason)| *reason)
     }
 }
 
-/// Those that are in every guest's tree.
+/// Those in every guest's tree.
 pub const TEN: [&str; 10] =
     ["awesome", "bspwm", "dwm", "fluxbox", "herbstluftwm", "i3", "icewm", "jwm", "openbox", "twm"];
 

@@ -1,4 +1,4 @@
-//! One of them through its life: from the start to every end, and what was seen on the way.
+//! One of them from its start to each kind of end, and what was seen.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -10,38 +10,38 @@ use crate::animals::{Animal, Logout};
 use crate::harness::{Case, secs, wait_until};
 use crate::scenario::Desk;
 
-/// How long a desktop may take to come or to go.
+/// How long a desktop may take to start or end.
 const LONG: Duration = secs(30);
 
-/// How long autostart programs are given to be started once too often, after the session is up.
+/// How long to wait, after the session is up, for autostart programs that are started twice.
 const SETTLED: Duration = Duration::from_millis(300);
 
-/// What belongs to no display and stays until the end of the login, by design of those who ship it: agents and keyrings that
-/// every graphical session asks for, daemons of settings and files that D-Bus starts for the first program, and what they
-/// and their libraries have in the runtime directory.
+/// What belongs to no display and stays until the end of the login, as its authors intend: agents and keyrings that
+/// every graphical session asks for, daemons for settings and files that D-Bus starts for the first program, and what
+/// these and their libraries keep in the runtime directory.
 const OF_THE_LOGIN: [&str; 8] =
     ["gcr-ssh-agent", "gnome-keyring-daemon", "xfconfd", "dconf", "gvfs", "/at-spi", "ICEauthority", "iceauth_"];
 
-/// What is looked at, in the table's order.
+/// The columns of the table, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     /// `graphical-session.target` is reached.
     Up,
     /// An autostart entry ran, once for each server.
     Autostart,
-    /// The window manager, killed, comes back; session and autostart program stay.
+    /// The window manager is killed and comes back; session and autostart program stay.
     Crash,
     /// `startxd restart xorg` is over when the display is managed.
     Restart,
-    /// The server, killed, comes back with the window manager.
+    /// The server is killed and comes back with the window manager.
     Server,
     /// Its own logout ends the session.
     Logout,
     /// `startxd stop` ends the session.
     Stop,
-    /// Nothing is left, and the environment is as before.
+    /// Nothing is left, and the environment is restored.
     Left,
-    /// `startxd enable wm`, a crash and a stop of that.
+    /// `startxd enable wm`, a crash and a stop of that unit.
     Unit,
 }
 
@@ -59,17 +59,17 @@ impl Column {
     ];
 }
 
-/// What was seen: words for the table, or what went wrong.
+/// What was seen: the words for the table, or what went wrong.
 pub type Seen = Result<String, String>;
 
-/// What was seen of one.
+/// The results of one.
 pub struct Row {
     pub animal: &'static Animal,
     pub seen: BTreeMap<Column, Seen>,
 }
 
 impl Row {
-    /// Goes through all of it; a part that goes wrong ends there, and costs the guest. Pictures go into `pictures`.
+    /// Runs all parts; one that fails ends there, and costs the guest. Pictures go to `pictures`.
     pub fn of(animal: &'static Animal, guest: fn() -> Case, pictures: Option<&Path>) -> Self {
         let mut row = Self { animal, seen: BTreeMap::new() };
         row.part(&[Column::Up, Column::Autostart, Column::Crash, Column::Stop, Column::Left], |row| {
@@ -86,18 +86,18 @@ impl Row {
         row
     }
 
-    /// What went wrong.
+    /// The columns that failed.
     pub fn faults(&self) -> Vec<(Column, &str)> {
         self.seen.iter().filter_map(|(column, seen)| Some((*column, seen.as_ref().err()?.as_str()))).collect()
     }
 
-    /// What went wrong and is not known to.
+    /// The columns that failed and are not known to.
     pub fn unknown_faults(&self) -> Vec<String> {
         let unknown = self.faults().into_iter().filter(|(column, _)| self.animal.reason(*column).is_none());
         unknown.map(|(column, why)| format!("{}: {column:?}: {why}", self.animal.name)).collect()
     }
 
-    /// Does something that may panic: that is what the first of `columns` has that was not seen before.
+    /// Does something that may panic: then the first of `columns` without a result gets the message.
     fn part(&mut self, columns: &[Column], life: impl FnOnce(&mut Self)) {
         let ended = catch_unwind(AssertUnwindSafe(|| life(self)));
         if let Err(why) = ended {
@@ -159,7 +159,7 @@ impl Row {
                 desk.run(&format!("timeout 10 {command}"));
             }
             Logout::Keys(keys) => {
-                // The end of the session tells its clients to end, and this is one.
+                // The end of the session ends its clients, and this is one.
                 desk.with_display(&format!("xdotool key {keys}"));
             }
             Logout::Signal => {
@@ -188,7 +188,7 @@ impl Row {
         self.saw(Column::Unit, "");
     }
 
-    /// Notes what is left of the session that was ended.
+    /// Records what is left of the session that was ended.
     fn left(&mut self, desk: &Desk) {
         let mut left = desk.what_is_left();
         let of_the_login = |line: &String| self.animal.leaves.iter().chain(&OF_THE_LOGIN).any(|own| line.contains(own));
@@ -220,7 +220,7 @@ fn at_prompt(mut case: Case, animal: &Animal) -> Desk {
     Desk::at_prompt_in(case)
 }
 
-/// Waits until the graphical session is there, or what was typed has ended.
+/// Waits until the graphical session is up, or what was typed has ended.
 fn is_up(desk: &Desk) {
     let manager = desk.manager("ada");
     wait_until("graphical-session.target to be active", LONG, || {
@@ -236,7 +236,7 @@ fn is_up(desk: &Desk) {
     becomes_managed(desk);
 }
 
-/// Whether a client has the root window's redirect, which is what makes a window manager.
+/// Whether a client has the root window's redirect, which defines a window manager.
 fn is_managed(desk: &Desk) -> Result<(), String> {
     let root = desk.with_display("xwininfo -root -events");
     let wanted = root.stdout.split("Do not propagate").next().unwrap_or_default();
@@ -247,7 +247,7 @@ fn becomes_managed(desk: &Desk) {
     wait_until("a window manager on the display", LONG, || is_managed(desk));
 }
 
-/// Kills the window manager, and waits until there is another one that manages the display. The session stays.
+/// Kills the window manager, and waits until another one manages the display. The session stays.
 fn crashes(desk: &Desk, animal: &Animal) {
     let process = desk.another("ada", animal.process, "");
     let server = desk.server();
@@ -258,7 +258,7 @@ fn crashes(desk: &Desk, animal: &Animal) {
     assert_eq!(desk.server(), server, "the server after the crash of the window manager");
 }
 
-/// Waits until the autostart program has run as often as there were servers, and expects that it does so once.
+/// Waits until the autostart program has run once for each server, and expects that it stays so.
 fn autostart_ran(desk: &Desk, times: usize) {
     let runs = || desk.read("/home/ada/runs").lines().count();
     wait_until(&format!("run {times} of the autostart program"), LONG, || match runs() {
@@ -272,7 +272,7 @@ fn autostart_ran(desk: &Desk, times: usize) {
     }
 }
 
-/// What a panic said, on one line.
+/// A panic's message, on one line.
 fn message(why: &(dyn Any + Send)) -> String {
     let text = why.downcast_ref::<String>().cloned();
     let text = text.or_else(|| why.downcast_ref::<&str>().map(|&text| text.to_owned()));

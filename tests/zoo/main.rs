@@ -1,7 +1,7 @@
-//! The zoo: window managers and desktops, each through a session's life.
+//! The zoo: window managers and desktops, each from the start to the end of a session.
 //!
-//! Ten of them are in every guest's tree, and are part of `make check`. `make zoo` goes through all that the release has, in
-//! a tree of its own (`tests/guest/make-zoo`), and writes the table `docs/zoo.md`; `STARTXD_ZOO=i3,mate` names a few.
+//! Ten of them are in every guest's tree and part of `make check`. `make zoo` runs all that the release has, in a tree
+//! of its own (`tests/guest/make-zoo`), and writes the table `docs/zoo.md`; `STARTXD_ZOO=i3,mate` chooses a few.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -19,7 +19,7 @@ use animals::{ANIMALS, Animal, TEN};
 use harness::Guest;
 use life::Row;
 
-/// A window manager of every tree goes through all of it without a fault.
+/// A window manager of every tree completes all parts without a fault.
 fn lives(name: &str) {
     let animal = Animal::named(name);
     let row = Row::of(animal, Guest::get, None);

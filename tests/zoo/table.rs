@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::life::{Column, Row};
 
-/// The table's head, in the order of [`Column::ALL`].
+/// The table's heading, in the order of [`Column::ALL`].
 const HEAD: &str = "| | up | autostart once | killed | `restart xorg` | server killed | its logout | `stop` | nothing left | `enable wm` |\n\
                     |---|---|---|---|---|---|---|---|---|---|\n";
 
-/// The table of a release, and below it what is not as it should be.
+/// A release's table, followed by what is wrong.
 pub fn text(suite: &str, rows: &[Row]) -> String {
     let mut text = format!("## {suite}\n\n{HEAD}");
     rows.iter().for_each(|row| text += &line(row));
@@ -19,7 +19,7 @@ pub fn text(suite: &str, rows: &[Row]) -> String {
     text
 }
 
-/// What is not as it should be with one, a line for each.
+/// What is wrong with one, one line each.
 pub fn notes(row: &Row) -> String {
     let note = |(column, why)| {
         let why = row.animal.reason(column).unwrap_or(why);
@@ -28,7 +28,7 @@ pub fn notes(row: &Row) -> String {
     row.faults().into_iter().map(note).collect()
 }
 
-/// A line of it.
+/// One line of it.
 pub fn line(row: &Row) -> String {
     let cells = Column::ALL.map(|column| match row.seen.get(&column) {
         Some(Ok(words)) if words.is_empty() => "yes".to_owned(),

@@ -1,4 +1,4 @@
-//! What is killed, and what becomes of the display.
+//! What is killed, and what happens to the display.
 
 use crate::displays::place::Place;
 use crate::harness::{SOON, wait_until};
@@ -24,7 +24,7 @@ fn a_dead_server_ends_what_is_on_its_display() {
 #[test]
 fn a_window_manager_that_does_not_notice_ends_with_its_server() {
     let place = Place::new();
-    // What an i3 that is killed leaves itself.
+    // The files that a killed i3 leaves.
     let is_clean = || {
         place.user("ada", "while pgrep -u ada -x i3; do sleep 0.02; done; rm -rf $XDG_RUNTIME_DIR/i3").ok();
         place.becomes_clean();
@@ -34,7 +34,7 @@ fn a_window_manager_that_does_not_notice_ends_with_its_server() {
     place.user("ada", "pkill -KILL Xvfb").ok();
     is_clean();
     assert_eq!(place.line("startxd display start :9 --session i3"), ":9");
-    // It may be gone by then.
+    // The server may be gone by then.
     let _ = place.user("ada", "pkill -KILL Xvfb; startxd display stop :9");
     is_clean();
     // A command on a display of its own is told to end with it.
@@ -50,7 +50,7 @@ fn a_killed_supervisor_leaves_nothing() {
     place.line("startxd display start :7 --session openbox");
     place.user("ada", "systemctl --user kill --kill-whom=main -s KILL startxd-display@7 || systemctl --user kill --kill-who=main -s KILL startxd-display@7").ok();
     place.becomes_clean();
-    // Nothing of it is in the way of the next.
+    // Nothing is left in the way of the next one.
     assert_eq!(place.line("startxd display start :7"), ":7");
     place.user("ada", "startxd display stop :7").ok();
     place.is_clean();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::displays::place::{Place, lingers};
 use crate::harness::secs;
 
-/// As many as fit into a test; the benchmark has fifty.
+/// As many as a test has time for; the benchmark has fifty.
 const MANY: usize = 20;
 
 #[test]

@@ -4,11 +4,11 @@ use crate::displays::place::Place;
 use crate::harness::{SOON, wait_until};
 
 #[test]
-fn numbers_of_others_are_stepped_over() {
+fn numbers_of_others_are_skipped() {
     let place = Place::new();
     let _eves = place.spawn("eve", "exec Xvfb :100 -nolisten local");
     let _own = place.spawn("ada", "exec Xvfb :101");
-    // What a server of eve's has left that was killed.
+    // The remains of a server of eve that was killed.
     place.user("eve", "printf '%10d\\n' 4194303 > /tmp/.X102-lock").ok();
     wait_until("their servers", SOON, || {
         let there = place.root("ls /tmp/.X11-unix/X100 /tmp/.X11-unix/X101 /tmp/.X100-lock /tmp/.X101-lock");
@@ -31,7 +31,7 @@ fn numbers_of_others_are_stepped_over() {
 }
 
 #[test]
-fn others_cannot_come_near() {
+fn others_have_no_access() {
     let place = Place::new();
     place.line("startxd display start :7");
     place.user("ada", "xdpyinfo -display :7").fails();

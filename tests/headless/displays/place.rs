@@ -11,7 +11,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// With nothing of hers but the manager and its bus.
+    /// With nothing of hers except the manager and its bus.
     pub fn new() -> Self {
         let case = Guest::headless();
         lingers(&case, "ada");
@@ -19,29 +19,29 @@ impl Place {
         Self { case, before }
     }
 
-    /// Runs a script as ada, whose output is one line, and returns that.
+    /// Runs a script as ada that prints one line, and returns that.
     pub fn line(&self, script: &str) -> String {
         self.user("ada", script).text()
     }
 
-    /// What is there now that was not before, and the other way round.
+    /// What has appeared and what has gone since the case began.
     pub fn what_is_left(&self) -> Difference {
         self.snapshot().since(&self.before)
     }
 
-    /// Fails if anything of ada's is not as it was: process, unit, socket, lock, file, control group, variable.
+    /// Fails if anything of ada's has changed: process, unit, socket, lock, file, control group, variable.
     #[track_caller]
     pub fn is_clean(&self) {
         let mut left = self.what_is_left();
-        // systemd removes these a moment after it has learned that the unit has ended.
+        // systemd removes these a moment after it has noticed the unit's end.
         left.left.retain(|line| !line.starts_with("runtime file: /run/user/1000/systemd/transient/"));
-        // And what has ended is listed until the user manager has come round to reaping it.
+        // Ended processes are listed until the user manager reaps them.
         left.left.retain(|line| !(line.starts_with("process: [") && line.contains("] <defunct> ")));
         assert!(left.is_empty(), "ada's things are not as they were:\n{left}");
         self.becomes_clean();
     }
 
-    /// As [`is_clean`](Self::is_clean), within a time: for ends that nobody waits for.
+    /// Like [`is_clean`](Self::is_clean), but with a deadline: for ends that no command waits for.
     pub fn becomes_clean(&self) {
         wait_until("nothing to be left", SOON, || {
             let left = self.what_is_left();
@@ -49,7 +49,7 @@ impl Place {
         });
     }
 
-    /// Expects a refusal: this status, one line that holds these words, and nothing half-started.
+    /// Expects a refusal: this status, one line that contains these words, and nothing half-started.
     #[track_caller]
     pub fn refuses(&self, command: &str, status: i32, words: &[&str]) {
         let run: Run = self.user("ada", command);
@@ -60,13 +60,13 @@ impl Place {
         self.becomes_clean();
     }
 
-    /// A property of a unit of ada's.
+    /// A property of one of ada's units.
     pub fn property(&self, unit: &str, name: &str) -> String {
         self.manager("ada").property(unit, name)
     }
 }
 
-/// Starts the user manager of a user, to stay.
+/// Starts the user manager of a user permanently.
 pub fn lingers(case: &Case, user: &str) {
     let uid = case.uid(user);
     case.root(&format!("loginctl enable-linger {user}; systemctl start user@{uid}")).ok();

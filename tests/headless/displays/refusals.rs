@@ -1,4 +1,4 @@
-//! What cannot be: one line that says why and what to do, the right status, and nothing half-started.
+//! What is impossible: one line that says why and what to do, the right status, and nothing half-started.
 
 use crate::displays::place::Place;
 
@@ -72,7 +72,7 @@ fn servers_that_do_not_serve() {
         place.refuses(&format!("startxd display run {options} -- touch ran"), 3, words);
     }
     place.user("ada", "ls ran").fails();
-    // What is not a session.
+    // Sessions that are none.
     let deadline = "--deadline window_manager=0.5";
     place.refuses(
         &format!("startxd display start {deadline} --session 'sleep 1234'"),
@@ -85,7 +85,7 @@ fn servers_that_do_not_serve() {
         &["no window manager manages"],
     );
     place.refuses("startxd display start --session false", 1, &["has failed"]);
-    // Which is enough where it is said so.
+    // This is enough if the option says so.
     place.line("startxd display start :7 --ready started --session 'sleep 1234'");
     place.user("ada", "startxd display stop :7").ok();
     place.becomes_clean();

@@ -1,9 +1,9 @@
-//! `startxd display run -- COMMAND`: a drop-in for xvfb-run.
+//! `startxd display run -- COMMAND`: a replacement for xvfb-run.
 
 use crate::displays::place::Place;
 use crate::harness::{Background, SOON, wait_until};
 
-/// Starts a command that says `up`, and waits until it has.
+/// Starts a command that prints `up`, and waits for that.
 fn up(place: &Place, script: &str) -> Background {
     let run = place.spawn("ada", script);
     wait_until("the command to be up", SOON, || {
@@ -12,7 +12,7 @@ fn up(place: &Place, script: &str) -> Background {
     run
 }
 
-/// The processes of ours, the oldest first: the one that was started, and its janitor.
+/// Our processes, oldest first: the one that was started, and its janitor.
 fn startxds(place: &Place) -> Vec<String> {
     place.named("ada", "startxd").into_iter().map(|process| process.pid.to_string()).collect()
 }
@@ -44,7 +44,7 @@ fn it_ends_as_xvfb_run_ends() {
 }
 
 #[test]
-fn the_command_has_everything_of_the_callers_but_the_display() {
+fn the_command_inherits_everything_except_the_display() {
     let place = Place::new();
     let script = "printf 'one\\ntwo' | (cd /usr/share && A='b  c' DISPLAY=:77 XAUTHORITY=/nowhere WAYLAND_DISPLAY=w \
                   startxd display run --size 640x480 -- sh -c 'cat; echo; pwd; echo \"$A$WAYLAND_DISPLAY\"; umask; \
@@ -53,14 +53,14 @@ fn the_command_has_everything_of_the_callers_but_the_display() {
     assert_eq!(run.code(), 9, "{run}");
     let expected = "one\ntwo\n/usr/share\nb  c\n0027\n:100 /run/user/1000/xauth_startxd_100\n640x480 pixels\n";
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (expected, "err\n"));
-    // It is a unit all the same; and works where there is no login.
+    // Even so it is a unit, and works without a login.
     let group = place.line("env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS startxd display run -- sed -n 's,^0::,,p' /proc/self/cgroup");
     assert!(group.contains("/app.slice/startxd-display-run-100-"), "{group}");
     place.is_clean();
 }
 
 #[test]
-fn it_is_told_what_we_are_told() {
+fn it_gets_the_signals_that_we_get() {
     let place = Place::new();
     let script =
         "exec startxd display run -- sh -c 'trap \"echo got; exit 3\" TERM; echo up; while :; do sleep 0.02; done'";
@@ -81,7 +81,7 @@ fn a_key_reaches_it_once() {
     place.is_clean();
 }
 
-/// Runs that on a terminal, presses Ctrl+C when it is up, and says how it ended.
+/// Runs this on a terminal, presses Ctrl+C when it is up, and reports how it ended.
 const TERMINAL: &str = r#"
 import os
 pid, terminal = os.forkpty()
@@ -100,8 +100,8 @@ status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 print(text.decode() + "status", status)
 "#;
 
-/// Says how often Ctrl+C has reached it, and ends as it would have without that. No shell, which may take a signal for
-/// its child's that comes while it waits for one.
+/// Reports how often Ctrl+C reached it, and ends as it would have without it. Not a shell, which may take a signal that
+/// arrives while it waits for a child as the child's.
 const COUNTS: &str = "
 import os, signal, time
 count = 0
@@ -131,7 +131,7 @@ fn a_signal_reaches_it_once_whoever_it_is_for() {
         let run = up(&place, "exec setsid -w sh -c 'echo $$ >group; exec startxd display run python3 counts'");
         place.user("ada", "kill -TERM $(cat group)").ok();
         assert_eq!(run.wait(SOON).stdout, "up\nINT 1\n", "to startxd alone");
-        // timeout(1) makes a group of its own for what it runs.
+        // timeout(1) creates a process group for what it runs.
         let run =
             up(&place, "exec setsid -w sh -c 'echo $$ >group; exec startxd display run timeout 60 python3 counts'");
         place.user("ada", "kill -TERM -- -$(cat group)").ok();
@@ -151,18 +151,18 @@ fn its_program_is_found_as_its_shell_finds_it() {
         place.user("ada", &format!("env -u PATH /usr/bin/{program} true")).ok();
         assert_eq!(place.user("ada", &format!("cd project && {program} jest")).code(), 127, "{program}");
     }
-    // xvfb-run does not wait for its server.
+    // xvfb-run does not wait for its server's end.
     place.becomes_clean();
 }
 
 #[test]
-fn a_runtime_directory_that_is_of_no_use_gives_way() {
+fn an_unusable_runtime_directory_is_replaced() {
     let place = Place::new();
     for elsewhere in ["/run", "/run/user/1001", "/nowhere", "relative"] {
         let run = place.user("ada", &format!("XDG_RUNTIME_DIR={elsewhere} startxd display run xdpyinfo"));
         assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{elsewhere}: {run}");
     }
-    // Without one that could take its place, in CI: what helps there.
+    // Without one that could take its place, in CI: the remedy for that.
     for set in ["XDG_RUNTIME_DIR=/run/user/1001", "-u XDG_RUNTIME_DIR"] {
         let run = place.user("eve", &format!("env {set} startxd display run true"));
         assert!(run.stderr.contains("sudo loginctl enable-linger eve"), "{run}");
@@ -171,7 +171,7 @@ fn a_runtime_directory_that_is_of_no_use_gives_way() {
 }
 
 #[test]
-fn the_line_of_xvfb_run_is_taken() {
+fn the_command_line_of_xvfb_run_is_accepted() {
     let place = Place::new();
     for line in ["xdpyinfo", "--size 1600x900x24 xdpyinfo -queryExtensions", "--size=1600x900x24 -- xdpyinfo"] {
         let seen = place.user("ada", &format!("startxd display run {line}")).ok();
@@ -215,7 +215,7 @@ fn called_as_xvfb_run_it_takes_its_options() {
         let run = place.user("ada", &format!("{theirs} {line}"));
         assert_eq!((run.code(), run.stdout.as_str()), (5, "1920x1080 pixels\n:99 -a\n"), "{theirs} {run}");
     }
-    // By abbreviation; a number of one's own; the cookie in a file; what the server says in another.
+    // Abbreviated; with a given number; with the cookie in one file, and the server's output in another.
     let run = place
         .user(
             "ada",
@@ -252,7 +252,7 @@ fn killed_it_leaves_nothing() {
     place.becomes_clean();
     drop(run);
 
-    // With who would clean up killed at the same time, files are left, and the next one removes them.
+    // If the janitor is killed at the same time, files are left, and the next run removes them.
     let run = up(&place, script);
     place.user("ada", &format!("kill -9 {}", startxds(&place).join(" "))).ok();
     place.wait_ended(&["Xvfb", "sleep", "startxd"]);

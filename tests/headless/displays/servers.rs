@@ -8,13 +8,13 @@ fn xvfb_from_start_to_stop() {
     let place = Place::new();
     let doctor = place.user("ada", "startxd doctor").stdout;
     assert_eq!(place.line("startxd display start --size 800x600"), ":100");
-    // It is nothing that a doctor would have to know of.
+    // The doctor has nothing to report about it.
     assert_eq!(place.user("ada", "startxd doctor").stdout, doctor);
     assert_eq!(place.property("startxd-display@100.service", "ActiveState"), "active");
     assert_eq!(place.line("stat -c %a /tmp/.X11-unix/X100"), "600");
     assert_eq!(place.line("stat -c %a /run/user/1000/xauth_startxd_100"), "600");
     assert_eq!(place.root("grep -c 'tmp/.X11-unix/X100$' /proc/net/unix").text(), "2");
-    // What runs on it has its variables, and nobody else.
+    // What runs on it gets its variables, and nothing else does.
     let seen =
         place.user("ada", "startxd display run :100 -- sh -c 'echo $DISPLAY; xdpyinfo | grep dimensions; exit 6'");
     assert_eq!(seen.code(), 6, "{seen}");
@@ -24,7 +24,7 @@ fn xvfb_from_start_to_stop() {
     let status = place.user("ada", "startxd status");
     assert_eq!(status.code(), 4, "{status}");
     assert!(status.stdout.ends_with(" displays  :100 without a screen, xvfb 800x600, active\n"), "{status}");
-    // A reload, and a new execution, of the manager change nothing.
+    // Reloading or re-executing the manager changes nothing.
     place.user("ada", "systemctl --user daemon-reload; systemctl --user daemon-reexec").ok();
     let json = place.line("startxd display list --json");
     assert!(json.contains(r#""display":":100","server":"xvfb","size":"800x600","depth":24,"state":"ready""#), "{json}");
@@ -36,7 +36,7 @@ fn xvfb_from_start_to_stop() {
 fn the_end_is_in_order() {
     let place = Place::new();
     place.line("startxd display start :7 --session 'openbox --sm-disable'");
-    // Told to end, the command still finds the server and the window manager. The first that it starts then may be told to
+    // When the command is told to end, server and window manager still run. Programs that it starts then may be told to
     // end as well.
     let script = "startxd display run :7 -- sh -c 'trap \"until xprop -root _NET_SUPPORTING_WM_CHECK > told; do :; done; \
                   exit 0\" TERM; echo up; while :; do sleep 0.02; done'";
@@ -49,7 +49,7 @@ fn the_end_is_in_order() {
 }
 
 #[test]
-fn a_session_manages_it_is_started_again_and_its_end_is_the_displays() {
+fn a_session_manages_it_and_is_started_again_and_ends_the_display() {
     let place = Place::new();
     place.line("startxd display start :7 --session openbox");
     let unit = "startxd-display-session@7.service";
@@ -63,7 +63,7 @@ fn a_session_manages_it_is_started_again_and_its_end_is_the_displays() {
     });
     drop(manager);
     assert!(place.line("startxd display list").ends_with(", openbox"));
-    // Until it manages, it does not hear this.
+    // Until it manages the display, this does not reach it.
     wait_until("openbox to exit, and the display with it", SOON, || {
         let exit = place.user("ada", "startxd display run :7 -- openbox --exit");
         let list = place.user("ada", "startxd display list").stdout;
@@ -79,7 +79,7 @@ fn xephyr_is_a_window_on_another_display() {
     assert_eq!(place.line("startxd display run :5 -- startxd display start :6 --server xephyr --size 640x480"), ":6");
     place.user("ada", "startxd display run :6 -- xdpyinfo | grep 'dimensions: *640x480'").ok();
     place.user("ada", "startxd display run :5 -- xwininfo -root -tree | grep 'display :6'").ok();
-    // Its host display is its own to lose.
+    // It may be closed together with its host display.
     place.user("ada", "startxd display stop :5").ok();
     wait_until("Xephyr to end with its host", SOON, || {
         let list = place.user("ada", "startxd display list").stdout;
@@ -88,7 +88,7 @@ fn xephyr_is_a_window_on_another_display() {
     place.becomes_clean();
 }
 
-/// Reads a VNC server's version and its security types (RFC 6143, 7.1.1 and 7.1.2).
+/// Prints a VNC server's version and security types (RFC 6143, 7.1.1 and 7.1.2).
 const RFB: &str = r#"
 import socket, sys
 kind = socket.AF_INET if sys.argv[1].isdigit() else socket.AF_UNIX

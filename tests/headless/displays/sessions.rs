@@ -5,7 +5,7 @@ use crate::harness::{SOON, wait_until};
 
 const XINITRC: &str = "~/.config/x11/xinitrc";
 
-/// How a startup file may be: its mode, and its first line.
+/// The kinds of startup files: mode and first line.
 const KINDS: [(&str, &str); 4] = [("0644", ""), ("0644", "#!/bin/sh\n"), ("0755", ""), ("0755", "#!/bin/sh\n")];
 
 fn writes(place: &Place, path: &str, mode: &str, text: &str) {
@@ -46,7 +46,7 @@ fn a_startup_file_whose_last_command_fails_runs_once() {
 }
 
 #[test]
-fn a_command_that_names_no_interpreter_is_the_shells_and_comes_back_after_a_crash() {
+fn a_command_without_an_interpreter_line_is_run_by_the_shell_and_comes_back_after_a_crash() {
     let place = Place::new();
     writes(&place, "~/bin/mywm", "0755", "echo \"$XDG_CURRENT_DESKTOP\" >>ran\nexec openbox \"$@\"\n");
     place.line("PATH=~/bin:$PATH startxd display start :7 --session 'mywm --sm-disable'");
@@ -74,7 +74,7 @@ fn entries_start_as_display_managers_start_them() {
     for (session, said, names) in [
         ("quoted", "violates the Desktop Entry Specification, line 4: Exec: a single quote", "quoted quoted"),
         ("lightdm-xsession", "", " "),
-        // A command that an entry has is called as the entry says.
+        // A command in an entry is called as the entry says.
         ("startdesktop", "", "Lab:GNOME desktop"),
     ] {
         let start = format!("PATH=~/bin:$PATH startxd display start :7 --session '{session}'");
@@ -87,7 +87,7 @@ fn entries_start_as_display_managers_start_them() {
         ));
         assert_eq!(seen.stdout.lines().collect::<Vec<_>>().join(" "), names.trim(), "{session}");
         place.user("ada", "startxd display stop :7").ok();
-        // Debian's Xsession exports them itself.
+        // Debian's Xsession exports these itself.
         place.user("ada", "systemctl --user unset-environment DISPLAY XAUTHORITY").ok();
         place.is_clean();
     }
@@ -100,7 +100,8 @@ fn entries_start_as_display_managers_start_them() {
 fn the_server_is_found_in_the_list_of_processes() {
     let place = Place::new();
     place.line("startxd display start :7");
-    // What looks for it, like x11vnc -findauth, wants the path, the display and the cookie's file in this order.
+    // Programs that look for it, such as x11vnc -findauth, expect the path, the display and the cookie's file in this
+    // order.
     let found =
         place.line("ps -ww -eo args | grep -E '^/[^ ]*/X[^ ]* :7 .*-auth /' | sed 's/.* -auth \\([^ ]*\\).*/\\1/'");
     assert_eq!(found, "/run/user/1000/xauth_startxd_7");

@@ -1,4 +1,4 @@
-//! ada, who has a machine without a screen.
+//! ada, whose machine has no screen.
 
 use std::ops::{Deref, DerefMut};
 
@@ -11,13 +11,13 @@ impl Ada {
     /// The shared guest, with ada's user manager up as after a login.
     pub fn new() -> Self {
         let case = Guest::headless();
-        // A screen that an earlier case has killed leaves its socket, outside of her home, and `screen -ls` counts it.
+        // A screen that an earlier case killed leaves its socket outside of her home, and `screen -ls` counts that.
         case.root("rm -f /run/screen/S-ada/*").ok();
         case.start_manager("ada");
         Self(case)
     }
 
-    /// In a guest of her own.
+    /// In a guest of its own.
     pub fn in_guest(case: Case) -> Self {
         case.start_manager("ada");
         Self(case)
@@ -28,17 +28,17 @@ impl Ada {
         self.user("ada", script)
     }
 
-    /// The output of a command of hers.
+    /// The output of one of her commands.
     pub fn says(&self, script: &str) -> String {
         self.does(script).text()
     }
 
-    /// A property of a unit of hers.
+    /// A property of one of her units.
     pub fn unit(&self, unit: &str, property: &str) -> String {
         self.manager("ada").property(unit, property)
     }
 
-    /// Waits until a command of hers prints exactly this.
+    /// Waits until one of her commands prints exactly this.
     pub fn becomes(&self, script: &str, expected: &str) {
         wait_until(&format!("{script} to say {expected:?}"), SOON, || {
             let run = self.does(script);
@@ -46,12 +46,12 @@ impl Ada {
         });
     }
 
-    /// The unit, scope or service, whose control group the process is in.
+    /// The unit, scope or service, whose control group contains the process.
     pub fn unit_of(&self, pid: &str) -> String {
         self.says(&format!("sed -n 's,^0::.*/,,p' /proc/{pid}/cgroup"))
     }
 
-    /// What ada has set up: her units' links, lingering, and what startxd remembers of it.
+    /// What ada has set up: her units' links, lingering, and startxd's own records of it.
     pub fn settings(&self) -> String {
         self.root(
             "cd /home/ada; find .config .local/state/startxd -type l -o -type f | sort; ls /var/lib/systemd/linger",
@@ -59,8 +59,8 @@ impl Ada {
         .stdout
     }
 
-    /// Lets ada log in by ssh from her own machine. Some time after a login logind ends the user manager, also one that
-    /// a later case has started, so there is none in this guest.
+    /// Lets ada log in by ssh on her own machine. Some time after a login logind ends the user manager, even one that a
+    /// later case has started, so there is none in this guest.
     pub fn has_ssh(&mut self) {
         self.discard();
         self.root("mkdir -p /run/sshd; systemctl start ssh").ok();
@@ -69,9 +69,9 @@ impl Ada {
         self.does(key).ok();
     }
 
-    /// Logs in by ssh on a terminal, and runs a command there. Nothing is typed, and the terminal stays.
+    /// Logs in by ssh on a terminal, and runs a command there. Nothing is typed, and the terminal remains.
     pub fn on_terminal(&self, command: &str) -> Background {
-        // Its end is not that of the pipe.
+        // It must not end with the pipe.
         let script = format!("exec 3> >(ssh -tt localhost '{command}' 2>&1; echo \"status $?\"); sleep infinity");
         self.shell_as("ada", &script).env("TERM", "xterm").spawn()
     }

@@ -4,7 +4,7 @@ use crate::harness::{Guest, Options, SOON, wait_until};
 use crate::multiplexers::ada::Ada;
 
 #[test]
-fn enabled_by_the_user_and_taken_back_exactly() {
+fn enabled_by_the_user_and_undone_completely() {
     let mut ada = Ada::new();
     ada.discard();
     let _polkit = ada.has_polkit();
@@ -30,7 +30,7 @@ fn enabled_by_the_user_and_taken_back_exactly() {
     ] {
         assert!(set.contains(part), "{part} is not in {set}");
     }
-    // Again, and another beside it.
+    // A second time, and another one beside it.
     ada.does("startxd enable multiplexer tmux work").ok();
     ada.does("startxd enable multiplexer screen").ok();
     let one = ada.does("startxd disable multiplexer screen").ok();
@@ -38,9 +38,9 @@ fn enabled_by_the_user_and_taken_back_exactly() {
     assert_eq!(ada.settings(), set);
     let told = ada.does("startxd disable multiplexer").ok();
     assert!(told.stdout.contains("no longer lingers"), "{told}");
-    // Found after it are only directories, which settings() does not list.
+    // Only directories were added, which settings() does not list.
     assert_eq!(ada.settings(), before);
-    // What runs goes on until it is told to end.
+    // What runs continues until it is told to end.
     ada.does("tmux has-session -t work").ok();
     let again = ada.does("startxd disable multiplexer");
     assert_eq!(again.code(), 31, "{again}");
@@ -50,7 +50,7 @@ fn enabled_by_the_user_and_taken_back_exactly() {
 }
 
 #[test]
-fn what_was_so_before_stays() {
+fn earlier_settings_are_kept() {
     let ada = Ada::new();
     ada.root("loginctl enable-linger ada").ok();
     ada.does("systemctl --user enable multiplexer.target").ok();
@@ -62,7 +62,7 @@ fn what_was_so_before_stays() {
 }
 
 #[test]
-fn one_who_may_not_linger_is_told_so_and_nothing_is_done() {
+fn a_user_who_may_not_linger_is_told_so_and_nothing_is_changed() {
     let ada = Ada::new();
     let before = ada.settings();
     let told = ada.does("startxd enable multiplexer tmux");
@@ -74,7 +74,7 @@ fn one_who_may_not_linger_is_told_so_and_nothing_is_done() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_is_done() {
+fn impossible_requests_are_refused_before_anything_is_changed() {
     let ada = Ada::new();
     ada.root("loginctl enable-linger ada").ok();
     let before = ada.settings();
@@ -101,7 +101,7 @@ fn what_cannot_be_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn after_a_boot_with_nobody_logged_in_it_is_there() {
+fn it_is_up_after_a_boot_without_a_login() {
     let upper = std::env::temp_dir().join(format!("startxd-multiplexers-{}", std::process::id()));
     let case = Guest::exclusive(Options { upper: Some(upper.clone()), headless: true, ..Options::default() });
     let mut ada = Ada::in_guest(case);
@@ -115,7 +115,7 @@ fn after_a_boot_with_nobody_logged_in_it_is_there() {
     ada.manager("ada").wait_active(&["tmux@work", "screen@main"]);
     assert_eq!(ada.root("loginctl list-sessions --no-legend | grep -v manager | wc -l").text(), "0");
 
-    // A login finds them, and leaves them when it goes.
+    // A login finds them, and leaves them when it ends.
     let login = ada.on_terminal("tmux attach -t work");
     ada.becomes("tmux list-clients -F '#{session_name}'", "work");
     ada.does("tmux detach-client -s work").ok();

@@ -1,4 +1,4 @@
-//! Multiplexers on a machine without a screen: units, lingering, and the boot after which they are there.
+//! Multiplexers on a machine without a screen: units, lingering, and their start at boot.
 
 mod ada;
 mod enable;

@@ -5,13 +5,13 @@ use crate::harness::{SOON, wait_until};
 use crate::multiplexers::ada::Ada;
 
 #[test]
-fn a_login_shows_it_and_leaving_it_ends_the_command() {
+fn a_login_shows_it_and_detaching_ends_the_command() {
     let mut ada = Ada::new();
     ada.has_ssh();
     ada.root("loginctl enable-linger ada").ok();
     let login = ada.on_terminal("startxd start --multiplexer tmux work");
     ada.becomes("tmux list-clients -F '#{session_name}'", "work");
-    // The server is in its unit, not in the login.
+    // The server is in its unit, not in the login session.
     assert_eq!(ada.unit_of(&ada.says("tmux display-message -p '#{pid}'")), "tmux.service");
     ada.does("tmux detach-client -s work").ok();
     wait_until("the end of the command", SOON, || {
@@ -20,7 +20,7 @@ fn a_login_shows_it_and_leaving_it_ends_the_command() {
     ada.does("tmux has-session -t work").ok();
     drop(login);
 
-    // Once more, and its last program ends; and then there is a new one.
+    // A second time, and its last program ends: then a new one is started.
     for _ in 0..2 {
         let login = ada.on_terminal("startxd start --multiplexer tmux work");
         ada.becomes("tmux list-clients -F '#{session_name}'", "work");
@@ -39,7 +39,7 @@ fn a_login_shows_it_and_leaving_it_ends_the_command() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn impossible_requests_are_refused() {
     let ada = Ada::new();
     for (command, code, part) in [
         ("startxd start --multiplexer tmux", 15 + 1, "a multiplexer needs a terminal"),

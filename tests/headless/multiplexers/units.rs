@@ -1,4 +1,4 @@
-//! The units: when they are started, where everything is, and how they end.
+//! The units: when they are started, where their processes are, and how they end.
 
 use crate::harness::{SOON, wait_until};
 use crate::multiplexers::ada::Ada;
@@ -11,7 +11,7 @@ fn has_scopes(ada: &Ada) -> bool {
 #[test]
 fn a_started_unit_can_be_attached_to() {
     let ada = Ada::new();
-    // Asked for at once, without a pause that could hide that it is not there yet.
+    // Immediately, without a pause that could hide that it is not up yet.
     ada.does("systemctl --user start tmux@work && tmux has-session -t work").ok();
     ada.does("systemctl --user start screen@work && screen -S work -Q echo x").ok();
     ada.does("systemctl --user restart tmux@work tmux screen@work && tmux has-session -t =work && screen -ls work")
@@ -24,9 +24,9 @@ fn a_started_unit_can_be_attached_to() {
     assert!(unit.starts_with("tmux-spawn-") == has_scopes(&ada), "{unit}");
     let screen = ada.unit("screen@work.service", "MainPID");
     assert_eq!(ada.unit_of(&screen), "screen@work.service");
-    // A window is in it, too, and has what a login shell has.
+    // A new window is in it too, and has what a login shell has.
     ada.becomes("ps -o args= --ppid $(systemctl --user show --value -p MainPID screen@work)", "-/bin/bash");
-    // What is true of the unit alone does not get into the panes.
+    // Variables that describe only the unit do not reach the panes.
     let environment = ada.says("tmux show-environment -g; tmux display-message -p '#{socket_path}'");
     for name in ["INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET"] {
         assert!(!environment.contains(name), "{environment}");
@@ -35,7 +35,7 @@ fn a_started_unit_can_be_attached_to() {
     ada.does("systemctl --user stop tmux screen@work").ok();
 }
 
-/// Starts a program in a pane or window of each that takes no hang-up for an end, and returns their pids.
+/// Starts a program in a pane or window of each that ignores SIGHUP, and returns the pids.
 fn stubborn(ada: &Ada) -> Vec<String> {
     ada.write_as("ada", "~/stubborn", "#!/bin/bash\ntrap '' HUP\ntrap 'echo ended > ~/ended.$1; exit' TERM\necho $$ > ~/pid.$1\nwhile :; do sleep 1 & wait; done\n");
     ada.does(
@@ -75,9 +75,9 @@ fn one_session_ends_and_the_others_stay() {
         ada.does("systemctl --user stop tmux@work").ok();
     }
     assert_eq!(ada.says("tmux list-sessions -F '#{session_name}'"), "other");
-    // One that ended by itself is made again.
+    // A session that ended by itself is created again.
     ada.does("tmux kill-session -t other; systemctl --user restart tmux@other; tmux has-session -t other").ok();
-    // The end of the server is the end of its sessions' units.
+    // When the server ends, so do its sessions' units.
     ada.does("tmux kill-server").ok();
     ada.manager("ada").wait_state(&["tmux.service", "tmux@other.service"], "inactive");
 }
@@ -103,7 +103,7 @@ fn a_server_that_crashes_comes_back_with_its_sessions() {
 }
 
 #[test]
-fn a_server_of_a_login_is_not_taken_for_the_units() {
+fn a_server_started_by_a_login_is_not_taken_for_the_units_own() {
     let ada = Ada::new();
     ada.does("tmux new-session -d -s mine").ok();
     ada.root("loginctl enable-linger ada").ok();
@@ -156,7 +156,7 @@ fn names_are_escaped_and_bad_ones_refused() {
     ada.does("pgrep -u ada tmux").fails();
 }
 
-/// A server of tmux that listens and does not accept, with as many in its queue as there is room for.
+/// A tmux server that listens but does not accept, with its queue full.
 const DEAF: &str = r"
 import os, socket, time
 os.makedirs('/tmp/tmux-1000', 0o700, exist_ok=True)
@@ -170,7 +170,7 @@ time.sleep(600)
 ";
 
 #[test]
-fn a_server_that_does_not_accept_holds_nothing_up() {
+fn a_server_that_does_not_accept_delays_nothing() {
     let ada = Ada::new();
     let deaf = ada.shell_as("ada", "exec python3 -").stdin(DEAF).spawn();
     wait_until("it to listen", SOON, || if deaf.stdout().contains("deaf") { Ok(()) } else { Err(deaf.stderr()) });
@@ -198,7 +198,7 @@ fn names_are_passed_through_unchanged_or_refused_with_a_sentence() {
     ] {
         let unit = ada.says(&format!("systemd-escape --template={program}@.service -- '{name}'"));
         let shown = ada.does(&format!("startxd start --multiplexer {program} '{name}' < /dev/null"));
-        // There is no terminal to attach to; what is refused is refused before.
+        // There is no terminal to attach to; a refusal comes before that.
         assert!(!shown.stderr.contains("cannot be the name"), "{shown}");
         ada.does(&format!("systemctl --user start '{unit}'")).ok();
         let listed = match program {
@@ -220,9 +220,9 @@ fn names_are_passed_through_unchanged_or_refused_with_a_sentence() {
     }
 }
 
-/// The kernel's killing cannot be had in every guest, so what it leads to is looked at.
+/// Not every guest can have the kernel kill for memory, so the result of that is simulated.
 #[test]
-fn what_is_killed_for_want_of_memory_takes_nothing_else_with_it() {
+fn an_out_of_memory_kill_affects_nothing_else() {
     let ada = Ada::new();
     ada.does("systemctl --user start tmux@work screen@work; startxd display start :7 --session openbox").ok();
     for unit in

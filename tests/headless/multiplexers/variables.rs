@@ -1,10 +1,10 @@
-//! What multiplexers learn of a display that comes up, and forget when it goes. Here the display is an Xvfb that is
-//! attached; `tests/terminal/multiplexer.rs` has the same with a session of our own.
+//! What multiplexers are told about a display that comes up, and what is undone when it goes. The display is an Xvfb
+//! that is attached; `tests/terminal/multiplexer.rs` does the same with a session of our own.
 
 use crate::harness::{Background, SOON, wait_until};
 use crate::multiplexers::ada::Ada;
 
-/// A display that another program has started.
+/// A display that was started by another program.
 struct Display(Background);
 
 impl Display {
@@ -21,12 +21,12 @@ impl Display {
     }
 }
 
-/// The variables of a tmux environment that are a display's.
+/// A display's variables in a tmux environment.
 fn has(ada: &Ada, which: &str) -> String {
     ada.says(&format!("tmux show-environment {which} | grep -x -e DISPLAY=.* -e -DISPLAY -e XAUTHORITY=.* -e -XAUTHORITY | sort | xargs"))
 }
 
-/// Runs a command in a new window of tmux's session, and returns what it says.
+/// Runs a command in a new window of tmux's session, and returns its output.
 fn in_window(ada: &Ada, command: &str) -> String {
     ada.does(&format!("rm -f said; tmux new-window -d -t work: '({command}) > said.new 2>&1; mv said.new said'")).ok();
     ada.wait_file("/home/ada/said").trim().to_owned()
@@ -42,10 +42,10 @@ fn in_screen(ada: &Ada, command: &str) -> String {
 const ATTACH: &str = "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority startxd attach";
 
 #[test]
-fn a_display_is_told_and_taken_back() {
+fn a_display_is_announced_and_withdrawn() {
     let ada = Ada::new();
     ada.does("systemctl --user start tmux@work tmux@other screen@work").ok();
-    // What was there comes back; the wiki's unit has such a DISPLAY.
+    // Earlier values are restored; the unit of the Arch wiki has such a DISPLAY.
     ada.does("tmux set-environment -g DISPLAY :42; tmux set-environment -t other DISPLAY :43").ok();
     let before = ["-g", "-t work", "-t other"].map(|which| has(&ada, which));
     assert_eq!(before, ["DISPLAY=:42", "-DISPLAY -XAUTHORITY", "-XAUTHORITY DISPLAY=:43"]);
@@ -55,11 +55,11 @@ fn a_display_is_told_and_taken_back() {
         for which in ["-g", "-t work", "-t other"] {
             assert_eq!(has(&ada, which), "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority", "{which}");
         }
-        // A client that needs the display, in a window that is new.
+        // A client that needs the display, in a new window.
         for says in [in_window(&ada, "xdpyinfo"), in_screen(&ada, "xdpyinfo")] {
             assert!(says.contains("name of display:    :7"), "{says}");
         }
-        // And a session that is newer than the display.
+        // And in a session that is newer than the display.
         ada.does("DISPLAY=:7 tmux new-session -d -s new").ok();
         display.goes(&ada);
         ada.manager("ada").wait_state(&["startxd-attached.service"], "inactive");
@@ -74,12 +74,12 @@ fn a_display_is_told_and_taken_back() {
 }
 
 #[test]
-fn what_somebody_else_has_set_meanwhile_is_theirs() {
+fn variables_set_by_others_meanwhile_are_kept() {
     let ada = Ada::new();
     ada.does("systemctl --user start tmux@work").ok();
     let display = Display::starts(&ada);
     ada.does(ATTACH).ok();
-    // As an attach over ssh -X does.
+    // As attaching over ssh -X does.
     ada.does("tmux set-environment -t work DISPLAY localhost:10.0").ok();
     ada.does("startxd detach").ok();
     assert_eq!(has(&ada, "-t work"), "-XAUTHORITY DISPLAY=localhost:10.0");
@@ -88,7 +88,7 @@ fn what_somebody_else_has_set_meanwhile_is_theirs() {
     ada.does("systemctl --user stop tmux").ok();
 }
 
-/// What the windows of a session have of these.
+/// These variables in a session's windows.
 const REMOTE: &str = "printenv DISPLAY SSH_AUTH_SOCK | xargs";
 
 #[test]
@@ -97,7 +97,7 @@ fn windows_of_a_remote_login_keep_its_display_and_agent() {
     ada.has_ssh();
     ada.does("systemctl --user start tmux@work tmux@other; echo 'ForwardX11 yes\nForwardAgent yes' >> .ssh/config")
         .ok();
-    // As somebody does from the sofa: ssh -X -A, attached to what runs.
+    // A remote login, ssh -X -A, that attaches to what runs.
     let script = "eval $(ssh-agent) > /dev/null; exec 3> >(DISPLAY=:9 ssh -tt localhost 'tmux attach -t work' 2>&1); \
         sleep infinity";
     let remote = ada.shell_as("ada", script).env("TERM", "xterm").spawn();
@@ -116,7 +116,7 @@ fn windows_of_a_remote_login_keep_its_display_and_agent() {
         assert!(said.starts_with("localhost:10.0 /") && !said.ends_with("/console"), "{said}");
         ada.becomes("screen -ls | grep -c work", "1");
         assert_eq!(in_screen(&ada, REMOTE), "localhost:10.0 /tmp/ssh-x/agent.1");
-        // Who sits before the screen has its own.
+        // A person at the screen has the screen's display.
         assert_eq!(has(&ada, "-t other"), "DISPLAY=:7 XAUTHORITY=/home/ada/.Xauthority");
         ada.does("startxd detach").ok();
         assert_eq!(ada.says("tmux show-environment -t work | grep -v ^DBUS | sort"), before);
@@ -128,7 +128,7 @@ fn windows_of_a_remote_login_keep_its_display_and_agent() {
 }
 
 #[test]
-fn one_that_hangs_holds_up_nobody() {
+fn one_that_hangs_delays_nobody() {
     let ada = Ada::new();
     ada.does("systemctl --user start tmux@work screen@work; tmux -L second new-session -d -s x").ok();
     let stopped = format!("{} {}", ada.unit("tmux.service", "MainPID"), ada.unit("screen@work.service", "MainPID"));
@@ -152,7 +152,7 @@ fn one_that_hangs_holds_up_nobody() {
 #[test]
 fn other_peoples_sockets_are_left_alone() {
     let ada = Ada::new();
-    // A directory that eve has made first, with a server of hers that answers whatever it is asked.
+    // A directory that eve created first, with a server of hers that answers everything.
     ada.user("eve", "mkdir -m 777 /tmp/tmux-1000; tmux -S /tmp/tmux-1000/default new-session -d -s trap; chmod 777 /tmp/tmux-1000/default").ok();
     let display = Display::starts(&ada);
     ada.does(ATTACH).ok();
@@ -186,7 +186,7 @@ fn status_shows_them() {
     ada.does("systemctl --user stop tmux screen@work").ok();
     let told = ada.does("startxd status");
     assert!(!told.stdout.contains("tmux"), "{told}");
-    // One that is enabled and has ended is told with the command that starts it, as printed.
+    // For one that is enabled and has ended, the output has the command that starts it.
     ada.does("systemctl --user enable tmux@work").ok();
     let told = ada.does("startxd status").stdout;
     let remedy = told.lines().find_map(|line| line.trim_start().strip_prefix("remedy  to start it again: "));

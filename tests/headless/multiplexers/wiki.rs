@@ -1,4 +1,4 @@
-//! The units of the wiki's "Persistent terminal multiplexer", byte for byte, copied by ada.
+//! The units of the Arch wiki's "Persistent terminal multiplexer", byte for byte, copied by ada.
 
 use crate::multiplexers::ada::Ada;
 
@@ -22,7 +22,7 @@ fn the_wikis_units_work_as_they_are() {
         &format!("{directory}/gpg-agent.service"),
         "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo GPG_AGENT_INFO=/run/agent > /tmp/gpg-agent-info'\n",
     );
-    // tmux(1), start-server: without one of its sessions the server would end at once.
+    // tmux(1), start-server: a server without a session would end at once.
     ada.write_as("ada", "~/.tmux.conf", "new-session -d -s wiki\n");
     ada.does("systemctl --user daemon-reload; systemctl --user enable tmux.service multiplexer.target").ok();
     ada.does("systemctl --user start multiplexer.target").ok();
@@ -32,9 +32,9 @@ fn the_wikis_units_work_as_they_are() {
     assert_eq!(ada.unit_of(&server), "tmux.service");
     let environment = ada.says("tmux show-environment -g");
     assert!(environment.contains("GPG_AGENT_INFO=/run/agent") && environment.contains("DISPLAY=:0"), "{environment}");
-    // Sessions of ours are in that server, too.
+    // Our sessions are in that server, too.
     ada.does("systemctl --user start tmux@ours; tmux has-session -t ours").ok();
-    // As the user's default target, that is from the start of the user manager on.
+    // As in the user's default target, so from the start of the user manager on.
     ada.root("systemctl stop user@1000; rm -f /tmp/gpg-agent-info; systemctl start user@1000").ok();
     ada.becomes("tmux list-sessions -F '#{session_name}'", "wiki");
     ada.does("systemctl --user stop tmux").ok();

@@ -1,5 +1,5 @@
-//! `startxd doctor`: each fault is made, found by its id, and no longer found when it is gone; a healthy machine has
-//! nothing above a note.
+//! `startxd doctor`: each fault is caused, found by its id, and no longer found once it is gone; a healthy machine has
+//! only notes.
 
 mod report;
 
@@ -7,7 +7,7 @@ use crate::harness::{Autologin, Guest, SOON, secs, wait_until};
 use crate::hostile::*;
 use report::{Fault, Report, check, doctor, healthy};
 
-/// A command that a fault is made or mended with, as ada; her manager reads the units anew.
+/// A command that causes or removes a fault, run as ada; her manager reloads its units.
 const RELOAD: &str = "systemctl --user daemon-reload";
 
 #[test]
@@ -73,7 +73,7 @@ fn json_is_enough_for_a_report_and_has_no_secrets_in_it() {
     for part in [&format!("\"kernel\":\"{kernel}\""), "\"systemd\":\"2", " X Server ", "\"distribution\":\"Debian"] {
         assert!(machine.contains(part), "{part}: {machine}");
     }
-    // The end of the session puts back what was there when it began.
+    // The end of the session restores what was there when it began.
     stop(&guest, &login, &session);
     guest.user("ada", "systemctl --user unset-environment TOKEN").ok();
     guest.assert_clean();
@@ -155,7 +155,7 @@ fn faults_of_the_machine_are_found() {
             .made("mkdir -p /etc/X11/xinit/xinitrc.d; touch /etc/X11/xinit/xinitrc.d/50-systemd-user.sh")
             .mended("rm -r /etc/X11/xinit/xinitrc.d")
             .says(&["50-systemd-user.sh is installed"]),
-        // What packages leave is one note for all of it, and no file of theirs is to be edited.
+        // The leftovers of packages are one note, and none of their files should be edited.
         Fault::root("units.leftover", "note")
             .made(
                 "cd /etc/systemd/user; mkdir graphical.target.wants gone.target.wants; ln -s /x graphical.target.wants/dbus.service; \
@@ -221,7 +221,7 @@ fn faults_of_the_user_are_found() {
             .says(&["a.service is enabled for wm.target, but does not exist", "rm /home/ada/.config/systemd/user/wm.target"]),
         Fault::ada("units.oom", "warning")
             .made(&unit("[Service]\\nExecStart=/usr/bin/openbox\\nKillMode=process\\n", "wm.target"))
-            // The remedy itself, before the unit goes.
+            // The remedy itself, before the unit is removed.
             .mended(&format!(
                 "eval \"$(startxd doctor | sed -n '/units.oom/,/remedy/s/^ remedy  //p')\"; ! startxd doctor | grep units.oom; \
                  {no_units}"
@@ -353,7 +353,7 @@ fn logins_that_cannot_have_a_session_are_explained() {
     let report = typed("env -u XDG_RUNTIME_DIR startxd doctor");
     assert_eq!(report.status, 41, "{report}");
     report.finds("error", "manager.runtime-dir", "XDG_RUNTIME_DIR is not set");
-    // It looks further nevertheless.
+    // The other checks still run.
     let _ = report.lacks("manager.bus");
     let bus = "unix:path=/tmp/dbus-x,guid=0123";
     let report = typed(&format!("env DBUS_SESSION_BUS_ADDRESS={bus} startxd doctor"));
@@ -388,7 +388,7 @@ fn logins_that_cannot_have_a_session_are_explained() {
     let report = Report::read(&guest);
     report.finds("note", "login.type", "type \"tty\"");
     assert_eq!(report.status, 0, "{report}");
-    // logind acts on such a session although somebody types below X.
+    // logind acts on such a session even while somebody types below X.
     let file = "/etc/systemd/logind.conf.d/50-idle.conf";
     let hears = |action: &str| {
         guest.root("systemctl kill --signal=HUP systemd-logind").ok();
@@ -409,7 +409,7 @@ fn logins_that_cannot_have_a_session_are_explained() {
 #[test]
 fn a_getty_beside_the_login_is_reported() {
     let guest = Guest::get();
-    // Not one of logind's own: a unit that opens a login on a terminal whose getty it forgets to stop.
+    // Not one of logind's: a unit that opens a login on a terminal and forgets to stop the getty there.
     guest.vt(4).switch();
     guest.root("systemctl start getty@tty4").ok();
     let unit = "systemd-run --quiet --collect --wait -p User=ada -p PAMName=login -p TTYPath=/dev/tty4 \
@@ -458,7 +458,7 @@ fn sessions_with_problems_and_dead_ones_are_reported() {
     report.finds("error", "session.unwell", "the user manager has DISPLAY=:9");
     stop(&guest, &login, &session);
 
-    // The record of a session whose host is dead; the lock of a live one is held.
+    // The record of a session whose host is dead; a live host would hold the lock.
     guest.user("ada", "mkdir -p -m 700 $XDG_RUNTIME_DIR/startxd; echo > $XDG_RUNTIME_DIR/startxd/session.toml").ok();
     doctor(&guest).finds("warning", "session.dead-host", "has died");
     guest.user("ada", "rm -r $XDG_RUNTIME_DIR/startxd").ok();
@@ -483,7 +483,7 @@ fn versions_that_are_too_old_are_reported() {
 #[test]
 fn a_multiplexer_that_the_logout_will_kill_is_reported() {
     let mut guest = Guest::get();
-    // logind is another one afterwards.
+    // logind is a different process afterwards.
     guest.discard();
     guest.write("/run/systemd/logind.conf.d/kill.conf", "[Login]\nKillUserProcesses=yes\n");
     guest.root("systemctl restart systemd-logind").ok();

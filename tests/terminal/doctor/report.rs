@@ -1,4 +1,4 @@
-//! What `startxd doctor` says, and faults that it should find.
+//! The report of `startxd doctor`, and faults that it should find.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,11 +11,11 @@ use crate::harness::{Guest, Run};
 pub struct Finding {
     pub severity: String,
     pub id: String,
-    /// What is so, and the remedy below it.
+    /// What is wrong, and the remedy below it.
     pub text: String,
 }
 
-/// What it said, and its exit status.
+/// What it printed, and its exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     pub status: i32,
@@ -24,13 +24,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of a run.
+    /// The report of a run.
     pub fn of(run: Run) -> Self {
         assert_eq!(run.stderr, "", "it says something beside its findings: {run}");
         Self::parse(run.code(), run.stdout)
     }
 
-    /// Of what was written into ada's home, as `said` and `status`.
+    /// The report in ada's home, in the files `said` and `status`.
     pub fn read(guest: &Guest) -> Self {
         let status = guest.read("/home/ada/status");
         Self::parse(status.trim().parse().unwrap_or(-1), guest.read("/home/ada/said").replace('\r', ""))
@@ -67,12 +67,12 @@ impl Report {
         report
     }
 
-    /// The finding of this id.
+    /// The finding with this id.
     pub fn find(&self, id: &str) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.id == id)
     }
 
-    /// Expects a finding, and `words` in it.
+    /// Expects a finding that contains `words`.
     #[track_caller]
     pub fn finds(&self, severity: &str, id: &str, words: &str) {
         let finding = self.find(id).unwrap_or_else(|| panic!("{id} is not found: {self}"));
@@ -88,7 +88,7 @@ impl Report {
         self
     }
 
-    /// Whether there is a finding of an area.
+    /// Whether there is a finding in an area.
     pub fn has_area(&self, area: &str) -> bool {
         self.findings.iter().any(|finding| finding.id.split('.').next() == Some(area))
     }
@@ -105,22 +105,22 @@ impl fmt::Display for Report {
     }
 }
 
-/// What it tells ada, outside of every session.
+/// Its report for ada, outside of every session.
 pub fn doctor(guest: &Guest) -> Report {
     Report::of(guest.user("ada", "startxd doctor"))
 }
 
-/// As [`doctor`], where nothing is wrong.
+/// Like [`doctor`], when nothing is wrong.
 ///
-/// Ada is logged in, here as in all cases: a user manager that is started without a login may be stopped again by logind,
-/// ten seconds after the last logout of an earlier case (`UserStopDelaySec=`, logind.conf(5)).
+/// Ada is logged in, here as in all cases: logind may stop a user manager that was started without a login ten seconds
+/// after the last logout of an earlier case (`UserStopDelaySec=`, logind.conf(5)).
 pub fn healthy(guest: &Guest) -> Report {
     let report = doctor(guest);
     assert_eq!(report.above_notes(), [] as [&str; 0], "{report}");
     report
 }
 
-/// Something that can be wrong, and how that is made.
+/// Something that can be wrong, and how to cause it.
 pub struct Fault {
     id: &'static str,
     severity: &'static str,
@@ -135,12 +135,12 @@ impl Fault {
         Self { id, severity, user, make: String::new(), mend: String::new(), words: Vec::new() }
     }
 
-    /// One that root makes.
+    /// A fault that root causes.
     pub fn root(id: &'static str, severity: &'static str) -> Self {
         Self::new(None, id, severity)
     }
 
-    /// One that ada makes.
+    /// A fault that ada causes.
     pub fn ada(id: &'static str, severity: &'static str) -> Self {
         Self::new(Some("ada"), id, severity)
     }
@@ -165,12 +165,12 @@ impl Fault {
             Some(user) => guest.user(user, &format!("{{ {script}; }} 2>&1")),
             None => guest.root(&format!("{{ {script}; }} 2>&1")),
         };
-        // A command that is to fail, as a unit, makes its fault by that.
+        // A unit that has to fail causes its fault by that.
         assert!(run.status.success() || script.ends_with("false"), "{run}");
     }
 }
 
-/// Makes each fault, sees it found, mends it, and sees the report as it was.
+/// Causes each fault, expects it in the report, removes it, and expects the earlier report.
 #[track_caller]
 pub fn check(guest: &Guest, faults: &[Fault]) {
     let before = healthy(guest);

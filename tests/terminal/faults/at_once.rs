@@ -1,5 +1,5 @@
-//! Stop while starting; start while stopping; two starts at once; start when one is up: one session, no deadlock, clear
-//! words for the loser.
+//! Stop while starting; start while stopping; two starts at once; start when one is up: one session, no deadlock, and a
+//! clear message for the start that loses.
 
 use crate::faults::writes_slow_unit;
 use crate::harness::{Mode, SOON, wait_until};

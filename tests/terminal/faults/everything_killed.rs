@@ -1,5 +1,5 @@
-//! Everything killed (9) at once, at each stage of a start and of a stop: the next start finds the remains, says what it
-//! found, repairs (environment, cookie, sockets, locks, failed units) and works.
+//! Everything is killed (9) at once, at each stage of a start and of a stop: the next start finds the remains, reports
+//! them, repairs them (environment, cookie, sockets, locks, failed units) and works.
 
 use std::thread::sleep;
 
@@ -18,7 +18,7 @@ fn at_each_stage_of_a_start() {
         if desk.root(KILL).status.success() {
             desk.comes_back(137, SOON);
         } else {
-            // It was not there yet.
+            // It was not up yet.
             desk.is_up();
             desk.root(KILL).ok();
             desk.comes_back(137, SOON);
@@ -30,7 +30,7 @@ fn at_each_stage_of_a_start() {
 }
 
 #[test]
-fn in_the_moment_that_hangs_logind_for_good() {
+fn at_the_moment_that_hangs_logind() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nuser_manager = 2\n");
     desk.hang_logind(&desk.login.session);
@@ -46,7 +46,7 @@ fn at_each_stage_of_a_stop() {
         desk.starts(OPENBOX);
         let stop: Background = desk.spawn("ada", "startxd stop");
         sleep(stage);
-        // At the last stages all may be over already.
+        // At the last stages everything may be over already.
         let _ = desk.root(KILL);
         desk.comes_back_somehow(SOON);
         stop.wait(SOON);
@@ -61,9 +61,9 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     desk.starts(OPENBOX);
     desk.root(KILL).ok();
     desk.comes_back(137, SOON);
-    // With nobody's help but the unit's that systemd starts when a supervisor was killed.
+    // Only the unit helps that systemd starts when a supervisor was killed.
     desk.becomes_clean();
-    // Nor an empty one, which is not looked at otherwise.
+    // Not even an empty control group, which is not checked otherwise.
     let group = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/session.slice/xorg@0.service";
     assert!(!desk.outside(group).exists(), "{group} is left");
     let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
@@ -73,7 +73,7 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
 }
 
 #[test]
-fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
+fn the_next_start_repairs_what_nothing_else_did_and_says_so() {
     let desk = Desk::at_prompt();
     desk.user("ada", "systemctl --user mask --runtime startxd-repair.service").ok();
     desk.starts(OPENBOX);
@@ -86,8 +86,8 @@ fn the_next_start_repairs_and_says_so_where_nobody_did_before() {
     desk.ended(0).says(&["ended without cleaning up"]);
 }
 
-/// Waits until another server than `before` runs, or until a login is told that it has no user manager, no directory of
-/// one or is not a session, and what to do.
+/// Waits until a server other than `before` runs, or until a login is told that it has no user manager or no runtime
+/// directory, or is not a session, and what to do.
 fn has_a_session(desk: &Desk, before: &str) -> bool {
     wait_until("another session, or a reason why not", SOON, || {
         if desk.named("ada", "Xorg").iter().any(|server| server.pid.to_string() != before) {
@@ -108,16 +108,17 @@ fn every_process_of_the_user_with_her_manager_her_bus_and_her_shell() {
     desk.is_up();
     for _ in 0..3 {
         let server = desk.server();
-        // A getty is not started a sixth time within ten seconds (systemd-system.conf(5)), and this is fast.
+        // A getty is not started a sixth time within ten seconds (systemd-system.conf(5)), and this is quick.
         desk.system().reset_failed();
-        // What they leave in /tmp outlives them all; the getty logs her in again at once.
+        // Their files in /tmp outlive all of them; the getty logs her in again at once.
         desk.root("pkill -KILL -u ada").ok();
-        // So soon that logind may still believe in the killed manager, or pid 1 be taking the user's slice and runtime
-        // directory away: then that login is without a manager, or without a session.
+        // So soon that logind may still count on the killed manager, or pid 1 may just remove the user's slice and
+        // runtime directory: then that login has no manager, or is not a session.
         while !has_a_session(&desk, &server.pid) {
             desk.system().reset_failed();
-            // Not by exit: Debian's ~/.bash_logout switches terminals, which logind holds up for ever if the terminal was hung
-            // up before it could put it back ("Failed to restore VT", seen on 262); the next session's server mends that.
+            // Not by exit: Debian's ~/.bash_logout switches terminals. logind blocks that forever if the terminal was
+            // hung up before it could restore it ("Failed to restore VT", seen on 262); the next session's server
+            // repairs that.
             desk.vt().type_line("clear; exec true");
         }
         desk.is_up();

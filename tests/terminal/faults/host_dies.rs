@@ -37,7 +37,7 @@ fn the_server_is_ended_where_the_user_manager_cannot_be_reached() {
         messages if messages.contains(said) => Ok(()),
         messages => Err(messages),
     });
-    // What there is to put back is put back when it answers again.
+    // What has to be restored is restored when the manager answers again.
     desk.root(&format!("kill -CONT {manager}")).ok();
     desk.becomes_clean();
     desk.starts_again();
@@ -89,7 +89,7 @@ fn a_terminate_signal_to_the_host_is_a_clean_end() {
 }
 
 #[test]
-fn logind_ends_the_session_and_with_it_ours() {
+fn when_logind_ends_its_session_ours_ends_too() {
     let mut desk = Desk::at_prompt();
     desk.starts(OPENBOX);
     desk.root(&format!("loginctl terminate-session {}", desk.login.session)).ok();
@@ -112,7 +112,7 @@ fn the_getty_is_stopped_and_the_session_ends_in_order() {
 fn the_terminal_hangs_up_and_the_session_ends_in_order() {
     let mut desk = Desk::at_prompt();
     desk.starts(OPENBOX);
-    // As vhangup(2) does, which getty calls when it takes a terminal over.
+    // As vhangup(2) does, which getty calls when it takes over a terminal.
     desk.root("python3 -c 'import fcntl, os; fcntl.ioctl(os.open(\"/dev/tty1\", os.O_RDWR | os.O_NOCTTY), 0x5437)'")
         .ok();
     desk.is_logged_out();

@@ -5,10 +5,10 @@ use super::{FIFO, another, manages, writes_slow_unit};
 use crate::harness::{Mode, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// A line for a shell, a password, and the keys that are signals or stop the output: Ctrl+C, Ctrl+\, Ctrl+Z, Ctrl+S.
+/// A line for a shell, a password, and the keys that send signals or stop the output: Ctrl+C, Ctrl+\, Ctrl+Z, Ctrl+S.
 const KEYS: &str = "touch /home/ada/typed\nsecret\n\x03\x1c\x1a\x13";
 
-/// Types them, and expects that the terminal shows nothing of it.
+/// Types them, and expects that the terminal shows none of it.
 fn types(desk: &Desk) {
     let before = desk.vt().screen();
     desk.vt().type_text(KEYS);
@@ -17,7 +17,7 @@ fn types(desk: &Desk) {
     assert!(!is_shown("touch /home") && !is_shown("secret") && !is_shown("^C"), "{}", desk.vt());
 }
 
-/// The shell goes on, and has got nothing of what was typed.
+/// The shell continues, and has received nothing of what was typed.
 fn nothing_was_typed(desk: &Desk) {
     desk.vt().type_line("echo to-the-shell >/home/ada/shell");
     wait_until("the shell to do what is typed now", SOON, || {
@@ -65,7 +65,7 @@ fn at_every_moment_of_a_restart_of_the_server() {
         desk.user("ada", "systemctl --user --no-block restart xorg@0.service").ok();
         wait_until("the next server, while somebody types", SOON, || {
             types(&desk);
-            // None in between, and pgrep says so by its status.
+            // There is none in between, and then pgrep fails.
             let next = desk.root("pgrep -u ada -x Xorg").stdout.trim().to_owned();
             if !next.is_empty() && next != server.pid { Ok(()) } else { Err(next) }
         });
@@ -96,10 +96,10 @@ fn between_the_last_crash_and_the_prompt() {
 }
 
 #[test]
-fn ctrl_c_ends_a_start_whose_server_does_not_come() {
+fn ctrl_c_ends_a_start_that_waits_for_its_server() {
     let desk = Desk::at_prompt();
     desk.root(&format!("mkfifo -m 644 {FIFO}")).ok();
-    // A server that hangs here ends by SIGTERM before it has a handler for that, and only by SIGKILL from then on.
+    // A server that hangs here is ended by SIGTERM until it has a handler for it, and from then on only by SIGKILL.
     desk.types(&format!("startxd start --deadline server_stop=1 {OPENBOX}"));
     another(&desk, "Xorg", "");
     desk.vt().type_text("touch /home/ada/typed\n");

@@ -1,14 +1,14 @@
-//! The screen is locked and something crashes or is killed: nobody finds the session unlocked, nor the shell below it.
+//! The screen is locked, and something crashes or is killed: neither the session nor the shell below it is left open.
 
 use crate::harness::{Autologin, Guest, Mode, SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 use super::{another, manages};
 
-/// Where the shell would write if it went on after `startxd start`.
+/// The file that the shell would write if it continued after `startxd start`.
 const WENT_ON: &str = "/home/ada/2";
 
-/// Says to logind what a screen locker says, and waits until the host has heard it.
+/// Tells logind what a screen locker would, and waits until the host knows it.
 fn says(desk: &Desk, locked: bool) {
     let manager = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager";
     let path = desk.user("ada", &format!("{manager} GetSession s {}", desk.login.session)).text();
@@ -100,10 +100,10 @@ fn an_open_screen_and_a_window_manager_that_crashes_close_nothing() {
 }
 
 #[test]
-fn a_hint_that_an_earlier_locker_has_left_is_none() {
+fn a_hint_that_an_earlier_locker_left_is_ignored() {
     let mut desk = Desk::at_prompt();
     locks(&desk);
-    // The shell is stopped, so that the login stays: what comes of the next session in it counts.
+    // The shell is stopped, so that the login stays: the next session in it is what matters.
     says(&desk, false);
     desk.quits_openbox();
     desk.ended(0);
@@ -117,7 +117,7 @@ fn a_hint_that_an_earlier_locker_has_left_is_none() {
     desk.root(&format!("kill -SEGV {}", server.pid)).ok();
     another(&desk, "Xorg", &server.pid);
     manages(&desk);
-    // And one that locks now is heard.
+    // And a locker that locks now is respected.
     desk.root(&format!("rm -f {WENT_ON}")).ok();
     says(&desk, true);
     desk.root("pkill -SEGV -x Xorg").ok();
@@ -155,7 +155,7 @@ fn the_profiles_line_closes_the_shell_after_every_session_that_was_up() {
             let words = if how == "kill" { "ended by SIGKILL" } else { "was killed, and the session" };
             if status.contains("last session") && status.contains(words) { Ok(()) } else { Err(status) }
         });
-        // The getty logs her in again: it is not to be stopped half-way.
+        // The getty logs her in again: let it finish.
         desk.wait_session("ada", desk.vt(), SOON).vt.wait_prompt(SOON);
     }
 }

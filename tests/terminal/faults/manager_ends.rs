@@ -1,4 +1,4 @@
-//! `systemctl --user exit`, the user manager killed: the host ends, says why; the next start works.
+//! `systemctl --user exit`, or the user manager is killed: the host ends and says why; the next start works.
 
 use crate::harness::{Mode, SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
@@ -18,7 +18,7 @@ fn ends_with_its_manager(desk: &mut Desk, how: &str) {
         if desk.vt().mode() == Mode::Text && rest.is_empty() { Ok(()) } else { Err(format!("{rest:?}")) }
     });
     desk.vt().wait_prompt(SOON);
-    // In the same login there is no manager any more, and a start says so.
+    // The same login has no manager any more, and a start says so.
     desk.types("startxd start -- openbox");
     desk.comes_back(18, SOON).says(&["systemctl start user@1000"]);
     desk.logs_in_again();
@@ -33,7 +33,7 @@ fn the_manager_is_told_to_exit() {
 #[test]
 fn the_bus_goes_first_when_the_manager_exits() {
     let mut desk = Desk::at_prompt();
-    // The bus is gone and the manager still there for as long as this one wants.
+    // The bus is gone, and the manager remains for as long as this unit takes.
     desk.writes_unit(
         "late.service",
         "[Unit]\nBefore=dbus.service\n\

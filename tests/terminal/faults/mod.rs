@@ -1,24 +1,24 @@
-//! The fault matrix: what happens to a session, and what must hold then. A module for each row, under its words.
+//! The fault matrix: what happens to a session, and what must hold then. There is a module for each row.
 //!
 //! | what happens | what must hold | module |
 //! |---|---|---|
-//! | the window manager crashes (SIGSEGV, SIGKILL) | it is started again; X, the applications and their windows are alive; after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command; one that exits with an error before it managed the display is not started again, and what it said is shown | [`window_manager_crashes`] |
-//! | the window manager never manages the display | a deadline, a message that names it; the session is not torn down for a manager without EWMH (`WM_S0` or a configured `ready = "started"` count) | [`window_manager_never_manages`] |
+//! | the window manager crashes (SIGSEGV, SIGKILL) | it is started again; X, the applications and their windows are alive; after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command; one that exits with an error before it managed the display is not started again, and its output is shown | [`window_manager_crashes`] |
+//! | the window manager never manages the display | a deadline, a message that names the window manager; the session is not torn down for a manager without EWMH (`WM_S0` or a configured `ready = "started"` count) | [`window_manager_never_manages`] |
 //! | the window manager exits 0, or is told to | logout, ordered | [`window_manager_leaves`] |
-//! | Xorg crashes or is killed | VT in text mode; server and window manager come back by a bounded policy with backoff; `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the server's last lines on the VT | [`server_crashes`] |
+//! | Xorg crashes or is killed | VT in text mode; server and window manager come back a limited number of times, with growing pauses; `multiplexer.target` and everything not bound to the display is untouched; beyond the limit the session ends, with the server's last lines on the VT | [`server_crashes`] |
 //! | the server is replaced, whatever ended it | services, settings and autostart programs of the graphical session come back; a window manager that does not notice (i3) is ended and started again; `restart xorg` is over when the display is managed | [`server_takes_along`] |
 //! | the host is killed (9), hung up, terminated, `loginctl terminate-session`, terminal closed | everything of the session goes down in order, nothing is left, environment restored; the next autologin has a session again at once | [`host_dies`] |
 //! | the supervisor is killed (9) | the server goes with it; then as a crash of the server | [`supervisor_is_killed`] |
 //! | `systemctl --user exit`, the user manager killed | the host ends, says why; the next start works | [`manager_ends`] |
-//! | the user manager hangs (SIGSTOP); a session that does not go away is waited for | signals, `startxd stop` and the server's end are served all the same, within the named deadlines; Ctrl+C ends the wait and leaves nothing | [`nobody_answers`] |
+//! | the user manager hangs (SIGSTOP); a session that does not go away is waited for | signals, `startxd stop` and the server's end are still handled within the named deadlines; Ctrl+C ends the wait and leaves nothing | [`nobody_answers`] |
 //! | somebody types while no server holds the terminal: a line, a password, Ctrl+C | nothing of it is shown, executed by the shell or taken for a signal | [`keys`] |
 //! | the screen is locked, and the server, the host or both crash or are killed; `startxd restart xorg`, logind restarted | a crash never unlocks: no other server comes, the login session ends, no shell is left | [`locked`] |
-//! | `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted | the session goes on; what cannot go on is found out and said | [`reloads`] |
-//! | everything killed (9) at once, at each stage of a start and of a stop | the next start finds the remains, says what it found, repairs (environment, cookie, sockets, locks, failed units) and works | [`everything_killed`] |
-//! | stop while starting; start while stopping; two starts at once; start when one is up | one session, no deadlock, clear words for the loser | [`at_once`] |
-//! | `/tmp/.X11-unix` missing, not root's, not sticky; stale `/tmp/.X0-lock` and socket; display 0 held by another user's live server | said or stepped around, never somebody else's file removed | [`sockets_and_locks`] |
+//! | `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted | the session goes on; what cannot continue is noticed and reported | [`reloads`] |
+//! | everything killed (9) at once, at each stage of a start and of a stop | the next start finds the remains, reports them, repairs them (environment, cookie, sockets, locks, failed units) and works | [`everything_killed`] |
+//! | stop while starting; start while stopping; two starts at once; start when one is up | one session, no deadlock, a clear message for the start that loses | [`at_once`] |
+//! | `/tmp/.X11-unix` missing, not root's, not sticky; stale `/tmp/.X0-lock` and socket; display 0 held by another user's live server | reported or avoided; nobody else's file is ever removed | [`sockets_and_locks`] |
 //! | runtime directory full or read-only; no `HOME`; `XDG_RUNTIME_DIR` unset (`su`, `sudo`, cron); no session (ssh); VT in the background | refusal with the remedy before anything is touched | [`nowhere_to_start`] |
-//! | journald is stopped, the terminal is after Ctrl+S | nothing waits for them: signals, clients, the server's end; what was not taken is counted | [`nobody_reads`] |
+//! | journald is stopped, the terminal is stopped by Ctrl+S | nothing waits for them: signals, clients, the server's end; lost messages are counted | [`nobody_reads`] |
 //! | other users on the machine: connect to the launch socket, to the display, plant files and symlinks where ours will be | refused, nothing leaks, nothing is followed | [`other_users`] |
 //! | `KillUserProcesses=yes`, lingering on, an ssh session of the same user beside | as documented; the right session is claimed; the ssh session's processes are left alone | [`other_sessions`] |
 //!
@@ -47,7 +47,7 @@ mod window_manager_never_manages;
 use crate::harness::{SOON, wait_until};
 use crate::scenario::Desk;
 
-/// A configuration that the server does not get to the end of, until somebody has written to it.
+/// A configuration that the server cannot read to its end until something was written to the pipe.
 const FIFO: &str = "/etc/X11/xorg.conf.d/99-fifo.conf";
 
 /// Waits until a process of ada's of that name other than `before` runs, and returns its pid.
@@ -55,8 +55,8 @@ pub fn another(desk: &Desk, name: &str, before: &str) -> String {
     desk.another("ada", name, before)
 }
 
-/// Waits until a window manager manages the display: what one that is gone has left on the root window names a window that
-/// is no more.
+/// Waits until a window manager manages the display. What an earlier one left on the root window names a window that no
+/// longer exists.
 pub fn manages(desk: &Desk) {
     wait_until("a window manager on the display", SOON, || {
         let window = "$(xprop -root _NET_SUPPORTING_WM_CHECK | sed 's/.* //')";
@@ -65,7 +65,7 @@ pub fn manages(desk: &Desk) {
     });
 }
 
-/// Writes `slow.service`, which belongs to the graphical session and stops when somebody has written to `~/go`.
+/// Writes `slow.service`, which belongs to the graphical session and stops only once something was written to `~/go`.
 fn writes_slow_unit(desk: &Desk) {
     desk.writes_unit(
         "slow.service",

@@ -1,4 +1,5 @@
-//! The user manager hangs, or a session that does not go away is waited for: nothing is held up by it, and it is said.
+//! The user manager hangs, or a start waits for a session that does not end: neither delays anything else, and it is
+//! reported.
 
 use crate::faults::writes_slow_unit;
 use crate::harness::{Mode, SOON, secs, wait_until};
@@ -9,10 +10,10 @@ fn signal_manager(desk: &Desk, signal: &str) {
     desk.root(&format!("kill -{signal} $(systemctl show --value -p MainPID user@1000)")).ok();
 }
 
-/// Deadlines that a case can wait for.
+/// Deadlines that are short enough for a case.
 const SHORT: &str = "[deadlines]\napplications = 1\nuser_manager = 1\nserver_stop = 2\n";
 
-/// The session ends while its manager hangs, and what the manager holds is put back by the next start.
+/// The session ends while its manager hangs, and the next start restores what the manager holds.
 fn ends_without_an_answer(how: impl FnOnce(&Desk)) {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", SHORT);
@@ -28,7 +29,7 @@ fn ends_without_an_answer(how: impl FnOnce(&Desk)) {
 }
 
 #[test]
-fn a_stop_comes_back_although_the_manager_hangs() {
+fn a_stop_returns_even_if_the_manager_hangs() {
     ends_without_an_answer(|desk| {
         let stop = desk.spawn("ada", "startxd stop");
         stop.wait(secs(12)).ok();
@@ -36,7 +37,7 @@ fn a_stop_comes_back_although_the_manager_hangs() {
 }
 
 #[test]
-fn a_signal_ends_the_session_although_the_manager_hangs() {
+fn a_signal_ends_the_session_even_if_the_manager_hangs() {
     ends_without_an_answer(|desk| {
         desk.root("pkill -TERM -u ada -f '^startxd start'").ok();
     });
@@ -49,7 +50,7 @@ fn a_manager_that_hangs_for_a_while_costs_nothing() {
     signal_manager(&desk, "STOP");
     let server = desk.named("ada", "Xorg").first().expect("a server").pid;
     desk.root(&format!("kill -SEGV {server}")).ok();
-    // The host hears of the end of its server, whoever else hangs: the terminal is in text mode, by logind's hand.
+    // The host notices the end of its server, whatever else hangs: logind puts the terminal into text mode.
     wait_until("tty1 in text mode", SOON, || match desk.vt().mode() {
         Mode::Text => Ok(()),
         mode => Err(format!("{mode:?}")),
@@ -61,14 +62,14 @@ fn a_manager_that_hangs_for_a_while_costs_nothing() {
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_for_a_session_that_does_not_go_away() {
+fn ctrl_c_ends_the_wait_for_a_session_that_does_not_end() {
     let desk = Desk::at_prompt();
     writes_slow_unit(&desk);
-    // What puts right a dead session by itself would do it before the next start.
+    // Disable the repair, which would clean up a dead session before the next start.
     desk.user("ada", "mkfifo go; systemctl --user enable slow; systemctl --user mask --runtime startxd-repair").ok();
     desk.starts(OPENBOX);
     desk.unit_becomes("slow.service", "active");
-    // The supervisor must not notice, or it would begin the end in the host's place.
+    // The supervisor must not notice, or it would start the end in the host's place.
     desk.root(
         "pkill -STOP -u ada -f 'startxd serve'; pkill -KILL -u ada -f '^startxd start'; pkill -KILL -u ada startxd",
     )

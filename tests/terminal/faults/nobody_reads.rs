@@ -1,4 +1,4 @@
-//! Nobody takes what is logged: journald is stopped, or the terminal after Ctrl+S. Nothing of a session waits for it.
+//! Nothing reads what is logged: journald is stopped, or the terminal by Ctrl+S. Nothing in a session waits for it.
 
 use crate::faults::{another, manages};
 use crate::harness::{SOON, wait_until};
@@ -21,7 +21,7 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// Sends datagrams to the journal's socket until it takes no more, so that everybody else would wait for it.
+/// Sends datagrams to the journal's socket until it accepts no more, so that every other sender would have to wait.
 const FILL: &str = r"
 import socket
 full = 0
@@ -41,7 +41,7 @@ while full < 3:
 print('full')
 ";
 
-/// Lines of Python behind what `client.py` has.
+/// Lines of Python that follow those of `client.py`.
 fn script(lines: &str) -> String {
     format!("{}\n{lines}", include_str!("../../hostile/client.py"))
 }
@@ -62,8 +62,8 @@ fn a_host_that_logs_to_a_full_journal_answers() {
     desk.starts(OPENBOX);
     let stopped = Stopped::begin(&desk);
     assert_eq!(desk.shell_as("root", "exec python3 -").stdin(FILL).run().ok().text(), "full");
-    // Each of these is worth a warning. systemd itself waits ten seconds for the journal with each of its messages, so
-    // nothing else is asked for meanwhile.
+    // Each of these causes a warning. systemd itself waits ten seconds for the journal with each of its messages, so
+    // nothing else is requested meanwhile.
     let asks = script("for number in range(5):\n    ask(b'nonsense %d' % number)\n");
     let told = desk.shell_as("ada", "exec python3 -").stdin(asks).run().ok();
     assert_eq!(told.stdout.matches(" -> startxd/1 refused | ").count(), 5, "{told}");
@@ -72,7 +72,7 @@ fn a_host_that_logs_to_a_full_journal_answers() {
     drop(stopped);
     desk.comes_back(0, SOON);
     desk.becomes_clean();
-    // What was not taken at once has arrived.
+    // The messages that were not accepted at once have arrived.
     wait_until("the host's warnings in the journal", SOON, || {
         let journal = desk.journal("-t startxd -o cat");
         match journal.matches("refused a message on the launch socket").count() {
@@ -107,7 +107,7 @@ fn what_a_stopped_journal_has_lost_is_counted_when_it_goes_on() {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", &format!("[server]\nbinary = \"{server}\"\n"));
     let stopped = Stopped::begin(&desk);
     desk.types(&format!("startxd start --deadline server_ready=600 {OPENBOX}"));
-    // It gets rid of all that it has to say.
+    // It gets to send all of its messages.
     desk.wait_file("/home/ada/poured");
     drop(stopped);
     wait_until("the count of what was lost", SOON, || {
@@ -123,7 +123,7 @@ fn what_a_stopped_journal_has_lost_is_counted_when_it_goes_on() {
     desk.becomes_clean();
 }
 
-/// The beginnings of the first lines of a text.
+/// The first lines of a text, each shortened.
 fn beginning(text: &str) -> String {
     text.lines().take(50).map(|line| line.chars().take(80).collect::<String>() + "\n").collect()
 }
@@ -144,7 +144,7 @@ fn a_line_of_the_server_has_no_level_of_its_own() {
     assert!(!loud.contains("the sky falls"), "{loud}");
 }
 
-/// Stops or starts the terminal's output, as Ctrl+S and Ctrl+Q do.
+/// Stops or restarts the terminal's output, as Ctrl+S and Ctrl+Q do.
 fn flow(desk: &Desk, how: &str) {
     let script =
         format!("import os, termios; termios.tcflow(os.open('/dev/tty1', os.O_RDWR | os.O_NOCTTY), termios.{how})");

@@ -1,5 +1,5 @@
-//! Runtime directory full or read-only; no `HOME`; `XDG_RUNTIME_DIR` unset (`su`, `sudo`, cron); no session (ssh); VT in the
-//! background: refusal with the remedy before anything is touched.
+//! Runtime directory full or read-only; no `HOME`; `XDG_RUNTIME_DIR` unset (`su`, `sudo`, cron); no session (ssh); VT
+//! in the background: a refusal with the remedy, before anything is changed.
 
 use crate::harness::Guest;
 use crate::hostile::*;
@@ -68,7 +68,7 @@ fn the_runtime_directory_must_be_there_and_ours() {
         refuses(&guest, 11, &words, |command| at(&login, &format!("{env} {command}")));
     }
     guest.assert_clean();
-    // As for a login that begins while pid 1 takes it away.
+    // As for a login that starts while pid 1 removes it.
     guest.root("umount --lazy /run/user/1000 && rmdir /run/user/1000").ok();
     for env in ["", "env -u XDG_RUNTIME_DIR "] {
         let told = at(&login, &format!("{env}{START}"));

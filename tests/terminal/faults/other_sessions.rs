@@ -1,12 +1,12 @@
-//! `KillUserProcesses=yes`, lingering on, an ssh session of the same user beside: as documented; the right session is
-//! claimed; the ssh session's processes are left alone.
+//! `KillUserProcesses=yes`, lingering on, an ssh session of the same user at the same time: as documented; the right
+//! session is used; the ssh session's processes are left alone.
 
 use crate::faults::{another, manages};
 use crate::harness::{Guest, Mode, SOON, active_vt, wait_until};
 use crate::hostile::{START, log_in_second, stop, type_at, wait_up};
 use crate::scenario::{Desk, OPENBOX};
 
-/// Logs ada in by ssh from her own machine, and runs a command there that stays.
+/// Logs ada in by ssh on her own machine, and runs a command there that stays.
 fn ssh(desk: &mut Desk) -> crate::harness::Background {
     desk.root("mkdir -p /run/sshd; systemctl start ssh").ok();
     let key = "mkdir -pm 700 .ssh; ssh-keygen -qt ed25519 -N '' -f .ssh/id_ed25519; \
@@ -14,14 +14,14 @@ fn ssh(desk: &mut Desk) -> crate::harness::Background {
     desk.user("ada", key).ok();
     let ssh = desk.spawn("ada", "ssh -T localhost 'echo in; exec sleep 1234'");
     wait_until("the ssh session", SOON, || if ssh.stdout().contains("in") { Ok(()) } else { Err(ssh.stderr()) });
-    // The shell that has said so executes it only then.
+    // The shell that printed this executes it only then.
     desk.runs("sleep");
     desk.settles();
     ssh
 }
 
 #[test]
-fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
+fn an_ssh_session_at_the_same_time_is_neither_used_nor_affected() {
     let mut desk = Desk::at_prompt();
     let ssh = ssh(&mut desk);
     let sessions = desk.sessions().len();
@@ -32,10 +32,10 @@ fn an_ssh_session_beside_is_neither_claimed_nor_touched() {
     assert!(
         desk.read("/run/user/1000/startxd/session.toml").contains(&format!("session = \"{}\"", desk.login.session))
     );
-    // From there it can be looked at and ended.
+    // It can be inspected and ended from there.
     desk.user("ada", "ssh -T localhost startxd status").ok();
     desk.user("ada", "ssh -T localhost startxd stop").ok();
-    // Those logins go a moment after the clients.
+    // Those logins end a moment after the clients.
     wait_until("the end of the other logins by ssh", SOON, || match desk.sessions() {
         now if now.len() == sessions => Ok(()),
         now => Err(format!("{now:?}")),
@@ -60,7 +60,7 @@ fn somebody_else_on_the_next_terminal_is_not_disturbed() {
     let servers = desk.root("pgrep -u eve -x Xorg").text();
     assert_eq!(desk.server(), server);
 
-    // Whatever becomes of the one in the background, the terminal in front stays where it is.
+    // Whatever happens to the one in the background, the terminal in the foreground stays there.
     desk.root(&format!("kill -KILL {}", server.pid)).ok();
     desk.reads("tty1 is in the background");
     desk.unit_becomes("xorg@0.service", "activating");
@@ -87,7 +87,7 @@ fn kill_user_processes_takes_the_login_and_what_lingers_stays() {
     case.write("/etc/systemd/logind.conf.d/kill.conf", "[Login]\nKillUserProcesses=yes\n");
     case.root("systemctl restart systemd-logind; loginctl enable-linger ada").ok();
     let mut desk = Desk::at_prompt_in(case);
-    // Of type exec it is active when its program is there to be seen, not a child that is going to be it.
+    // A unit of type exec is active when its program runs, not when the process is still to execute it.
     let unit = "[Service]\nType=exec\nExecStart=sleep infinity\n[Install]\nWantedBy=multiplexer.target\n";
     desk.writes_unit("mux.service", unit);
     desk.user("ada", "systemctl --user enable mux; systemctl --user start multiplexer.target").ok();
@@ -106,7 +106,7 @@ fn kill_user_processes_takes_the_login_and_what_lingers_stays() {
 }
 
 #[test]
-fn with_lingering_the_manager_is_as_before_after_the_logout() {
+fn with_lingering_the_logout_leaves_the_manager_as_before() {
     let case = Guest::get();
     case.root("loginctl enable-linger ada").ok();
     let mut desk = Desk::at_prompt_in(case);

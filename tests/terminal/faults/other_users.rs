@@ -1,14 +1,14 @@
-//! Other users on the machine: connect to the launch socket, to the display, plant files and symlinks where ours will be:
-//! refused, nothing leaks, nothing is followed.
+//! Other users on the machine connect to the launch socket and to the display, and put files and symlinks where ours
+//! will be: they are refused, nothing leaks, nothing is followed.
 
 use crate::harness::{SOON, secs, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
 const COOKIE: &str = include_str!("../../scenario/cookie.py");
-/// Reads the cookie in hexadecimal digits, and everything that its user can read; prints where the cookie is.
+/// Reads the cookie in hexadecimal digits, and everything that its user can read; prints where it finds the cookie.
 const PRYING: &str = include_str!("../../scenario/prying.py");
 
-/// What ends in the pid of a process of ada's session.
+/// A command that prints the pid of a process of ada's session last.
 const HOST: &str = "pgrep -u ada -f '^startxd start'";
 const SUPERVISOR: &str = "pgrep -u ada -f '^/usr/bin/startxd serve'";
 
@@ -50,7 +50,7 @@ fn another_user_gets_nowhere() {
     ] {
         desk.user("eve", &format!("timeout 10 bash -c '{forbidden}'")).fails();
     }
-    // What is hers to ask concerns her own session, of which there is none.
+    // The commands that she may use concern her own session, and she has none.
     for (command, status) in [("startxd stop", 4), ("startxd status", 4), ("startxd restart wm", 4)] {
         let run = desk.user("eve", command);
         assert_eq!(run.code(), status, "{run}");
@@ -111,10 +111,10 @@ fn a_pipe_in_place_of_a_dead_sessions_lock_delays_nobody() {
     desk.is_clean();
 }
 
-/// What eve puts in the place `$P`; `$ada` is a file of ada's, `$new` one that is not there.
+/// What eve puts at `$P`; `$ada` is a file of ada, `$new` one that does not exist.
 const KINDS: [&str; 5] =
     ["echo hers > $P", "ln -s $ada $P", "ln -s $new $P", "mkdir -m 777 $P && touch $P/hers", "mkfifo -m 666 $P"];
-/// Where startxd and systemd make files of these names for display `$N`.
+/// Where startxd and systemd create files of these names for display `$N`.
 const PLACES: [&str; 2] = ["/tmp/.X$N-lock", "/tmp/.X11-unix/X$N"];
 
 #[test]
@@ -144,7 +144,7 @@ fn the_cookie_is_in_its_file_and_nowhere_else_however_much_is_logged() {
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[server]\nxauthority = false\n");
     desk.vt().type_line("export STARTXD_LOG=trace");
     desk.starts(OPENBOX);
-    // With the second server of a session, too.
+    // With a session's second server, too.
     let server = desk.server().pid;
     desk.root(&format!("kill -KILL {server}")).ok();
     wait_until("another server", SOON, || {

@@ -1,11 +1,11 @@
-//! `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted: the
-//! session goes on; what cannot go on is found out and said.
+//! `daemon-reload`, `daemon-reexec` (user and system), logind restarted, the user's or the system's D-Bus restarted:
+//! the session continues; what cannot continue is noticed and reported.
 
 use crate::faults::{another, manages};
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// A session goes on while something happens to the managers.
+/// A session continues while something happens to the managers.
 fn goes_on_under(managers: impl FnOnce(&Desk)) {
     let desk = Desk::at_prompt();
     desk.starts(OPENBOX);
@@ -31,7 +31,7 @@ fn a_window_manager_comes_back_after_a_reload_whatever_is_in_its_command() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/wm", "#!/bin/sh\necho \"$1\" > given\nexec openbox --sm-disable\n");
     desk.user("ada", "chmod +x wm").ok();
-    // systemd 252 writes a command with a `$` into the unit's file so that it cannot read it again.
+    // systemd 252 writes a command that contains a `$` into the unit's file in a way that it cannot read back.
     desk.starts("-- ./wm '$HOME %h $$'");
     let server = desk.server();
     let mut manager = another(&desk, "openbox", "");
@@ -58,8 +58,8 @@ fn the_system_manager_reloads_and_reexecutes_under_a_session() {
 #[test]
 fn the_users_bus_is_restarted_under_a_session() {
     let desk = Desk::at_prompt();
-    // It ends while there is a display, however long it takes: the supervisor must find out over the new bus that the
-    // session goes down.
+    // The bus ends while there is a display, however long that takes: the supervisor must learn over the new bus that
+    // the session is ending.
     desk.writes_unit(
         "app.service",
         "[Unit]\nPartOf=graphical-session.target\nAfter=graphical-session.target\n\
@@ -107,7 +107,7 @@ fn the_system_bus_is_restarted_and_the_server_gets_its_devices_again() {
     let server = desk.server();
     desk.root("systemctl restart dbus; systemctl restart systemd-logind").ok();
     another(&desk, "Xorg", &server.pid);
-    // Her manager has lost the system's and is re-executed: meanwhile systemctl gets no answer.
+    // Her manager has lost the system's and re-executes itself; until then systemctl gets no answer.
     wait_until("the new server to be ready", SOON, || match desk.journal("-o cat -t startxd -g 'is ready on :0'") {
         lines if lines.lines().count() >= 2 => Ok(()),
         lines => Err(lines),
@@ -128,7 +128,7 @@ fn without_logind_the_session_ends_and_says_so() {
     desk.root("systemctl mask --runtime systemd-logind; systemctl stop systemd-logind; systemctl restart dbus").ok();
     desk.comes_back(1, SOON).says(&["systemd-logind does not answer any more", "systemctl restart systemd-logind"]);
     desk.root("systemctl unmask --runtime systemd-logind; systemctl restart systemd-logind").ok();
-    // It has forgotten the login.
+    // logind has forgotten the login.
     desk.logs_in_again();
     desk.starts_again();
 }

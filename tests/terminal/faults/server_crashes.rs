@@ -1,6 +1,6 @@
-//! Xorg crashes or is killed: VT in text mode; server and window manager come back by a bounded policy with backoff;
-//! `multiplexer.target` and everything not bound to the display is untouched; past the bound the session ends, with the
-//! server's last lines on the VT.
+//! Xorg crashes or is killed: the VT is in text mode; server and window manager come back a limited number of times,
+//! with growing pauses; `multiplexer.target` and everything not bound to the display is untouched; beyond the limit the
+//! session ends, with the server's last lines on the VT.
 
 use crate::faults::{FIFO, another, manages};
 use crate::harness::{Guest, Mode, SOON, active_vt, secs};
@@ -25,15 +25,15 @@ fn a_killed_server_comes_back_with_its_window_manager() {
 }
 
 #[test]
-fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
+fn a_window_manager_that_notices_last_still_comes_back() {
     let desk = Desk::at_prompt();
-    // Nothing but the host would start this one again.
+    // Only the host starts this one again.
     desk.write_as("ada", "~/.xinitrc", "exec openbox --sm-disable\n");
     desk.starts("");
     let first = desk.server();
     let openbox = desk.root("pgrep -x openbox").text();
     desk.root(&format!("kill -STOP {openbox}; kill -KILL {}", first.pid)).ok();
-    // Another client has the next server started meanwhile.
+    // Meanwhile another client has started the next server.
     desk.unit_becomes("xorg@0.service", "failed");
     desk.with_display("xdpyinfo").ok();
     another(&desk, "Xorg", &first.pid);
@@ -48,8 +48,8 @@ fn a_window_manager_that_is_the_last_to_notice_comes_back_all_the_same() {
 #[test]
 fn a_server_that_is_told_to_end_comes_back_whatever_the_session_does() {
     let desk = Desk::at_prompt();
-    // Such a server drops its clients before it ends, so that a session that nothing but the host starts again has ended
-    // by itself while there still is a server: with an error, and as a logout would.
+    // Such a server drops its clients before it ends. So a session that only the host starts again ends by itself while
+    // there still is a server: with an error, and as at a logout.
     for script in ["exec openbox --sm-disable\n", "openbox --sm-disable\nexit 0\n"] {
         desk.write_as("ada", "~/.xinitrc", script);
         desk.starts("");
@@ -81,7 +81,7 @@ fn a_server_that_is_killed_again_and_again_ends_the_session() {
     let screen = desk.ended(3);
     screen.says(&["the X server was ended by SIGKILL; its last lines:"]);
     let lines = screen.0.split("its last lines:").last().map_or(0, |lines| lines.lines().count());
-    // The rest of this line, END, the prompt, and what the server said.
+    // The rest of this line, END, the prompt, and the server's output.
     assert!(lines > 4, "{screen}");
     desk.starts_again();
 }
@@ -98,7 +98,7 @@ fn it_comes_back_after_a_pause_in_which_the_terminal_is_in_text_mode() {
     desk.root(&format!("kill -KILL {second}")).ok();
     desk.vt().wait_text("(2 of 2)", SOON);
     desk.vt().wait_mode(Mode::Text, SOON);
-    // Its supervisor is there already, and waits.
+    // Its supervisor is up already, and waits.
     desk.unit_becomes("xorg@0.service", "activating");
     let third = another(&desk, "Xorg", &second);
     manages(&desk);
@@ -106,7 +106,7 @@ fn it_comes_back_after_a_pause_in_which_the_terminal_is_in_text_mode() {
     desk.root(&format!("kill -KILL {third}")).ok();
     desk.ended(3).says(&["in 2 s (2 of 2)"]);
 
-    // An end that is asked for does not wait for it.
+    // A requested end does not wait for it.
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[crash]\npause = 60\n");
     desk.starts(OPENBOX);
     let first = desk.server();
@@ -127,7 +127,8 @@ fn a_server_that_is_killed_in_the_background_comes_back_with_its_terminal() {
     let other = Guest::vt(&desk, 2);
     other.switch();
     desk.root(&format!("kill -KILL {}", server.pid)).ok();
-    // Its supervisor is there, and waits: a server would get no devices, and switch terminals under whoever works there.
+    // Its supervisor is up and waits: a server would get no devices, and would switch away from another user's
+    // terminal.
     desk.reads("it comes back with the window manager (1 of 3)");
     desk.unit_becomes("xorg@0.service", "activating");
     desk.reads("tty1 is in the background: the X server comes back when you switch to it");
@@ -141,7 +142,7 @@ fn a_server_that_is_killed_in_the_background_comes_back_with_its_terminal() {
     another(&desk, "Xorg", &server.pid);
     manages(&desk);
     desk.is_up();
-    // A restart that is asked for meanwhile is no other, and an end does not wait for it.
+    // A restart that is requested meanwhile starts no other server, and an end does not wait for it.
     let server = desk.server();
     other.switch();
     let restart = desk.user("ada", "startxd restart xorg").ok();
@@ -225,7 +226,7 @@ fn the_supervisor_keeps_a_deadline_of_the_command_line() {
 }
 
 #[test]
-fn an_application_that_ignores_its_end_is_killed_in_time() {
+fn an_application_that_ignores_sigterm_is_killed_in_time() {
     let desk = Desk::at_prompt();
     desk.writes_unit(
         "stubborn.service",

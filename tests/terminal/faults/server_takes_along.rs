@@ -1,14 +1,14 @@
-//! What a server takes along, and what comes back with the next one: the graphical session with its services, settings and
-//! autostart programs, and a window manager that does not notice that its server is gone.
+//! What a server takes down, and what comes back with the next one: the graphical session with its services, settings
+//! and autostart programs, and a window manager that does not notice that its server is gone.
 
 use crate::faults::{another, manages};
 use crate::harness::{SOON, wait_until};
 use crate::scenario::{Desk, OPENBOX};
 
-/// What ends a server.
+/// Commands that end a server.
 const WAYS: [&str; 3] = ["pkill -SEGV -x Xorg", "pkill -KILL -x Xorg", "startxd restart xorg"];
 
-/// A service, settings and an autostart program of the graphical session.
+/// Writes a service, a setting and an autostart program of the graphical session.
 fn writes_clients(desk: &Desk) {
     desk.writes_unit(
         "clock.service",
@@ -24,7 +24,7 @@ fn writes_clients(desk: &Desk) {
     );
     let entry = "[Desktop Entry]\nType=Application\nName=Eyes\nExec=xeyes\n";
     desk.write_as("ada", "~/.config/autostart/eyes.desktop", entry);
-    // This reloads, and makes units of the entries.
+    // This reloads, and creates units from the entries.
     desk.user("ada", "systemctl --user enable clock.service settings.service").ok();
 }
 
@@ -51,7 +51,7 @@ fn services_settings_and_autostart_programs_come_back_with_the_next_one() {
         has_clients(&desk);
         desk.is_up();
     }
-    // A crash of the window manager alone touches nothing of it.
+    // A crash of the window manager alone does not affect them.
     let clients = "pgrep -x xclock; pgrep -x xeyes";
     let (before, openbox) = (desk.root(clients).text(), desk.root("pgrep -u ada -x openbox").text());
     desk.user("ada", "pkill -SEGV -x openbox").ok();
@@ -64,7 +64,7 @@ fn services_settings_and_autostart_programs_come_back_with_the_next_one() {
 }
 
 #[test]
-fn i3_comes_back_with_the_next_one_although_it_does_not_notice() {
+fn i3_comes_back_with_the_next_one_although_it_notices_nothing() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/i3/config", "# i3 config file (v4)\nfont pango:monospace 8\n");
     desk.write_as("ada", "~/.xinitrc", "i3\n");

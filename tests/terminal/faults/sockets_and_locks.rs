@@ -1,11 +1,11 @@
 //! `/tmp/.X11-unix` missing, not root's, not sticky; stale `/tmp/.X0-lock` and socket; display 0 held by another user's
-//! live server: said or stepped around, never somebody else's file removed.
+//! live server: reported or avoided; nobody else's file is ever removed.
 
 use crate::harness::{Guest, SOON, wait_until};
 use crate::hostile::*;
 use crate::scenario::{Desk, OPENBOX};
 
-/// An X server of eve's on display 0.
+/// An X server of eve on display 0.
 const XVFB: &str = "exec Xvfb :0 -nolisten tcp";
 
 fn quits(desk: &Desk) {
@@ -32,14 +32,14 @@ fn a_taken_display_is_skipped_unless_it_was_requested() {
     quits(&desk);
     desk.user("eve", "DISPLAY=:0 xdpyinfo").ok();
     desk.root("pkill -u eve -x Xvfb").ok();
-    // It would leave its files if it were killed before it has removed them.
+    // If it were killed before it has removed its files, it would leave them.
     server.wait(SOON);
 }
 
 #[test]
 fn a_lock_of_a_dead_server_is_no_obstacle() {
     let desk = Desk::at_prompt();
-    // A pid that nobody has: the kernel's are below 2^22.
+    // A pid that no process has: the kernel's are below 2^22.
     desk.user("ada", "printf '%10d\\n' 4194303 > /tmp/.X0-lock").ok();
     desk.starts(OPENBOX);
     assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
@@ -61,14 +61,14 @@ fn a_dead_lock_that_cannot_be_removed_takes_the_display() {
 fn a_socket_that_nobody_listens_on_is_no_obstacle() {
     let mut desk = Desk::at_prompt();
     let leave = "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"/tmp/.X11-unix/X0\")'";
-    // Her own is bound anew, as is the lock of the same dead server.
+    // Her own socket is bound again, as is the lock of the same dead server.
     desk.user("ada", &format!("{leave}; printf '%10d\\n' 4194303 > /tmp/.X0-lock")).ok();
     desk.starts(OPENBOX);
     assert_eq!(desk.environment().get("DISPLAY"), Some(":0"));
     desk.quits_openbox();
     desk.comes_back(0, SOON);
     desk.user("ada", "rm -f /tmp/.X11-unix/X0 /tmp/.X0-lock").ok();
-    // Nobody but eve and root can remove hers.
+    // Only eve and root can remove hers.
     desk.user("eve", leave).ok();
     desk.settles();
     desk.starts(OPENBOX);

@@ -1,4 +1,4 @@
-//! The supervisor is killed (9): the server goes with it; then as a crash of the server.
+//! The supervisor is killed (9): the server ends with it; the rest is as after a crash of the server.
 
 use crate::faults::{another, manages};
 use crate::scenario::{Desk, OPENBOX};

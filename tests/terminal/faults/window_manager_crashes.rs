@@ -1,5 +1,5 @@
-//! The window manager crashes (SIGSEGV, SIGKILL): it is started again; X, the applications and their windows are alive;
-//! after a few crashes in a minute the session ends with a message, or falls back to a configured rescue command.
+//! The window manager crashes (SIGSEGV, SIGKILL): it is started again; X, the applications and their windows stay;
+//! after a few crashes in a minute the session ends with a message, or runs the configured rescue command instead.
 
 use crate::faults::{another, manages};
 use crate::scenario::{Desk, OPENBOX};
@@ -36,23 +36,23 @@ fn a_window_manager_that_always_crashes_ends_the_session_as_failed() {
 }
 
 #[test]
-fn a_window_manager_that_exits_with_an_error_does_not_come_back_for_ever() {
+fn a_window_manager_that_exits_with_an_error_does_not_come_back_forever() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/badwm", "#!/bin/sh\nxdpyinfo > /dev/null || exit 9\necho cannot go on >&2\nexit 7\n");
     desk.user("ada", "chmod +x badwm").ok();
     desk.types("startxd start ./badwm");
     let screen = desk.ended(1);
     screen.says(&["startxd-wm@badwm.service failed", "exited with status 7", "it said:", "cannot go on"]);
-    // It never came up, so it would only say that again.
+    // It never came up, so another start would only fail in the same way.
     assert!(!screen.0.contains("started again"), "{screen}");
-    // Who looks later, or from elsewhere, reads the same.
+    // Later, and elsewhere, the reason is still shown.
     let status = desk.user("ada", "startxd status || true").text();
     assert!(status.contains("exited with status 7") && status.contains("cannot go on"), "{status}");
     desk.starts_again();
 }
 
 #[test]
-fn a_usage_error_ends_the_session_at_once_with_what_the_window_manager_says() {
+fn a_usage_error_ends_the_session_at_once_with_the_window_managers_message() {
     let desk = Desk::at_prompt();
     let says = "unrecognized option '--nonsense'";
     let unit = |restart: &str| {
@@ -152,13 +152,13 @@ fn the_rescue_command_takes_its_place_when_there_is_one() {
     assert_eq!(desk.user("ada", "cat starts").text(), "started\nstarted");
     let server = desk.server();
 
-    // It is as much of the session as the window manager was: it comes back with a server that crashed, alone.
+    // It belongs to the session as much as the window manager did: after a crash of the server it alone comes back.
     desk.root(&format!("kill -KILL {}", server.pid)).ok();
     another(&desk, "Xorg", &server.pid);
     desk.sees_window("rescue");
     assert_eq!(desk.user("ada", "cat starts").text(), "started\nstarted");
 
-    // The window is there before the program in it.
+    // The window appears before the program in it.
     desk.runs("sleep");
     desk.run("pkill -x sleep").ok();
     let screen = desk.ended(1);
@@ -187,7 +187,7 @@ fn a_person_may_restart_it_more_often_than_it_may_crash() {
     desk.ended(0);
 }
 
-/// The unit that `startxd enable wm openbox` writes, which says nothing of restarts.
+/// The unit that `startxd enable wm openbox` writes, which does not set `Restart=`.
 const WRITTEN_UNIT: &str = include_str!("../../fixtures/golden/window-manager/openbox");
 
 #[test]
@@ -235,6 +235,6 @@ fn children_of_a_persons_unit_survive_its_crash_and_end_with_the_session() {
     manages(&desk);
     desk.root(&format!("kill -0 {started}")).ok();
     desk.quits_openbox();
-    // At this very moment nothing of it is left.
+    // At this very moment nothing is left.
     desk.ended(0);
 }

@@ -43,7 +43,7 @@ fn the_end_is_applications_then_window_manager_then_server_then_environment() {
         ]
     );
 
-    // When the window manager goes first, which is how people log out, the rest is the same.
+    // If the window manager ends first, which is how people log out, the rest is the same.
     desk.user("ada", "rm record.log").ok();
     desk.starts("");
     desk.unit_becomes("app.service", "active");
@@ -75,10 +75,10 @@ fn telling_it_to_end_logs_out() {
 #[test]
 fn stopping_the_unit_logs_out_whatever_its_status() {
     let mut desk = Desk::at_prompt();
-    // i3's own directory stays.
+    // i3's own directory remains.
     desk.user("ada", "mkdir /run/user/1000/i3").ok();
     desk.settles();
-    // i3 exits with 143 when it is told to end; others have other ideas.
+    // i3 exits with 143 when it is told to end; others differ.
     desk.write_as("ada", "~/.config/i3/config", "# i3 config file (v4)\n");
     desk.write_as("ada", "~/rude", "#!/bin/sh\ntrap 'kill $!; exit 7' TERM\nopenbox --sm-disable &\nwait\n");
     desk.user("ada", "chmod +x rude").ok();
@@ -95,10 +95,10 @@ fn stopping_the_unit_logs_out_whatever_its_status() {
         desk.user("ada", "systemctl --user stop mywm").ok();
         desk.ended(0);
         if program == "i3" {
-            // Killed it would leave its socket.
+            // Killed, it would leave its socket.
             continue;
         }
-        // Killed it is a crash, all the same.
+        // Killing it is a crash even so.
         desk.starts("");
         let before = desk.root("systemctl --user -M ada@ show --value -p MainPID mywm").text();
         desk.root(&format!("kill -KILL {before}")).ok();
@@ -114,7 +114,7 @@ fn stopping_the_unit_logs_out_whatever_its_status() {
 }
 
 #[test]
-fn one_that_ignores_sigterm_is_killed_as_soon_as_below_startx() {
+fn one_that_ignores_sigterm_is_killed_as_soon_as_with_startx() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/deaf", "#!/bin/bash\ntrap '' TERM\nopenbox --sm-disable &\nwait\nexec sleep infinity\n");
     desk.user("ada", "chmod +x deaf").ok();

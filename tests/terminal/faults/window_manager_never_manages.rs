@@ -1,5 +1,5 @@
-//! The window manager never manages the display: a deadline, a message that names it; the session is not torn down for a
-//! manager without EWMH (`WM_S0` or a configured `ready = "started"` count).
+//! The window manager never manages the display: there is a deadline, and a message that names it; the session
+//! continues with a manager without EWMH (`WM_S0` or a configured `ready = "started"` count).
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::scenario::Desk;
 const OLD: &str = include_str!("../../scenario/oldwm.py");
 
 #[test]
-fn a_window_manager_that_says_nothing_can_be_ready_when_it_is_started() {
+fn a_silent_window_manager_can_be_ready_when_started() {
     let desk = Desk::at_prompt();
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[session]\nready = \"started\"\n");
     desk.starts("-- xterm -T silent -e sleep 600");
     desk.sees_window("silent");
-    // With its program xterm ends, and says that all is well. The window is there before the program.
+    // When its program ends, xterm exits with 0. The window appears before the program.
     desk.runs("sleep");
     desk.run("pkill -x sleep").ok();
     desk.ended(0);
@@ -47,7 +47,7 @@ fn a_window_manager_without_any_hint_is_found_by_what_it_does() {
     desk.user("ada", "startxd stop").ok();
     desk.ended(0);
 
-    // One that comes after its deadline is found, too.
+    // One that starts after the deadline is found, too.
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "[deadlines]\nwindow_manager = 0.5\n");
     desk.write_as("ada", "~/.xinitrc", "read _ <~/go\nexec ./oldwm\n");
     desk.user("ada", "mkfifo go").ok();

@@ -1,4 +1,4 @@
-//! The way in: `tests/vm/agent.py` on a virtio port, which sleeps and wakes with the machine.
+//! Running commands in the machine: `tests/vm/agent.py` on a virtio port, which sleeps and wakes with the machine.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Run, secs, wait_until};
 
-/// A connection to the agent, whether it runs yet or not: QEMU keeps what it is asked until it does.
+/// A connection to the agent, whether it is running yet or not: QEMU keeps requests until it does.
 pub struct Agent {
     stream: UnixStream,
     received: Vec<u8>,
-    /// Of the last request. Never used again, so that an answer to what nobody waits for is not taken for another.
+    /// The id of the last request. Never reused, so that an answer to an abandoned request is not taken for another.
     id: u64,
 }
 
@@ -24,7 +24,7 @@ impl Agent {
         Self { stream, received: Vec::new(), id: 0 }
     }
 
-    /// Asks for a command to be run.
+    /// Sends a command to run.
     pub fn send(&mut self, user: Option<&str>, script: &str) {
         self.id += 1;
         let home = user.map_or_else(|| "/root".to_owned(), |user| format!("/home/{user}"));
@@ -41,11 +41,11 @@ impl Agent {
             environment["XDG_RUNTIME_DIR"] = json!(runtime);
         }
         let request = json!({"id": self.id, "user": user, "script": format!("cd\n{script}"), "env": environment});
-        // What nobody reads any more fails when the answer is waited for.
+        // If the connection is broken, waiting for the answer fails.
         let _ = self.stream.write_all(format!("{request}\n").as_bytes());
     }
 
-    /// Runs a command to its end; a sentence if there is no answer.
+    /// Runs a command to its end; returns a sentence if there is no answer.
     pub fn run(&mut self, user: Option<&str>, script: &str, deadline: Duration) -> Result<Run, String> {
         let begun = Instant::now();
         self.send(user, script);
@@ -65,7 +65,7 @@ impl Agent {
         loop {
             if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                // The end of what was begun before a snapshot was loaded is not an answer.
+                // The end of a command from before a snapshot was loaded is not an answer.
                 match serde_json::from_slice(&line) {
                     Ok(answer) => return Ok(answer),
                     Err(_) => continue,

@@ -1,4 +1,4 @@
-//! One machine for the cases of a program, each as the first boot left it.
+//! One machine for the cases of a program, each starting from the same state after the first boot.
 
 use std::cell::Cell;
 use std::ops::Deref;
@@ -13,10 +13,10 @@ static SHARED: Mutex<Option<Machine>> = Mutex::new(None);
 /// The snapshot of a machine on which ada's desktop has just come up.
 const READY: &str = "ready";
 
-/// A machine, for the time of a case.
+/// A machine, for the duration of a case.
 ///
-/// When the case has failed, a report is printed, the screen is photographed, and the machine thrown away. When it has
-/// passed, it fails after all if startxd crashed on the way.
+/// When the case has failed, a report is printed, a screenshot is taken, and the machine is thrown away. When it has
+/// passed, it still fails if startxd crashed meanwhile.
 pub struct Case {
     machine: MutexGuard<'static, Option<Machine>>,
     is_kept: Cell<bool>,
@@ -42,19 +42,19 @@ impl Case {
         case
     }
 
-    /// A machine for this case alone, switched on and no more.
+    /// A machine for this case alone, just switched on.
     ///
     /// # Panics
     /// When QEMU does not start.
     pub fn exclusive(options: &Options) -> Self {
         let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        // First the old one's end: there is one at a time.
+        // The old one must end first: there is one at a time.
         *slot = None;
         *slot = Some(Machine::switch_on(options));
         Self { machine: slot, is_kept: Cell::new(false) }
     }
 
-    /// Throws the machine away after this case, and does not look for crashes: it is off.
+    /// Throws the machine away after this case, without checking for crashes: it is off.
     pub fn discard(&self) {
         self.is_kept.set(false);
     }
@@ -67,7 +67,7 @@ impl Case {
         self.until_root("multi-user.target", "systemctl --quiet is-active multi-user.target");
     }
 
-    /// Lines of the journal that tell of a crash of startxd.
+    /// Lines of the journal that report a crash of startxd.
     fn crashes(&self) -> String {
         let script = "journalctl -b --no-pager --no-hostname -q -o cat | \
             grep -aE 'panicked at|startxd.*(segfault|dumped core|traps:)|(startxd|host).*code=dumped'";
@@ -75,7 +75,7 @@ impl Case {
     }
 }
 
-/// Where a case's screenshots are left for people.
+/// Where the screenshots of cases are stored.
 pub fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm")
 }

@@ -1,11 +1,11 @@
-//! A virtual machine: `tests/vm/boot`, held by a thread of this process, with eyes, hands and a way in.
+//! A virtual machine: `tests/vm/boot`, run by a thread of this process, with its screen, its keyboard and commands.
 //!
 //! ```ignore
 //! let case = Case::desktop();                      // ada's, by autologin; each finds it as the first boot left it
 //! case.press("ctrl-alt-f2");                       // the keyboard is the machine's
 //! case.until("tty2 to be shown", |m| m.active_vt() == 2);
 //! assert!(!case.screen().shows(DESK));             // so is the display
-//! case.root("systemctl is-system-running").ok();   // an agent on a virtio port, which knows nothing of sessions
+//! case.root("systemctl is-system-running").ok();   // an agent on a virtio port, which is in no session
 //! ```
 
 mod agent;
@@ -37,17 +37,17 @@ pub use case::Case;
 pub use options::{AUTOLOGIN, OPENBOX, Options};
 pub use screen::{DESK, Picture};
 
-/// The deadline of most waits. The machine is emulated, ten times slower than the one it is on, and not alone there:
-/// what is well takes seconds.
+/// The deadline of most waits. The machine is emulated, ten times slower than its host, and not alone there: even what
+/// is right takes seconds.
 pub const SOON: Duration = secs(180);
 
-/// Where `boot` has the sockets of the one machine that is on.
+/// Where `boot` has the sockets of the machine that is running.
 const DIRECTORY: &str = "/run/startxd-machine";
 
-/// The pause between two looks: what a command in the machine costs, what is tested has not.
+/// The pause between two looks: a command in the machine takes time from what is tested.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// A machine that runs. It is gone when the value is dropped and when this process ends, however that happens.
+/// A running machine. It ends when the value is dropped and when this process ends, even if killed.
 pub struct Machine {
     suite: String,
     directory: PathBuf,
@@ -59,7 +59,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Switches a machine on, and does not wait for anything that runs on it.
+    /// Switches a machine on, without waiting for anything that runs on it.
     ///
     /// # Panics
     /// When this process is not root, or the disk cannot be made, or QEMU does not start.
@@ -75,7 +75,7 @@ impl Machine {
         command.env("MEMORY", options.memory.to_string()).env("KERNEL_OPTIONS", options.kernel);
         let (keeper, messages) = keep(command);
         let process = messages.recv().unwrap_or_else(|_| panic!("tests/vm/boot cannot be started"));
-        // Until then it may make a disk, and wait for another machine, for as long as that takes.
+        // Until then it may build a disk, and wait for another machine, for any length of time.
         let ready = messages.recv();
         assert!(ready.is_ok(), "tests/vm/boot {} failed; its standard error says why", options.suite);
         let _ = fs::remove_dir_all(&setup);
@@ -85,7 +85,7 @@ impl Machine {
         Self { suite: options.suite.clone(), directory, process, keeper: Some(keeper), qmp, agent }
     }
 
-    /// Debian's name of the release that runs.
+    /// Debian's name of the machine's release.
     pub fn suite(&self) -> &str {
         &self.suite
     }
@@ -121,7 +121,7 @@ impl Machine {
         }
     }
 
-    /// Asks the agent for something and does not wait for its answer: a machine that falls asleep gives none.
+    /// Sends a command to the agent without waiting for its answer: a machine that falls asleep sends none.
     pub fn tell(&self, script: &str) {
         self.agent.borrow_mut().send(None, script);
     }
@@ -168,17 +168,17 @@ impl Machine {
     /// Presses keys together and releases them: `"ctrl-alt-f2"`, by QEMU's names (`QKeyCode`).
     pub fn press(&self, keys: &str) {
         let keys: Vec<Value> = keys.split('-').map(|key| json!({"type": "qcode", "data": key})).collect();
-        // QEMU does one after the other; a PS/2 keyboard has a queue of 16 bytes, so it is not to be hurried.
+        // QEMU sends one after the other; a PS/2 keyboard has a queue of 16 bytes, so do not hurry it.
         self.order("send-key", json!({"keys": keys, "hold-time": 40}));
     }
 
-    /// Types a line and Enter, on a keyboard of the United States.
+    /// Types a line and Enter, on a US keyboard.
     pub fn type_line(&self, line: &str) {
         self.type_text(line);
         self.press("ret");
     }
 
-    /// Types what a line would have, without Enter.
+    /// Types text, without Enter.
     pub fn type_text(&self, text: &str) {
         for c in text.chars() {
             let key = match c {
@@ -198,7 +198,7 @@ impl Machine {
         }
     }
 
-    /// What is to be seen on the display.
+    /// What the display shows.
     pub fn screen(&self) -> Picture {
         let file = self.directory.join("screen.ppm");
         self.order("screendump", json!({"filename": file}));
@@ -219,18 +219,18 @@ impl Machine {
         name.trim_start_matches("tty").parse().unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// The text on a virtual terminal, as the kernel has it.
+    /// The text on a virtual terminal, from the kernel.
     pub fn text(&self, vt: u8) -> String {
         self.root(&format!("fold -w $(stty -F /dev/tty{vt} size | cut -d' ' -f2) /dev/vcs{vt} | sed 's/ *$//'")).text()
     }
 
-    /// The pid of ada's X server; empty if she has none, lines if more than one.
+    /// The pid of ada's X server; empty if she has none, several lines if more than one.
     pub fn server(&self) -> String {
         self.root("pgrep -x Xorg || true").text()
     }
 
-    /// Waits for a server of ada's other than `before`, and that its display is as [`is_managed`](Self::is_managed)
-    /// says; returns its pid.
+    /// Waits for a server of ada's other than `before`, and until its display [`is_managed`](Self::is_managed); returns
+    /// its pid.
     #[track_caller]
     pub fn managed_after(&self, before: &str) -> String {
         self.until("another server", |machine| {
@@ -241,7 +241,7 @@ impl Machine {
         self.server()
     }
 
-    /// Waits until ada has a session that is ready, and its desktop is on the screen: a window manager has painted it.
+    /// Waits until ada's session is ready and its desktop is on the screen: a window manager has painted it.
     #[track_caller]
     pub fn is_managed(&self) {
         self.until_ada(
@@ -251,7 +251,7 @@ impl Machine {
         self.until("the desktop on the screen", |machine| machine.screen().shows(DESK));
     }
 
-    /// The same, and the terminal is there that comes with a new session, and has the keyboard.
+    /// The same, and also for the terminal that comes with a new session and has the keyboard.
     #[track_caller]
     pub fn has_terminal(&self) {
         self.is_managed();
@@ -259,8 +259,8 @@ impl Machine {
         self.until_ada("a terminal with the keyboard", focus);
     }
 
-    /// Waits until the server has the keyboard back after a switch. logind gives it each device by itself, and the picture
-    /// may be there first.
+    /// Waits until the server has the keyboard back after a switch. logind gives back each device separately, and the
+    /// picture may appear earlier.
     #[track_caller]
     pub fn listens(&self) {
         let log = "/home/ada/.local/share/xorg/Xorg.0.log";
@@ -271,21 +271,21 @@ impl Machine {
         self.until_root("the server to have its input devices", &script);
     }
 
-    /// Has the machine do something by QMP, and returns the answer.
+    /// Executes a QMP command, and returns the answer.
     ///
     /// # Panics
-    /// When QEMU refuses it.
+    /// When QEMU refuses.
     pub fn order(&self, command: &str, arguments: Value) -> Value {
         let answer = self.qmp.borrow_mut().order(command, &arguments);
         answer.unwrap_or_else(|problem| panic!("{command} {arguments}: {problem}"))
     }
 
-    /// Whether it has been switched off.
+    /// Whether it is switched off.
     pub fn is_off(&self) -> bool {
         self.qmp.borrow_mut().order("query-status", &json!({})).is_ok_and(|status| status["status"] == "shutdown")
     }
 
-    /// Waits for an event of QEMU's: `WAKEUP`, `SUSPEND`, `SHUTDOWN`.
+    /// Waits for an event of QEMU: `WAKEUP`, `SUSPEND`, `SHUTDOWN`.
     ///
     /// # Panics
     /// When there is none within `deadline`.
@@ -294,23 +294,23 @@ impl Machine {
         event.unwrap_or_else(|problem| panic!("waited for the machine's {name}: {problem}\n{}", self.serial()))
     }
 
-    /// Keeps everything as it is now, under a name.
+    /// Saves the current state under a name.
     pub fn save(&self, name: &str) {
         self.monitor(&format!("savevm {name}"));
     }
 
-    /// Makes everything as it was.
+    /// Restores a saved state.
     pub fn load(&self, name: &str) {
         self.monitor(&format!("loadvm {name}"));
     }
 
-    /// A command of QEMU's monitor for people that says nothing if it works.
+    /// Runs a command of QEMU's human monitor that prints nothing on success.
     fn monitor(&self, line: &str) {
         let said = self.order("human-monitor-command", json!({"command-line": line}));
         assert_eq!(said.as_str(), Some(""), "{line}");
     }
 
-    /// What kernel and systemd have said on the serial line.
+    /// What kernel and systemd have printed on the serial line.
     pub fn serial(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.directory.join("serial")).unwrap_or_default()).replace('\r', "")
     }
@@ -348,8 +348,9 @@ impl Drop for Machine {
     }
 }
 
-/// Starts the machine in a thread that lives as long as it does: the kernel ends it with the *thread* that started it
-/// (`PR_SET_PDEATHSIG`), and libtest gives every case its own. Says its pid, and then when QEMU is next.
+/// Starts the machine in a thread that lives as long as the machine: the kernel ends it with the *thread* that started
+/// it (`PR_SET_PDEATHSIG`), and libtest gives every case its own. Sends its pid, and a message when QEMU's turn has
+/// come.
 fn keep(mut command: Command) -> (JoinHandle<()>, Receiver<Pid>) {
     let (sender, receiver) = mpsc::channel();
     command.stdin(Stdio::null()).stdout(Stdio::piped());

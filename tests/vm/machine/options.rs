@@ -1,15 +1,15 @@
-//! What machine to boot, and what is on its disk.
+//! Which machine to boot, and what is on its disk.
 
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A display with modes to set, and what a PC has: a PS/2 keyboard and mouse.
+/// A display with modes to set, and a PC's devices: a PS/2 keyboard and mouse.
 const PC: &[&str] = &["-device", "VGA,xres=1024,yres=768"];
 
-/// What is done on each disk: the package is installed, and the agent is there. The machine is slow, and slower where
-/// others work beside it: what is fast enough for a person is not what these cases are about.
+/// What is done on each disk: the package is installed, and the agent added. The machine is slow, and slower when
+/// others work beside it: these cases are not about how fast it is.
 const SETUP: &str = "#!/bin/bash
 set -euo pipefail
 dpkg --install /run/setup/*.deb
@@ -18,11 +18,11 @@ mkdir -p /etc/startxd
 printf '[deadlines]\nserver_ready = 150\nwindow_manager = 150\nuser_manager = 60\nenvironment_files = 60\n' > /etc/startxd/startxd.toml
 ";
 
-/// What a person does to have a session at each boot.
+/// What a person runs to get a session at each boot.
 pub const AUTOLOGIN: &str = "startxd enable autologin ada --profile\n";
 
-/// A window manager's unit, as ada has written it by hand. It starts a terminal once it is ready, so that one is there
-/// after a crash, too, and paints the root window in a colour by which a picture tells the desktop from everything else.
+/// A window manager's unit as ada would write it by hand. It starts a terminal once it is ready, so that there is one
+/// after a crash, too. It paints the root window in a colour that tells the desktop from everything else in a picture.
 pub const OPENBOX: &str = r##"
 setpriv --reuid ada --regid ada --init-groups env HOME=/home/ada bash -e << 'ADA'
 mkdir -p ~/.config/systemd/user
@@ -51,7 +51,7 @@ ADA
 pub struct Options {
     /// Debian's name of the release.
     pub suite: String,
-    /// What is done on its disk before the boot, as root, after the package was installed.
+    /// What root does on its disk before the boot, after the package was installed.
     pub setup: String,
     /// Options for the kernel.
     pub kernel: &'static str,
@@ -75,7 +75,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Writes what `boot --setup` takes.
+    /// Writes the input of `boot --setup`.
     ///
     /// # Panics
     /// When there is no package, or a file cannot be written.
@@ -92,7 +92,7 @@ impl Options {
     }
 }
 
-/// The package that `make deb` has built.
+/// The package that `make deb` built.
 fn package() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let directory = env::var_os("STARTXD_DEBS").map_or_else(|| target.join("deb"), PathBuf::from);

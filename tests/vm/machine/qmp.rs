@@ -1,4 +1,4 @@
-//! QEMU's own protocol: one JSON object a line (docs/interop/qmp-spec).
+//! QEMU's protocol: one JSON object per line (docs/interop/qmp-spec).
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -14,25 +14,25 @@ use crate::harness::{secs, wait_until};
 /// A connection to QEMU.
 pub struct Qmp {
     reader: BufReader<UnixStream>,
-    /// A line that has not come to its end.
+    /// An incomplete line.
     begun: Vec<u8>,
-    /// What has happened and nobody has asked for.
+    /// Events that were not asked for yet.
     events: VecDeque<Value>,
 }
 
 impl Qmp {
-    /// Connects as soon as QEMU is there.
+    /// Connects as soon as QEMU is up.
     pub fn connect(socket: &Path) -> Self {
         let stream = wait_until("QEMU", secs(20), || UnixStream::connect(socket).map_err(|e| e.to_string()));
         let mut qmp = Self { reader: BufReader::new(stream), begun: Vec::new(), events: VecDeque::new() };
-        // It says what it is, and then has to be told that it was heard.
+        // It introduces itself, and expects an answer.
         let greeting = qmp.next(Instant::now() + secs(20));
         assert!(greeting.as_ref().is_ok_and(|greeting| greeting["QMP"].is_object()), "{greeting:?}");
         qmp.order("qmp_capabilities", &json!({})).unwrap_or_else(|e| panic!("QEMU: {e}"));
         qmp
     }
 
-    /// Has something done; what QEMU returns, or why it does not.
+    /// Executes a command; returns QEMU's result, or its error.
     pub fn order(&mut self, command: &str, arguments: &Value) -> Result<Value, String> {
         let line = format!("{}\n", json!({"execute": command, "arguments": arguments}));
         self.reader.get_mut().write_all(line.as_bytes()).map_err(|e| e.to_string())?;
@@ -49,7 +49,7 @@ impl Qmp {
         }
     }
 
-    /// The next event of that name, past or future; earlier ones of other names are forgotten.
+    /// The next event of that name, past or future; earlier ones with other names are dropped.
     pub fn wait_event(&mut self, name: &str, deadline: Duration) -> Result<Value, String> {
         let deadline = Instant::now() + deadline;
         loop {

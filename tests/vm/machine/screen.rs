@@ -3,22 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-/// The colour of ada's root window, and of nothing else: no text has it, and no window.
+/// The colour of ada's root window, and of nothing else: no text and no other window has it.
 pub const DESK: [u8; 3] = [0x3b, 0x4d, 0x61];
 
 /// One frame.
 pub struct Picture {
     pub width: usize,
     pub height: usize,
-    /// Red, green and blue of each pixel, by lines.
+    /// Red, green and blue of each pixel, line by line.
     pixels: Vec<u8>,
 }
 
 impl Picture {
-    /// Reads a PPM as QEMU writes it: `P6`, width, height and 255, each ended by a white space, and then the pixels.
+    /// Reads a PPM as QEMU writes it: `P6`, width, height and 255, each followed by white space, and then the pixels.
     ///
     /// # Panics
-    /// When the file is no such picture.
+    /// When the file is not such a picture.
     pub fn read(file: &Path) -> Self {
         let bytes = fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let mut words = bytes.splitn(5, u8::is_ascii_whitespace);
