@@ -62,7 +62,7 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// As [`LOOK_AGAIN`], for what a person waits for and takes less than that.
 pub const LOOK_AGAIN_SOON: Duration = Duration::from_millis(1);
 
-/// Between two tries to reach a manager or a bus that is being started anew.
+/// Between two tries to reach a manager or a bus that is being restarted.
 pub const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Between two tries to accept a client when there are no descriptors left, or this would spin until one is free.
@@ -79,7 +79,7 @@ pub const COMES_UP: Duration = Duration::from_secs(3);
 pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// A session that its window manager leaves within this after it came up was hardly a session: a person may do that once,
-/// and a login that begins the next one by itself must not do so for ever.
+/// and a login that begins the next one by itself must not do so forever.
 pub const EARLY: Duration = Duration::from_secs(3);
 
 /// A session that stood for so long begins a new row of failures if it then fails (`startxd start --backoff`). Above what
@@ -118,7 +118,7 @@ pub const GRABBED: Duration = Duration::from_secs(10);
 /// seconds, and six on a busy machine. One that still covers the screen then locks.
 pub const GIVES_UP: Duration = Duration::from_secs(30);
 
-/// For a screen locker that has made its window to take keyboard and pointer, which our cover lets go for that long.
+/// For a screen locker that has created its window to grab keyboard and pointer, which our cover releases for that long.
 pub const TAKES_OVER: Duration = Duration::from_secs(1);
 
 /// Between two looks whether it has, of which the server does not tell.

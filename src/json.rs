@@ -1,4 +1,4 @@
-//! JSON as the commands write it (RFC 8259). Reading is left to others.
+//! JSON output of the commands (RFC 8259). Nothing here reads JSON.
 
 use std::fmt::{self, Write};
 

@@ -158,7 +158,7 @@ pub async fn watch(config: &Config) -> Result<(), NotAttached> {
             queue(&manager, names::WM_READY_TARGET).await;
             match autostart::is_ours(wanted, async { autostart::processes_of_ours() }).await {
                 Ok(()) => queue(&manager, names::WM_AUTOSTART_TARGET).await,
-                Err(why) => tracing::info!("the autostart programs are left to the session: {why}"),
+                Err(why) => tracing::info!("the session starts its autostart programs itself: {why}"),
             }
             display_watch.closed().await;
         }

@@ -1,4 +1,4 @@
-//! A request to the host of the session, and its answer.
+//! A request to the session's host, and its answer.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use tokio::time::timeout;
 use super::exit::Exit;
 use crate::launch::{Connection, Reply, Request};
 
-/// Asks, and waits for an answer that is `yes`, which it returns; others come in between. The caller sets the deadline.
+/// Sends a request and waits for the answer for which `yes` returns a value, ignoring others. The caller sets the
+/// deadline.
 ///
 /// # Errors
-/// The host refuses, and why, or has closed the connection: before it has said yes, that means no.
+/// The host refuses, and why; or it has closed the connection without that answer, which means no.
 pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Reply) -> bool) -> Result<Reply, String> {
     host.send(&request.encode(), &[]).await.map_err(|error| error.to_string())?;
     loop {
@@ -21,14 +22,14 @@ pub(super) async fn ask(host: &Connection, request: &Request, yes: impl Fn(&Repl
                 _ => {}
             },
             Ok(None) => return Err("it closed the connection".to_owned()),
-            // Told before what was sent last; end-of-file follows.
+            // Already known when the last request was sent; end-of-file follows.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             Err(error) => return Err(error.to_string()),
         }
     }
 }
 
-/// Waits no longer than `patience` until the host was told something, and says why it was not.
+/// Waits at most `patience` until the host was told something, and reports why it was not.
 pub(super) async fn told<T>(patience: Duration, telling: impl Future<Output = Result<T, String>>) -> Exit {
     match timeout(patience, telling).await {
         Ok(Ok(_)) => Exit::Success,

@@ -148,7 +148,7 @@ fn would_undo(vt: u8, drop_in: &DropIn) -> String {
     text
 }
 
-/// What is said when it is done.
+/// The message after that.
 fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
     let earlier = plan.replaces().map(|earlier| format!("{user} takes the place of {earlier} on tty{vt}\n"));

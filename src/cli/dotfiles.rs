@@ -27,7 +27,7 @@ use crate::x11::client::Client;
 /// Debian's package of xrdb(1) and xmodmap(1).
 const PACKAGE: &str = "x11-xserver-utils";
 
-/// Reads them. A file that fails is reported, and the others are read all the same.
+/// Reads them. A file that fails is reported, and the others are still read.
 pub async fn run(runtime: &RuntimeDir) -> Exit {
     let config = super::configuration();
     let Ok(Some(record)) = SessionRecord::of(runtime) else {

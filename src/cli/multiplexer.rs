@@ -85,7 +85,7 @@ fn would(plan: &EnablePlan) -> String {
     text + &format!("would start {}\n", plan.unit)
 }
 
-/// What is said when it is done.
+/// The message after that.
 fn done(plan: &EnablePlan) -> String {
     let EnablePlan { user, unit, .. } = plan;
     let linger = if plan.linger {
@@ -108,7 +108,7 @@ fn would_undo(taken: &TakenBack) -> String {
     text
 }
 
-/// What is said when it is undone.
+/// The message after undoing it.
 fn taken_back(taken: &TakenBack) -> String {
     let mut text: String = taken.units.iter().map(|unit| format!("{unit} is no longer started at boot\n")).collect();
     for unit in &taken.running {

@@ -67,7 +67,7 @@ fn would(plan: &EnablePlan) -> String {
     }
 }
 
-/// What is said when it is done.
+/// The message after that.
 fn done(plan: &EnablePlan) -> String {
     let (unit, session) = (&plan.unit.name, one_line(&plan.session));
     if !plan.write && !plan.enable && plan.replaces.is_empty() {
@@ -93,7 +93,7 @@ fn would_undo(undone: &Undone) -> String {
     text
 }
 
-/// What is said when it is undone.
+/// The message after undoing it.
 fn has_undone(undone: &Undone) -> String {
     let mut text: String = undone.units.iter().map(|(unit, _)| format!("{unit} is no longer enabled\n")).collect();
     text.extend(undone.edited.iter().map(|file| format!("{} was edited, so it stays\n", path(file))));

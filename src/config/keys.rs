@@ -358,7 +358,7 @@ const PLAIN: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "lock.vt_switch",
-        doc: "Whether the screen is locked when another virtual terminal comes to the front.",
+        doc: "Whether the screen is locked when another virtual terminal comes to the foreground.",
         takes: LOCK_OR_NO,
         access: Access::Plain {
             set: |config, value| {

@@ -192,7 +192,7 @@ pub struct LockConfig {
     pub command: Vec<String>,
     /// Whether the machine may sleep with an unlocked screen.
     pub sleeps_open: bool,
-    /// Whether the screen is locked when another terminal comes to the front.
+    /// Whether the screen is locked when another terminal comes to the foreground.
     pub vt_switch: bool,
 }
 

@@ -6,11 +6,11 @@ use super::BrokenEntry;
 const RESERVED: &[char] =
     &[' ', '\t', '\n', '"', '\'', '\\', '>', '<', '~', '|', '&', ';', '$', '*', '?', '#', '(', ')', '`'];
 
-/// Must be escaped within quotes.
+/// Must be escaped inside quotes.
 const ESCAPED: &[char] = &['"', '`', '$', '\\'];
 
-/// The longest command line in bytes: what the kernel takes for a single argument (`MAX_ARG_STRLEN`, execve(2)), and far
-/// above any real one. A long name that `%c` stands for again and again could else fill all memory.
+/// The longest command line in bytes: what the kernel accepts for a single argument (`MAX_ARG_STRLEN`, execve(2)), and
+/// far above any real one. Otherwise a long name that `%c` inserts many times could fill all memory.
 const LONGEST: usize = 128 * 1024;
 
 /// What the field codes stand for.
@@ -32,11 +32,11 @@ struct ExecWord {
     quoted: bool,
 }
 
-/// Takes the value of an `Exec` key, of which the escapes of strings are undone already, and returns the program and
-/// its arguments.
+/// Takes the value of an `Exec` key with the escapes of strings already undone, and returns the program and its
+/// arguments.
 ///
 /// # Errors
-/// Why this is not a command line: without a line number, which the caller knows.
+/// Why this is not a command line, without a line number, which the caller knows.
 pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, String> {
     let mut arguments = Vec::new();
     let (mut files, mut length) = (false, 0);
@@ -51,8 +51,8 @@ pub(super) fn command(value: &str, fields: Fields<'_>) -> Result<Vec<String>, St
     checked(arguments)
 }
 
-/// As [`command`], of a value that departs from the specification: as display managers read it, which is as a shell splits
-/// words (`g_shell_parse_argv` of GLib), with what is not a field code left as it is.
+/// Like [`command`], for a value that departs from the specification. It is read as display managers read it, which is
+/// as a shell splits words (`g_shell_parse_argv` of GLib). What is not a field code is left unchanged.
 ///
 /// # Errors
 /// Not even a shell could read it.
@@ -60,7 +60,7 @@ pub(super) fn command_as_shells_read_it(value: &str, fields: Fields<'_>) -> Resu
     let (mut arguments, mut length) = (Vec::new(), 0);
     for word in shell_words(value)? {
         let before = arguments.len();
-        // Where the specification cannot say what a code means, nothing is lost by leaving it.
+        // Where the specification cannot say what a code means, leaving it unchanged loses nothing.
         let mut expanded = Vec::new();
         let word = ExecWord { text: word, quoted: false };
         match expand(&word, fields, &mut false, &mut expanded) {
@@ -123,14 +123,14 @@ fn shell_words(value: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// What holds for every command line.
+/// The rules for every command line.
 fn checked(arguments: Vec<String>) -> Result<Vec<String>, String> {
     let Some(program) = arguments.first().filter(|program| !program.is_empty()) else {
         return Err("the command line is empty".to_owned());
     };
     if program.contains('=') {
         return Err(format!(
-            "a program's name has no equals sign, as {} has: variables are set by env",
+            "{} is not a program's name, as it contains an equals sign; to set variables, use env",
             BrokenEntry::quote(program)
         ));
     }
@@ -153,10 +153,7 @@ fn split(value: &str) -> Result<Vec<ExecWord>, String> {
             None => unquoted(rest)?,
         };
         if !after.is_empty() && !after.starts_with(' ') {
-            return Err(format!(
-                "{} follows a closing quote: arguments are quoted in whole",
-                BrokenEntry::quote(after)
-            ));
+            return Err(format!("{} follows a closing quote; quote the whole argument", BrokenEntry::quote(after)));
         }
         words.push(word);
         rest = after.trim_start_matches(' ');
@@ -167,18 +164,16 @@ fn split(value: &str) -> Result<Vec<ExecWord>, String> {
 fn unquoted(text: &str) -> Result<(ExecWord, &str), String> {
     let (word, after) = text.split_at(text.find(' ').unwrap_or(text.len()));
     match word.chars().find(|character| RESERVED.contains(character)) {
-        Some('"') => Err(format!("a quote within {}: arguments are quoted in whole", BrokenEntry::quote(word))),
-        Some('\'') => {
-            Err(format!("a single quote in {}: arguments are quoted by double ones", BrokenEntry::quote(word)))
-        }
+        Some('"') => Err(format!("a quote inside {}; quote the whole argument", BrokenEntry::quote(word))),
+        Some('\'') => Err(format!("a single quote in {}; use double quotes", BrokenEntry::quote(word))),
         Some(reserved) => {
-            Err(format!("{} must be within double quotes, because of its {reserved:?}", BrokenEntry::quote(word)))
+            Err(format!("{} must be in double quotes, because it contains {reserved:?}", BrokenEntry::quote(word)))
         }
         None => Ok((ExecWord { text: word.to_owned(), quoted: false }, after)),
     }
 }
 
-/// Takes what follows an opening quote.
+/// Takes the text after an opening quote.
 fn quoted(text: &str) -> Result<(ExecWord, &str), String> {
     let mut word = String::new();
     let mut characters = text.char_indices();
@@ -187,10 +182,10 @@ fn quoted(text: &str) -> Result<(ExecWord, &str), String> {
             '"' => return Ok((ExecWord { text: word, quoted: true }, &text[at + 1..])),
             '\\' => match characters.next() {
                 Some((_, escaped)) if ESCAPED.contains(&escaped) => word.push(escaped),
-                _ => return Err("a backslash within quotes must be escaped, which is written \\\\\\\\".to_owned()),
+                _ => return Err("a backslash in quotes must be escaped: write \\\\\\\\".to_owned()),
             },
             '`' | '$' => {
-                return Err(format!("{character} within quotes must be escaped, which is written \\\\{character}"));
+                return Err(format!("{character} in quotes must be escaped: write \\\\{character}"));
             }
             other => word.push(other),
         }
@@ -198,7 +193,7 @@ fn quoted(text: &str) -> Result<(ExecWord, &str), String> {
     Err("a quote is not closed".to_owned())
 }
 
-/// Expands the field codes of a word and appends what comes of it.
+/// Expands the field codes of a word and appends the result.
 fn expand(word: &ExecWord, fields: Fields<'_>, files: &mut bool, arguments: &mut Vec<String>) -> Result<(), String> {
     let mut text = String::new();
     let mut removed = false;
@@ -214,16 +209,16 @@ fn expand(word: &ExecWord, fields: Fields<'_>, files: &mut bool, arguments: &mut
         }
         let code = characters.next();
         if word.quoted && code.is_some_and(|code| "fFuUickdDnNvm".contains(code)) {
-            return Err(format!("the field code %{} is within quotes", code.unwrap_or_default()));
+            return Err(format!("the field code %{} is inside quotes", code.unwrap_or_default()));
         }
         match code {
             Some('%') => text.push('%'),
             Some(code @ ('f' | 'F' | 'u' | 'U')) => {
                 if std::mem::replace(files, true) {
-                    return Err("of %f, %F, %u and %U there may be only one".to_owned());
+                    return Err("only one of %f, %F, %u and %U is allowed".to_owned());
                 }
                 if code.is_ascii_uppercase() && !alone {
-                    return Err(format!("%{code} must be an argument of its own"));
+                    return Err(format!("%{code} must be a separate argument"));
                 }
                 // A session opens no files.
                 removed = true;
@@ -235,14 +230,14 @@ fn expand(word: &ExecWord, fields: Fields<'_>, files: &mut bool, arguments: &mut
                 }
                 return Ok(());
             }
-            Some('i') => return Err("%i must be an argument of its own".to_owned()),
+            Some('i') => return Err("%i must be a separate argument".to_owned()),
             Some('c') => text.push_str(fields.name),
             Some('k') => {
                 text.push_str(fields.path.unwrap_or_default());
                 removed |= fields.path.is_none();
             }
             Some(other) => return Err(format!("there is no field code {}", BrokenEntry::quote(&format!("%{other}")))),
-            None => return Err("a % at the end of an argument: a percent sign itself is written %%".to_owned()),
+            None => return Err("an argument ends with %; write %% for a percent sign".to_owned()),
         }
     }
     if !(removed && text.is_empty()) {

@@ -29,15 +29,15 @@ struct EntryKey<'a> {
 pub(super) struct Value<'a> {
     /// The line, from 1.
     pub line: usize,
-    /// The text behind the equals sign, without white space around it.
+    /// The text after the equals sign, without surrounding white space.
     pub text: &'a str,
 }
 
 impl<'a> KeyFile<'a> {
     /// Takes a file's bytes and returns its groups.
     ///
-    /// Looks closely only at groups that `matters` says yes to: what is wrong in another program's own group, or in a
-    /// translation that nobody asks for, is not a fault of the session.
+    /// Checks only groups for which `matters` returns true: a mistake in another program's group, or in a translation
+    /// that nobody reads, is not the session's fault.
     ///
     /// # Errors
     /// [`BrokenEntry`] with the line.
@@ -71,7 +71,7 @@ impl<'a> KeyFile<'a> {
             let Some(at) = content.iter().position(|&byte| byte == b'=') else {
                 return Err(BrokenEntry::at(line, "this is neither KEY=VALUE, nor [GROUP], nor a comment"));
             };
-            // A name that the specification does not allow is never asked for.
+            // A name that the specification does not allow is never requested.
             if let Some((name, locale)) = key(content[..at].trim_ascii_end()) {
                 group.keys.push(EntryKey { line, name, locale, value: content[at + 1..].trim_ascii_start() });
             }
@@ -101,10 +101,10 @@ impl<'a> EntryGroup<'a> {
         self.line
     }
 
-    /// The value of a key with this locale, or without one; `None` if it is not there.
+    /// The value of a key with this locale, or without one; `None` if the key is missing.
     ///
     /// # Errors
-    /// [`BrokenEntry`]: the key stands there twice, or its line is not UTF-8 or has control characters.
+    /// [`BrokenEntry`]: the key is there twice, or its line is not UTF-8 or contains control characters.
     pub(super) fn get(&self, name: &str, locale: Option<&str>) -> Result<Option<Value<'a>>, BrokenEntry> {
         let mut found = self.keys.iter().filter(|key| key.name == name && key.locale == locale);
         let Some(key) = found.next() else { return Ok(None) };
@@ -115,14 +115,14 @@ impl<'a> EntryGroup<'a> {
             return Err(BrokenEntry::at(key.line, format!("the value of {name} is not UTF-8")));
         };
         if text.bytes().any(|byte| byte.is_ascii_control()) {
-            let why = format!("the value of {name} has a control character: a tab, for one, is written \\t");
+            let why = format!("the value of {name} contains a control character; write a tab as \\t");
             return Err(BrokenEntry::at(key.line, why));
         }
         Ok(Some(Value { line: key.line, text }))
     }
 }
 
-/// The name in `[NAME]`: all of ASCII but brackets and control characters.
+/// The name in `[NAME]`: ASCII without brackets and control characters.
 fn header(content: &[u8]) -> Option<&str> {
     let name = content.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let fits = |byte: &u8| matches!(byte, b' '..=b'~') && !b"[]".contains(byte);
@@ -132,7 +132,7 @@ fn header(content: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()
 }
 
-/// A key's name and locale, `NAME` or `NAME[LOCALE]`; the name is of letters, digits and dashes.
+/// A key's name and locale, `NAME` or `NAME[LOCALE]`; the name consists of letters, digits and dashes.
 fn key(written: &[u8]) -> Option<(&str, Option<&str>)> {
     let written = std::str::from_utf8(written).ok()?;
     let (name, locale) = match written.split_once('[') {
@@ -152,7 +152,7 @@ impl Value<'_> {
         self.unescape(false).map(|mut items| items.pop().unwrap_or_default())
     }
 
-    /// The value as a list of strings, split at `;`, with `\;` for a semicolon. Empty items do not count.
+    /// The value as a list of strings, split at `;`, with `\;` for a semicolon. Empty items are ignored.
     ///
     /// # Errors
     /// As [`Value::string`].
@@ -191,11 +191,11 @@ impl Value<'_> {
                     Some('\\') => '\\',
                     Some(';') if list => ';',
                     Some(other) => {
-                        let why = format!("there is no escape \\{other}: a backslash itself is written \\\\");
+                        let why = format!("there is no escape \\{other}; write \\\\ for a backslash");
                         return Err(BrokenEntry::at(self.line, why));
                     }
                     None => {
-                        return Err(BrokenEntry::at(self.line, "a backslash at the end: one itself is written \\\\"));
+                        return Err(BrokenEntry::at(self.line, "a backslash at the end; write \\\\ for a backslash"));
                     }
                 }),
                 other => item.push(other),

@@ -1,10 +1,10 @@
-//! Desktop entries, as far as a session needs them: one file's bytes in, a session or the reason why not out.
+//! Desktop entries, as far as a session needs them: the bytes of a file in, a session or the reason why not out.
 //!
-//! By the Desktop Entry Specification 1.5; pure. Of our own and no crate's, because the ones that there are read what
-//! menus want, forgive what the specification forbids, and bring more than these few hundred lines.
+//! Follows the Desktop Entry Specification 1.5; pure. Existing crates read what menus want, accept what the
+//! specification forbids, and are larger than these few hundred lines.
 //!
-//! What decides about the session has to be right: the file's form, and each key that is read here. What is wrong in
-//! keys and groups that nobody asks for is ignored.
+//! What the session depends on has to be right: the file's format, and each key that is read here. Mistakes in other
+//! keys and groups are ignored.
 
 mod exec;
 mod key_file;
@@ -21,18 +21,18 @@ pub use locale::Locale;
 use crate::text::one_line;
 use key_file::{EntryGroup, KeyFile};
 
-/// The first group, and the one that counts.
+/// The first group, the only one that counts.
 const MAIN: &str = "Desktop Entry";
-/// Further actions of an entry do not count: nobody would look at so many, and a file could list them without end.
+/// Further actions of an entry are ignored: nobody would look at so many, and a file could list any number.
 const MOST_ACTIONS: usize = 64;
-/// Before the identifier of an action in its group's name.
+/// What precedes an action's identifier in the name of its group.
 const ACTION: &str = "Desktop Action ";
 
-/// What is wrong with a file. One line, with the number of the line in the file if there is one.
+/// What is wrong with a file. One line, with the line number in the file if there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}{text}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
 pub struct BrokenEntry {
-    /// The line, from 1; `None` if it is about what is not there.
+    /// The line, from 1; `None` if something is missing.
     pub line: Option<usize>,
     /// What is wrong.
     pub text: String,
@@ -47,7 +47,7 @@ impl BrokenEntry {
         Self { line: None, text: one_line(&text.into()) }
     }
 
-    /// A part of a file in quotation marks, cut if it is long.
+    /// A part of a file in quotation marks, shortened if it is long.
     fn quote(text: &str) -> String {
         let mut shown: String = text.chars().take(40).collect();
         if shown.len() < text.len() {
@@ -60,11 +60,11 @@ impl BrokenEntry {
 /// A session as an entry describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesktopEntry {
-    /// `Name`, in the person's language.
+    /// `Name`, in the user's language.
     pub name: String,
-    /// `Comment`, in the person's language.
+    /// `Comment`, in the user's language.
     pub comment: Option<String>,
-    /// `NoDisplay`: it is not to be offered, but can be started by its name.
+    /// `NoDisplay`: it is not offered in lists, but can be started by name.
     pub no_display: bool,
     /// `TryExec`: the program without which the session is not installed, a path or a name.
     pub try_exec: Option<String>,
@@ -74,32 +74,32 @@ pub struct DesktopEntry {
     pub desktop_names: Vec<String>,
     /// `Exec`: the program and its arguments.
     pub command: Vec<String>,
-    /// Where `Exec` departs from the specification, and how; it is read as display managers read it then.
+    /// Where and how `Exec` departs from the specification; then it is read as display managers read it.
     pub departure: Option<BrokenEntry>,
-    /// The actions that `Actions` lists, in its order.
+    /// The actions that `Actions` lists, in that order.
     pub actions: Vec<EntryAction>,
 }
 
-/// An additional way to start it.
+/// Another way to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryAction {
     /// Its identifier.
     pub id: String,
-    /// What it is, or why it cannot be used: that keeps nobody from the others.
+    /// What it is, or why it cannot be used, which does not affect the others.
     pub what: Result<ActionWhat, BrokenEntry>,
 }
 
 /// What an action does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionWhat {
-    /// `Name`, in the person's language.
+    /// `Name`, in the user's language.
     pub name: String,
     /// `Exec`: the program and its arguments.
     pub command: Vec<String>,
 }
 
-/// Takes the bytes of a file, the locale, and the file's path for `%k`, and returns the session; `None` if it is
-/// `Hidden`, which is to be taken as if the file, and those that it shadows, did not exist.
+/// Takes the bytes of a file, the locale, and the file's path for `%k`, and returns the session. `None` if it is
+/// `Hidden`: then this file and those that it shadows are treated as absent.
 ///
 /// # Errors
 /// [`BrokenEntry`]: the first thing that is wrong.
@@ -175,7 +175,7 @@ impl Reader<'_> {
         self.group.get(name, None)?.map(|value| value.string()).transpose()
     }
 
-    /// The value in the locale that fits best, else the one without.
+    /// The value in the best matching locale, or the one without a locale.
     fn localised(&self, name: &str) -> Result<Option<String>, BrokenEntry> {
         for locale in self.locale.keys() {
             if let Some(value) = self.group.get(name, Some(locale))?.filter(|value| !value.text.is_empty()) {
@@ -189,13 +189,13 @@ impl Reader<'_> {
         BrokenEntry::whole(format!("there is no {name} in [{}]", self.group.name()))
     }
 
-    /// The name, which an entry must have; a translation alone is not enough.
+    /// The name, which an entry must have untranslated.
     fn required_name(&self) -> Result<String, BrokenEntry> {
         self.string("Name")?.filter(|name| !name.is_empty()).ok_or_else(|| self.missing("Name"))?;
         Ok(self.localised("Name")?.unwrap_or_default())
     }
 
-    /// `XSession` is not in the specification, but in the field: display managers take it, and i3 of 2024 says it.
+    /// `XSession` is not in the specification but is used: display managers accept it, and i3's entry of 2024 has it.
     fn check_type(&self) -> Result<(), BrokenEntry> {
         let value = self.group.get("Type", None)?.ok_or_else(|| self.missing("Type"))?;
         match value.text {
@@ -218,7 +218,7 @@ impl Reader<'_> {
         Ok(Some(path).filter(|path| !path.is_empty()))
     }
 
-    /// Colons separate names too, as they do in the variable that the names are for: distributions write both.
+    /// Colons are accepted as separators too, as in the variable that the names are for: distributions write both.
     fn desktop_names(&self) -> Result<Vec<String>, BrokenEntry> {
         let Some(value) = self.group.get("DesktopNames", None)? else { return Ok(Vec::new()) };
         let items = value.strings()?;
@@ -237,7 +237,7 @@ impl Reader<'_> {
         exec::command(&value.string()?, fields).map_err(|why| BrokenEntry::at(value.line, format!("Exec: {why}")))
     }
 
-    /// As [`command`](Self::command), of what departs from the specification.
+    /// Like [`command`](Self::command), for a value that departs from the specification.
     fn command_as_shells_read_it(&self, fields: exec::Fields<'_>) -> Result<Vec<String>, ()> {
         let value = self.group.get("Exec", None).ok().flatten().ok_or(())?;
         exec::command_as_shells_read_it(&value.string().map_err(|_| ())?, fields).map_err(|_| ())

@@ -48,14 +48,14 @@ fn command_lines_that_depart_from_the_specification_are_read_as_by_a_shell() {
     }
 }
 
-/// The cases of "The Exec key", each with what the specification says of it.
+/// The cases of "The Exec key", each with what the specification says about it.
 #[test]
 fn command_lines() {
     let cases: [(&str, &[&str]); 31] = [
         ("wm", &["wm"]),
         ("/usr/bin/wm --a  b ", &["/usr/bin/wm", "--a", "b"]),
         ("env A=b wm", &["env", "A=b", "wm"]),
-        // Quoting, in whole, also of the program.
+        // Whole arguments in quotes, the program included.
         (r#"wm "a b""#, &["wm", "a b"]),
         (r#""/opt/my wm/wm" x"#, &["/opt/my wm/wm", "x"]),
         (r#"wm """#, &["wm", ""]),
@@ -80,7 +80,7 @@ fn command_lines() {
         ("wm %i", &["wm", "--icon", "ic on"]),
         ("wm --name=%c", &["wm", "--name=A"]),
         ("wm %k", &["wm", "/x/a b.desktop"]),
-        // Once: what came of one is not expanded again.
+        // Only once: the result of an expansion is not expanded again.
         ("wm %%c", &["wm", "%c"]),
         ("wm %%%c", &["wm", "%A"]),
         (r#"wm "50%%""#, &["wm", "50%"]),
@@ -108,13 +108,13 @@ fn no_command_lines() {
         ("A=b wm", "equals sign"),
         ("bin/wm", "neither an absolute path"),
         (r#"wm "a"#, "not closed"),
-        (r#"wm a"b""#, "in whole"),
-        (r#"wm "a"b"#, "in whole"),
-        (r#"wm "a""b""#, "in whole"),
-        ("wm 'a b'", "double ones"),
+        (r#"wm a"b""#, "the whole argument"),
+        (r#"wm "a"b"#, "the whole argument"),
+        (r#"wm "a""b""#, "the whole argument"),
+        ("wm 'a b'", "use double quotes"),
         ("wm $HOME", "double quotes"),
-        (r#"wm "$HOME""#, r"written \\$"),
-        (r#"wm "`date`""#, r"written \\`"),
+        (r#"wm "$HOME""#, r"write \\$"),
+        (r#"wm "`date`""#, r"write \\`"),
         (r#"wm "a\\b""#, "backslash"),
         (r"wm a\\b", "double quotes"),
         (r"wm a\tb", "double quotes"),
@@ -125,15 +125,15 @@ fn no_command_lines() {
         ("wm & x", "double quotes"),
         ("wm a*", "double quotes"),
         ("wm #a", "double quotes"),
-        ("wm %", "written %%"),
+        ("wm %", "write %%"),
         ("wm %x", "no field code \"%x\""),
-        ("wm % f", "written %%"),
+        ("wm % f", "write %%"),
         ("wm %é", "no field code"),
         ("wm %f %u", "only one"),
-        ("wm a%F", "of its own"),
-        ("wm a%i", "of its own"),
-        (r#"wm "%f""#, "within quotes"),
-        (r#"wm "%c""#, "within quotes"),
+        ("wm a%F", "a separate argument"),
+        ("wm a%i", "a separate argument"),
+        (r#"wm "%f""#, "inside quotes"),
+        (r#"wm "%c""#, "inside quotes"),
         (r#"wm "%+""#, "no field code"),
         ("wm\ta", "control character"),
     ];
@@ -177,7 +177,7 @@ fn hidden_is_gone_whatever_else_it_is() {
     assert!(read(file("Hidden=false\nExec=wm")).unwrap().is_some());
 }
 
-/// Every way in which the specification allows a file to be broken, and what is said of it.
+/// Every way in which a file can violate the specification, and the message about it.
 #[test]
 fn broken_files() {
     let whole = [
@@ -215,7 +215,7 @@ fn broken_files() {
         (b"Exec=wm\nNoDisplay=True", "line 5: \"True\" is neither"),
         (b"Exec=wm\nNoDisplay=", "line 5: \"\" is neither"),
         (b"Exec=\xff", "line 4: the value of Exec is not UTF-8"),
-        (b"Exec=wm \x1b[2J", "line 4: the value of Exec has a control character"),
+        (b"Exec=wm \x1b[2J", "line 4: the value of Exec contains a control character"),
         (b"Exec=wm\nName[de]=\xe9", "line 5: the value of Name is not UTF-8"),
         (b"Exec=wm\nName[de]=\\x", "line 5: there is no escape \\x"),
         (b"Exec=wm\nPath=bin", "line 5: Path is \"bin\""),
@@ -236,7 +236,7 @@ fn a_broken_translation_counts_only_for_those_who_read_it() {
     assert!(parse(&text, &Locale::parse("fr"), None).is_err());
 }
 
-/// What holds for all bytes. `fuzz` may call it.
+/// What holds for all bytes. `fuzz` calls it.
 pub(crate) fn holds(bytes: &[u8], locale: &str) {
     match parse(bytes, &Locale::parse(locale), None) {
         Err(broken) => {
@@ -294,7 +294,7 @@ proptest! {
     }
 }
 
-/// Files of the largest size that is read, each made to take time or memory without end.
+/// Files of the largest size that is read, each made to take as much time or memory as possible.
 #[test]
 fn a_large_file_is_soon_read_or_refused() {
     let begun = Instant::now();
@@ -313,6 +313,6 @@ fn a_large_file_is_soon_read_or_refused() {
     assert!(read(groups).unwrap().is_some());
     let own: String = (0..most / 24).map(|number| format!("[Desktop Action {number}]\n")).collect();
     assert!(read(file(&format!("Exec=wm\n{own}"))).unwrap().is_some());
-    // A second on an idle machine; what takes the square of the length takes minutes.
+    // A second on an idle machine; quadratic time would take minutes.
     assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }

@@ -220,7 +220,7 @@ impl Life<'_> {
 
     /// Makes the manager stop this unit and all units that are bound to it, in order; returns when it is our turn.
     /// `is_bereft` says that the server is gone: then a window manager that does not end soon is killed, because one
-    /// without a display may run for ever (i3).
+    /// without a display may run forever (i3).
     async fn ask_for_stop(&mut self, is_bereft: bool) {
         let unit = names::display_service(self.settings.display);
         let asked = async {

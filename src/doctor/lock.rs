@@ -1,4 +1,4 @@
-//! The screen locker: one that is not there, two at once, and the machine's sleep.
+//! The screen locker: one that is missing, two at once, and the machine's sleep.
 
 use super::Finding;
 use super::catalogue::{LOCK_IDLE_ACTION, LOCK_MISSING, LOCK_NO_DELAY, LOCK_SLEEP, LOCK_TWO, LOCK_XSS_LOCK};
@@ -8,26 +8,26 @@ use crate::logind::{self, sleep};
 use crate::manager::names;
 use crate::session::Surroundings;
 
-/// The types of sessions that logind takes a hint from (`SESSION_TYPE_IS_GRAPHICAL`, logind-session.h).
+/// The session types that logind accepts an idle hint from (`SESSION_TYPE_IS_GRAPHICAL`, logind-session.h).
 const GRAPHICAL: [&str; 3] = ["x11", "wayland", "mir"];
 
-/// What there is.
+/// The facts.
 #[derive(Debug, Default)]
 struct LockFacts {
-    /// The program of `lock.command`, and whether it is there.
+    /// The program of `lock.command`, and whether it is installed.
     command: Option<(String, bool)>,
     /// The services that are enabled for `startxd-lock.target`.
     units: Vec<String>,
-    /// An xss-lock that runs, or that i3's configuration starts.
+    /// An xss-lock that is running, or that i3's configuration starts.
     xss_lock: Option<XssLock>,
-    /// Whether the screen has to be locked before a sleep, and logind waits for that; `None` if the machine cannot sleep,
-    /// or need not be locked.
+    /// Whether logind lets us delay a sleep so that the screen can be locked; `None` if the machine cannot sleep, or
+    /// the screen need not be locked.
     is_delayed: Option<bool>,
-    /// What logind does when all is idle, and the type of the session, if it takes no hint from that.
+    /// What logind does when everything is idle, and the session's type if logind accepts no hint from it.
     idle_action: Option<(String, String)>,
 }
 
-/// Looks at what is to lock the screen.
+/// Examines what locks the screen.
 pub async fn examine(machine: &Machine) -> Vec<Finding> {
     let program = machine.config.lock.command.first();
     let around = Surroundings::from_env();
@@ -47,7 +47,7 @@ pub async fn examine(machine: &Machine) -> Vec<Finding> {
     if let Some(system) = machine.system.as_ref().filter(|_| !machine.is_root() && !machine.config.lock.sleeps_open)
         && machine.ask(sleep::is_possible(system)).await == Some(true)
     {
-        // What it returns is closed at once, so nothing waits.
+        // The inhibitor is closed at once, so nothing waits.
         facts.is_delayed =
             Some(machine.ask(sleep::delay(system, "startxd doctor asks whether it may")).await.is_some());
     }
@@ -65,7 +65,7 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some((program, false)) = &facts.command {
         findings.push(LOCK_MISSING.found(
-            format!("lock.command names {program}, and there is no such program"),
+            format!("the program of lock.command, {program}, is not installed"),
             "install it, or correct lock.command in startxd.toml; see: startxd config show",
         ));
     }
@@ -85,23 +85,23 @@ fn judge(facts: &LockFacts) -> Vec<Finding> {
     }
     if let Some(XssLock { place, has_session: false }) = facts.xss_lock.as_ref().filter(|_| !are_ours) {
         findings.push(LOCK_XSS_LOCK.found(
-            format!("{place} has no --session, and looks in vain for the login session of its own process"),
-            "set lock.command in startxd.toml in its place, or have it run with --session $XDG_SESSION_ID; see: man startxd-lock",
+            format!("{place} lacks --session, and so finds no login session"),
+            "replace it by lock.command in startxd.toml, or run it with --session $XDG_SESSION_ID; see: man startxd-lock",
         ));
     }
     if let Some((action, kind)) = &facts.idle_action {
         findings.push(LOCK_IDLE_ACTION.found(
-            format!("IdleAction={action} of logind.conf acts on this session of type {kind:?} while you type below X"),
-            "set IdleAction=ignore in /etc/systemd/logind.conf, and idle.lock in startxd.toml; or mend the type, see login.type",
+            format!("IdleAction={action} of logind.conf acts on this session of type {kind:?} even while you type"),
+            "set IdleAction=ignore in /etc/systemd/logind.conf, and idle.lock in startxd.toml, or correct the type: see login.type",
         ));
     }
     match facts.is_delayed {
         Some(_) if !are_ours && facts.xss_lock.is_none() => findings.push(LOCK_SLEEP.found(
-            "startxd has nothing to lock the screen with before the machine sleeps, unless a program of yours does, as xss-lock",
+            "startxd cannot lock the screen before a sleep; only a program of yours, such as xss-lock, would",
             "set lock.command in startxd.toml; see: man startxd-lock",
         )),
         Some(false) => findings.push(LOCK_NO_DELAY.found(
-            "systemd-logind does not let your programs delay a sleep, most likely since there is no polkit",
+            "systemd-logind does not let your programs delay a sleep; most likely polkit is not installed",
             "sudo apt install polkitd",
         )),
         Some(true) | None => {}

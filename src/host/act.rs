@@ -1,4 +1,4 @@
-//! Actions that ask somebody: each is one call in a task of its own, and what comes of it is an event.
+//! Actions that need an answer: each is one call in a task of its own, and its result is an event.
 //!
 //! The driver polls each call once, in the order of the actions, before it becomes a task: with that the message is sent. So
 //! the manager gets what is asked of it in the order in which the core has asked, and nobody waits for an answer.
@@ -29,10 +29,10 @@ use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::occupied::{self, Taken};
 
-/// A call that is on its way, and the event that comes of it, if one does.
+/// An outstanding call, and the event with its result, if there is one.
 pub(super) type Call = Pin<Box<dyn Future<Output = Option<Event>> + Send>>;
 
-/// Sends a call, and what comes of it to `events`.
+/// Sends a call, and its result to `events`.
 pub(super) async fn send(mut call: Call, events: &UnboundedSender<Event>) {
     // Polled here first, and not just by its task, for the order.
     match std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {

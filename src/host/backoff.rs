@@ -264,7 +264,7 @@ mod tests {
         assert!(!next(0).is_exhausted() && !next(4).is_exhausted());
         assert!(next(3).is_exhausted() && next(3).is_exhausted(), "asking changes nothing");
         next(3).give_up();
-        assert_eq!(next(3).streak.failed, 0, "a start by hand begins anew");
+        assert_eq!(next(3).streak.failed, 0, "a start by hand resets it");
 
         let mut last = next(1);
         last.begin();

@@ -32,7 +32,7 @@ pub enum Refusal {
     )]
     NoHome(&'static str, u32),
     /// A restart helps if it hangs for good: if a process dies between logind's queries of the bus for its uid and for
-    /// its name, while it takes control, an empty track is left, and `on_bus_track()` is called for it for ever
+    /// its name, while it takes control, an empty track is left, and `on_bus_track()` is called for it forever
     /// (logind-session.c and bus-track.c of 252 to 262).
     #[error(
         "systemd-logind does not answer ({0}); see: systemctl status systemd-logind dbus, or restart it: sudo systemctl \

@@ -1,8 +1,8 @@
-//! The screen locker that `lock.command` names: a child of the host, and so in the login session, where PAM and polkit
-//! expect it.
+//! The screen locker of `lock.command`: a child of the host, and so in the login session, as PAM and polkit expect.
 //!
-//! It is handed a descriptor as xss-lock does (`XSS_SLEEP_LOCK_FD`, `xss-lock --transfer-sleep-lock`): lockers close it
-//! when the screen is locked. i3lock and xsecurelock know it; of others only their windows tell.
+//! It gets a descriptor as xss-lock passes one (`XSS_SLEEP_LOCK_FD`, `xss-lock --transfer-sleep-lock`), which lockers
+//! close once the screen is locked. i3lock and xsecurelock support it; other lockers are recognised only by their
+//! windows.
 
 use std::ffi::CString;
 use std::io::{self, pipe};
@@ -20,17 +20,17 @@ use crate::launch::Ending;
 use crate::os::{self, Image};
 use crate::server::{Process, environment};
 
-/// The variable, and the number of the descriptor in the locker: the first that it is handed.
+/// The variable, and the number of the descriptor in the locker: the first one that is passed.
 const LOCK_FD: (&str, &str) = ("XSS_SLEEP_LOCK_FD", "3");
 
 /// A screen locker that runs.
 pub struct Locker {
     process: Process,
-    /// The other end of what it was handed; `None` once it has closed that.
+    /// Our end of the descriptor's pipe; `None` once the locker has closed its own.
     handed: Option<AsyncFd<OwnedFd>>,
 }
 
-/// What a locker does.
+/// An event of the locker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockerEvent {
     /// It locks.
@@ -40,7 +40,7 @@ pub enum LockerEvent {
 }
 
 impl Locker {
-    /// Runs `program` with the words of the command, the name first, and these variables beside those of the login.
+    /// Runs `program` with the words of the command, the name first, and these variables in addition to the login's.
     ///
     /// # Errors
     /// It cannot be executed.
@@ -68,26 +68,26 @@ impl Locker {
             listeners: &[writer.as_fd()],
             ends_with_us: false,
         })?;
-        // No copy of it may stay here.
+        // No copy of it may remain here.
         drop(writer);
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self { process: Process::new(pid, os::pidfd_open(pid)?)?, handed: Some(os::watch(reader.into())?) })
     }
 
-    /// Its process.
+    /// The locker's process.
     #[must_use]
     pub const fn pid(&self) -> os::Pid {
         self.process.pid
     }
 
-    /// The next thing that it does; nothing comes after its end. May be dropped while it waits.
+    /// The next event; there is none after its end. May be dropped while it waits.
     pub async fn next(&mut self) -> LockerEvent {
         loop {
             tokio::select! {
                 biased;
                 () = closed(self.handed.as_ref()) => {
                     self.handed = None;
-                    // A process that ends closes everything before it can be waited for.
+                    // A process closes everything before it can be reaped.
                     if !self.process.is_exiting() {
                         return LockerEvent::Locks;
                     }
@@ -97,7 +97,7 @@ impl Locker {
         }
     }
 
-    /// What it has forked is left alone: a locker that goes into the background locks from there.
+    /// Its children are left alone: a locker that goes into the background locks from there.
     fn reap(&self) -> Ending {
         match waitpid(self.process.pid, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Ending::Code(code),
@@ -106,7 +106,7 @@ impl Locker {
         }
     }
 
-    /// Kills it: its display is gone, and what it runs is not a locker.
+    /// Kills it: its display is gone, and what runs is no longer a locker.
     pub fn kill(&self) {
         self.process.signal(Signal::SIGKILL);
     }
@@ -117,14 +117,14 @@ impl Locker {
     }
 }
 
-/// Waits until nobody has the other end any more; for ever, if it was closed already.
+/// Waits until the other end is closed; forever if that has been seen already.
 async fn closed(handed: Option<&AsyncFd<OwnedFd>>) {
     let Some(handed) = handed else { return std::future::pending().await };
     loop {
         let Ok(mut ready) = handed.readable().await else { return std::future::pending().await };
         match nix::unistd::read(handed.get_ref(), &mut [0; 64]) {
             Ok(0) => return,
-            // It is not for writing, but who does says nothing by it.
+            // A locker that writes to it has not locked yet.
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(_) => ready.clear_ready(),
         }

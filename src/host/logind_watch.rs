@@ -99,7 +99,7 @@ impl Listening {
     }
 }
 
-/// logind, reached anew.
+/// logind, after a new connection.
 struct Reached {
     listening: Listening,
     /// Whether the screen is locked, as logind has it then.

@@ -13,10 +13,10 @@ use crate::manager::{Manager, Signal, Signals, Watcher, names};
 use crate::os;
 use crate::runtime_dir::RuntimeDir;
 
-/// What is said of a manager whose process is no more.
+/// The message about a manager whose process has ended.
 const ENDED: &str = "its process has ended";
 
-/// The process of the user manager. Every unit ends with it, and the environment that it held is no more.
+/// The process of the user manager. Every unit ends with it, and the environment that it held is gone.
 pub struct ManagerProcess {
     pidfd: Option<AsyncFd<OwnedFd>>,
 }
@@ -94,7 +94,7 @@ impl ManagerLink {
     /// The next thing that comes; nothing once the manager is gone. May be dropped while it waits.
     pub(super) async fn next(&mut self) -> ManagerEvent {
         if self.manager.is_none() {
-            // A connection that is gone says so for ever.
+            // A connection that is gone reports that forever.
             std::future::pending::<()>().await;
         }
         loop {
@@ -109,7 +109,7 @@ impl ManagerLink {
             tokio::select! {
                 biased;
                 // Before what its bus says, which ends with it; and the bus may come back with another manager, started by the
-                // next login, which knows nothing of us.
+                // next login, which knows nothing about us.
                 () = process.ended() => {
                     self.manager = None;
                     self.connecting = None;

@@ -78,7 +78,7 @@ fn note_end(record: &SessionRecord) {
     // If it has closed its login, the next login may start a session again.
     let is_brief = record.closes_login && last::age(record.started) < STEADY;
     if let Err(error) = LastSession::ends_now(false, why, &record.session, is_brief).keep() {
-        tracing::debug!("how the session ended cannot be kept: {error}");
+        tracing::debug!("how the session ended cannot be recorded: {error}");
     }
 }
 
@@ -137,7 +137,7 @@ pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
 ///
 /// A race: a process that is killed together with the main one may still be in the group when the service has failed.
 /// systemd removes the group when the kernel tells that it is empty, which it does once in ten milliseconds at most; if
-/// the unit is forgotten by then, as a failed one is that is reset, the group stays for ever (seen on 262).
+/// the unit is forgotten by then, as a failed one is that is reset, the group stays forever (seen on 262).
 async fn await_groups(manager: &Manager, record: &SessionRecord) {
     let xorg = names::xorg_service(record.display);
     let units: Vec<&str> = std::iter::once(&xorg).chain(&record.units).map(String::as_str).collect();
@@ -390,7 +390,7 @@ mod tests {
         }
     }
 
-    /// If a unit is forgotten before all of its processes are gone, its control group stays for ever.
+    /// If a unit is forgotten before all of its processes are gone, its control group stays forever.
     #[tokio::test(start_paused = true)]
     async fn what_failed_is_forgotten_when_its_control_group_is_gone() {
         let scene = Scene::new("inactive").await;

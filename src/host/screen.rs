@@ -1,5 +1,5 @@
-//! The host's eye on screen lockers, and its hand on the display for them. A connection of its own, made when the window
-//! manager is there: a start does not wait for it.
+//! The host's watch on screen lockers, and what it does on the display for them. It has a connection of its own, made
+//! when the window manager is ready: a start does not wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,18 +16,18 @@ use crate::x11::cookie::Cookie;
 use crate::x11::display::Display;
 use crate::x11::lockers::LockerWatch;
 
-/// What is wanted of the display.
+/// What to do on the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
-    /// The server's screen saver.
+    /// Show the server's screen saver.
     ScreenSaver,
-    /// The end of whoever locks.
+    /// End the locker.
     EndLocker,
-    /// Whether something is grabbed before a locker comes.
+    /// Check for grabs before a locker is started.
     Grabs,
-    /// Our cover below the locker,
+    /// Put our cover below the locker,
     Cover,
-    /// and its end.
+    /// and remove it.
     Uncover,
 }
 
@@ -41,19 +41,19 @@ pub struct Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A race: one that waits for a server would cover the next one after that, and go at once.
+        // A race: a watch that waits for a server would cover the server after the next, and end at once.
         self.task.abort();
     }
 }
 
 impl Screen {
-    /// Watches a display in a task of its own, which ends with the server, or with this.
+    /// Watches a display in a task of its own, which ends with the server or when this is dropped.
     #[must_use]
     pub fn watch(display: Display, cookie: Cookie, events: mpsc::UnboundedSender<Event>) -> Self {
         Self::begin(display, cookie, events, false)
     }
 
-    /// The same, for a server that is still to come, which hears nobody else before it has our cover.
+    /// The same on a server that is yet to come, which serves no other client before it has our cover.
     #[must_use]
     pub fn cover_first(display: Display, cookie: Cookie, events: mpsc::UnboundedSender<Event>) -> Self {
         Self::begin(display, cookie, events, true)
@@ -74,13 +74,13 @@ impl Screen {
                 Err(error) => Err(error),
             };
             if let Err(error) = ended {
-                tracing::debug!("screen lockers are not watched any more: {error}");
+                tracing::debug!("screen lockers are no longer watched: {error}");
             }
         });
         Self { wishes, task: task.abort_handle(), locker }
     }
 
-    /// The process that locks, if it is known.
+    /// The process that locks, if known.
     #[must_use]
     pub fn locker(&self) -> Option<i32> {
         Some(self.locker.load(Ordering::Relaxed)).filter(|&pid| pid > 0)
@@ -96,17 +96,17 @@ impl Screen {
         let _ = self.wishes.send(Wish::Cover);
     }
 
-    /// Takes it away.
+    /// Removes it.
     pub fn uncover(&self) {
         let _ = self.wishes.send(Wish::Uncover);
     }
 
-    /// Looks whether another program has keyboard or pointer, before a locker is started.
+    /// Checks whether another program has grabbed keyboard or pointer, before a locker is started.
     pub fn look_for_grabs(&self) {
         let _ = self.wishes.send(Wish::Grabs);
     }
 
-    /// Tells whoever locks to end.
+    /// Tells the locker to end.
     pub fn end_locker(&self) {
         let _ = self.wishes.send(Wish::EndLocker);
     }

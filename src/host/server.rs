@@ -57,7 +57,7 @@ impl Plan {
     /// The program could not be executed.
     pub fn launch(&self, listeners: &[OwnedFd], output: &OwnedFd) -> io::Result<Server> {
         if self.others {
-            // Each time: the manager may have bound the path anew.
+            // Each time: the manager may have bound the path again.
             open_to_others(self.display)?;
         }
         let arguments = server::arguments(&self.program, self.display, &self.seat, &self.authority, &self.extra)?;

@@ -1,4 +1,4 @@
-//! The lock that makes a host the only one of its user, and our runtime directory.
+//! The lock that allows each user one host, and our runtime directory.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::files::{self, NotWritten};
 use crate::launch::Connection;
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
 
-/// Why the lock cannot be taken.
+/// Why the lock cannot be acquired.
 #[derive(Debug, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NotLocked {
@@ -28,17 +28,17 @@ pub enum NotLocked {
 
 /// Our directory, with its lock held: one host for each user.
 pub struct SessionLock {
-    /// Our directories.
+    /// Our directory.
     pub runtime: RuntimeDir,
     // Held as long as the host lives; the kernel releases it however the host ends.
     _lock: Flock<File>,
 }
 
 impl SessionLock {
-    /// Creates the directory and takes the lock.
+    /// Creates the directory and acquires the lock.
     ///
-    /// A process that holds it without a launch socket is at the end of its session, cleans up after a dead
-    /// session, or has just begun: this waits for it, at most for `deadline`.
+    /// A process that holds the lock without a launch socket is ending its session, cleaning up after a dead one, or
+    /// just starting. This waits for it, at most for `deadline`.
     ///
     /// # Errors
     /// The directory cannot be created or written to, or a host of this user lives.
@@ -58,20 +58,20 @@ impl SessionLock {
 }
 
 impl Drop for SessionLock {
-    /// Removes launch socket, lock and directory in every case, also after a start that is given up.
+    /// Removes launch socket, lock and directory in any case, also after a start that failed.
     fn drop(&mut self) {
         files::remove(&self.runtime.host_socket());
-        // While it is still locked: see `take_lock`. The kernel releases the lock when the file is closed.
+        // While the lock is still held: see `take_lock`. The kernel releases it when the file is closed.
         files::remove(&self.runtime.lock());
         // Only if it is empty; a supervisor of another display may have files in it.
         let _ = std::fs::remove_dir(self.runtime.path());
     }
 }
 
-/// Takes the lock that makes a host the only one of its user.
+/// Acquires the lock that allows each user one host.
 ///
-/// The file is removed at the end of a session. A process that opened it before that, and locks it after, would hold a
-/// lock on a file that no other start can find: so the lock counts only if the path still leads to the same file.
+/// The file is removed at the end of a session. A process that opened it before that and locks it afterwards would hold
+/// a lock on a file that no other start can find. So the lock counts only if the path still leads to the same file.
 fn take_lock(runtime: &RuntimeDir) -> Result<Flock<File>, NotLocked> {
     let path = runtime.lock();
     let fail = |error: io::Error| NotLocked::Write(NotWritten::new(&path, error));
@@ -97,7 +97,7 @@ pub fn is_served(runtime: &RuntimeDir) -> bool {
     Connection::connect(&runtime.host_socket()).is_ok()
 }
 
-/// Whether no host of this user lives: the lock does not exist, or nothing holds it.
+/// Whether this user has no host: the lock does not exist, or nothing holds it.
 #[must_use]
 pub fn is_free(runtime: &RuntimeDir) -> bool {
     let Ok(file) = File::options().write(true).custom_flags(nix::libc::O_NOFOLLOW).open(runtime.lock()) else {

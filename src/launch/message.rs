@@ -1,4 +1,4 @@
-//! The messages of the launch socket and their form; pure.
+//! The messages of the launch socket and their format; pure.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use crate::x11::display::Display;
 /// The longest message in bytes, and so the size of every receive buffer.
 pub const MAX_MESSAGE: usize = 8192;
 
-/// How every message begins: the protocol and its version.
+/// The start of every message: the protocol and its version.
 const MAGIC: &str = "startxd/1";
 
 /// What a client asks of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Start the server of this display; `listeners` listening sockets came along.
+    /// Start the server of this display; `listeners` listening sockets are attached.
     Launch {
         /// The display that the supervisor serves.
         display: Display,
-        /// How many listening sockets came with the message, behind the one descriptor for output.
+        /// How many listening sockets are attached, after the one descriptor for output.
         listeners: usize,
     },
     /// End the session.
     Stop,
     /// Lock the screen.
     Lock,
-    /// Open it again.
+    /// Unlock it.
     Unlock,
-    /// Tell how the screen is.
+    /// Report the state of the screen.
     State,
     /// The supervisor gave its server up; the text is for the person at the VT.
     Failed(String),
-    /// The server has ended with 0, and the supervisor was not told to stop it; the text is as above.
+    /// The server has exited with 0, and the supervisor was not told to stop it; the text is as above.
     Left(String),
-    /// Variables that `~/.xprofile` and the like export, as of [`Request::Ready`].
+    /// Variables that `~/.xprofile` and the like export, like those of [`Request::Ready`].
     Sourced(Block),
     /// What is wrong with such a file, for the person at the VT.
     Complaint(String),
@@ -47,12 +47,13 @@ pub enum Request {
     Ready(Block),
 }
 
-/// What the host answers.
+/// An answer of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Not yet: the answer to the launch comes later, by itself.
+    /// Not yet: the answer to the launch follows later.
     Later,
-    /// The server runs; a pidfd came along, and the display's abstract name. With what the host was told to wait for.
+    /// The server runs; a pidfd and the display's abstract name are attached. With the deadlines that the host was
+    /// given.
     Launched(Pid, HostDeadlines),
     /// The server has ended.
     Exited(Ending),
@@ -62,21 +63,21 @@ pub enum Reply {
     Locked,
     /// The screen is not locked.
     Unlocked,
-    /// How the screen is, in the lines of [`super::ScreenState`].
+    /// The state of the screen, in the lines of [`super::ScreenState`].
     State(String),
-    /// That the session is ready was heard, and its variables are exported.
+    /// The host knows that the session is ready, and its variables are exported.
     Heard,
     /// No, and why.
     Refused(String),
 }
 
-/// The deadlines of the host that the supervisor has to keep, too: what `startxd start --deadline` says reaches the host
-/// alone. None come from a host of before they were sent, which may be at work after an upgrade; then the supervisor keeps
-/// those of the configuration.
+/// The host's deadlines that apply to the supervisor, too, as options of `startxd start --deadline` reach only the
+/// host. An older host, which may still run after an upgrade, sends none; then the supervisor keeps the configured
+/// ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostDeadlines(Vec<(&'static str, Duration)>);
 
-/// Those that a supervisor waits for.
+/// Those that a supervisor needs.
 const OF_THE_SUPERVISOR: [&str; 6] = [
     "deadlines.user_manager",
     "deadlines.server_ready",
@@ -87,14 +88,14 @@ const OF_THE_SUPERVISOR: [&str; 6] = [
 ];
 
 impl HostDeadlines {
-    /// Those of the host.
+    /// The host's deadlines.
     #[must_use]
     pub fn of(deadlines: &Deadlines) -> Self {
         let fields = Deadlines::FIELDS.iter().filter(|field| OF_THE_SUPERVISOR.contains(&field.key));
         Self(fields.map(|field| (field.key, (field.get)(deadlines))).collect())
     }
 
-    /// Puts them into the place of those that the supervisor has.
+    /// Overrides the supervisor's own.
     pub fn apply(&self, deadlines: &mut Deadlines) {
         for (key, deadline) in &self.0 {
             if let Some(field) = Deadlines::FIELDS.iter().find(|field| field.key == *key) {
@@ -112,7 +113,7 @@ impl HostDeadlines {
         let mut fields = Deadlines::FIELDS.iter();
         let told = words.iter().map(|word| {
             let (wanted, nanoseconds) = word.split_once('=').ok_or(Malformed("a deadline without a value"))?;
-            // From where the one before was found: so each is there once, and in order.
+            // Searches from the previous field on, so each is there once and in order.
             let field = fields.find(|field| name(field.key) == wanted);
             let field = field.ok_or(Malformed("a deadline of another version, or in another order"))?;
             let deadline = Duration::from_nanos(number(nanoseconds)?);
@@ -128,13 +129,13 @@ fn name(key: &'static str) -> &'static str {
     key.strip_prefix("deadlines.").unwrap_or(key)
 }
 
-/// A message that is not one of ours.
+/// A message that does not follow the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("not a message of startxd: {0}")]
 pub struct Malformed(&'static str);
 
 impl Request {
-    /// The message as it travels.
+    /// The message as sent.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -160,7 +161,7 @@ impl Request {
     /// It is not one that [`Request::encode`] could have made.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let request = Self::read(bytes)?;
-        // There are several ways to write a number, and one that encode has.
+        // A number can be written in several ways, but encode uses one.
         if request.encode() == bytes { Ok(request) } else { Err(Malformed("a number is written in another way")) }
     }
 
@@ -189,7 +190,7 @@ impl Request {
 }
 
 impl Reply {
-    /// The message as it travels.
+    /// The message as sent.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -245,7 +246,7 @@ impl Reply {
     }
 }
 
-/// A message with variables, one a line.
+/// A message with variables, one per line.
 fn with_variables(verb: &str, variables: &Block) -> String {
     let lines = variables.iter().map(|(name, value)| format!("\n{name}={value}"));
     format!("{MAGIC} {verb}{}", lines.collect::<String>())
@@ -256,7 +257,7 @@ fn variables(text: Option<&str>) -> Result<Block, Malformed> {
     text.map_or_else(|| Ok(Block::new()), |text| text.lines().map(variable).collect())
 }
 
-/// A message whose text is cut, at a character, to what fits.
+/// A message whose text is shortened to what fits, at a character boundary.
 fn with_text(verb: &str, text: &str) -> String {
     let mut message = format!("{MAGIC} {verb}\n{text}");
     let end = message.floor_char_boundary(MAX_MESSAGE);
@@ -264,7 +265,7 @@ fn with_text(verb: &str, text: &str) -> String {
     message
 }
 
-/// The words of the first line behind the magic, and the text below it.
+/// The words of the first line after the magic, and the text below it.
 fn split(bytes: &[u8]) -> Result<(Vec<&str>, Option<&str>), Malformed> {
     if bytes.len() > MAX_MESSAGE {
         return Err(Malformed("it is too long"));
@@ -278,11 +279,11 @@ fn split(bytes: &[u8]) -> Result<(Vec<&str>, Option<&str>), Malformed> {
     Ok((words.collect(), text))
 }
 
-/// A variable, as a line has it.
+/// A variable in a line.
 fn variable(line: &str) -> Result<(String, String), Malformed> {
     let (name, value) = line.split_once('=').ok_or(Malformed("a variable without a value"))?;
     let is_one = policy::is_name(name) && policy::is_value(value);
-    is_one.then(|| (name.to_owned(), value.to_owned())).ok_or(Malformed("a variable that nobody takes"))
+    is_one.then(|| (name.to_owned(), value.to_owned())).ok_or(Malformed("a variable that is not allowed"))
 }
 
 fn field<'a>(word: &'a str, name: &str) -> Result<&'a str, Malformed> {
@@ -305,7 +306,7 @@ mod tests {
     use nix::unistd::Pid;
 
     #[test]
-    fn requests_survive_the_way() {
+    fn requests_survive_the_transfer() {
         let display = Display::parse(":7").unwrap();
         for request in [
             Request::Launch { display, listeners: 2 },
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_survive_the_way() {
+    fn replies_survive_the_transfer() {
         for reply in [
             Reply::Later,
             Reply::Launched(Pid::from_raw(42), HostDeadlines::default()),
@@ -365,9 +366,9 @@ mod tests {
             deadlines
         };
         let there = Deadlines { window_manager: Duration::from_secs(3), ..host };
-        // What is the host's alone stays there.
+        // The host's other deadlines stay there.
         assert_eq!(arrives(&encoded), Deadlines { text_mode: Deadlines::default().text_mode, ..there });
-        // From hosts of other versions, which send none, or fewer.
+        // From hosts of other versions, which send none or fewer.
         let own = Deadlines { window_manager: Duration::from_secs(3), ..Deadlines::default() };
         assert_eq!(arrives(b"startxd/1 launched pid=42"), own);
         let stop = Duration::from_secs(1);

@@ -10,7 +10,7 @@
 //! for it would delay everything: signals, the server's end, `startxd stop`. So no write of ours waits ([`sink`]).
 //! Messages that are not accepted are kept and tried again; beyond a limit they are dropped, and their number is the
 //! first message afterwards. A thread that may wait would be the alternative: but it costs time at every start,
-//! `display run` forks itself and must have one thread, and the queue would need a limit all the same.
+//! `display run` forks itself and must have one thread, and the queue would still need a limit.
 
 mod sink;
 
@@ -111,7 +111,7 @@ pub fn begin(supervisor: bool) {
         .init();
 }
 
-/// Tries again to write what was not taken at once. For ever: a task of its own.
+/// Keeps trying to write what was not accepted at once. Runs forever, in a task of its own.
 pub async fn keep_trying() {
     let places = places();
     loop {
@@ -142,7 +142,7 @@ pub fn pass_on(lines: &str) {
     places.put(&places.stderr, prefixed(priority, text), u64::try_from(count).unwrap_or(u64::MAX));
 }
 
-/// Whether what logs a lot may go on. If not, it should wait, but not for ever.
+/// Whether a program that logs a lot may continue. If not, it should wait, but not forever.
 pub fn has_room() -> bool {
     let has_room = |sink: &Mutex<Sink>| sink.lock().unwrap_or_else(PoisonError::into_inner).has_room();
     let places = places();

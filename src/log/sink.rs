@@ -98,7 +98,7 @@ pub(super) fn to_journal(socket: &UnixDatagram, path: &str, entry: &[u8]) -> io:
 ///
 /// It is shared with the shell and with every program that the shell starts: `O_NONBLOCK` there would be theirs as
 /// well, and most take `EAGAIN` for an error. A socket, which is the journal's, is told with each message not to wait;
-/// a terminal or a pipe is opened anew for it.
+/// a terminal or a pipe is opened again for it.
 pub(super) fn to_stderr(bytes: &[u8]) -> io::Result<usize> {
     let stderr = io::stderr();
     to_shared(stderr.as_fd(), bytes)

@@ -1,4 +1,4 @@
-//! Unit files: which are enabled, and lists of units (org.freedesktop.systemd1(5)).
+//! Unit files, whether they are enabled, and lists of units (org.freedesktop.systemd1(5)).
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ impl From<UnitRow> for ListedUnit {
     }
 }
 
-/// The states of the named units, in their order; those that are not in the list are not loaded.
+/// The states of the named units, in that order; those missing from the list are not loaded.
 pub(super) fn in_order(mut list: Vec<ListedUnit>, units: &[&str]) -> Vec<UnitState> {
     let mut take = |unit: &str| {
         let at = list.iter().position(|listed| listed.name == unit);
@@ -42,7 +42,7 @@ impl Manager {
         dbus::body("GetUnitFileState", &MANAGER.call(&self.connection, "GetUnitFileState", &(unit,)).await?)
     }
 
-    /// Enables units for good (`EnableUnitFiles`), and has the manager read its files again.
+    /// Enables units permanently (`EnableUnitFiles`), and has the manager reload its files.
     ///
     /// # Errors
     /// There is no such unit, or its links cannot be made.
@@ -51,7 +51,7 @@ impl Manager {
         self.reload().await
     }
 
-    /// Takes that back (`DisableUnitFiles`).
+    /// Undoes that (`DisableUnitFiles`).
     ///
     /// # Errors
     /// The links cannot be removed.
@@ -60,7 +60,7 @@ impl Manager {
         self.reload().await
     }
 
-    /// The units that are loaded and whose names fit one of the patterns (glob(7)), sorted (`ListUnitsByPatterns`).
+    /// The loaded units whose names match one of the patterns (glob(7)), sorted (`ListUnitsByPatterns`).
     ///
     /// # Errors
     /// The manager does not answer.
@@ -73,8 +73,8 @@ impl Manager {
         Ok(units)
     }
 
-    /// The states of the named units, in their order, of those that are loaded; the others are down. Loads nothing, and knows
-    /// units by their main names alone.
+    /// The states of the named units, in that order. Units that are not loaded are reported as down. Loads nothing, and
+    /// finds units only by their main names.
     ///
     /// # Errors
     /// The manager does not answer.
@@ -82,7 +82,7 @@ impl Manager {
         Ok(in_order(self.units_like(units).await?, units))
     }
 
-    /// As [`Manager::loaded`], but of units by any of their names.
+    /// Like [`Manager::loaded`], but finds units by any of their names.
     ///
     /// # Errors
     /// As there.
@@ -105,8 +105,8 @@ impl Manager {
         }
     }
 
-    /// Whether the files of these units are there, templates included, as the manager finds them: the first that is in its
-    /// directories (`UnitPath`; systemd.unit(5), "Unit File Load Path"). Loads nothing.
+    /// Whether these units, which may be templates, have files. The manager uses the first one in its directories
+    /// (`UnitPath`; systemd.unit(5), "Unit File Load Path"). Loads nothing.
     ///
     /// # Errors
     /// The manager does not answer.
@@ -115,7 +115,7 @@ impl Manager {
         Ok(units.iter().map(|unit| file_state(directories.iter().map(Path::new), unit)).collect())
     }
 
-    /// The main process that a service has, or had last; 0 if it had none (`ExecMainPID`).
+    /// The current or last main process of a service; 0 if it never had one (`ExecMainPID`).
     ///
     /// # Errors
     /// The unit is not a service.
@@ -135,7 +135,7 @@ impl Manager {
         Ok(names)
     }
 
-    /// The units that are bound to a unit by `BindsTo=`, and so hold it or fall with it.
+    /// The units that are bound to a unit by `BindsTo=`, so that they need it and stop with it.
     ///
     /// # Errors
     /// The unit cannot be loaded.
@@ -155,9 +155,9 @@ pub enum FileState {
     Masked,
 }
 
-/// Looks for a unit's file in these directories, the first of which counts.
+/// Looks for a unit's file in these directories; the first one counts.
 fn file_state<'d>(directories: impl Iterator<Item = &'d Path>, unit: &str) -> FileState {
-    // Followed to its end, as a link to /dev/null is what masks. A link that leads nowhere is no file.
+    // Symbolic links are followed, as a link to /dev/null masks a unit. A dangling link is no file.
     let found = directories.map(|directory| directory.join(unit)).find_map(|path| std::fs::metadata(path).ok());
     match found {
         None => FileState::Missing,

@@ -1,7 +1,7 @@
 //! The user's service manager, `systemd --user` (org.freedesktop.systemd1(5)).
 //!
-//! We talk to it over its own socket ([`private`]), and where that is missing over the user's message bus. The bus has one
-//! thing that the manager has not, the environment of what D-Bus activates ([`restore`]).
+//! We use its own socket ([`private`]), and if that is missing the user's message bus. Only the bus has the environment
+//! for what D-Bus activates ([`restore`]).
 
 mod files;
 pub mod inbox;
@@ -36,7 +36,7 @@ pub use files::{FileState, ListedUnit};
 pub use signals::{Signal, Signals, Watcher};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
-/// The error for a unit that is loaded already, or has a file.
+/// The error for a unit that is already loaded, or has a file.
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
@@ -45,14 +45,14 @@ const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
 const MANAGER: Target<'_> =
     Target { destination: SERVICE, path: "/org/freedesktop/systemd1", interface: MANAGER_INTERFACE };
 
-/// How a job relates to jobs that are queued already (systemctl(1), `--job-mode`).
+/// How a job affects jobs that are already queued (systemctl(1), `--job-mode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Queued jobs that conflict are replaced.
+    /// Replaces queued jobs that conflict.
     Replace,
-    /// Just this unit: nothing that it requires or wants, and no ordering.
+    /// Only this unit: nothing that it requires or wants, and no ordering.
     IgnoreDependencies,
-    /// As `Replace`, and no later job may replace the jobs that this makes.
+    /// Like `Replace`, and no later job may replace the resulting ones.
     ReplaceIrreversibly,
 }
 
@@ -66,8 +66,8 @@ impl Mode {
     }
 }
 
-/// A unit as `ListUnits` and its like tell it: name, description, load, active and sub state, the unit it follows, its
-/// object, and the id, type and object of its job.
+/// A unit as `ListUnits` and similar calls return it: name, description, load, active and sub state, the unit it
+/// follows, its object, and the id, type and object of its job.
 type UnitRow = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// The states of a unit (`ListUnitsByNames`).
@@ -77,47 +77,47 @@ pub struct UnitState {
     pub load: String,
     /// `ActiveState`: "active", "inactive", "failed", "activating", "deactivating" and more.
     pub active: String,
-    /// `SubState`: the unit type's own word, as "running" or "auto-restart".
+    /// `SubState`: specific to the unit's type, for example "running" or "auto-restart".
     pub sub: String,
-    /// The type of the job that is queued for it ("start", "stop", "restart"), if one is.
+    /// The type of its queued job ("start", "stop", "restart"), if it has one.
     pub job: Option<String>,
 }
 
 impl UnitState {
-    /// Of a unit that is not loaded.
+    /// The states of a unit that is not loaded.
     fn none() -> Self {
         Self { load: "not-found".into(), active: "inactive".into(), sub: "dead".into(), job: None }
     }
 
-    /// Whether the manager has the unit, whether it has a file or not.
+    /// Whether the manager has loaded the unit, with or without a file.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.load != "not-found" || !self.is_down()
     }
 
-    /// Neither up nor on its way anywhere.
+    /// Whether it is down, and no job is queued for it.
     #[must_use]
     pub fn is_down(&self) -> bool {
         matches!(self.active.as_str(), "inactive" | "failed") && self.job.is_none()
     }
 
-    /// On its way down, or waiting to be.
+    /// Whether it is stopping, or is going to.
     #[must_use]
     pub fn is_going_down(&self) -> bool {
         self.active == "deactivating" || self.job.as_deref() == Some("stop")
     }
 }
 
-/// When a unit was started, in microseconds of the monotonic clock; `None` for what it did not do.
+/// When the parts of a unit's start happened, in microseconds of the monotonic clock; `None` for what did not happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UnitTimes {
-    /// Its start began (`InactiveExitTimestampMonotonic`).
+    /// The start began (`InactiveExitTimestampMonotonic`).
     pub leaves: Option<u64>,
-    /// The process of its main program was forked (`ExecMainStartTimestampMonotonic`).
+    /// The main process was forked (`ExecMainStartTimestampMonotonic`).
     pub forked: Option<u64>,
-    /// The program itself was executed (`ExecMainHandoffTimestampMonotonic`, systemd 256).
+    /// Its program was executed (`ExecMainHandoffTimestampMonotonic`, systemd 256).
     pub executed: Option<u64>,
-    /// It was up (`ActiveEnterTimestampMonotonic`).
+    /// The unit was up (`ActiveEnterTimestampMonotonic`).
     pub active: Option<u64>,
 }
 
@@ -130,35 +130,36 @@ pub struct ServiceEnd {
     pub code: i32,
     /// The exit status or the signal's number.
     pub status: i32,
-    /// Its number; 0 if it has not run.
+    /// Its pid; 0 if it has not run.
     pub pid: u32,
 }
 
 impl ServiceEnd {
-    /// The statuses by which systemd says that it could not execute the program (systemd.exec(5), "Process Exit Codes"):
-    /// trying again helps nothing.
+    /// The statuses with which systemd reports that it could not execute the program (systemd.exec(5), "Process Exit
+    /// Codes"). Trying again does not help.
     pub const NOT_EXECUTED: std::ops::RangeInclusive<i32> = 200..=245;
 
-    /// Whether the main process ran, and ended otherwise than well.
+    /// Whether the main process ran and did not end successfully.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         let not_executed = self.code == nix::libc::CLD_EXITED && Self::NOT_EXECUTED.contains(&self.status);
         self.code != 0 && !self.is_clean_exit() && !not_executed
     }
 
-    /// The main process exited by itself, with a status of its own that is an error.
+    /// Whether the main process exited by itself with an error status of its own.
     #[must_use]
     pub fn is_error_status(&self) -> bool {
         self.code == nix::libc::CLD_EXITED && self.is_crash() && !self.is_out_of_memory()
     }
 
-    /// The main process exited by itself with status 0, and not because the kernel had killed what it needed.
+    /// Whether the main process exited by itself with status 0, and not because the kernel killed something that it
+    /// needed.
     #[must_use]
     pub fn is_clean_exit(&self) -> bool {
         self.code == nix::libc::CLD_EXITED && self.status == 0 && !self.is_out_of_memory()
     }
 
-    /// The kernel has killed a process of the service for lack of memory, and the service's policy has ended it for that
+    /// Whether the kernel killed a process of the service because memory ran out, so that the service's policy ended it
     /// (`OOMPolicy=`, systemd.service(5)). The main process may still have exited with 0.
     #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
@@ -172,7 +173,7 @@ pub fn is_booted() -> bool {
     std::path::Path::new("/run/systemd/system").is_dir()
 }
 
-/// Why the user manager cannot be used, and what helps.
+/// Why the user manager cannot be used, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(clippy::missing_docs_in_private_items, reason = "each variant's sentence is its documentation")]
 pub enum NoManager {
@@ -183,18 +184,18 @@ pub enum NoManager {
 }
 
 impl NoManager {
-    /// It does not answer; `why` is what a call to it, or the connection, has said.
+    /// It does not answer; `why` is what a call or the connection reported.
     pub fn silent(why: impl ToString) -> Self {
         Self::Silent { uid: nix::unistd::geteuid().as_raw(), why: why.to_string() }
     }
 
-    /// The connection broke while an answer was waited for.
+    /// The connection broke while an answer was awaited.
     #[must_use]
     pub fn lost() -> Self {
         Self::silent("the connection broke")
     }
 
-    /// What was seen, without what helps.
+    /// What is wrong, without the remedy.
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
@@ -203,12 +204,12 @@ impl NoManager {
     }
 }
 
-/// How a message bus is.
+/// The state of a message bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusState {
-    /// It is not up, and starts with its first client and the environment that the manager has then.
+    /// It is not up. Its first client starts it, with the manager's environment of that moment.
     Waits,
-    /// It is up, or on its way, or nothing is known of it.
+    /// It is up or starting, or nothing is known about it.
     Up,
 }
 
@@ -216,7 +217,7 @@ fn no_answer(deadline: Duration) -> String {
     format!("no answer within {} s", deadline.as_secs_f32())
 }
 
-/// Lets something take no longer than `deadline`, or says why it came to nothing.
+/// Gives something at most `deadline`, or says why it failed.
 async fn in_time<T, E: ToString>(deadline: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match timeout(deadline, work).await {
         Ok(done) => done.map_err(|error| error.to_string()),
@@ -231,10 +232,10 @@ pub struct Manager {
     way: Way,
 }
 
-/// What a connection goes over.
+/// What a connection uses.
 #[derive(Clone)]
 enum Way {
-    /// A message bus, which others are on, too.
+    /// A message bus, which it shares with others.
     Bus,
     /// The manager's own socket.
     Own {
@@ -242,16 +243,16 @@ enum Way {
         /// The manager's process.
         manager: Option<Pid>,
         wanted: Arc<Wanted>,
-        /// A connection to the bus that was made already.
+        /// A connection to the bus, if it was made already.
         bus: Arc<Mutex<Option<Connection>>>,
     },
 }
 
 impl Manager {
-    /// Connects, for no longer than `deadline`; whether the manager answers, [`Manager::version`] tells.
+    /// Connects within `deadline`. Use [`Manager::version`] to find out whether the manager answers.
     ///
     /// # Errors
-    /// Neither the manager nor a bus that it could be on listens.
+    /// Neither the manager nor a bus that it could be on accepts connections.
     pub async fn connect(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NoManager> {
         let socket = runtime.manager_socket();
         let own = private::connect(&socket, deadline::CALL);
@@ -261,27 +262,27 @@ impl Manager {
                 return Ok(Self { connection, way });
             }
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            // A bus would answer for one that executes itself anew, and let us wait.
+            // A bus would accept the call for a manager that re-executes itself, and we would wait.
             Ok(Err(error)) => return Err(NoManager::silent(error)),
             Err(_) => return Err(NoManager::silent(no_answer(deadline))),
         }
         in_time(deadline, session_bus::connect(runtime)).await.map(Self::new).map_err(NoManager::silent)
     }
 
-    /// As [`Manager::connect`], and with an answer of the manager.
+    /// Like [`Manager::connect`], but the manager has also answered.
     ///
     /// # Errors
-    /// As there, or there is no manager on the bus, or it does not answer.
+    /// As there; or the manager is not on the bus, or does not answer.
     pub async fn connect_proven(runtime: &RuntimeDir, deadline: Duration) -> Result<Self, NoManager> {
         let manager = Self::connect(runtime, deadline).await?;
         Self::within(deadline, manager.version()).await?;
         Ok(manager)
     }
 
-    /// Lets a question to the manager take no longer than `deadline`.
+    /// Gives a question to the manager at most `deadline`.
     ///
     /// # Errors
-    /// It does not answer by then, or with an error.
+    /// The manager does not answer in time, or answers with an error.
     pub async fn within<T>(
         deadline: Duration,
         question: impl Future<Output = Result<T, CallError>>,
@@ -289,7 +290,7 @@ impl Manager {
         in_time(deadline, question).await.map_err(NoManager::silent)
     }
 
-    /// The manager on a bus.
+    /// The manager, by way of a bus.
     #[must_use]
     pub const fn new(bus: Connection) -> Self {
         Self { connection: bus, way: Way::Bus }
@@ -298,12 +299,12 @@ impl Manager {
     /// A connection to the bus that the manager is on.
     ///
     /// # Errors
-    /// There is none, or it does not answer.
+    /// There is no bus, or it does not answer.
     pub async fn bus(&self) -> zbus::Result<Connection> {
         match &self.way {
             Way::Bus => Ok(self.connection.clone()),
             Way::Own { runtime, bus, .. } => {
-                // Used once, as it may have been restarted when it is needed again.
+                // Used once: by the time it is needed again, the bus may have been restarted.
                 let connected = bus.lock().unwrap_or_else(PoisonError::into_inner).take();
                 match connected {
                     Some(connected) => Ok(connected),
@@ -313,13 +314,13 @@ impl Manager {
         }
     }
 
-    /// Connects to the bus that the manager is on, if it is up; proves that it answers.
+    /// Connects to the bus that the manager is on, if it is up, to prove that it answers.
     ///
-    /// One that waits for its first client is left alone, since it starts with the environment that the manager has then. That
-    /// costs the first login of a boot nothing.
+    /// A bus that waits for its first client is left alone, since it would start with the manager's current
+    /// environment. So the first login after a boot loses no time here.
     ///
     /// # Errors
-    /// There is none, or it does not answer within `deadline`.
+    /// There is no bus, or it does not answer within `deadline`.
     pub async fn prove_bus(&self, state: BusState, deadline: Duration) -> Result<(), NoManager> {
         let Way::Own { runtime, bus, .. } = &self.way else { return Ok(()) };
         if state == BusState::Waits {
@@ -332,14 +333,14 @@ impl Manager {
             }
             Err(why) => why,
         };
-        // A manager that exits ends its bus first, and is the smaller trouble.
+        // A manager that exits stops its bus first; then that is what to report.
         match Self::within(deadline, self.is_stopping()).await? {
             true => Err(NoManager::silent("it exits")),
             false => Err(NoManager::NoBus(why)),
         }
     }
 
-    /// How the bus is, as far as the manager has it.
+    /// The state of the bus, as the manager sees it.
     ///
     /// # Errors
     /// The manager does not answer.
@@ -353,19 +354,19 @@ impl Manager {
         Ok(if waits { BusState::Waits } else { BusState::Up })
     }
 
-    /// Connects anew to the manager, if it goes on in the same process.
+    /// Connects to the manager again, if it continues in the same process.
     async fn again(&self) -> Option<Self> {
         match &self.way {
             Way::Bus => Some(self.clone()),
             Way::Own { runtime, manager, .. } => {
                 manager.filter(|manager| nix::sys::signal::kill(*manager, None).is_ok())?;
-                // While it executes itself anew nobody listens on its socket.
+                // While it re-executes itself, nothing listens on its socket.
                 Some(Self::connect(runtime, EXECUTES_ANEW).await.unwrap_or_else(|_| self.clone()))
             }
         }
     }
 
-    /// The manager's signals from now on (`Subscribe`).
+    /// The manager's signals, from now on (`Subscribe`).
     ///
     /// # Errors
     /// The connection is gone.
@@ -375,27 +376,27 @@ impl Manager {
             signals.map_err(|error| CallError::new("AddMatch", error))
         };
         if let Way::Own { wanted, .. } = &self.way {
-            // The manager tells everything to whoever is connected to it directly.
+            // On a direct connection the manager sends all of its signals.
             wanted.listen();
             return listen.await;
         }
-        // All three at once: nobody starts a job before all have been answered.
+        // All three at once: no job is started before all are answered.
         let (signals, subscribed) = tokio::join!(listen, MANAGER.call(&self.connection, "Subscribe", &()));
         match subscribed {
-            // Once for each client is enough, and twice is an error.
+            // Subscribing twice on one connection is an error, and unnecessary.
             Err(error) if !error.is("org.freedesktop.systemd1.AlreadySubscribed") => Err(error),
             _ => signals,
         }
     }
 
-    /// Lets in what the manager tells of this unit.
+    /// Accepts the manager's signals about this unit.
     fn want(&self, unit: &str) {
         if let Way::Own { wanted, .. } = &self.way {
             wanted.watch(&names::object_path(unit));
         }
     }
 
-    /// Has [`Signal::UnitJob`] told when somebody queues a job for this unit.
+    /// Makes the watcher report [`Signal::UnitJob`] when somebody queues a job for this unit.
     ///
     /// # Errors
     /// The connection is gone.
@@ -405,7 +406,7 @@ impl Manager {
         jobs::watch(watcher, &self.connection, unit).await.map_err(failed)
     }
 
-    /// Has [`Signal::Restarts`] told when this service ends by itself and is started again.
+    /// Makes the watcher report [`Signal::Restarts`] when this service ends by itself and is restarted.
     ///
     /// # Errors
     /// The connection is gone.
@@ -415,24 +416,24 @@ impl Manager {
         watcher.watch(&self.connection, unit).await.map_err(failed)
     }
 
-    /// Queues a job and waits for its end. Returns its result, `None` if the connection was lost.
+    /// Queues a job and waits for its end. Returns its result; `None` if the connection was lost.
     ///
     /// # Errors
-    /// As the queueing; or the connection is gone.
+    /// Those of queueing the job; or the connection is gone.
     pub async fn until_done(
         &self,
         job: impl Future<Output = Result<OwnedObjectPath, CallError>>,
     ) -> Result<Option<String>, CallError> {
-        // First, or the job's end could be missed.
+        // Before the job is queued, or its end could be missed.
         let mut signals = self.signals().await?;
         let job = job.await?;
         Ok(signals.job_done(&job).await)
     }
 
-    /// Queues a job and waits for its end, no longer than `deadline`.
+    /// Queues a job and waits for its end, at most for `deadline`.
     ///
     /// # Errors
-    /// Why the job was not done, in words for a person.
+    /// Why the job was not done, as shown to people.
     pub async fn done(
         &self,
         job: impl Future<Output = Result<OwnedObjectPath, CallError>>,
@@ -447,8 +448,8 @@ impl Manager {
 
     /// Queues a job.
     ///
-    /// A race: a manager that executes itself anew (`daemon-reexec`, an update of systemd) loses what it has not answered,
-    /// and is away for some hundredths of a second. To ask twice for the same job does no harm.
+    /// A race: a manager that re-executes itself (`daemon-reexec`, an update of systemd) loses the calls that it has
+    /// not answered, and is away for some hundredths of a second. Requesting the same job twice does no harm.
     async fn job(&self, method: &'static str, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
         let end = Instant::now() + EXECUTES_ANEW;
         let mut manager = self.clone();
@@ -463,7 +464,7 @@ impl Manager {
         }
     }
 
-    /// Whether a call failed as it does when the manager executes itself anew.
+    /// Whether a call failed because the manager is re-executing itself.
     fn is_away(&self, error: &CallError) -> bool {
         match self.way {
             Way::Bus => error.is_away(),
@@ -474,7 +475,7 @@ impl Manager {
     /// Queues a start job (`StartUnit`) and returns it.
     ///
     /// # Errors
-    /// There is no such unit, it may not be started, or the jobs conflict with irreversible ones.
+    /// There is no such unit, it may not be started, or the job conflicts with an irreversible one.
     pub async fn start(&self, unit: &str, mode: Mode) -> Result<OwnedObjectPath, CallError> {
         self.job("StartUnit", unit, mode).await
     }
@@ -487,7 +488,7 @@ impl Manager {
         self.job("StopUnit", unit, mode).await
     }
 
-    /// Queues a stop and a start (`RestartUnit`); just a start if the unit is down.
+    /// Queues a stop and a start (`RestartUnit`); only a start if the unit is down.
     ///
     /// # Errors
     /// As [`Manager::start`].
@@ -495,18 +496,19 @@ impl Manager {
         self.job("RestartUnit", unit, Mode::Replace).await
     }
 
-    /// Makes a unit from properties and queues its start (`StartTransientUnit`).
+    /// Creates a unit from properties and queues its start (`StartTransientUnit`).
     ///
     /// # Errors
-    /// A unit of this name runs already, or a property is not understood.
+    /// A unit of this name is running, or a property is not supported.
     pub async fn start_transient(&self, unit: &transient::Service) -> Result<OwnedObjectPath, CallError> {
         self.start_transient_unit(&unit.name, unit.properties()).await
     }
 
-    /// As [`Manager::start_transient`], of any unit that can be made so.
+    /// Like [`Manager::start_transient`], for any kind of unit that can be created this way.
     ///
-    /// A race: systemd forgets a unit that it has made, and that has ended, in the next round of its loop (manager.c,
-    /// `manager_dispatch_gc_unit_queue`). Whoever hears of the end may be faster, and until then there is one of that name.
+    /// A race: systemd removes a transient unit that has ended in the next round of its loop (manager.c,
+    /// `manager_dispatch_gc_unit_queue`). A client that learns of the end may be faster, and then the name is still
+    /// taken.
     ///
     /// # Errors
     /// As there.
@@ -531,7 +533,7 @@ impl Manager {
         }
     }
 
-    /// Forgets that a unit failed, its start limit included (`ResetFailedUnit`).
+    /// Clears the failed state of a unit, including its start limit (`ResetFailedUnit`).
     ///
     /// # Errors
     /// The unit is not loaded.
@@ -547,10 +549,10 @@ impl Manager {
         MANAGER.call(&self.connection, "KillUnit", &(unit, "all", signal as i32)).await.map(|_| ())
     }
 
-    /// Moves a process of ours into the cgroup of a unit with `Delegate=yes` (`AttachProcessesToUnit`).
+    /// Moves one of our processes into the cgroup of a unit with `Delegate=yes` (`AttachProcessesToUnit`).
     ///
     /// # Errors
-    /// The unit does not run or does not delegate, or the process is gone.
+    /// The unit is not running or does not delegate, or the process is gone.
     pub async fn attach(&self, unit: &str, pid: Pid) -> Result<(), CallError> {
         let pids = [pid.as_raw().unsigned_abs()];
         MANAGER.call(&self.connection, "AttachProcessesToUnit", &(unit, "/", &pids[..])).await.map(|_| ())
@@ -566,24 +568,24 @@ impl Manager {
         Ok(rows.into_iter().filter_map(|(_, pid, _)| i32::try_from(pid).ok()).map(Pid::from_raw).collect())
     }
 
-    /// The unit whose cgroup a process is in (`GetUnitByPID`).
+    /// The unit whose cgroup contains a process (`GetUnitByPID`).
     ///
     /// # Errors
-    /// The process is in no unit of the user manager.
+    /// The process is not in a unit of the user manager.
     pub async fn unit_of_pid(&self, pid: Pid) -> Result<Option<String>, CallError> {
         let reply = MANAGER.call(&self.connection, "GetUnitByPID", &(pid.as_raw().unsigned_abs(),)).await?;
         let path: OwnedObjectPath = dbus::body("GetUnitByPID", &reply)?;
         Ok(names::unit_of_path(path.as_str()))
     }
 
-    /// The states of the named units, in their order (`ListUnitsByNames`); units that are not loaded are loaded for it.
+    /// The states of the named units, in that order (`ListUnitsByNames`). This loads units that are not loaded.
     ///
     /// # Errors
     /// A name is not valid.
     pub async fn states(&self, units: &[&str]) -> Result<Vec<UnitState>, CallError> {
         let reply = MANAGER.call(&self.connection, "ListUnitsByNames", &(units,)).await?;
         let rows: Vec<UnitRow> = dbus::body("ListUnitsByNames", &reply)?;
-        // The rows come without those that could not be loaded at all, and under the unit's main name.
+        // The reply omits units that could not be loaded at all, and uses each unit's main name.
         let rows: Vec<_> = rows.into_iter().map(ListedUnit::from).collect();
         if rows.len() == units.len() {
             return Ok(rows.into_iter().map(|row| row.state).collect());
@@ -608,14 +610,14 @@ impl Manager {
         dbus::property(&self.connection, Target { destination: SERVICE, path: &path, interface }, name).await
     }
 
-    /// When a unit did last what its start consists of.
+    /// When the parts of a unit's last start happened.
     ///
     /// # Errors
     /// The unit cannot be loaded.
     pub async fn times(&self, unit: &str) -> Result<UnitTimes, CallError> {
         let time = async |interface, name| match self.property::<u64>(unit, interface, name).await {
             Ok(time) => Ok((time != 0).then_some(time)),
-            // Only services are executed, and only systemd from 256 on says when.
+            // Only services are executed, and only systemd 256 and later says when.
             Err(CallError::Remote { .. }) => Ok(None),
             Err(error) => Err(error),
         };
@@ -625,7 +627,7 @@ impl Manager {
             time(SERVICE_INTERFACE, "ExecMainHandoffTimestampMonotonic"),
             time(UNIT_INTERFACE, "ActiveEnterTimestampMonotonic"),
         )?;
-        // What is from an earlier time says nothing of this one.
+        // Times of an earlier start are dropped.
         let since = |time: Option<u64>| time.filter(|time| leaves.is_some_and(|leaves| *time >= leaves));
         Ok(UnitTimes { leaves, forked: since(forked), executed: since(executed), active: since(active) })
     }
@@ -644,7 +646,7 @@ impl Manager {
         Ok(ServiceEnd { result, code, status, pid })
     }
 
-    /// How a socket unit's last start went: "success", "resources" and more (systemd.socket(5)).
+    /// The result of a socket unit's last start: "success", "resources" and more (systemd.socket(5)).
     ///
     /// # Errors
     /// The unit is not a socket.
@@ -652,7 +654,7 @@ impl Manager {
         self.property(unit, "org.freedesktop.systemd1.Socket", "Result").await
     }
 
-    /// The main process of a service, if one runs.
+    /// The main process of a service, if it is running.
     ///
     /// # Errors
     /// The unit is not a service.
@@ -661,7 +663,7 @@ impl Manager {
         Ok(i32::try_from(pid).ok().filter(|&pid| pid > 0).map(Pid::from_raw))
     }
 
-    /// Whether a service is never started again by systemd, however it ends (`Restart=no`, systemd.service(5)).
+    /// Whether systemd never restarts a service, however it ends (`Restart=no`, systemd.service(5)).
     ///
     /// # Errors
     /// The unit is not a service.
@@ -669,7 +671,7 @@ impl Manager {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Restart").await? == "no")
     }
 
-    /// Whether a service says itself when it is ready (`Type=notify`, systemd.service(5)).
+    /// Whether a service reports by itself when it is ready (`Type=notify`, systemd.service(5)).
     ///
     /// # Errors
     /// The unit is not a service.
@@ -678,7 +680,7 @@ impl Manager {
         Ok(matches!(kind.as_str(), "notify" | "notify-reload"))
     }
 
-    /// Whether a service is over as soon as its program has ended (`Type=oneshot`, systemd.service(5)).
+    /// Whether a service is down as soon as its program has ended (`Type=oneshot`, systemd.service(5)).
     ///
     /// # Errors
     /// The unit is not a service.
@@ -686,7 +688,7 @@ impl Manager {
         Ok(self.property::<String>(unit, SERVICE_INTERFACE, "Type").await? == "oneshot")
     }
 
-    /// What systemd does with a service of which the kernel has killed a process for lack of memory (`OOMPolicy=`,
+    /// What systemd does when the kernel kills a process of a service because memory ran out (`OOMPolicy=`,
     /// systemd.service(5)).
     ///
     /// # Errors
@@ -695,7 +697,7 @@ impl Manager {
         self.property(unit, SERVICE_INTERFACE, "OOMPolicy").await
     }
 
-    /// Whether a unit was made for one run and is forgotten with it (`systemd-run`).
+    /// Whether a unit was created for one run and is removed after it (`systemd-run`).
     ///
     /// # Errors
     /// The unit cannot be loaded.
@@ -703,7 +705,7 @@ impl Manager {
         self.property(unit, UNIT_INTERFACE, "Transient").await
     }
 
-    /// Whether a stop of a service leaves what its main process has started (`KillMode=`, systemd.kill(5)).
+    /// Whether stopping a service leaves the children of its main process (`KillMode=`, systemd.kill(5)).
     ///
     /// # Errors
     /// The unit is not a service.
@@ -712,7 +714,7 @@ impl Manager {
         Ok(matches!(mode.as_str(), "process" | "none"))
     }
 
-    /// Whether a service has a control group, which it keeps after its end for as long as a process is in it.
+    /// Whether a service has a control group. It keeps that after its end as long as a process is in it.
     ///
     /// # Errors
     /// The unit is not a service.
@@ -741,7 +743,7 @@ impl Manager {
         Ok(wants)
     }
 
-    /// The units that are bound to a unit: those that require it, are bound to it, or are part of it.
+    /// The units that depend on a unit: those that require it, are bound to it, or are part of it.
     ///
     /// # Errors
     /// The unit cannot be loaded.

@@ -89,7 +89,7 @@ impl Signals {
         Watcher { sender: self.sender.clone() }
     }
 
-    /// The next signal; [`Signal::Lost`] for ever once the connection is gone. May be dropped while it waits.
+    /// The next signal; [`Signal::Lost`] forever once the connection is gone. May be dropped while it waits.
     pub async fn next(&mut self) -> Signal {
         self.queue.recv().await.unwrap_or(Signal::Lost)
     }

@@ -44,7 +44,7 @@ pub fn sockets(temporary: &[&str], uid: u32) -> Vec<PathBuf> {
 /// A session of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TmuxSession {
-    /// `$N`, which is unique within the server for ever.
+    /// `$N`, which is unique within the server forever.
     pub id: String,
     /// The clients that show it.
     pub attached: u32,

@@ -1,4 +1,4 @@
-//! File descriptors that arrive from elsewhere and become ours.
+//! File descriptors that come from elsewhere and become ours.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -10,14 +10,14 @@ use tokio::io::unix::AsyncFd;
 
 /// As many descriptors as one message can carry (`SCM_MAX_FD`, unix(7)).
 ///
-/// With room for fewer, a message with more would arrive cut, with some of its descriptors open here and nix refusing
-/// to say which (`RecvMsg::cmsgs`, `MSG_CTRUNC`): every such message would leak them.
+/// With room for fewer, a larger message would arrive truncated, with some of its descriptors open here and nix
+/// refusing to say which (`RecvMsg::cmsgs`, `MSG_CTRUNC`): each such message would leak them.
 const MAX_FDS: usize = 253;
 
 /// The descriptors that systemd passed by `LISTEN_FDS` (sd_listen_fds(3)), with close-on-exec set.
 ///
 /// # Errors
-/// The variables are there and wrong, or a descriptor is not open.
+/// The variables are set but wrong, or a descriptor is not open.
 pub fn inherited_listeners() -> io::Result<Vec<OwnedFd>> {
     let mut listeners = Vec::new();
     for raw in sd_notify::listen_fds()? {
@@ -36,13 +36,13 @@ pub fn inherited_listeners() -> io::Result<Vec<OwnedFd>> {
 /// Returns the length of the message in bytes, 0 at end-of-file, and the descriptors.
 ///
 /// # Errors
-/// `EMSGSIZE` if the message or its descriptors were longer than there was room for; they are closed then.
+/// `EMSGSIZE` if the message or its descriptors did not fit; they are closed then.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut control = cmsg_space!([RawFd; MAX_FDS]);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut fds = Vec::new();
-    // The descriptors are taken into ownership before anything can fail: what is refused must not leak.
+    // The descriptors become owned before anything can fail: a refused message must not leak them.
     for part in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(raw) = part {
             // SAFETY: the kernel has just installed these descriptors for us, and nobody else knows their numbers.
@@ -55,17 +55,17 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, 
     Ok((message.bytes, fds))
 }
 
-/// Takes ownership of a descriptor that a system call of nix has just returned as a number (accept4(2)).
+/// Takes ownership of a descriptor that a system call wrapped by nix has just returned as a number (accept4(2)).
 #[must_use]
 pub fn received_fd(raw: RawFd) -> OwnedFd {
     // SAFETY: callers hand in the direct result of a system call that made a new descriptor.
     unsafe { OwnedFd::from_raw_fd(raw) }
 }
 
-/// Puts a descriptor under the eyes of tokio's reactor.
+/// Registers a descriptor with tokio's reactor.
 ///
 /// # Errors
-/// epoll(7) cannot watch it, as it cannot watch plain files.
+/// epoll(7) cannot watch it; a plain file, for example.
 pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd names the same open descriptor for as long as it lives, and the AsyncFd owns it.
     Ok(unsafe { AsyncFd::register(fd) }?)

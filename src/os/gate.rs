@@ -1,7 +1,7 @@
-//! A command that exists before it may run.
+//! A command whose process exists before it may run.
 //!
-//! Its process is forked early, so that the user manager can make a unit around it, and executes the program only when
-//! it is let go. It has everything of ours: terminal, process group, descriptors, working directory, limits.
+//! The process is forked early, so that the user manager can make a unit around it, and executes the program only when
+//! it is released. It inherits everything from us: terminal, process group, descriptors, working directory, limits.
 
 use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
@@ -15,7 +15,7 @@ use nix::libc;
 use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, pipe2};
 
-/// What the process becomes when it is let go.
+/// What the process executes when it is released.
 pub struct Command<'a> {
     /// Path of the program.
     pub program: &'a CStr,
@@ -23,15 +23,15 @@ pub struct Command<'a> {
     pub arguments: &'a [CString],
     /// Its environment, `NAME=value`.
     pub environment: &'a [CString],
-    /// The signals that it has blocked.
+    /// The signals to block.
     pub mask: &'a SigSet,
     /// Whether it gets SIGTERM when its parent ends (prctl(2), `PR_SET_PDEATHSIG`).
     pub ends_with_parent: bool,
 }
 
-/// A process that waits to be let go. It ends when this is dropped, and when we are killed.
+/// A process that waits to be released. It ends when this is dropped, and when we are killed.
 pub struct Held {
-    /// Its pid, which it keeps.
+    /// Its pid, which does not change.
     pub pid: Pid,
     gate: File,
     report: OwnedFd,
@@ -46,7 +46,7 @@ pub fn hold(command: &Command<'_>) -> io::Result<Held> {
         strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
     };
     let (arguments, environment) = (pointers(command.arguments), pointers(command.environment));
-    // A script without an interpreter line is the shell's to run, as execvp(3) and every shell have it.
+    // A script without an interpreter line is run by the shell, as execvp(3) and every shell do.
     let mut by_shell = vec![c"/bin/sh".as_ptr(), command.program.as_ptr()];
     by_shell.extend(arguments.iter().skip(1));
     let (gate_out, gate_in) = pipe2(OFlag::O_CLOEXEC)?;
@@ -64,7 +64,7 @@ pub fn hold(command: &Command<'_>) -> io::Result<Held> {
 }
 
 impl Held {
-    /// Lets it go, and returns when it has executed the program.
+    /// Releases it, and returns when it has executed the program.
     ///
     /// # Errors
     /// The program could not be executed; the process ends then, with status 127.
@@ -80,7 +80,7 @@ impl Held {
 
 struct Fds {
     gate: RawFd,
-    /// Our end of the gate, of which the child must have no copy, or it would never see our end.
+    /// Our end of the gate. The child must have no copy of it, or it would never see it close.
     ours: RawFd,
     report: RawFd,
 }

@@ -10,20 +10,20 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, setsid};
 
-/// The process; to be dismissed when there is nothing to clean up.
+/// The process; dismiss it when there is nothing to clean up.
 pub struct Janitor {
     /// Its pid.
     pub pid: Pid,
     pipe: Option<File>,
 }
 
-/// Signals that are meant for us, or for everything around it, and not for who cleans up afterwards.
+/// Signals that are meant for us or for everything around us, and not for a process that cleans up afterwards.
 const NOT_ITS_OWN: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
-/// Forks a process, a session of its own, that does `work` when we have ended without dismissing it.
+/// Forks a process, in a session of its own, that does `work` if we end without dismissing it.
 ///
-/// This process must have one thread: another could hold a lock at the moment of the fork, that of the allocator for one,
-/// which would never be released in the copy.
+/// This process must have only one thread: another one could hold a lock at the moment of the fork, for example the
+/// allocator's, which the copy would never see released.
 ///
 /// # Errors
 /// fork(2) or pipe(2) failed.
@@ -41,7 +41,7 @@ pub fn janitor(work: impl FnOnce()) -> io::Result<Janitor> {
                 let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) };
             }
             for standard in 0..3 {
-                // SAFETY: both descriptors are open. What reads our output must not wait for this process.
+                // SAFETY: both descriptors are open. A reader of our output must not wait for this process.
                 unsafe { libc::dup2(dev_null.as_raw_fd(), standard) };
             }
             let mut byte = [0];
@@ -56,7 +56,7 @@ pub fn janitor(work: impl FnOnce()) -> io::Result<Janitor> {
 }
 
 impl Janitor {
-    /// Sends it home, and returns when it is gone.
+    /// Dismisses it, and returns when it is gone.
     pub fn dismiss(mut self) {
         if let Some(mut pipe) = self.pipe.take() {
             let _ = pipe.write_all(&[1]);

@@ -1,4 +1,4 @@
-//! Thin wrappers of the system calls that no safe crate offers: the only module with `unsafe` code.
+//! Thin wrappers for system calls that no safe crate offers: the only module with `unsafe` code.
 //!
 //! Everything here is small, does one thing, and has a safe signature.
 

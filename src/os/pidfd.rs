@@ -1,4 +1,4 @@
-//! pidfd_open(2) and pidfd_send_signal(2): a process named without the race of a reused pid.
+//! pidfd_open(2) and pidfd_send_signal(2): naming a process without the race of a reused pid.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};

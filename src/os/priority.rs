@@ -1,14 +1,14 @@
-//! The priority of input and output (ioprio_get(2)), which the C library has no function for.
+//! I/O priority (ioprio_get(2)), for which the C library has no function.
 
 use nix::libc;
 
 /// `IOPRIO_WHO_PROCESS` (linux/ioprio.h); who 0 is the caller.
 const WHO_PROCESS: libc::c_int = 1;
 
-/// Below the class (linux/ioprio.h, `IOPRIO_CLASS_SHIFT`).
+/// The bits below the class (linux/ioprio.h, `IOPRIO_CLASS_SHIFT`).
 const CLASS_SHIFT: i32 = 13;
 
-/// The class and the level within it, of the three bits that every kernel has; `None` if nobody has set one.
+/// The class and the level within it, of the three bits that every kernel has; `None` if none was set.
 #[must_use]
 pub fn io_priority() -> Option<(i32, i32)> {
     // SAFETY: it takes numbers and returns one.

@@ -1,5 +1,5 @@
-//! Facts about processes: how they ended, and what the kernel tells of them in /proc. Names in it are bytes that a
-//! program has chosen.
+//! Facts about processes: how they ended, and what /proc tells about them. Names in it are bytes that a program has
+//! chosen.
 
 use std::{fmt, io};
 
@@ -14,7 +14,7 @@ const TTY_MAJOR: u64 = 4;
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It exited by itself with this status.
+    /// It exited with this status.
     Code(i32),
     /// A signal with this number ended it.
     Signal(i32),
@@ -34,7 +34,7 @@ impl fmt::Display for Ending {
 
 /// The number of the virtual terminal that controls this process, if one does.
 ///
-/// The kernel asks for it in every VT ioctl of the server (`vt_ioctl`: `current->signal->tty == tty`), so a session
+/// The kernel checks it in every VT ioctl of the server (`vt_ioctl`: `current->signal->tty == tty`), so a session
 /// cannot be started from a terminal emulator, a multiplexer's pane or an ssh login.
 ///
 /// # Errors
@@ -62,8 +62,8 @@ pub fn vt_of_stat(stat: &str) -> Option<u32> {
     (major == TTY_MAJOR && (1..=63).contains(&minor)).then(|| u32::try_from(minor).ok()).flatten()
 }
 
-/// Whether the process of such a line is on its way out, even if it cannot be waited for yet (field 9 `flags`;
-/// linux/sched.h, `PF_EXITING`). So is one whose line is malformed: it is gone.
+/// Whether the process of such a line is exiting, even if it cannot be reaped yet (field 9 `flags`; linux/sched.h,
+/// `PF_EXITING`). Also true for a malformed line: the process is gone.
 #[must_use]
 pub fn is_exiting(stat: &str) -> bool {
     const PF_EXITING: u32 = 0x4;
@@ -83,9 +83,9 @@ pub fn parent(stat: &str) -> Option<Pid> {
     field(stat, 4)?.parse().ok().map(Pid::from_raw)
 }
 
-/// A field of such a line, counted from 1 as the manual does, from the third on.
+/// A field of such a line, numbered as in the manual, from 3 on.
 fn field(stat: &str, number: usize) -> Option<&str> {
-    // The second field, the name, may contain anything, also spaces and brackets: start after its last bracket.
+    // The second field, the name, may contain anything, including spaces and brackets: start after the last bracket.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace().nth(number - 3)
 }
@@ -112,9 +112,9 @@ pub fn status(text: &str) -> Option<Status<'_>> {
 
 /// Ignores SIGTSTP, SIGTTIN and SIGTTOU from now on.
 ///
-/// A stopped host could not serve its session. Catching them would not do: a background process that sets the
-/// terminal's settings would get SIGTTOU and have its call restarted, for ever; only where the signal is ignored or
-/// blocked does the call go through (tty_ioctl(4), the kernel's `tty_check_change`).
+/// A stopped host could not serve its session. Catching them is not enough: a background process that sets the
+/// terminal's attributes gets SIGTTOU and has its call restarted, forever. The call succeeds only if the signal is
+/// ignored or blocked (tty_ioctl(4), the kernel's `tty_check_change`).
 ///
 /// # Errors
 /// None in practice.

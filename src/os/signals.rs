@@ -1,4 +1,4 @@
-//! Signals as they come, with who sent them: from a process, or from the kernel for a key on the terminal.
+//! Signals as they arrive, with their sender: a process, or the kernel because of a key on the terminal.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,30 +12,30 @@ use tokio::io::unix::AsyncFd;
 use super::watch;
 use super::witness::Witness;
 
-/// `siginfo.si_code` of what the kernel sends by itself (asm-generic/siginfo.h, `SI_KERNEL`).
+/// `siginfo.si_code` of signals from the kernel itself (asm-generic/siginfo.h, `SI_KERNEL`).
 const SI_KERNEL: i32 = 0x80;
 
-/// A signal that came.
+/// A signal that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceivedSignal {
-    /// Which.
+    /// The signal.
     pub signal: Signal,
-    /// Whether the kernel has sent it, to the whole foreground process group at once: Ctrl+C, or the terminal's end.
+    /// Whether the kernel sent it to the whole foreground process group: Ctrl+C, or the terminal's end.
     pub from_terminal: bool,
-    /// Whether it was for our whole process group at once, whoever has sent it.
+    /// Whether it was sent to our whole process group, by anyone.
     pub to_group: bool,
 }
 
-/// Signals that are taken one by one, instead of what they do by default (signalfd(2)).
+/// Signals that are read one by one instead of having their default effect (signalfd(2)).
 pub struct TakenSignals {
     fd: AsyncFd<OwnedFd>,
     witness: Option<Witness>,
-    /// What was blocked before, for programs that are executed.
+    /// What was blocked before, for programs that we execute.
     pub mask: SigSet,
 }
 
 impl TakenSignals {
-    /// Takes these from now on. Must be called while this process has one thread, as only that thread's mask is set.
+    /// Blocks these from now on. Must be called while this process has one thread, as only that thread's mask is set.
     ///
     /// # Errors
     /// Out of descriptors.
@@ -43,7 +43,7 @@ impl TakenSignals {
         let set: SigSet = signals.iter().copied().collect();
         let mut mask = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut mask))?;
-        // Without it a signal may come twice; that keeps nobody from anything.
+        // Without it a signal may arrive twice, which is harmless.
         let witness = Witness::begin().inspect_err(|error| tracing::debug!("no witness of signals: {error}")).ok();
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { fd: watch(fd.into())?, witness, mask })

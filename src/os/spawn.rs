@@ -1,8 +1,8 @@
-//! Fork and exec of the X server, the way it must be born.
+//! Fork and exec of the X server, in the way that it needs.
 //!
 //! `std::process::Command` cannot do it: `LISTEN_PID` has to hold the child's *own* pid (sd_listen_fds(3)), which is
-//! known only between fork and exec, where nothing may be allocated. So the environment is laid out beforehand
-//! with room for a pid, and the child writes its own into it.
+//! known only between fork and exec, where nothing may be allocated. So the environment is laid out beforehand with
+//! room for a pid, and the child writes its own pid there.
 
 use std::ffi::{CStr, CString, c_char};
 use std::io;
@@ -14,24 +14,25 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::{Pid, pipe2};
 
-/// Where systemd's convention begins: `SD_LISTEN_FDS_START`.
+/// The first descriptor of systemd's convention: `SD_LISTEN_FDS_START`.
 const LISTEN_FDS_START: RawFd = 3;
 /// Room for any `pid_t` in decimal, and a NUL.
 const PID_ROOM: usize = 12;
 /// Highest signal number of Linux (`_NSIG`).
 const SIGNALS: i32 = 64;
 
-/// What becomes of the child.
+/// What the child becomes.
 pub struct Image<'a> {
     /// Absolute path of the program.
     pub program: &'a CStr,
     /// Its arguments, the name first.
     pub arguments: &'a [CString],
-    /// Its environment, `NAME=value`; `LISTEN_FDS` and `LISTEN_PID` are added here, `LISTEN_PIDFDID` must not be in it.
+    /// Its environment, `NAME=value`; `LISTEN_FDS` and `LISTEN_PID` are added here, and it must not contain
+    /// `LISTEN_PIDFDID`.
     pub environment: &'a [CString],
     /// Standard output and standard error; standard input is /dev/null.
     pub output: BorrowedFd<'a>,
-    /// Becomes descriptors 3, 4, … of the child; the one behind them is /dev/null, for the server's `-displayfd`.
+    /// Become descriptors 3, 4, … of the child; the next one is /dev/null, for the server's `-displayfd`.
     pub listeners: &'a [BorrowedFd<'a>],
     /// Whether it gets SIGTERM when we end, however that happens (prctl(2), `PR_SET_PDEATHSIG`).
     pub ends_with_us: bool,
@@ -41,8 +42,8 @@ pub struct Image<'a> {
 /// its default.
 ///
 /// The child keeps our terminal session and with it the controlling terminal, and our cgroup and with it the logind
-/// session: both are the point. Its own process group, and the two ignored signals, are what xinit does too (xinit.c,
-/// `startServer`): a hang-up of the terminal then does not reach the server, which would take it as a reset.
+/// session: it needs both. The process group and the two ignored signals are as in xinit (xinit.c, `startServer`): a
+/// hang-up of the terminal then does not reach the server, which would treat it as a reset.
 ///
 /// Returns the child's pid once the exec has succeeded.
 ///
@@ -56,8 +57,8 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
     let mut arguments: Vec<*const c_char> = image.arguments.iter().map(|argument| argument.as_ptr()).collect();
     arguments.push(ptr::null());
 
-    // The descriptors are first moved above every number that the child will use, so that placing one at 3 cannot
-    // overwrite another that still waits to be placed.
+    // First move the descriptors above every number that the child will use. Otherwise placing one at 3 could overwrite
+    // another that is still to be placed.
     let above = LISTEN_FDS_START + i32::try_from(image.listeners.len()).map_err(io::Error::other)? + 1;
     let move_up = |fd: RawFd| -> io::Result<OwnedFd> {
         // SAFETY: F_DUPFD_CLOEXEC takes two integers and makes a new descriptor, which nobody else owns.
@@ -102,17 +103,17 @@ pub fn spawn(image: &Image<'_>) -> io::Result<Pid> {
     }
 }
 
-/// Which descriptors the child places where.
+/// Which descriptors the child puts where.
 struct SpawnPlan<'a> {
-    /// Opened for both.
+    /// /dev/null, open for reading and writing.
     nothing: RawFd,
     output: RawFd,
     listeners: &'a [RawFd],
-    /// Whose end is the child's.
+    /// The parent, if the child is to end with it.
     parent: Option<libc::pid_t>,
 }
 
-/// The child's part: never returns unless something failed, then with the errno.
+/// The child's part: returns only if something failed, and then the errno.
 ///
 /// # Safety
 /// Only in a freshly forked child; `arguments` and `environment` are null-terminated arrays of C strings, and one
@@ -130,7 +131,7 @@ unsafe fn become_image(
         libc::setpgid(0, 0);
         if let Some(parent) = plan.parent {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
-            // It may have ended before that.
+            // The parent may have ended before that.
             if libc::getppid() != parent {
                 return libc::ESRCH;
             }
@@ -138,8 +139,8 @@ unsafe fn become_image(
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         for signal in 1..=SIGNALS {
-            // Rust ignores SIGPIPE and tokio catches what it was asked to; an ignored SIGUSR1 would make the server
-            // signal its parent (os/connection.c, InitParentProcess).
+            // Rust ignores SIGPIPE, and tokio catches the signals that it was asked for. An ignored SIGUSR1 would make
+            // the server signal its parent (os/connection.c, InitParentProcess).
             libc::signal(signal, libc::SIG_DFL);
         }
         libc::signal(libc::SIGTTIN, libc::SIG_IGN);
@@ -154,8 +155,8 @@ unsafe fn become_image(
                 return Errno::last_raw();
             }
         }
-        // What a shell or a greeter leaked into us must not reach the server. Best effort: CLOSE_RANGE_CLOEXEC came with
-        // Linux 5.11, and our own descriptors are close-on-exec anyway.
+        // Descriptors that a shell or a greeter leaked into us must not reach the server. Best effort:
+        // CLOSE_RANGE_CLOEXEC came with Linux 5.11, and our own descriptors are close-on-exec anyway.
         let first = 3 + plan.listeners.len() + 1;
         libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
         libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr());
@@ -163,8 +164,8 @@ unsafe fn become_image(
     Errno::last_raw()
 }
 
-/// Writes `number` at the start of `digits` and a NUL behind it. No leading zeros: systemd's `parse_pid` would read
-/// them as octal. Allocates nothing.
+/// Writes `number` at the start of `digits`, followed by a NUL. No leading zeros: systemd's `parse_pid` would read them
+/// as octal. Allocates nothing.
 fn write_decimal(digits: &mut [u8; PID_ROOM], number: i32) {
     let mut reversed = [0; PID_ROOM];
     let (mut length, mut rest) = (0, number.unsigned_abs());
@@ -179,7 +180,7 @@ fn write_decimal(digits: &mut [u8; PID_ROOM], number: i32) {
     digits[length] = 0;
 }
 
-/// Waits for the exec: the pipe closes when it succeeds, and brings the errno when it fails.
+/// Waits for the exec: the pipe closes if it succeeds, and brings the errno if it fails.
 fn await_exec(report: OwnedFd, pid: Pid) -> io::Result<Pid> {
     use std::io::Read;
     let mut errno = [0; 4];
@@ -229,7 +230,7 @@ mod tests {
         let mut output = String::new();
         reader.read_to_string(&mut output).unwrap();
         nix::sys::wait::waitpid(pid, None).unwrap();
-        // 0, 1, 2, 3, 4, and the directory that ls itself reads: nothing else has leaked.
+        // 0, 1, 2, 3, 4, and the directory that ls itself reads: nothing else leaked.
         assert_eq!(output, "1 1\nsocket\n/dev/null\n6\n");
     }
 

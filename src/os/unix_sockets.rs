@@ -1,8 +1,8 @@
 //! The kernel's list of Unix sockets in this network namespace (proc_net_unix(5)).
 //!
-//! A name is what its owner made of it: any bytes, also such as look like another row, or like a path of somebody else's,
-//! which it can even be in a mount namespace of his own. So a row alone proves nothing of a path: the socket there must be
-//! ours, too.
+//! A name is whatever the socket's owner chose: any bytes, even ones that look like another row, or like another user's
+//! path, which it can truly be in a mount namespace of the owner's. So a row alone proves nothing about a path: the
+//! socket there must be ours, too.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -26,7 +26,8 @@ pub fn named(list: &[u8]) -> impl Iterator<Item = Socket<'_>> {
     list.split(|&byte| byte == b'\n').skip(1).filter_map(row)
 }
 
-/// Num RefCount Protocol Flags Type St Inode Path: the path is everything behind one space, and may hold spaces itself.
+/// Num RefCount Protocol Flags Type St Inode Path: the path is everything after one space, and may contain spaces
+/// itself.
 fn row(line: &[u8]) -> Option<Socket<'_>> {
     /// `__SO_ACCEPTCON` (linux/net.h).
     const LISTENING: &[u8] = b"00010000";
@@ -40,12 +41,12 @@ fn row(line: &[u8]) -> Option<Socket<'_>> {
     Some(Socket { listens: fields[3] == LISTENING, name: rest })
 }
 
-/// The user who has made the socket with this abstract name, without its NUL; `None` if there is none, or if the kernel does
-/// not tell (sock_diag(7); `UDIAG_SHOW_UID` came with Linux 5.3).
+/// The user who created the socket with this abstract name (given without its NUL); `None` if there is no such socket,
+/// or if the kernel does not tell (sock_diag(7); `UDIAG_SHOW_UID` came with Linux 5.3).
 #[must_use]
 pub fn owner_of_name(name: &[u8]) -> Option<u32> {
     let kernel = ask_for_all().ok()?;
-    // More than one answer has.
+    // More than one answer needs.
     let mut buffer = vec![0; 64 << 10];
     loop {
         let count = recv(kernel.as_raw_fd(), &mut buffer, MsgFlags::empty()).ok().filter(|count| *count > 0)?;
@@ -68,7 +69,7 @@ const DONE: u16 = 3;
 const NAME: u16 = 0;
 const USER: u16 = 7;
 
-/// Asks for every Unix socket, with its name and its user.
+/// Requests all Unix sockets, with their names and users.
 fn ask_for_all() -> nix::Result<OwnedFd> {
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
     /// `NLM_F_REQUEST` and `NLM_F_DUMP`.
@@ -90,7 +91,7 @@ fn ask_for_all() -> nix::Result<OwnedFd> {
     Ok(kernel)
 }
 
-/// The messages of one answer: their type, and what follows their header.
+/// The messages of one answer: the type, and what follows the header.
 fn messages(mut answer: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = u32::from_ne_bytes(answer.get(..4)?.try_into().ok()?) as usize;
@@ -101,7 +102,7 @@ fn messages(mut answer: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// An attribute of a message about a socket (struct unix_diag_msg, then each with its length and type).
+/// An attribute in a message about a socket (struct unix_diag_msg, then attributes, each with its length and type).
 fn attribute(message: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = message.get(16..)?;
     loop {

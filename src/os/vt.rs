@@ -1,6 +1,6 @@
-//! What we ask the kernel about a virtual terminal, and of it (ioctl_console(2), linux/kd.h, linux/vt.h).
+//! What we ask and request of the kernel about a virtual terminal (ioctl_console(2), linux/kd.h, linux/vt.h).
 //!
-//! To ask about one, it only has to be opened; to switch, it must be the controlling terminal (`vt_ioctl`).
+//! For a query the terminal only has to be open; for a switch it must be the controlling terminal (`vt_ioctl`).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -64,11 +64,12 @@ pub fn display_mode(terminal: &impl AsFd) -> io::Result<(DisplayMode, VtMode)> {
     Ok((display, if switching.mode == 0 { VtMode::Auto } else { VtMode::Process }))
 }
 
-/// Asks for virtual terminal `number` to come to the foreground, and does not wait for it: where a server draws, that
-/// server is asked first. `terminal` is our controlling terminal, which the kernel takes as the right to switch.
+/// Requests that virtual terminal `number` comes to the foreground, without waiting: where a server draws, that server
+/// is asked first. `terminal` must be our controlling terminal, which gives us the right to switch.
 ///
 /// # Errors
-/// `EPERM` if it is not, `ENOTTY` if it is not a virtual terminal, `ENXIO` if there is no terminal of that number.
+/// `EPERM` if it is not our controlling terminal, `ENOTTY` if it is not a virtual terminal, `ENXIO` if there is no
+/// terminal of that number.
 pub fn activate(terminal: &impl AsFd, number: u32) -> io::Result<()> {
     let number = c_int::try_from(number).map_err(io::Error::other)?;
     // SAFETY: the argument is a number, no memory is shared with the kernel.

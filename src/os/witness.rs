@@ -1,8 +1,8 @@
-//! A process that tells whether a signal was for our whole process group.
+//! A process that finds out whether a signal was sent to our whole process group.
 //!
-//! `kill -TERM -- -PGID`, of a CI runner for one, reaches the command beside us as well as us, and the kernel tells
-//! receivers nothing of it (`SI_USER` in both cases). Handed on, the signal would come twice. So there is a third process in
-//! the group, which has all signals blocked: what is pending there was for the group.
+//! `kill -TERM -- -PGID`, as a CI runner uses it, reaches both us and the command beside us, and the kernel does not
+//! tell receivers (`SI_USER` in both cases). If we passed the signal on, the command would get it twice. So there is a
+//! third process in the group that blocks all signals: a signal that is pending there was sent to the group.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -24,8 +24,8 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Forks the process. To be called when the signals that it is asked for are blocked here: it inherits that, so that no
-    /// moment is left in which one of them would end it.
+    /// Forks the process. Call this while the signals in question are blocked here: it inherits that, so at no moment
+    /// can one of them end it.
     ///
     /// # Errors
     /// fork(2) or socketpair(2) failed.
@@ -49,11 +49,11 @@ impl Witness {
         self.pid
     }
 
-    /// Whether a signal that has come to us was for the whole group. `false` if that cannot be known.
+    /// Whether a signal that we got was sent to the whole group. `false` if that cannot be known.
     ///
-    /// A race: the sender may not be done with the group. It holds the kernel's list of tasks for reading meanwhile
-    /// (`kill_something_info` in kernel/signal.c), and setpgid(2) has to hold it for writing (kernel/sys.c), even where it
-    /// changes nothing: when that has returned, the signal has reached everybody.
+    /// A race: the sender may still be going through the group. While it does, it holds the kernel's list of tasks for
+    /// reading (`kill_something_info` in kernel/signal.c). setpgid(2) takes that lock for writing (kernel/sys.c), even
+    /// if it changes nothing: once it has returned, the signal has reached everybody.
     pub(super) fn has_it_too(&self, signal: Signal) -> bool {
         let _ = setpgid(Pid::from_raw(0), getpgrp());
         let Some(mut socket) = self.socket.as_ref() else { return false };
@@ -70,19 +70,19 @@ impl Drop for Witness {
     }
 }
 
-/// Answers, for each byte, whether that signal was pending, which it is not any more then.
+/// Answers, for each byte, whether that signal was pending, and takes it.
 ///
 /// # Safety
 /// Only in a freshly forked child; both descriptors are open.
 unsafe fn testify(socket: i32, dev_null: i32) -> ! {
-    // Whoever reads our output, or a pipe that we were given, must not wait for this process.
+    // A reader of our output, or of a pipe that we were given, must not wait for this process.
     const SOCKET: i32 = 3;
     // SAFETY: see the function's contract; all calls are async-signal-safe.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
-        // Above what is placed below.
+        // Above the numbers that are used below.
         let (socket, dev_null) =
             (libc::fcntl(socket, libc::F_DUPFD, SOCKET + 1), libc::fcntl(dev_null, libc::F_DUPFD, SOCKET + 1));
         for standard in 0..SOCKET {

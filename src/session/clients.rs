@@ -1,9 +1,10 @@
-//! The display's clients that belong to no unit of the session: a browser that has put itself into a scope, what was
-//! started by systemd-run(1) or from another terminal. Nobody else asks them to end while they have their display, and
-//! without that they lose what was not saved.
+//! The display's clients that belong to no unit of the session: a browser that has put itself into a scope, programs
+//! started by systemd-run(1) or from another terminal. Nothing else asks them to end while they have their display;
+//! when that goes, they lose unsaved work.
 //!
-//! Left alone are the main processes of units that the person has written and that do not end with the session (a daemon
-//! with windows, a sound server that listens to the display's bell), and what is not a client: a multiplexer, a download.
+//! These are left alone: the main processes of units that the user wrote and that do not end with the session (a daemon
+//! with windows, a sound server that watches the display's bell), and everything that is no client: a multiplexer, a
+//! download.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -26,7 +27,7 @@ use crate::x11::display::Display;
 struct Running {
     pid: Pid,
     pidfd: OwnedFd,
-    /// Its unit of the user manager; `None` in a login session, or wherever else that manager has no say.
+    /// Its unit in the user manager; `None` in a login session or anywhere else outside of that manager.
     unit: Option<String>,
 }
 
@@ -35,14 +36,14 @@ struct Running {
 struct UnitFacts {
     /// Whether it ends with the session by itself.
     ends_with_session: bool,
-    /// Whether it was made for this run alone, as scopes are.
+    /// Whether it was created for this run only, as scopes are.
     is_transient: bool,
-    /// Whether the client is its main process.
+    /// Whether the client is the unit's main process.
     is_main: bool,
 }
 
-/// Asks them to end, and waits until they have, or until `deadline`. `own` are the session's units. A display that does
-/// not answer has no clients to be asked. Returns whether there were others than this process, whoever they were.
+/// Asks the clients to end, and waits until they have, at most until `deadline`. `own` are the session's units. If the
+/// display does not answer, no client is asked. Returns whether there were clients other than this process.
 pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &Cookie, deadline: Duration) -> bool {
     let until = Instant::now() + deadline;
     let Ok(Ok(Clients { processes, has_others })) = timeout(STATUS, connected(display, cookie)).await else {
@@ -55,7 +56,7 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
             if own.contains(unit) || *unit == names::xorg_service(display) {
                 continue;
             }
-            // Most sessions have no such client, and ask nothing.
+            // Most sessions have no such client, and then nothing is queried.
             if bound.is_none() {
                 bound = Some(ends_with_session(manager).await);
             }
@@ -76,7 +77,7 @@ pub async fn end(manager: &Manager, own: &[String], display: Display, cookie: &C
     has_others
 }
 
-/// Whether others than this process are clients of the display; `true` if it does not tell.
+/// Whether the display has clients other than this process; `true` if it does not say.
 pub async fn are_there(display: Display, cookie: &Cookie) -> bool {
     !matches!(timeout(STATUS, connected(display, cookie)).await, Ok(Ok(Clients { has_others: false, .. })))
 }
@@ -98,8 +99,8 @@ const fn is_to_be_asked(facts: UnitFacts) -> bool {
     !facts.ends_with_session && (facts.is_transient || !facts.is_main)
 }
 
-/// A process of ours; `None` if it is gone, or somebody else's. Held before it is
-/// looked at: if its pid becomes another's meanwhile, the pidfd reaches nobody.
+/// A process of this user; `None` if it is gone or belongs to another user. It is opened before it is examined: if the
+/// pid is reused meanwhile, the pidfd refers to no process.
 fn hold(pid: Pid) -> Option<Running> {
     let pidfd = os::pidfd_open(pid).ok()?;
     let process = format!("/proc/{pid}");
@@ -109,8 +110,8 @@ fn hold(pid: Pid) -> Option<Running> {
     Some(Running { pid, pidfd, unit: unit_of(&group, uid) })
 }
 
-/// The unit of the user manager in a text of /proc/PID/cgroup: what comes first below the manager that is not a slice, as a
-/// unit may have groups of its own below.
+/// The unit of the user manager in the text of /proc/PID/cgroup: the first part below the manager that is not a slice,
+/// as a unit may have control groups of its own.
 fn unit_of(group: &str, uid: u32) -> Option<String> {
     let manager = format!("user@{uid}.service");
     let mut parts = group.lines().find_map(|line| {
@@ -120,7 +121,7 @@ fn unit_of(group: &str, uid: u32) -> Option<String> {
     parts.find(|part| !part.ends_with(".slice")).map(str::to_owned)
 }
 
-/// None is killed: they are not the session's.
+/// Clients are never killed: they do not belong to the session.
 async fn wait(asked: Vec<Asked>, until: Instant) {
     for (pid, pidfd) in asked {
         if timeout_at(until, pidfd.readable()).await.is_err() {
@@ -156,8 +157,8 @@ mod tests {
             (facts(false, true, false), true, "in a scope"),
             (facts(false, true, true), true, "systemd-run's program"),
             (facts(false, false, false), true, "started by D-Bus, or from a multiplexer"),
-            (facts(false, false, true), false, "a daemon of the person's"),
-            (facts(true, false, true), false, "a panel, which is stopped in its order"),
+            (facts(false, false, true), false, "a daemon of the user"),
+            (facts(true, false, true), false, "a panel, which is stopped in order"),
             (facts(true, true, false), false, "a scope that is bound to the session"),
         ] {
             assert_eq!(is_to_be_asked(facts), asked, "{what}");

@@ -1,18 +1,17 @@
 //! The supervisor: `startxd serve N`, the main process of `xorg@N.service`.
 //!
-//! 1. takes the listening sockets that systemd passes, and makes sure that the cookie is there;
-//! 2. asks the host for the server, and relays what the server says, from its first line, to our standard error, which
-//!    is the journal under the unit's name: the journal attributes a line by its writer's cgroup, and the server is not
-//!    in the unit's yet;
-//! 3. does the X11 handshake with the cookie, within a deadline: the reply is readiness, nothing else is;
-//! 4. adopts the server into the unit's cgroup, and says READY=1;
-//! 5. stays the main process, because systemd does not learn how a process ended that is not its child, and reports the
+//! 1. takes the listening sockets that systemd passes, and makes sure that the cookie exists;
+//! 2. asks the host for the server, and copies the server's output, from its first line, to our standard error and so
+//!    to the journal under the unit's name: the journal attributes a line to the cgroup of its writer, and the server is
+//!    not in the unit's cgroup yet;
+//! 3. performs the X11 handshake with the cookie, within a deadline: the reply is readiness, nothing else is;
+//! 4. adopts the server into the unit's cgroup, and sends READY=1;
+//! 5. remains the main process, because systemd cannot tell how a process ended that is not its child, and reports the
 //!    server's end by its own.
 //!
-//! When it is told to stop (SIGTERM) it holds the server until `xorg.target` is down: until then there are clients. Where there
-//! are none any more, the host ends the server and says so before, which is a stop like the other. When
-//! the host dies (end-of-file) it does what the host would have done: starts the ordered end, and puts back the
-//! environment afterwards.
+//! When it is told to stop (SIGTERM), it keeps the server until `xorg.target` is down, as until then there are clients.
+//! If there are none left, the host ends the server and announces that, which counts as such a stop. If the host dies
+//! (end-of-file), the supervisor acts in its place: it starts the ordered end, and then restores the environment.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -46,7 +45,7 @@ pub enum ServeFailure {
     NoRuntimeDir(#[from] NoRuntimeDir),
     #[error("startxd serve is for xorg@N.service only, and systemd passed it {0} sockets; use startxd start")]
     NoSockets(usize),
-    #[error("there is no session for display {0} to belong to; run startxd start on a virtual terminal")]
+    #[error("no session is running for display {0}; run startxd start on a virtual terminal")]
     NoHost(Display),
     #[error("the host of this session refused: {0}")]
     Refused(String),
@@ -69,7 +68,7 @@ pub enum ServeFailure {
 /// Runs the supervisor of a display until its server has ended.
 ///
 /// # Errors
-/// [`ServeFailure`]: the unit fails with it. The host has been told, with the server's last lines.
+/// [`ServeFailure`]: the unit fails with it. The host was told, with the server's last lines.
 pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFailure> {
     let runtime = RuntimeDir::find()?;
     let listeners = os::inherited_listeners()?;
@@ -83,16 +82,16 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFa
     let (relay, output) = Relay::start(Out::STDERR)?;
     let launched = tokio::select! {
         launched = launch(&host, display, &listeners, &output, configured.launch) => launched?,
-        // A server that was launched all the same ends with our connection.
+        // If a server was launched even so, it ends with our connection.
         _ = stop.recv() => return Ok(()),
     };
     let Launched { process, name: _name, host_pid, told } = launched;
-    // Only the server has these now: a copy kept here would keep the pipe and the sockets open after its end.
+    // Only the server keeps these: a copy here would keep the pipe and the sockets open after its end.
     drop((listeners, output));
     let mut deadlines = *configured;
     told.apply(&mut deadlines);
 
-    // One way in and one way out: whatever happens in between, the server is ended here.
+    // The only way out: whatever happens in between, the server is ended here.
     let mut server = Supervised::new("the X server", process, relay);
     let session = ServedSession { display, deadlines, runtime, host, server: server.pid() };
     let outcome = session.serve(&cookie, &mut stop).await;
@@ -131,11 +130,11 @@ async fn connect(runtime: &RuntimeDir, display: Display, deadline: Duration) -> 
     }
 }
 
-/// What the host has launched.
+/// What the host launched.
 struct Launched {
     process: Process,
-    /// The display's abstract name, which is ours to hold when the host has died: clients that come until the end would
-    /// give their cookie to whoever has it. A host of before it was sent has none.
+    /// The display's abstract name, which we must hold if the host dies: until the end, clients would give their cookie
+    /// to whatever listens on it. Older hosts do not send it.
     name: Option<OwnedFd>,
     host_pid: Pid,
     told: HostDeadlines,
@@ -157,8 +156,8 @@ async fn launch(
         host.receive().await
     };
     let mut answer = timeout(deadline, exchange).await.map_err(|_| ServeFailure::HostSilent(deadline))??;
-    // The host lets a server that crashed wait before it comes back. It has proven itself alive, and should it die,
-    // end-of-file tells: so there is no deadline for what it says next.
+    // The host delays a server that has crashed. It is alive, as it has answered, and if it dies there is end-of-file.
+    // So its next answer has no deadline.
     while matches!(&answer, Some((bytes, _)) if Reply::decode(bytes) == Ok(Reply::Later)) {
         answer = host.receive().await?;
     }
@@ -177,9 +176,9 @@ async fn launch(
 /// Moves the server into its unit's cgroup.
 ///
 /// The session's scope belongs to root, so the user manager has the system's manager do it, over its own connection to
-/// the system bus (unit.c, `unit_attach_pids_to_cgroup`). That connection is not made again after a restart of the bus:
-/// until the user manager is executed anew nothing can be moved (seen on 252, 257 and 262). If that does not help
-/// either, the server stays where it is, and a person has a session: we end it by its pidfd, whatever cgroup it is in.
+/// the system bus (unit.c, `unit_attach_pids_to_cgroup`). That connection is not renewed after a restart of the bus:
+/// until the user manager is re-executed, nothing can be moved (seen on 252, 257 and 262). If that does not help
+/// either, the server stays where it is so that the user has a session: we end it by its pidfd, whatever its cgroup.
 async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Duration) {
     let unit = names::xorg_service(display);
     let attach = async |manager: &Manager| {
@@ -187,7 +186,7 @@ async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Durat
         attached.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())
     };
     let Err(first) = attach(manager).await else { return };
-    tracing::info!("{first}; executing the user manager anew, which has lost its connection to the system's");
+    tracing::info!("{first}; re-executing the user manager, which has lost its connection to the system's manager");
     let again = async {
         let manager = manager.reexecute(deadline).await.map_err(|error| error.to_string())?;
         attach(&manager).await
@@ -199,17 +198,17 @@ async fn adopt(manager: &Manager, display: Display, server: Pid, deadline: Durat
     }
 }
 
-/// The host's word on the server's end.
+/// What the host says about the server's end.
 enum HostSays {
     /// The server has ended by itself.
     Ended(Ending),
-    /// The session ends, and the host has ended the server, which nothing needed any more.
+    /// The session is ending, and the host has ended the server, which nothing needed any more.
     Ends,
     /// The host is gone.
     Nothing,
 }
 
-/// The host's word on the server's end, or the host's own end.
+/// Waits for what the host says about the server's end, or for the host's own end.
 async fn server_ended(host: &Connection) -> HostSays {
     let mut ends = false;
     loop {
@@ -220,7 +219,7 @@ async fn server_ended(host: &Connection) -> HostSays {
                 Ok(Reply::Exited(ending)) => return HostSays::Ended(ending),
                 _ => {}
             },
-            // Told before what the host has sent last; end-of-file follows.
+            // Already known when the host sent its last message; end-of-file follows.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
             Ok(None) | Err(_) => return HostSays::Nothing,
         }
@@ -231,11 +230,11 @@ fn vendor(client: &Client) -> String {
     readable(&client.setup.vendor)
 }
 
-/// The release as X.Org counts: 12101007 is 21.1.7 (include/xorg-server.h, `XORG_VERSION_NUMERIC`).
+/// The release in X.Org's numbering: 12101007 is 21.1.7 (include/xorg-server.h, `XORG_VERSION_NUMERIC`).
 fn release(client: &Client) -> String {
     let number = client.setup.release_number;
     let (major, minor, patch, snap) = (number / 10_000_000, number / 100_000 % 100, number / 1000 % 100, number % 1000);
-    // From 21.1 on the leading 1 is only there to keep the number growing.
+    // Since 21.1 the leading 1 only keeps the number growing.
     if major == 1 && minor >= 21 {
         format!("{minor}.{patch}.{snap}")
     } else {
@@ -243,13 +242,13 @@ fn release(client: &Client) -> String {
     }
 }
 
-/// How a server's time with us is over. It is ended in any case.
+/// How our work with a server ended. The server is ended in any case.
 enum Outcome {
     /// We were told to stop.
     Stopped,
-    /// It ended by itself, or is given up.
+    /// It ended by itself, or was given up.
     Failed(ServeFailure),
-    /// The host died, and the session's units are down without it.
+    /// The host died, and the session's units were stopped without it.
     WithoutHost(Manager),
 }
 
@@ -263,7 +262,7 @@ struct ServedSession {
 }
 
 impl ServedSession {
-    /// Everything between the server's launch and its end, which is the caller's.
+    /// Everything between the server's launch and its end. The caller ends it.
     async fn serve(&self, cookie: &Cookie, stop: &mut Signal) -> Outcome {
         // Connecting to the manager overlaps with the server's start.
         let ready = async {
@@ -281,7 +280,7 @@ impl ServedSession {
                 HostSays::Ends => return Outcome::Stopped,
                 HostSays::Nothing => return self.end_without_host(None).await,
             },
-            // Nobody can be a client yet.
+            // There cannot be clients yet.
             _ = stop.recv() => return Outcome::Stopped,
         };
         let (client, manager) = match ready {
@@ -313,21 +312,21 @@ impl ServedSession {
         Manager::connect(&self.runtime, self.deadlines.user_manager).await
     }
 
-    /// Keeps the server for as long as its clients go down.
+    /// Keeps the server while its clients are being stopped.
     ///
-    /// All units of a session get their stop jobs at once, and this unit is not ordered after them (it must not be
-    /// before them at the start): without this the server would go first, and every client would die of a broken
-    /// connection instead of its SIGTERM. If `xorg.target` is not going down, the server alone is meant.
+    /// All units of a session get their stop jobs at once, and this unit is not ordered after them, as it must not be
+    /// ordered before them at the start. Without this the server would end first, and every client would die of a
+    /// broken connection instead of its SIGTERM. If `xorg.target` is not stopping, only the server is meant.
     async fn hold(&self, manager: &Manager) {
         let going = async {
-            // The bus may have been restarted since we connected to it.
+            // The bus may have been restarted since we connected.
             let mut again = None;
             let mut signals = match manager.signals().await {
                 Err(error) if error.is_disconnect() => again.insert(self.connect().await?).signals().await?,
                 signals => signals?,
             };
             let manager = again.as_ref().unwrap_or(manager);
-            // Told so that systemd waits as long as we do; the default would be 90 s.
+            // Tells systemd to wait as long as we do; the default would be 90 s.
             let extend = u32::try_from(self.deadlines.stop.as_micros()).unwrap_or(u32::MAX);
             let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
             while manager.state(names::XORG_TARGET).await.is_ok_and(|state| state.is_going_down()) {
@@ -338,38 +337,38 @@ impl ServedSession {
         let _ = timeout(self.deadlines.stop, going).await;
     }
 
-    /// The host died under us. Starts the ordered end and goes through it.
+    /// The host died. Starts the ordered end and sees it through.
     async fn end_without_host(&self, manager: Option<Manager>) -> Outcome {
         tracing::error!("{}; ending the session in its place", ServeFailure::HostGone);
         let taken_down = self.take_down(manager).await;
-        // As long as there is the server: once it is gone, whoever sits there has the shell below.
+        // While the server still runs: once it has ended, the shell below is open to anybody.
         if let Ok(Some(record)) = SessionRecord::of(&self.runtime) {
             closing::close_in_place_of_host(&record, self.deadlines.user_manager).await;
         }
         match taken_down {
             Ok(manager) => Outcome::WithoutHost(manager),
-            // The record stays, for whoever can put back what it says: the repair that systemd starts when this unit fails,
-            // or the next start.
+            // The record stays for whatever can restore what it lists: the repair that systemd starts when this unit
+            // fails, or the next start.
             Err(failure) => Outcome::Failed(failure),
         }
     }
 
-    /// Takes the units down that the host would have taken down. Returns a manager that answers.
+    /// Stops the units that the host would have stopped. Returns a manager that answers.
     async fn take_down(&self, manager: Option<Manager>) -> Result<Manager, ServeFailure> {
         let deadline = self.deadlines.user_manager;
         let answers = match &manager {
             Some(manager) => timeout(deadline, manager.version()).await.is_ok_and(|version| version.is_ok()),
             None => false,
         };
-        // The bus may have been restarted since we connected to it.
+        // The bus may have been restarted since we connected.
         let manager = match manager.filter(|_| answers) {
             Some(manager) => manager,
             None => self.connect().await?,
         };
-        // Our own stop is part of these jobs and comes as SIGTERM, which is caught and has been asked for.
+        // These jobs include our own stop, whose SIGTERM we catch and already act on.
         let units = SessionRecord::of(&self.runtime).ok().flatten().map_or_else(Vec::new, |record| record.units);
         let patience = self.deadlines.applications;
-        // Its own deadline is for the applications; this one for a manager that stops answering meanwhile.
+        // The inner deadline is for the applications; this one for a manager that stops answering meanwhile.
         let others = async {
             if let Some(cookie) = xauthority::cookie_in(&self.runtime.authority(self.display), self.display) {
                 let _ = clients::end(&manager, &units, self.display, &cookie, patience).await;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Set to "write" it makes the files anew instead of comparing them.
+/// If it is "write", the files are written instead of compared.
 const VARIABLE: &str = "STARTXD_GOLDEN";
 
 /// Compares a text with the file of this name in `tests/fixtures/golden`.
@@ -21,7 +21,7 @@ pub(crate) fn golden(name: &str, text: &str) {
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         expected == text,
-        "what is generated is not what {} says any more:\n{}if that is meant, have it written anew, and look at the \
+        "the generated text differs from {}:\n{}if that is intended, write the file again, and look at the \
          difference: {VARIABLE}=write cargo test --lib golden && git diff tests/fixtures/golden",
         file.display(),
         difference(&expected, text)

@@ -71,11 +71,11 @@ impl Client {
         Self::set_up(stream, cookie, &[]).await
     }
 
-    /// As [`Client::connect`], and the server hears nobody else from then on (X Window System Protocol, GrabServer).
+    /// Like [`Client::connect`], and from then on the server serves no other client (X Window System Protocol, GrabServer).
     ///
-    /// A race: another client may be there as well when the server begins to accept them. GrabServer needs nothing of the
-    /// server's answer to the setup, so it is sent together with the setup, and is heard of before another client has as
-    /// much as its answer.
+    /// A race: another client may be waiting too when the server begins to accept them. GrabServer needs nothing from the
+    /// server's answer to the setup, so it is sent together with the setup, and takes effect before another client gets
+    /// even that answer.
     ///
     /// # Errors
     /// See [`ClientError`].

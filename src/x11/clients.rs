@@ -1,5 +1,5 @@
-//! Which processes are connected to a display, as the *server* knows them (X-Resource extension 1.2), and not as they say
-//! themselves. Each is the process that has connected: it may have ended and left the connection to a child.
+//! Which processes are connected to a display, as known to the *server* (X-Resource extension 1.2) and not claimed by
+//! the clients. Each is the process that connected: it may have ended and left the connection to a child.
 
 use std::collections::BTreeSet;
 
@@ -13,14 +13,14 @@ use super::client::{Client, ClientError};
 /// The clients of a display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clients {
-    /// The processes of this machine that are clients, without this one. None, if the server cannot tell.
+    /// The clients that are processes of this machine, except this one. Empty if the server cannot tell.
     pub processes: BTreeSet<Pid>,
-    /// Whether others than this process are clients, including those of which the server knows no process. `true` if the server
+    /// Whether there are clients other than this process, including ones without a known process. `true` if the server
     /// cannot tell.
     pub has_others: bool,
 }
 
-/// Asks for the clients.
+/// Queries the clients.
 ///
 /// # Errors
 /// The connection broke.
@@ -29,21 +29,21 @@ pub async fn look(client: &mut Client) -> Result<Clients, ClientError> {
         return Ok(Clients { processes: BTreeSet::new(), has_others: true });
     };
     let own = nix::unistd::getpid();
-    // Client 0 stands for all.
+    // Client 0 stands for all of them.
     let (ours, others): (Vec<Pid>, Vec<Pid>) = ask(client, opcode, 0).await?.into_iter().partition(|&pid| pid == own);
     let all = client.request::<ClientCount, _>(QueryClientsRequest.serialize(opcode)).await?;
-    // The server counts itself.
+    // The count includes the server itself.
     let has_others = all.is_none_or(|all| all.0 > ours.len() + 1);
     Ok(Clients { processes: others.into_iter().collect(), has_others })
 }
 
-/// The process that made a window; `None` if the server cannot tell.
+/// The process that created a window; `None` if the server cannot tell.
 ///
 /// # Errors
 /// The connection broke.
 pub async fn owner(client: &mut Client, window: u32) -> Result<Option<Pid>, ClientError> {
     let Some(opcode) = client.extension(res::X11_EXTENSION_NAME).await? else { return Ok(None) };
-    // Any resource of a client stands for it.
+    // Any resource of a client identifies it.
     Ok(ask(client, opcode, window).await?.first().copied())
 }
 
@@ -55,7 +55,7 @@ async fn ask(client: &mut Client, opcode: u8, whose: u32) -> Result<Vec<Pid>, Cl
     Ok(pids.filter(|&pid| pid > 1).map(Pid::from_raw).collect())
 }
 
-/// How many clients a reply to QueryClients has.
+/// The number of clients in a reply to QueryClients.
 struct ClientCount(usize);
 
 impl TryParse for ClientCount {
@@ -66,9 +66,10 @@ impl TryParse for ClientCount {
     }
 }
 
-/// The values in a reply to QueryClientIds, as far as they are there.
+/// The values in a reply to QueryClientIds, as far as they are present.
 ///
-/// The library's own type makes room for as many values as an entry announces, before it looks whether they are there.
+/// The library's own type allocates room for as many values as an entry announces before checking that they are
+/// present.
 struct ClientPids(Vec<u32>);
 
 impl TryParse for ClientPids {

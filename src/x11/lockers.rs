@@ -1,14 +1,13 @@
-//! Whether a screen locker has a display: its window covers every monitor, and keyboard and pointer are grabbed.
+//! Whether a screen locker has a display: its windows cover every monitor, and keyboard and pointer are grabbed.
 //!
-//! Every locker does both: slock, i3lock, xsecurelock, xscreensaver. Their windows do not belong to the window manager
+//! All lockers do that: slock, i3lock, xsecurelock, xscreensaver. The window manager does not control their windows
 //! (override-redirect). A menu or a game that covers everything and grabs both looks the same, and in fact locks.
 //!
-//! A locker that dies leaves the screen open to whoever is there. So there is a cover of ours below it, if requested: a
-//! black window that is shown and has keyboard and pointer from the moment in which no locker covers the display any more,
-//! until one does.
+//! A locker that dies leaves the screen open to anybody. So if requested, there is a cover of ours below it: a black
+//! window. Whenever no locker covers the display, it is shown and has keyboard and pointer.
 //!
-//! Nothing is polled while nothing happens: the server reports windows. It does not report a grab, so that is queried,
-//! for some seconds, if a window covers everything.
+//! Nothing is polled while nothing happens: the server reports windows. It does not report grabs, so those are queried,
+//! for a few seconds, when a window covers everything.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +35,7 @@ use super::display::Display;
 use super::managed::select;
 use crate::deadline::{GIVES_UP, GRABBED, LOOK_FOR_GRAB, TAKES_OVER};
 
-/// No display has so many windows of this kind.
+/// More windows of this kind than any display has.
 const MAX_WINDOWS: usize = 4096;
 
 /// A part of the root window, in pixels.
@@ -49,7 +48,7 @@ struct Area {
 }
 
 impl Area {
-    /// Whether all of `other` is in it.
+    /// Whether it contains all of `other`.
     const fn covers(&self, other: &Self) -> bool {
         self.x <= other.x
             && self.y <= other.y
@@ -58,7 +57,7 @@ impl Area {
     }
 }
 
-/// The windows, of these, that cover monitors, if together they cover all of them.
+/// Those of these windows that cover a monitor, if together they cover all monitors.
 fn covering(monitors: &[Area], windows: &BTreeMap<u32, Area>) -> Vec<u32> {
     let all = monitors.iter().all(|monitor| windows.values().any(|area| area.covers(monitor)));
     let of_one = |area: &Area| monitors.iter().any(|monitor| area.covers(monitor));
@@ -66,57 +65,58 @@ fn covering(monitors: &[Area], windows: &BTreeMap<u32, Area>) -> Vec<u32> {
     covering.map(|(window, _)| *window).collect()
 }
 
-/// What is left of the windows that locked when one of them has gone, and with it the grabs: those of others. A locker that
-/// lets go for a moment keeps all of its own.
+/// What remains of the windows that locked after one of them has gone, and with it the grabs: those of other clients. A
+/// locker that releases its grabs for a moment keeps all of its own.
 fn left_behind(lockers: &[u32], covering: &[u32]) -> Vec<u32> {
     let is_left = |window: &&u32| covering.contains(window);
     let left: Vec<u32> = lockers.iter().filter(is_left).copied().collect();
     if left.len() < lockers.len() { left } else { Vec::new() }
 }
 
-/// An event of the server, or the time to look again.
+/// An event of the server, or time to look again.
 pub struct Happened(Option<Vec<u8>>);
 
 /// Looks for lockers on one display.
 pub struct LockerWatch {
     client: Client,
     root: u32,
-    /// A window that is never shown: to grab something for it fails, and the error tells whether somebody else has.
+    /// A window that is never shown: grabbing for it fails, and the error tells whether another client has the grab.
     probe: u32,
-    /// The opcode of RandR, if it knows monitors.
+    /// The major opcode of RandR, if the server has monitors.
     randr: Option<u8>,
-    /// The windows that are shown and none of the window manager's.
+    /// The visible windows that no window manager controls.
     windows: BTreeMap<u32, Area>,
     monitors: Vec<Area>,
-    /// Until when a grab is looked for.
+    /// Until when to look for grabs.
     grabbed_by: Option<Instant>,
-    /// Those that cover the display,
+    /// Windows that cover the display,
     covering: Vec<u32>,
-    /// and lock.
+    /// and those that lock it.
     lockers: Vec<u32>,
-    /// Whether another program had keyboard or pointer before a locker was started, and since when a window covers the
-    /// display and nobody has let go of them.
+    /// Set while another program had keyboard or pointer before a locker was started; since when a window has covered
+    /// the display without either being released.
     taken: Option<Option<Instant>>,
-    /// Windows that were there when the last locker went, and let people type: they are not lockers, and our cover is above them.
+    /// Windows that were visible when the last locker ended without grabs. They are no lockers, and our cover is above
+    /// them.
     bystanders: Vec<u32>,
     cover: Option<Cover>,
 }
 
-/// Our window below the locker's.
+/// Our window below the locker.
 struct Cover {
     window: u32,
-    /// Whether it is in the locker's place.
+    /// Whether it has taken the locker's place.
     stands_in: bool,
     /// Whether it has keyboard and pointer.
     grabs: bool,
-    /// Until when it leaves them to a locker that wants them before it shows its window.
+    /// Until when it leaves them to a locker that grabs before it shows its window.
     yields: Option<Instant>,
-    /// What had the focus before.
+    /// What had the focus before it.
     focus: Option<GetInputFocusReply>,
 }
 
 impl LockerWatch {
-    /// Connects to a display and looks at what there is.
+    /// Connects to a display and examines it.
     ///
     /// # Errors
     /// The display cannot be reached, or refuses us.
@@ -124,7 +124,7 @@ impl LockerWatch {
         Self::over(Client::connect(display, cookie).await?).await
     }
 
-    /// The same, on a server that is still to come, with our cover on it before another client is heard.
+    /// The same on a server that is yet to come, which serves no other client before it has our cover.
     ///
     /// # Errors
     /// The display cannot be reached, or refuses us.
@@ -158,7 +158,7 @@ impl LockerWatch {
             value_list: std::borrow::Cow::Owned(CreateWindowAux::new()),
         };
         client.send(request.serialize()).await?;
-        // Configurations of the root window tell of other monitors.
+        // A change of the root window may be one of the monitors.
         select(&mut client, root, EventMask::SUBSTRUCTURE_NOTIFY | EventMask::STRUCTURE_NOTIFY).await?;
         let randr = Self::randr(&mut client).await?;
         let mut watch = Self {
@@ -175,7 +175,7 @@ impl LockerWatch {
             bystanders: Vec::new(),
             cover: None,
         };
-        // After the events were selected, so that none is missed.
+        // After selecting events, so that none is missed.
         let tree: Option<QueryTreeReply> = watch.client.request(QueryTreeRequest { window: root }.serialize()).await?;
         for window in tree.map(|tree| tree.children).unwrap_or_default() {
             watch.shown(window).await?;
@@ -192,13 +192,13 @@ impl LockerWatch {
         Ok(version.filter(|found| (found.major_version, found.minor_version) >= (1, 5)).map(|_| opcode))
     }
 
-    /// Whether a locker has the display, as it was seen last.
+    /// Whether a locker has the display, as last seen.
     #[must_use]
     pub const fn is_locked(&self) -> bool {
         !self.lockers.is_empty()
     }
 
-    /// Waits for what may change that; [`LockerWatch::take`] is told of it. May be dropped while it waits.
+    /// Waits for what may change that; pass it to [`LockerWatch::take`]. May be dropped while it waits.
     ///
     /// # Errors
     /// The connection broke: the server has ended.
@@ -211,7 +211,7 @@ impl LockerWatch {
         }
     }
 
-    /// Looks at what has happened.
+    /// Handles what [`LockerWatch`] waited for.
     ///
     /// # Errors
     /// The connection broke: the server has ended.
@@ -224,7 +224,7 @@ impl LockerWatch {
         self.tend_cover().await
     }
 
-    /// What has happened to a window.
+    /// Handles an event about a window.
     async fn event(&mut self, event: &[u8]) -> Result<(), ClientError> {
         let fresh = match event.first().map(|kind| kind & 0x7f) {
             Some(CREATE_NOTIFY_EVENT) => {
@@ -260,7 +260,7 @@ impl LockerWatch {
                 }
                 Err(_) => false,
             },
-            // Somebody has put a window over our cover.
+            // A window was placed above our cover.
             Some(VISIBILITY_NOTIFY_EVENT) => {
                 if let Some(cover) = self.cover.as_ref().filter(|cover| cover.stands_in) {
                     let raise = ConfigureWindowAux::new().stack_mode(StackMode::ABOVE);
@@ -273,8 +273,8 @@ impl LockerWatch {
         if fresh { self.look(true).await } else { Ok(()) }
     }
 
-    /// A window was made. A locker that wants keyboard and pointer before it shows its window (xsecurelock, slock) is let
-    /// have them: what is typed meanwhile is for the cover, which has the focus.
+    /// A window was created. A locker may grab before it shows its window (xsecurelock, slock), so the grabs are
+    /// released for it. What is typed meanwhile goes to the cover, which has the focus.
     async fn made(&mut self, event: &CreateNotifyEvent) -> Result<(), ClientError> {
         let (x, y) = (event.x.into(), event.y.into());
         let area = Area { x, y, width: event.width.into(), height: event.height.into() };
@@ -295,7 +295,7 @@ impl LockerWatch {
         Ok(())
     }
 
-    /// A window is shown. Returns whether it is one that could be a locker's.
+    /// A window is shown. Returns whether it could be a locker's.
     async fn shown(&mut self, window: u32) -> Result<bool, ClientError> {
         if self.cover.as_ref().is_some_and(|cover| cover.window == window) {
             return Ok(false);
@@ -316,18 +316,18 @@ impl LockerWatch {
         Ok(true)
     }
 
-    /// A window is not shown any more. Returns whether it was one that counts.
+    /// A window is no longer shown. Returns whether it was one that counts.
     fn gone(&mut self, window: u32) -> bool {
         self.windows.remove(&window).is_some()
     }
 
-    /// Looks whether they lock; `fresh` if windows or monitors have changed.
+    /// Checks whether they lock; `fresh` if windows or monitors have changed.
     async fn look(&mut self, fresh: bool) -> Result<(), ClientError> {
         if fresh {
             self.monitors = self.find_monitors().await?;
         }
         self.find_covering();
-        // It cannot have what we have.
+        // It cannot have grabbed what we have.
         self.release().await?;
         if self.covering.is_empty() {
             (self.lockers, self.grabbed_by) = (Vec::new(), None);
@@ -336,7 +336,7 @@ impl LockerWatch {
             (self.lockers, self.grabbed_by) = (self.covering.clone(), None);
         } else {
             if self.taken.is_some() && !self.is_grabbed().await? {
-                // Whoever has them from here on is the locker.
+                // What grabs them from now on is the locker.
                 self.taken = None;
             }
             let left = left_behind(&self.lockers, &self.covering);
@@ -352,7 +352,7 @@ impl LockerWatch {
         Ok(())
     }
 
-    /// Finds the windows that may be a locker's.
+    /// Finds the windows that may belong to a locker.
     fn find_covering(&mut self) {
         self.bystanders.retain(|window| self.windows.contains_key(window));
         let may_be = |window: &u32| !self.bystanders.contains(window);
@@ -387,10 +387,10 @@ impl LockerWatch {
             .collect())
     }
 
-    /// Whether somebody has grabbed keyboard and pointer.
+    /// Whether keyboard and pointer are grabbed by another client.
     ///
-    /// We never get either: a window that is not shown cannot have them. That they are somebody else's is what servers
-    /// check first (xserver, dix/events.c, `GrabDevice`), so the answer tells, and nobody notices the question.
+    /// We never get either: a grab needs a visible window, and ours is not. Servers check first whether another client
+    /// has the grab (xserver, dix/events.c, `GrabDevice`), so the error answers the question, and no client notices.
     async fn is_grabbed(&mut self) -> Result<bool, ClientError> {
         let taken = Some(GrabStatus::ALREADY_GRABBED);
         Ok(self.grab_keyboard(self.probe).await? == taken && self.grab_pointer(self.probe).await? == taken)
@@ -418,7 +418,7 @@ impl LockerWatch {
         Ok(())
     }
 
-    /// Puts our cover below the locker, or in its place, if there is none.
+    /// Puts our cover below the locker, or in its place if there is none.
     ///
     /// # Errors
     /// The connection broke.
@@ -468,7 +468,8 @@ impl LockerWatch {
         }
         if let Some(before) = cover.focus {
             let now: Option<GetInputFocusReply> = self.client.request(GetInputFocusRequest.serialize()).await?;
-            // Not what a window manager has given to another window meanwhile. A window that is gone gets none, by an error.
+            // Unless a window manager has given it to another window meanwhile. A window that is gone only causes an
+            // error.
             if now.is_some_and(|now| now.focus == cover.window) {
                 let request = SetInputFocusRequest { revert_to: before.revert_to, focus: before.focus, time: 0 };
                 self.client.send(request.serialize()).await?;
@@ -490,7 +491,7 @@ impl LockerWatch {
         configure(&mut self.client, cover.window, size).await
     }
 
-    /// Has the cover in the locker's place exactly while no locker covers the display.
+    /// Shows the cover exactly while no locker covers the display.
     async fn tend_cover(&mut self) -> Result<(), ClientError> {
         let is_alone = self.covering.is_empty();
         let Some(Cover { window, stands_in, grabs, yields, focus }) = self.cover else { return Ok(()) };
@@ -505,7 +506,7 @@ impl LockerWatch {
         Ok(())
     }
 
-    /// Releases keyboard and pointer if a locker is there to grab them.
+    /// Releases keyboard and pointer if there is a locker to grab them.
     async fn release(&mut self) -> Result<(), ClientError> {
         if let Some(cover) = self.cover.as_mut().filter(|cover| cover.stands_in && !self.covering.is_empty()) {
             cover.grabs = false;
@@ -553,7 +554,7 @@ impl LockerWatch {
         Ok(reply.map(|reply| reply.status))
     }
 
-    /// Has the server show its screen saver (X Window System Protocol, ForceScreenSaver), as `xset s activate` does.
+    /// Shows the server's screen saver (X Window System Protocol, ForceScreenSaver), as `xset s activate` does.
     ///
     /// # Errors
     /// The connection broke.
@@ -561,8 +562,8 @@ impl LockerWatch {
         self.client.send(ForceScreenSaverRequest { mode: ScreenSaver::ACTIVE }.serialize()).await
     }
 
-    /// The windows that lock, each with the process that has made it, as far as the server knows. That may be gone, as a
-    /// locker's that goes into the background.
+    /// The windows that lock, each with the process that created it, if the server knows. That process may be gone: a
+    /// locker that goes into the background forks.
     ///
     /// # Errors
     /// The connection broke.
@@ -574,7 +575,7 @@ impl LockerWatch {
         Ok(lockers)
     }
 
-    /// Has the server close the connection of the client that has made this window.
+    /// Closes the connection of the client that created this window.
     ///
     /// # Errors
     /// The connection broke.
@@ -626,7 +627,7 @@ mod tests {
             (&[left, right], &[left], &[]),
             (&[left, right], &[area(0, 0, 3200, 1080)], &[0]),
             (&[left, right], &[left, area(5, 5, 20, 20), right], &[0, 2]),
-            // Halves of a monitor: none locks so.
+            // Each half of a monitor: together they do not lock.
             (&[left], &[area(0, 0, 960, 1080), area(960, 0, 960, 1080)], &[]),
         ];
         for (monitors, windows, expected) in cases {

@@ -1,4 +1,4 @@
-//! How it is written for programs; pure. startxd(1) has the members.
+//! The status for programs; pure. startxd(1) lists the members.
 
 use std::time::SystemTime;
 
@@ -13,10 +13,10 @@ use crate::records::last::LastSession;
 use crate::x11::display::Display;
 use crate::x11::managed::Sign;
 
-/// Grows when a member changes its meaning or goes.
+/// Increased when a member changes its meaning or is removed.
 const FORMAT: f64 = 1.0;
 
-/// One object on one line: what there is, its members, and what is wrong with it.
+/// One object on one line: what was found, and what is wrong with it.
 #[must_use]
 pub fn report(state: &'static str, members: Vec<(&'static str, Json)>, findings: &[Finding]) -> String {
     let each = findings.iter().map(|finding| {
@@ -80,7 +80,7 @@ fn killed(units: &[(String, u64)]) -> Json {
     Json::List(units.iter().map(each).collect())
 }
 
-/// How the last session ended, if that was kept.
+/// How the last session ended, if that was recorded.
 pub fn last_session(last: Option<&LastSession>) -> Json {
     last.map_or(Json::Null, |last| {
         Json::Object(vec![
@@ -102,7 +102,7 @@ fn whole(value: u64) -> f64 {
     value as f64
 }
 
-/// The display's name, and what it says.
+/// The display's name and state.
 pub fn display(display: Display, state: &DisplayState) -> Json {
     let (state, why) = match state {
         DisplayState::Down => ("down", None),
@@ -113,7 +113,7 @@ pub fn display(display: Display, state: &DisplayState) -> Json {
     Json::Object(vec![("name", name), ("state", Json::text(state)), ("why", Json::optional(why))])
 }
 
-/// Since when the screen is locked or idle, what locks it, and who keeps it awake.
+/// Since when the screen is locked or idle, what locks it, and what inhibits idleness.
 fn screen(seen: &ScreenSeen) -> Json {
     let time = |time: Option<SystemTime>| {
         let seconds = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -135,7 +135,7 @@ fn screen(seen: &ScreenSeen) -> Json {
     ])
 }
 
-/// Who manages the display, if anybody does.
+/// The program that manages the display, if any.
 pub fn window_manager(state: &DisplayState) -> Json {
     let DisplayState::Up(Some((manager, unit))) = state else { return Json::Null };
     let sign = match manager.sign {
@@ -169,7 +169,7 @@ pub fn targets(names: &[&str], states: &[UnitState]) -> Json {
     Json::List(names.iter().zip(states).map(|(name, state)| unit(name, state)).collect())
 }
 
-/// The exported variables, with what they are in the user manager now.
+/// The exported variables, with their current values in the user manager.
 pub fn exported(environment: &Block, names: &[String]) -> Json {
     let variable = |name: &String| {
         Json::Object(vec![("name", Json::text(name)), ("value", Json::optional(environment.get(name)))])

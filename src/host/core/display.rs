@@ -1,4 +1,4 @@
-//! The server's machine: when one may be launched, what its end means, and who was lost with it. Pure.
+//! The server: when it may be launched, what its end means, and which clients ended with it. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -14,35 +14,35 @@ use crate::manager::names;
 use crate::session::dotfiles::DotfilesTime;
 use crate::x11::display::Display;
 
-/// When something has crashed, as far as it counts.
+/// When something crashed, as far as it counts.
 #[derive(Debug, Default)]
 pub(super) struct Crashes {
     times: Vec<Instant>,
 }
 
 impl Crashes {
-    /// One more, at `now`. Returns how many count with it: those within the last `window`.
+    /// Adds one at `now`. Returns how many count: those within the last `window`.
     pub(super) fn add(&mut self, now: Instant, window: Duration) -> u32 {
         self.times.retain(|&time| now.duration_since(time) < window);
         self.times.push(now);
         self.count()
     }
 
-    /// How many counted at the last one.
+    /// How many counted when the last was added.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 }
 
-/// How long a server that has crashed for the `count`th time waits before it comes back: not at all the first time, because
-/// a person sits in front of it, then `pause`, and twice as long each further time. `None` if it does not come back.
+/// How long to wait before a server that crashed for the `count`th time is started again: not at all the first time,
+/// because a person sits in front of it, then `pause`, then twice as long each time. `None` if it is not started again.
 fn pause(crash: &Crash, count: u32) -> Option<Duration> {
     if count > crash.limit {
         return None;
     }
     let doublings = count.checked_sub(2);
     Some(doublings.map_or(Duration::ZERO, |doublings| {
-        // No pause is longer than a crash counts.
+        // A pause never exceeds the time for which a crash counts.
         crash.pause.saturating_mul(2_u32.saturating_pow(doublings)).min(crash.window)
     }))
 }
@@ -54,25 +54,25 @@ pub(super) enum Gate {
     Fork,
     /// The request waits until a server may come.
     Hold,
-    /// The request is refused, and why.
+    /// The request is refused, for this reason.
     Refuse(String),
 }
 
 /// What a server's end means for the session.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// The supervisor's last words decide; they are waited for.
+    /// The supervisor's last words decide; wait for them.
     Undecided,
-    /// A server comes back with the window manager, in the place of one that has ended like this.
+    /// The server comes back with the window manager, after an end like this.
     ComesBack(Ending),
     /// The session ends.
     Over(Why),
 }
 
-/// Why the supervisor's last words are waited for.
+/// What the supervisor's last words are needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Because {
-    /// The server has ended like this.
+    /// The server ended like this.
     Ended(Ending),
     /// The start job of its unit has failed.
     JobFailed,
@@ -81,9 +81,9 @@ enum Because {
 /// The display's server, its supervisor, and its devices.
 #[derive(Debug, Default)]
 pub(super) struct Server {
-    /// Whether one runs.
+    /// Whether it runs.
     runs: bool,
-    /// Whether one is just being forked.
+    /// Whether it is being forked.
     is_being_forked: bool,
     /// The supervisor that asked for the server.
     supervisor: Option<ClientId>,
@@ -93,30 +93,31 @@ pub(super) struct Server {
     held: Option<ClientId>,
     /// When servers have crashed.
     crashes: Crashes,
-    /// No server is launched before this.
+    /// No server is launched before this time.
     not_before: Option<Instant>,
-    /// The supervisor's last words about a server that it gave up.
+    /// What the supervisor said about a server that it gave up.
     last_words: Option<String>,
     /// Whether the server ended with 0 although its supervisor was not told to stop it.
     has_left: bool,
-    /// Why they are waited for, and until when.
+    /// Why last words are awaited, and until when.
     awaited: Option<(Because, Instant)>,
-    /// Whether any server of this session ever served.
+    /// Whether any server of this session ever answered.
     has_served: bool,
-    /// How many servers there have been: the number of the last one.
+    /// How many servers there have been, which is the number of the last one.
     launched: u32,
-    /// Whether a server that was launched now would get no devices.
+    /// Whether a server launched now would get no devices.
     devices_withheld: bool,
-    /// Whether the server that runs has lost its devices, and has to make place for one that gets them.
+    /// Whether the current server has lost its devices and has to be replaced.
     wants_replacement: bool,
 }
 
 impl Server {
-    /// Decides on a supervisor's request. `other` says that it is for another display, and `problem` what is wrong with the
-    /// descriptors that came along.
+    /// Decides on a supervisor's request. `other` says that it is for another display, and `problem` what is wrong with
+    /// the descriptors that it sent.
     ///
-    /// A server that may not come yet is held back here, because whoever wants the display back after a crash comes this
-    /// way, the window manager and every other client that is started again: they all wait in the socket's backlog meanwhile.
+    /// A server that may not start yet is held back here, because everything that wants the display back after a crash
+    /// comes this way: the window manager, and every other client that is started again. Meanwhile they wait in the
+    /// socket's backlog.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -131,7 +132,7 @@ impl Server {
             None => problem,
         };
         if let Some(reason) = refusal {
-            // Its unit fails with that, and systemd starts the repair.
+            // That makes its unit fail, and systemd starts the repair.
             self.supervisor_failed = true;
             return Gate::Refuse(reason);
         }
@@ -143,12 +144,12 @@ impl Server {
         Gate::Fork
     }
 
-    /// When the request that was held back is due; `None` as long as that depends on something else.
+    /// When to launch the server that is held back; `None` as long as that depends on something else.
     fn held_due(&self, now: Instant) -> Option<Instant> {
         (self.held.is_some() && !self.devices_withheld).then(|| self.not_before.unwrap_or(now))
     }
 
-    /// Takes the request that was held back, if its time has come.
+    /// Takes the request that is held back, if its time has come.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<ClientId> {
         let due =
             self.held.take_if(|_| !self.devices_withheld && self.not_before.is_none_or(|not_before| not_before <= now));
@@ -156,7 +157,7 @@ impl Server {
         due
     }
 
-    /// Takes the request that was held back, because nothing is launched any more. The refused supervisor fails.
+    /// Takes the request that is held back, because no server is launched any more. The refused supervisor fails.
     pub(super) fn take_held(&mut self) -> Option<ClientId> {
         let held = self.held.take();
         self.supervisor_failed |= held.is_some();
@@ -176,14 +177,14 @@ impl Server {
         (self.last_words, self.has_left) = (None, false);
     }
 
-    /// The program could not be executed. The refused supervisor's unit fails; this is what a person is told of it.
+    /// The program could not be executed. The refused supervisor's unit fails; this is the reason that a person reads.
     pub(super) fn not_forked(&mut self, reason: String) {
         self.is_being_forked = false;
         self.supervisor_failed = true;
         self.last_words = Some(reason);
     }
 
-    /// A client of ours was answered.
+    /// One of our clients was answered.
     pub(super) const fn served(&mut self) {
         self.has_served = true;
     }
@@ -192,12 +193,12 @@ impl Server {
     pub(super) fn ended(&mut self, now: Instant, ending: Ending, patience: Duration) {
         self.runs = false;
         self.wants_replacement = false;
-        // A server that ends by itself is its supervisor's failure.
+        // Unless the server was told to end, its supervisor fails.
         self.supervisor_failed |= ending != Ending::Code(0);
         self.awaited = Some((Because::Ended(ending), now + patience));
     }
 
-    /// The start job of the server's unit has failed, for this reason if it is known. [`Server::fate`] says what follows.
+    /// The start job of the server's unit has failed, for this reason if known. [`Server::fate`] says what follows.
     pub(super) fn job_failed(&mut self, now: Instant, patience: Duration, reason: Option<String>) {
         if reason.is_some() {
             self.last_words = reason;
@@ -205,11 +206,11 @@ impl Server {
         self.awaited = Some((Because::JobFailed, now + patience));
     }
 
-    /// What the end that is being waited about means. Without the supervisor's last words the message would lack the
-    /// server's own; they are waited for as long as the supervisor lives and is quick.
+    /// What the end that is being decided means. The supervisor's last words have the server's own messages, so they
+    /// are awaited as long as the supervisor lives and is quick.
     ///
-    /// A server that has served comes back by itself: its clients die with it, the window manager's unit starts again, and
-    /// its connect is what starts a server.
+    /// A server that has answered comes back by itself: its clients die with it, the window manager's unit is started
+    /// again, and connecting starts a server.
     pub(super) fn fate(&mut self, now: Instant, policy: &Crash) -> Option<Fate> {
         let (because, until) = self.awaited?;
         if self.supervisor.is_some() && self.last_words.is_none() && now < until {
@@ -219,14 +220,14 @@ impl Server {
         let Because::Ended(ending) = because else {
             return Some(Fate::Over(Why::ServerFailed { ending: None, words: self.take_words() }));
         };
-        // Ctrl+Alt+Backspace, or a SIGTERM that did not come from its supervisor: below startx, too, that is the end of the
-        // session. The server does not tell the two apart, and exits with 0.
+        // Ctrl+Alt+Backspace, or a SIGTERM from elsewhere than its supervisor: as with startx, this ends the session.
+        // The server exits with 0 in both cases, so they cannot be told apart.
         if self.has_left && self.has_served && ending == Ending::Code(0) {
             self.supervisor_failed = true;
             return Some(Fate::Over(Why::Zapped));
         }
-        // It exits with 0 when its supervisor told it to: somebody restarts its unit. The supervisor has nothing to say of
-        // that, as opposed to a server that it gave up.
+        // It exits with 0 when its supervisor told it to: somebody restarts its unit. Then the supervisor sends no last
+        // words, unlike for a server that it gave up.
         let told = ending == Ending::Code(0) && self.last_words.is_none();
         self.supervisor_failed |= !told;
         if !self.has_served || !(told || self.comes_back(now, ending, policy)) {
@@ -236,13 +237,13 @@ impl Server {
             self.not_before = None;
             tracing::info!("the X server was stopped; it comes back with the window manager");
         }
-        // Not before it would get its devices, which may be gone meanwhile, or in the background. That is asked while the
-        // window manager is on its way back, so that as a rule nobody waits for the answer.
+        // Not before it would get its devices, which may be gone by now, or while the session is in the background. We
+        // ask while the window manager comes back, so normally nothing waits for the answer.
         self.devices_withheld = true;
         Some(Fate::ComesBack(ending))
     }
 
-    /// Counts a crash, and says what follows. Returns whether a server may come back after it.
+    /// Counts a crash. Returns whether a server may come back after it, and reports it.
     fn comes_back(&mut self, now: Instant, ending: Ending, policy: &Crash) -> bool {
         let count = self.crashes.add(now, policy.window);
         let Some(pause) = pause(policy, count) else { return false };
@@ -262,12 +263,12 @@ impl Server {
         self.awaited.is_some()
     }
 
-    /// The session ends: nothing is waited for any more.
+    /// The session ends: nothing is awaited any more.
     pub(super) fn end_begins(&mut self) {
         self.awaited = None;
     }
 
-    /// A supervisor's last words. Returns whether they are those of this server's own.
+    /// A supervisor's last words. Returns whether it is the supervisor of this server.
     pub(super) fn says(&mut self, client: ClientId, text: String) -> bool {
         let own = self.supervisor == Some(client);
         if own {
@@ -276,13 +277,13 @@ impl Server {
         own
     }
 
-    /// A supervisor says that its server has ended although nobody wanted to stop the unit.
+    /// A supervisor reports that its server ended although nobody stopped the unit.
     pub(super) fn left(&mut self, client: ClientId) {
         self.has_left |= self.supervisor == Some(client);
     }
 
-    /// A client has gone. Returns whether the server is to be told to end: without its supervisor it belongs to nobody, and
-    /// its end is handled like any.
+    /// A client is gone. Returns whether to end the server: without its supervisor nothing owns it. Its end is then
+    /// handled like any other.
     pub(super) fn client_gone(&mut self, client: ClientId) -> bool {
         self.held.take_if(|held| *held == client);
         if self.supervisor != Some(client) {
@@ -293,7 +294,7 @@ impl Server {
         self.runs
     }
 
-    /// The control of the login session has changed. Returns whether the server's unit is to be restarted.
+    /// The control of the login session has changed. Returns whether to restart the server's unit.
     pub(super) fn control(&mut self, control: &Control) -> bool {
         match control {
             Control::Lost(why) => {
@@ -310,8 +311,8 @@ impl Server {
         }
     }
 
-    /// Whether the server has to be replaced now; told once. A server that is still starting may have been too early or just
-    /// in time: it is replaced once it serves.
+    /// Whether to replace the server now; true once. A server that is still starting may have been early enough or not:
+    /// it is replaced once it answers.
     pub(super) fn take_replacement(&mut self) -> bool {
         let now = self.wants_replacement && !self.devices_withheld && self.has_served;
         if now {
@@ -320,17 +321,17 @@ impl Server {
         now
     }
 
-    /// Which server took a client of this session with it that has ended; `None` if the client ended by itself. `failed`
-    /// says that it did not end with 0, and `seen` what the server was like when that was noticed.
+    /// Which server took down a client of this session; `None` if the client ended by itself. `failed` says that it did
+    /// not exit with 0, and `seen` the state of the server when that was noticed.
     ///
-    /// The kernel marks a server that dies before its clients can know. A server that was told to end (SIGTERM, or
-    /// Ctrl+Alt+Backspace) drops its clients first (xserver, dix/dispatch.c, `KillAllClients` at the end of `Dispatch`),
-    /// then its devices, and exits milliseconds later: by then a client's unit has failed. But it answers nobody any more,
-    /// so the driver asks it. A server that does not answer and does not end either hangs, and its clients with it.
+    /// The kernel marks a server that dies before its clients can notice. A server that is told to end (SIGTERM, or
+    /// Ctrl+Alt+Backspace) drops its clients first (xserver, dix/dispatch.c, `KillAllClients` at the end of
+    /// `Dispatch`), then its devices, and exits milliseconds later: by then a client's unit has failed. But it no
+    /// longer answers, so the driver asks it. A server that neither answers nor ends hangs, and its clients with it.
     ///
-    /// Any other client may notice an end sooner than a window manager on a busy machine, and what it connects to is the
-    /// next server already when the window manager fails with the one before. This counts only if it fails: what exits with
-    /// 0 while there is a display was left by its user.
+    /// On a busy machine, another client may notice the end before the window manager does and start the next server,
+    /// so that the window manager fails while the next server already runs. This counts only if it fails: what exits
+    /// with 0 while there is a display was left by its user.
     pub(super) fn lost_with(&self, seen: Option<ServerSeen>, failed: bool) -> Option<u32> {
         if let Some(seen) = seen.filter(|seen| seen.is_ending) {
             return Some(seen.number);
@@ -341,27 +342,27 @@ impl Server {
         (failed && self.launched > 1).then(|| self.launched - 1)
     }
 
-    /// The number of the server that runs, or has run last.
+    /// The number of the current server, or of the last one.
     pub(super) const fn last(&self) -> u32 {
         self.launched
     }
 
-    /// The number of the server that runs, if one does.
+    /// The number of the current server, if there is one.
     pub(super) fn running(&self) -> Option<u32> {
         self.runs.then_some(self.launched)
     }
 
-    /// Whether what the end of the server that was launched last means is not known yet.
+    /// Whether it is not known yet what the last server's end means.
     pub(super) const fn may_end(&self) -> bool {
         self.runs || self.is_undecided()
     }
 
-    /// Whether a server is to come back, and is not there yet.
+    /// Whether a server is to come back and has not yet.
     pub(super) const fn is_awaited(&self) -> bool {
         !self.runs && self.has_served && self.awaited.is_none()
     }
 
-    /// Whether there is a display: a server runs, and the session's have served.
+    /// Whether there is a display: a server runs, and a server of this session has answered.
     pub(super) const fn has_display(&self) -> bool {
         self.runs && self.has_served
     }
@@ -371,17 +372,17 @@ impl Server {
         self.runs
     }
 
-    /// Whether a supervisor's request waits, or is being answered.
+    /// Whether a supervisor's request waits or is being answered.
     pub(super) const fn is_requested(&self) -> bool {
         self.held.is_some() || self.is_being_forked
     }
 
-    /// Whether one is just being forked.
+    /// Whether a server is being forked.
     pub(super) const fn is_being_forked(&self) -> bool {
         self.is_being_forked
     }
 
-    /// The supervisor, if it is there.
+    /// The supervisor, if it is connected.
     pub(super) const fn supervisor(&self) -> Option<ClientId> {
         self.supervisor
     }
@@ -422,7 +423,7 @@ impl Session {
         }
     }
 
-    /// Forks the server that was held back, if its time has come.
+    /// Forks the server that is held back, if its time has come.
     pub(super) fn fork_if_due(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Up)
             && let Some(client) = self.server.take_due(now)
@@ -436,8 +437,8 @@ impl Session {
             Ok(()) => {
                 self.server.forked(client);
                 self.relock_forked(now);
-                // Not before: until the supervisor came with the socket nobody knew that it was bound, and a connect would
-                // have failed. From here on it waits in the backlog, as every other client's does.
+                // Not earlier: until the supervisor came with the socket nobody knew that it was bound, and a connect
+                // would have failed. From now on it waits in the backlog, like every other client's.
                 self.act(Action::Watch);
                 self.starting.forked = true;
                 self.go_on_starting();
@@ -450,7 +451,7 @@ impl Session {
         }
     }
 
-    /// The server's supervisor learns of its end, in every stage.
+    /// The server's supervisor is told of its end, in every stage.
     pub(super) fn server_ended(&mut self, ending: Ending) {
         if let Some(supervisor) = self.server.supervisor() {
             self.act(Action::Reply(supervisor, Reply::Exited(ending)));
@@ -470,11 +471,11 @@ impl Session {
         }
     }
 
-    /// What a server's end means, if it is open and can be said.
+    /// Acts on a server's end, once its meaning is known.
     pub(super) fn decide_fate(&mut self, now: Instant) {
         match self.server.fate(now, &self.setup.policy.crash) {
             None | Some(Fate::Undecided) => {}
-            // Whoever zaps the server of a locked screen does not get the shell below.
+            // Killing the server of a locked screen must not open the shell below it.
             Some(Fate::Over(Why::Zapped)) if self.screen_lock.is_locked() => {
                 self.end(now, Why::Closed(Some(Ending::Code(0))));
             }
@@ -487,7 +488,7 @@ impl Session {
                     self.relock(now);
                 }
                 self.act(Action::AskForDevices);
-                // At once: a window manager that systemd starts again must find it queued.
+                // At once: a window manager that systemd starts again must find this queued.
                 self.read_dotfiles(DotfilesTime::First, self.server.last() + 1);
                 if self.units.server_lost(now, self.server.last()) {
                     let order = self.jobs.ask(Purpose::ReadyDown);
@@ -499,9 +500,10 @@ impl Session {
         }
     }
 
-    /// Has the server replaced that has lost its devices.
+    /// Replaces the server that has lost its devices.
     ///
-    /// A race: the screen may have been locked between the loss and the moment in which another server gets the devices.
+    /// A race: the screen may have been locked between the loss and the moment when another server would get the
+    /// devices.
     pub(super) fn replace_server(&mut self, now: Instant) {
         if self.screen_lock.is_locked() && !self.can_relock() {
             return self.end(now, Why::Closed(None));
@@ -509,7 +511,7 @@ impl Session {
         self.act(Action::ReplaceServer);
     }
 
-    /// Ends a window manager that has not ended with its server, if its time has come.
+    /// Ends a window manager that has outlived its server, if its time has come.
     pub(super) fn end_survivor(&mut self, now: Instant) {
         if !matches!(self.stage, Stage::Up) {
             return;
@@ -517,13 +519,13 @@ impl Session {
         match self.units.take_due(now) {
             Some(Step::Tell) => {
                 tracing::warn!(
-                    "the window manager has not ended with its X server within {} s; it is told to",
+                    "the window manager is still there {} s after its X server ended; telling it to end",
                     OUTLIVES_SERVER.as_secs()
                 );
                 self.act(Action::EndWindowManager { kill: false });
             }
             Some(Step::Kill) => {
-                tracing::warn!("the window manager does not end when it is told to; it is killed");
+                tracing::warn!("the window manager does not end; killing it");
                 self.act(Action::EndWindowManager { kill: true });
             }
             None => {}

@@ -6,7 +6,7 @@ use crate::manager::names;
 use crate::session::dotfiles::DotfilesTime;
 
 impl Session {
-    /// Has them read for the server with this number, if this is their time.
+    /// Has them read for the server with this number, if now is the time for it.
     pub(super) fn read_dotfiles(&mut self, time: DotfilesTime, server: u32) {
         if self.setup.dotfiles == time && self.dotfiles_of < server {
             let again = std::mem::replace(&mut self.dotfiles_of, server) > 0;
@@ -16,7 +16,7 @@ impl Session {
     }
 }
 
-/// The session goes on without.
+/// The session continues without them.
 pub(super) fn are_not_read(why: &str) {
     let unit = names::DOTFILES_SERVICE;
     tracing::warn!(

@@ -1,25 +1,25 @@
-//! The end of a session as phases, each with the event that leaves it. Pure.
+//! The end of a session in phases, each with the event that completes it. Pure.
 //!
-//! | phase | what is asked for | what leaves it |
+//! | phase | what happens in it | what completes it |
 //! |---|---|---|
-//! | `Applications` | what the window manager has started ends, while it has a window manager and a display | they are gone |
-//! | `Dependents` | asked with the first: which of the session's units know nothing of `xorg.target` | the answer |
-//! | `Strangers` | those, which would outlive `xorg.target`, and before them what is in the graphical session | their jobs |
-//! | `ShutDown` | `startxd-shutdown.target`, which stops everything in order; beside it the end of a server without clients | its job; if the manager exits, the end of `xorg.target` |
-//! | `Leftovers` | a look at what has no tie to any target of ours | the look |
-//! | `ApplicationsAgain` | where a unit is left: what the window manager has started after the first time | they are gone |
-//! | `StopLeftovers` | what of it is still up | its jobs |
-//! | `Settling` | the shutdown target goes down by itself | a look that says so |
-//! | `ManagerStops` | whether the manager itself is on its way out | the answer |
+//! | `Applications` | what the window manager started is ended, while it still has a window manager and a display | they are gone |
+//! | `Dependents` | asked together with the first: which of the session's units are not tied to `xorg.target` | the answer |
+//! | `Strangers` | those are stopped, as they would outlive `xorg.target`; before them, what is in the graphical session | their jobs |
+//! | `ShutDown` | `startxd-shutdown.target` stops everything in order; meanwhile a server without clients is ended | its job; if the manager exits, the end of `xorg.target` |
+//! | `Leftovers` | a look at the units that no target of ours stops | the look |
+//! | `ApplicationsAgain` | if a unit is left: what the window manager started since the first time is ended | they are gone |
+//! | `StopLeftovers` | those units are stopped | their jobs |
+//! | `Settling` | the shutdown target stops by itself | a look that says so |
+//! | `ManagerStops` | the manager is asked whether it is exiting | the answer |
 //! | `Force` | SIGKILL for what did not stop | the shutdown target's job |
 //! | `Server` | SIGTERM, then SIGKILL, for a server that is still there | its end |
-//! | `Multiplexers` | multiplexers have their own variables again | they have |
-//! | `Terminal` | the terminal is as it was | it is |
-//! | `PuttingBack` | environment, cookie, record, lock | done |
-//! | `Closing` | the login session ends, with the shell in it; only if the screen was locked | it has |
+//! | `Multiplexers` | multiplexers get their own variables back | they have them |
+//! | `Terminal` | the terminal is restored | it is |
+//! | `PuttingBack` | environment, cookie, record and lock are undone | done |
+//! | `Closing` | the login session ends, and its shell with it; only if the screen was locked | it has ended |
 //!
-//! The phases up to `ManagerStops` share one deadline, `deadlines.stop`; what is past it is ended by force. A manager that
-//! does not answer a question of the end within `deadlines.user_manager` is not asked any more.
+//! The phases up to `ManagerStops` share one deadline, `deadlines.stop`; what is still up then is killed. A manager
+//! that does not answer a question within `deadlines.user_manager` is asked nothing more.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ use crate::launch::Reply;
 use crate::manager::{Mode, names};
 
 impl Session {
-    /// The session ends, whatever state it is in.
+    /// Ends the session, whatever state it is in.
     pub(super) fn end(&mut self, now: Instant, why: Why) {
         match &why {
             clean if clean.is_clean() => tracing::info!("the session ends: {clean}"),
@@ -64,12 +64,12 @@ impl Session {
         }
     }
 
-    /// Changes what the end remembers.
+    /// Changes what the end keeps track of.
     fn change(&mut self, change: impl FnOnce(&mut End)) {
         self.ending().map(change);
     }
 
-    /// Begins a phase, or passes over it if there is nothing to do in it.
+    /// Enters a phase, or skips it if there is nothing to do in it.
     fn enter(&mut self, now: Instant, phase: Phase) {
         let deadlines = self.setup.deadlines;
         let gone = self.manager_gone.is_some();
@@ -80,10 +80,10 @@ impl Session {
         end.until = Some(shared);
         end.again = false;
         match phase {
-            // The manager takes its units with it.
+            // The manager stops its units as it exits.
             Phase::Applications if gone => self.enter(now, Phase::ManagerStops),
             Phase::Applications | Phase::ApplicationsAgain => {
-                // The questions before it and the kill after it are under deadlines of their own.
+                // The questions before it and the kill after it have deadlines of their own.
                 let longest = deadlines.applications + deadlines.user_manager + KILLED;
                 end.until = Some(shared.min(now + longest));
                 self.act(Action::EndApplications);
@@ -99,7 +99,8 @@ impl Session {
             Phase::ShutDown => {
                 let may_exit = end.why.may_be_the_managers();
                 self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
-                // A race: a manager that exits may take the order. It comes to it when all of its units are down, ours or not.
+                // A race: a manager that exits may accept the order. It executes it when all of its units are down,
+                // ours or not.
                 if may_exit {
                     self.act(Action::AskWhetherManagerStops);
                 }
@@ -109,8 +110,8 @@ impl Session {
                 let mut units = vec![names::SHUTDOWN_TARGET.to_owned()];
                 if phase == Phase::Leftovers {
                     units.extend(self.units.names().iter().cloned());
-                    // It leaves us alone, but may still be on its way to find that out. Where the login ends, too, it watches
-                    // that we come as far as that.
+                    // The repair does nothing while we live, but may still be finding that out. If the login ends too,
+                    // it also checks that we get that far.
                     if self.server.has_failed_supervisor() && !closes {
                         units.push(names::REPAIR_SERVICE.to_owned());
                     }
@@ -140,9 +141,9 @@ impl Session {
                 }
             }
             Phase::Multiplexers => {
-                // Each of the two steps that it may have to wait for has this deadline itself.
+                // Each of the two steps that this may have to wait for has this deadline itself.
                 end.until = Some(now + deadlines.multiplexers * 2 + KILLED);
-                // As a rule long since done.
+                // Normally this was done long ago.
                 if !self.taking_back {
                     self.enter(now, Phase::Terminal);
                 }
@@ -169,7 +170,8 @@ impl Session {
         }
     }
 
-    /// What happens while a session ends. The supervisor waits for its server's end, and clients may ask, in every phase.
+    /// What happens while a session ends. In every phase, the supervisor waits for its server's end and clients may
+    /// ask.
     pub(super) fn while_ending(&mut self, now: Instant, phase: Phase, event: Event) {
         match event {
             Event::ServerEnded(ending) => {
@@ -180,7 +182,7 @@ impl Session {
                     self.enter(now, Phase::Multiplexers);
                 }
             }
-            // It was being forked on the way into the end, and goes with it.
+            // It was being forked when the end began, and ends with the session.
             Event::Forked(client, outcome) => {
                 match outcome {
                     Ok(()) => self.server.forked(client),
@@ -191,8 +193,8 @@ impl Session {
                 }
             }
             Event::LaunchAsked { client, .. } => {
-                // While the session goes down this is what happens, not what went wrong. The unit fails with it, and
-                // systemd starts the repair.
+                // While the session ends this is expected and no fault. The unit fails because of it, and systemd
+                // starts the repair.
                 tracing::debug!("refused to launch a server: {GOING_DOWN}");
                 self.server.refused();
                 self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
@@ -200,7 +202,7 @@ impl Session {
             Event::LockAsked(Some(client)) | Event::UnlockAsked(Some(client)) => {
                 self.act(Action::Refuse(client, GOING_DOWN.to_owned()));
             }
-            // The client waits with the rest, for the connection's end.
+            // The client waits, as all do, until the connection closes.
             Event::StopAsked(client) => self.act(Action::Reply(client, Reply::Stopping)),
             Event::LastWords(client, text) | Event::ServerLeft(client, text) => self.last_words(client, text),
             Event::ClientGone(client) => self.client_gone(client),
@@ -217,19 +219,19 @@ impl Session {
                     self.enter(now, Phase::Terminal);
                 }
             }
-            // Locked after it began to end: what is below the screen is not to be found open all the same.
+            // Locked after the end began: even so, what is below the screen must not be left open.
             Event::LockedHint(true) => {
                 if let Some(end) = self.ending() {
                     end.closes = true;
                 }
             }
             Event::Due => self.overdue(now, phase),
-            // A second signal changes nothing: the end is on its way and has its deadline.
+            // A second signal changes nothing: the end is under way and has its deadline.
             event => self.step_of_end(now, phase, event),
         }
     }
 
-    /// An event that may leave the phase.
+    /// An event that may complete the phase.
     fn step_of_end(&mut self, now: Instant, phase: Phase, event: Event) {
         match (phase, event) {
             (Phase::Applications, Event::ApplicationsEnded { needs_server }) => {
@@ -258,9 +260,9 @@ impl Session {
                 }
                 match (phase, failure.kind) {
                     (Phase::ShutDown, FailureKind::Disconnected) => {
-                        // A manager that exits stops the session's units first, then its bus, and is there a little longer
-                        // than that: what began as the end of the window manager or of xorg.target finds nobody to ask. It
-                        // may as well be that the bus was restarted just now, so which of both it is decides.
+                        // A manager that exits stops the session's units first, then its bus, and itself a little
+                        // later: an end that began with the window manager or with xorg.target then finds nobody to
+                        // ask. But the bus may merely have been restarted, so ask which of the two it is.
                         self.change(|end| end.again = true);
                         self.act(Action::Reconnect);
                     }
@@ -269,7 +271,7 @@ impl Session {
                         tracing::error!("{} cannot be started: {}", names::SHUTDOWN_TARGET, failure.text);
                         self.enter(now, Phase::ManagerStops);
                     }
-                    // A unit that is not loaded has nothing to stop.
+                    // A unit that is not loaded needs no stop.
                     _ => self.job_of_end_over(now, phase),
                 }
             }
@@ -283,7 +285,7 @@ impl Session {
                 self.enter(now, Phase::ShutDown);
             }
             (Phase::Strangers | Phase::ShutDown | Phase::StopLeftovers | Phase::Force, Event::Reconnected) => {
-                // The end of the job may have been told on the connection that broke.
+                // The end of the job may have been reported on the connection that broke.
                 self.look_at(vec![names::XORG_TARGET.to_owned()]);
             }
             (Phase::Leftovers | Phase::Settling, Event::Reconnected) => self.enter(now, phase),
@@ -301,7 +303,7 @@ impl Session {
                 match found {
                     Ok(seen) => self.looked_at_end(now, phase, &seen.units),
                     Err(failure) if failure.kind == FailureKind::Silent => self.silent(now, phase),
-                    // The connection's return brings another look.
+                    // The next connection triggers another look.
                     Err(failure) if failure.kind == FailureKind::Disconnected => {}
                     Err(_) => self.looked_at_end(now, phase, &[]),
                 }
@@ -334,12 +336,12 @@ impl Session {
         }
     }
 
-    /// Whether the manager is known to be on its way out.
+    /// Whether the manager is known to be exiting.
     fn exits(&self) -> bool {
         matches!(&self.stage, Stage::Ending(end) if end.exits == Some(true))
     }
 
-    /// Goes on if it is known which units know nothing of `xorg.target`.
+    /// Continues once it is known which units are not tied to `xorg.target`.
     fn strangers_are_known(&mut self, now: Instant) {
         let Some(strangers) = self.ending().and_then(|end| end.strangers.take()) else { return };
         if strangers.is_empty() {
@@ -350,12 +352,12 @@ impl Session {
         self.enter(now, Phase::Strangers);
     }
 
-    /// Ends a server that nobody needs any more while the manager takes the units down. As a rule it is held until they are
-    /// down, for the sake of their programs and of what they run when they stop. Where only the window manager was there, and
-    /// has exited, nobody is left to hold it for, and it takes longer to end than all the rest.
+    /// Ends a server that nothing needs any more while the manager still stops units. Normally the server is kept until
+    /// they are down, for their programs and for what they run when they stop. If only the window manager was there and
+    /// it has exited, nothing needs the server, and its end takes longer than all the rest.
     ///
-    /// A race: the server may be gone before the manager has come to stop its unit. So its supervisor is told before, and
-    /// does not take that for a crash. Under a locked screen everything has its usual order.
+    /// A race: the server may be gone before the manager gets to stopping its unit. So its supervisor is told first,
+    /// and does not take that for a crash. Under a locked screen the usual order holds.
     fn end_server_early(&mut self) {
         let is_free = self.ending().is_some_and(|end| !end.needs_server && !end.closes);
         if let Some(supervisor) = self.server.supervisor().filter(|_| is_free && self.server.runs()) {
@@ -364,7 +366,7 @@ impl Session {
         }
     }
 
-    /// All that this phase asked for is down.
+    /// Everything that this phase stops is down.
     fn job_of_end_over(&mut self, now: Instant, phase: Phase) {
         if !self.jobs.is_empty() {
             return;
@@ -384,7 +386,7 @@ impl Session {
         self.enter(now, Phase::Leftovers);
     }
 
-    /// Stops the units that wait for it: first `wm-ready.target`, and when that is down the rest.
+    /// Stops the units that are due: `wm-ready.target` first, and the rest when it is down.
     fn stop_next(&mut self, now: Instant) {
         let Some(first) = self.ending().and_then(|end| end.next.pop_front()) else {
             return self.enter(now, Phase::ShutDown);
@@ -413,7 +415,7 @@ impl Session {
         }
     }
 
-    /// A look of the phase is due that could not begin because another one was under way.
+    /// Starts the phase's look, if it had to wait for another one.
     fn look_again(&mut self, now: Instant, phase: Phase) {
         match phase {
             Phase::Leftovers | Phase::Settling => self.enter(now, phase),
@@ -430,8 +432,8 @@ impl Session {
             Phase::Leftovers => {
                 let others = || units.iter().filter(|(unit, _)| unit != names::SHUTDOWN_TARGET);
                 let Some(end) = self.ending() else { return };
-                // What the window manager has started after the first time: stopping it ended its main process alone. A unit
-                // that still has processes is still loaded.
+                // What the window manager started since the first time: stopping its unit would end only the main
+                // process. A unit that still has processes is still loaded.
                 if others().any(|(_, observed)| observed.state.is_loaded())
                     && !std::mem::replace(&mut end.asked_again, true)
                 {
@@ -444,8 +446,8 @@ impl Session {
                 }
                 self.enter(now, Phase::StopLeftovers);
             }
-            // The shutdown target goes when it has been reached and nothing needs it any more. As a rule it went while the
-            // others were looked at, but a busy manager takes its time, and whoever looks after us should find nothing.
+            // The shutdown target stops once it has been reached and nothing needs it. Normally that happened during
+            // the other looks. But a busy manager is slow, and whoever checks after us should find nothing.
             Phase::Settling if seen(names::SHUTDOWN_TARGET) != Some(false) => self.enter(now, Phase::ManagerStops),
             Phase::ShutDown if seen(names::XORG_TARGET) == Some(true) && self.exits() => {
                 self.jobs.forget();
@@ -461,8 +463,8 @@ impl Session {
         }
     }
 
-    /// Whether the manager exits is known: its units stop before it does, the window manager or `xorg.target` first. It takes
-    /// the environment with it, and the next session needs another login.
+    /// The manager is known to exit: its units stop before it does, the window manager or `xorg.target` first. The
+    /// environment is gone with it, and the next session needs another login.
     fn manager_said(&mut self, now: Instant, stops: bool) {
         if stops && self.manager_gone.is_none() {
             self.manager_gone = Some("it exits".to_owned());
@@ -496,12 +498,12 @@ impl Session {
         self.start(Purpose::End, names::SHUTDOWN_TARGET, Mode::ReplaceIrreversibly);
         self.change(|end| end.until = Some(now + server_stop));
         if is_silent {
-            // It will find the orders when it wakes up.
+            // It executes the orders when it responds again.
             self.enter(now, Phase::Server { killed: false });
         }
     }
 
-    /// The manager does not answer: it is not asked any more.
+    /// The manager does not answer: it is asked nothing more.
     fn silent(&mut self, now: Instant, phase: Phase) {
         if !phase.needs_manager() {
             return;
@@ -511,7 +513,7 @@ impl Session {
         self.enter(now, next);
     }
 
-    /// The deadline of the phase is over.
+    /// The phase's deadline has passed.
     fn overdue(&mut self, now: Instant, phase: Phase) {
         let Some(end) = self.ending() else { return };
         if end.until.is_none_or(|until| now < until) {
@@ -530,7 +532,7 @@ impl Session {
             | Phase::Leftovers
             | Phase::StopLeftovers
             | Phase::Settling => {
-                // It may have begun to exit since it was asked.
+                // It may have started to exit since it was asked.
                 end.exits = end.exits.filter(|exits| *exits);
                 self.enter(now, Phase::ManagerStops);
             }
@@ -538,7 +540,7 @@ impl Session {
             Phase::Force => self.enter(now, Phase::Server { killed: false }),
             Phase::Server { killed: false } => self.enter(now, Phase::Server { killed: true }),
             Phase::Server { killed: true } => {
-                // A process in state D ends when the kernel lets it, or never: nobody may be kept here by it.
+                // A process in state D ends when the kernel lets it, or never: that must not keep anybody here.
                 end.until = None;
                 self.act(Action::GiveUpServer);
             }
@@ -556,5 +558,5 @@ impl Session {
     }
 }
 
-/// What a supervisor is told that asks for a server now.
+/// What a supervisor is told if it asks for a server now.
 const GOING_DOWN: &str = "the session is going down";

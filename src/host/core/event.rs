@@ -1,8 +1,8 @@
-//! What the core hears, and what it asks for.
+//! What the core is told, and what it asks for.
 //!
-//! An [`Event`] carries everything that a decision needs: what a unit did, whether it restarts itself, whether the server
-//! answers is found out by tasks of the driver before the core hears of it. An [`Action`] is one thing for the driver to do;
-//! actions are begun in their order, and what comes of one comes back as an event.
+//! An [`Event`] carries everything that a decision needs: tasks of the driver find out what a unit did, whether systemd
+//! restarts it and whether the server answers, before the core is told. An [`Action`] is one thing for the driver to
+//! do. Actions are started in order, and their results come back as events.
 
 use std::time::Duration;
 
@@ -30,66 +30,66 @@ pub struct JobId(pub String);
 pub struct CallFailure {
     /// What kind of failure it is.
     pub kind: FailureKind,
-    /// What the manager or the bus said, for people.
+    /// What the manager or the bus said, as shown to people.
     pub text: String,
 }
 
-/// The kinds of failure that a session tells apart.
+/// The kinds of failure that a session distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The connection is gone. The manager may be back on the next one.
+    /// The connection is gone. A new one may find the manager back.
     Disconnected,
     /// There was no answer in time.
     Silent,
-    /// The answer was no.
+    /// It was refused.
     Refused,
 }
 
-/// A unit as a look has found it.
+/// A unit as a look found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// Its states.
+    /// The unit's states.
     pub state: UnitState,
-    /// How its main process ended last; asked for only if the unit is a service that is not up.
+    /// How its main process ended last; queried only for a service that is not up.
     pub end: Option<ServiceEnd>,
-    /// Whether its own policy never starts it again (`Restart=no`); asked for only if it has failed.
+    /// Whether its own policy never restarts it (`Restart=no`); queried only if it has failed.
     pub never_restarts: bool,
 }
 
 impl Observed {
-    /// What this says of the unit.
+    /// What this says about the unit.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         judge(&self.state, self.end.as_ref())
     }
 }
 
-/// The display's server as a look has found it, when a unit of the session was not up.
+/// The display's server when a look found that a unit of the session was not up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerSeen {
     /// Which server of the session it is; the first has number 1.
     pub number: u32,
-    /// Whether it is on its way out: its process is exiting, or it serves nobody any more.
+    /// Whether it is ending: its process is exiting, or it answers nobody any more.
     pub is_ending: bool,
 }
 
-/// What a look has found.
+/// What a look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The units that were to be looked at, in that order.
+    /// The units that the look was for, in that order.
     pub units: Vec<(String, Observed)>,
     /// The server; `None` if there was none, or all units were up.
     pub server: Option<ServerSeen>,
 }
 
-/// What happened to the server's control of its login session.
+/// What happened to the server's control of the login session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Control {
     /// The server has lost its devices, and why.
     Lost(&'static str),
-    /// logind answers again, and the session is in the foreground: a new server would get its devices.
+    /// logind answers again and the session is in the foreground: a new server would get its devices.
     Possible,
-    /// logind does not come back; what it, or the bus, said last.
+    /// logind does not come back; the last error of logind or the bus.
     Gone(String),
 }
 
@@ -100,23 +100,23 @@ pub struct LockerUnit {
     pub unit: String,
     /// `ActiveState` (org.freedesktop.systemd1(5)).
     pub active: String,
-    /// Whether it says itself when it locks (`Type=notify`, systemd.service(5)).
+    /// Whether it reports by itself when it locks (`Type=notify`, systemd.service(5)).
     pub notifies: bool,
 }
 
 impl LockerUnit {
-    /// Whether it has said that it locks.
+    /// Whether it has reported that it locks.
     pub(super) fn is_ready(&self) -> bool {
         self.notifies && matches!(self.active.as_str(), "active" | "reloading")
     }
 
-    /// Whether it runs, or is about to.
+    /// Whether it runs, or is being started.
     pub(super) fn is_up(&self) -> bool {
         !matches!(self.active.as_str(), "inactive" | "failed")
     }
 }
 
-/// A time without input after which something follows.
+/// A limit for the time without input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdleLimit {
     /// `idle.after`.
@@ -125,21 +125,21 @@ pub enum IdleLimit {
     Lock,
 }
 
-/// Who may be in the way of idleness.
+/// The two kinds of inhibitors of idleness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inhibitors {
-    /// Those that logind has (systemd-inhibit(1)).
+    /// Those of logind (systemd-inhibit(1)).
     Logind,
     /// Programs on the user's message bus (`org.freedesktop.ScreenSaver`).
     Bus,
 }
 
-/// Something happened.
+/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The preparation is done; the session has this display.
+    /// The preparation is done, and this is the session's display.
     Prepared(Display),
-    /// The preparation has failed, and nothing of it is left.
+    /// The preparation has failed, and left nothing behind.
     NotPrepared,
     /// The environment was exported, or why it could not be.
     Exported(Result<(), CallFailure>),
@@ -147,10 +147,10 @@ pub enum Event {
     Queued(Order, Result<JobId, CallFailure>),
     /// A job of the manager has ended.
     JobDone {
-        /// Which.
+        /// The job.
         job: JobId,
-        /// Its result: "done", "failed", "dependency", "canceled" and more (org.freedesktop.systemd1(5), `JobRemoved`); for
-        /// the server's unit "dependency: " and a sentence that says why its socket is not there.
+        /// Its result: "done", "failed", "dependency", "canceled" and more (org.freedesktop.systemd1(5), `JobRemoved`);
+        /// for the server's unit, "dependency: " and a sentence that says why its socket is missing.
         result: String,
         /// How the main process of its unit ended, if the job failed and the unit is a service.
         end: Option<ServiceEnd>,
@@ -163,116 +163,116 @@ pub enum Event {
     UnitJob {
         /// The unit.
         unit: String,
-        /// Whether it is a stop; `None` while that is being asked. The same job is told once more when it is known.
+        /// Whether it is a stop; `None` while that is being queried. The event is sent again when it is known.
         is_stop: Option<bool>,
     },
-    /// A service has ended by itself, and its own policy (`Restart=`) starts it again.
+    /// A service has ended by itself, and its own policy (`Restart=`) restarts it.
     Restarts {
         /// The unit.
         unit: String,
         /// How its main process ended.
         end: ServiceEnd,
-        /// The server at that moment, if there was one.
+        /// The server at that time, if there was one.
         server: Option<ServerSeen>,
     },
-    /// A unit that was to be started again was asked for, or cannot be.
+    /// A request to start a unit again was answered.
     StartedAgain(String, Result<(), CallFailure>),
-    /// The restart of the server's unit was asked for, or cannot be.
+    /// A request to restart the server's unit was answered.
     ServerReplaced(Result<(), CallFailure>),
-    /// The manager is connected again, after its bus or the manager itself was restarted.
+    /// The manager is connected again, after it or its bus was restarted.
     Reconnected,
     /// The manager is gone for good, and why.
     ManagerGone(String),
     /// The server's control of the login session has changed.
     Control(Control),
-    /// The server answered a client of ours.
+    /// The server answered one of our clients.
     Served,
     /// A window manager manages the display.
     Managed,
-    /// None does, at the end of its deadline.
+    /// No window manager does, and the deadline has passed.
     Unmanaged,
-    /// The window manager's process is in this unit.
+    /// The window manager's process runs in this unit.
     WindowManagerUnit(String),
-    /// A supervisor asks for its server.
+    /// A supervisor asks for a server.
     LaunchAsked {
-        /// Who asks.
+        /// The supervisor.
         client: ClientId,
         /// The display that it serves.
         display: Display,
-        /// What is wrong with the descriptors that came along.
+        /// What is wrong with the descriptors that it sent.
         problem: Option<String>,
     },
-    /// The server was forked for this supervisor, or why it could not be.
+    /// The server was forked for this supervisor, or could not be, and why.
     Forked(ClientId, Result<(), String>),
     /// The server has ended and was reaped.
     ServerEnded(Ending),
     /// A supervisor's last words about its server.
     LastWords(ClientId, String),
-    /// Its server has ended with 0 and nobody has told the supervisor to stop it; with its last words.
+    /// Its server has exited with 0 although nobody told the supervisor to stop it; with its last words.
     ServerLeft(ClientId, String),
     /// A client asks for the end of the session.
     StopAsked(ClientId),
     /// A client has gone.
     ClientGone(ClientId),
-    /// Whether the user manager is to start the autostart programs, or why not.
+    /// Whether the user manager should start the autostart programs, or why not.
     Autostart(Result<(), String>),
-    /// Whether the screen is locked, as its locker has told logind.
+    /// Whether the screen is locked, as the locker told logind.
     LockedHint(bool),
-    /// Somebody wants the screen to be locked: a client, or logind.
+    /// A client or logind asks to lock the screen.
     LockAsked(Option<ClientId>),
-    /// Somebody wants it to be open.
+    /// Somebody asks to unlock it.
     UnlockAsked(Option<ClientId>),
     /// Whether a locker's window covers every monitor, with keyboard and pointer grabbed.
     Covered(bool),
-    /// Our cover is on every monitor of a server that nobody else was heard by before, and has keyboard and pointer.
+    /// Our cover is on every monitor and has keyboard and pointer, on a server that has served no other client yet.
     CoveredFirst,
-    /// The screen locker's command was started, or why it could not be.
+    /// The screen locker's command was started, or could not be, and why.
     LockerStarted(Result<(), String>),
-    /// It has closed the descriptor that it was handed: it locks.
+    /// It has closed the descriptor that it was given: it locks.
     LockerLocks,
     /// It has ended.
     LockerEnded(Ending),
-    /// The units that `startxd-lock.target` brings.
+    /// The units of `startxd-lock.target`.
     Lockers(Result<Vec<LockerUnit>, CallFailure>),
-    /// The machine is about to sleep, and logind waits for so long; `None` if it does not wait for us.
+    /// The machine is about to sleep, and logind waits this long; `None` if it does not wait for us.
     Sleeps(Option<Duration>),
-    /// It was woken up.
+    /// The machine woke up.
     Woke,
-    /// Whether there was no input for so long.
+    /// Whether the time without input is past this limit.
     Idle(IdleLimit, bool),
-    /// Whether something is in the way of idleness.
+    /// Whether there are inhibitors of this kind.
     IdleInhibited(Inhibitors, bool),
     /// The login session has left the foreground of its seat.
     LeftForeground,
-    /// What the server is like, in answer to the question with this number; `None` if there is none.
+    /// The state of the server, in answer to the question with this number; `None` if there is none.
     ServerLooked(u32, Option<ServerSeen>),
     /// A signal that ends the session, by its name.
     Interrupt(&'static str),
-    /// The time that [`super::Session::due`] told has come.
+    /// The time of [`super::Session::due`] has come.
     Due,
-    /// What the window manager had started is gone, as far as it goes.
+    /// The programs that the window manager started are gone, as far as they can be ended.
     ApplicationsEnded {
         /// Whether something other than the host may still need the server: a client, or a unit of the session.
         needs_server: bool,
     },
-    /// The units that require `xorg.target` or are part of it.
+    /// The units that require `xorg.target`, or are part of it.
     Dependents(Result<Vec<String>, CallFailure>),
-    /// Whether the manager itself is on its way out.
+    /// Whether the manager is exiting.
     ManagerStops(Result<bool, CallFailure>),
-    /// The server does not end, killed or not.
+    /// The server does not end, not even when killed.
     ServerGivenUp {
         /// Its process.
         pid: i32,
-        /// The process's state, as in /proc/PID/stat (proc_pid_stat(5)): "D" is a sleep that nothing ends.
+        /// The process's state, as in /proc/PID/stat (proc_pid_stat(5)): "D" is an uninterruptible sleep.
         state: char,
     },
-    /// The multiplexers have their own variables again.
+    /// The multiplexers have their own variables back.
     TakenBack,
-    /// The terminal is as it was.
+    /// The terminal is restored.
     TerminalRestored,
-    /// Everything that the preparation did is undone. With what the unit said last that has failed, if one has.
+    /// Everything that the preparation did is undone. With the last output of the unit that failed, if one did.
     PutBack(String),
-    /// The login session is gone, as far as this process can see that.
+    /// The login session is gone, as far as this process can tell.
     LoginClosed,
 }
 
@@ -281,7 +281,7 @@ pub enum Event {
 pub enum Action {
     /// Take the session's place; [`Event::Prepared`] or [`Event::NotPrepared`] follows.
     Prepare,
-    /// Leave off preparing, and undo what was done of it.
+    /// Stop preparing, and undo what was done so far.
     AbandonPreparation,
     /// Export the session's environment.
     Export,
@@ -291,27 +291,27 @@ pub enum Action {
         order: Order,
         /// The unit.
         unit: String,
-        /// How its job relates to others.
+        /// How its job affects others.
         mode: Mode,
     },
     /// Read `~/.Xresources` and the like, once for each server.
     ReadDotfiles {
         /// The request.
         order: Order,
-        /// Whether they were read for a server before.
+        /// Whether they were read for an earlier server.
         again: bool,
     },
-    /// Make the service that is the session and start it.
+    /// Create the service that is the session, and start it.
     StartTransient(Order),
     /// Start the rescue command in the window manager's place.
     StartRescue(Order),
-    /// Start a unit again, whatever pause its own policy makes. This does not count for its start limit: how often it
-    /// happens is bounded here. [`Event::StartedAgain`] follows.
+    /// Start a unit again without the delay that its own policy sets. This does not count for its start limit; the core
+    /// limits it. [`Event::StartedAgain`] follows.
     StartAgain(String),
-    /// Make a service of this session once more. [`Event::StartedAgain`] follows.
+    /// Create a service of this session again. [`Event::StartedAgain`] follows.
     StartAnew(String),
-    /// Tell from now on when somebody stops one of these units, or one of the person's own ends by itself and is started
-    /// again.
+    /// Report from now on when somebody stops one of these units, or when a user's own unit ends by itself and is
+    /// restarted.
     WatchUnits(Vec<String>),
     /// Restart the server's unit.
     ReplaceServer,
@@ -324,7 +324,7 @@ pub enum Action {
     },
     /// Look at the server; [`Event::ServerLooked`] follows, with the same number.
     LookAtServer(u32),
-    /// Write down whether the login session ends with this one, for whoever ends it if this host dies.
+    /// Record whether the login session ends with this one, for the process that ends it if this host dies.
     NoteClosing(bool),
     /// Connect to the manager again.
     Reconnect,
@@ -334,28 +334,28 @@ pub enum Action {
     Watch,
     /// Answer a client.
     Reply(ClientId, Reply),
-    /// Refuse what a client has asked for, and close its connection.
+    /// Refuse a client's request, and close its connection.
     Refuse(ClientId, String),
-    /// Ask whether the user manager is to start the autostart programs; [`Event::Autostart`] follows.
+    /// Ask whether the user manager should start the autostart programs; [`Event::Autostart`] follows.
     AskForAutostart,
-    /// Tell the window manager that managed the display last to end, or kill it: it has outlived its server.
+    /// Tell the last window manager of the display to end, or kill it: it has outlived its server.
     EndWindowManager {
-        /// Whether it is killed.
+        /// Whether to kill it.
         kill: bool,
     },
     /// Tell the server to end.
     TerminateServer,
     /// Kill the server.
     KillServer,
-    /// Give the server up, because the kernel does not end it; [`Event::ServerGivenUp`] says which it was.
+    /// Give the server up because the kernel does not end it; [`Event::ServerGivenUp`] says which process it is.
     GiveUpServer,
-    /// Ask whether a new server would get its devices; [`Event::Control`] tells when it would.
+    /// Ask whether a new server would get its devices; [`Event::Control`] reports when it would.
     AskForDevices,
-    /// Tell running multiplexers of the display.
+    /// Tell running multiplexers about the display.
     TellMultiplexers,
-    /// Take back what they were told.
+    /// Restore their own variables.
     TakeBackFromMultiplexers,
-    /// End what the window manager has started.
+    /// End the programs that the window manager started.
     EndApplications,
     /// Ask which units depend on `xorg.target`.
     AskForDependents,
@@ -368,31 +368,32 @@ pub enum Action {
     },
     /// Kill what is left of a unit.
     Kill(String),
-    /// Ask whether the manager itself is on its way out.
+    /// Ask whether the manager is exiting.
     AskWhetherManagerStops,
-    /// Wait for the terminal's text mode and put its settings back.
+    /// Wait until the terminal is in text mode, and restore its settings.
     RestoreTerminal,
-    /// Undo what the preparation did, and write down how the session has ended.
+    /// Undo what the preparation did, and record how the session ended.
     PutBack(ManagerState, LastEnd),
-    /// End the login session, with the shell in it.
+    /// End the login session, and its shell with it.
     CloseLogin,
     /// Watch the display for screen lockers, and logind for requests to lock.
     WatchScreen,
-    /// The same, for a server that is still to come, as the first client that it hears, and with a cover at once;
-    /// [`Event::CoveredFirst`] follows.
+    /// The same on a server that is yet to come, as its first client, which covers it at once; [`Event::CoveredFirst`]
+    /// follows.
     CoverFirst,
-    /// Look whether another program has keyboard or pointer, before a locker is started: a locker cannot have them then.
+    /// Check whether another program has grabbed keyboard or pointer, before a locker is started: it could not grab
+    /// them.
     LookForGrabs,
     /// Run the screen locker's command; [`Event::LockerStarted`] follows.
     StartLocker,
-    /// Tell the locker to end: its command, or else whoever covers the screen.
+    /// Tell the locker to end: its command, or else the client that covers the screen.
     EndLocker,
-    /// Keep a window of ours below the locker's, which is in its place when that goes: it covers every monitor and has the
-    /// keyboard.
+    /// Keep our cover below the locker's window. When that goes, the cover takes its place: it covers every monitor and
+    /// has the keyboard.
     Cover,
-    /// Take it away.
+    /// Remove it.
     Uncover,
-    /// Ask which units `startxd-lock.target` brings; [`Event::Lockers`] follows.
+    /// Ask which units `startxd-lock.target` has; [`Event::Lockers`] follows.
     AskForLockers,
     /// Ask the X server for its screen saver.
     AskForScreenSaver,
@@ -400,27 +401,27 @@ pub enum Action {
     SetLockedHint(bool),
     /// Tell logind whether nobody is at the screen.
     SetIdleHint(bool),
-    /// Have logind wait for us no longer: the machine may sleep.
+    /// Release the inhibitor: the machine may sleep.
     LetSleep,
 }
 
-/// How a session has ended, for `startxd status` and the next start.
+/// How a session ended, for `startxd status` and the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastEnd {
     /// Why.
     pub why: Why,
     /// How far it came.
     pub standing: Standing,
-    /// Whether the screen was locked when it ended. Then what programs said is shown to nobody.
+    /// Whether the screen was locked when it ended. Then the output of programs is not shown.
     pub is_locked: bool,
 }
 
-/// What is left of the manager for the last step.
+/// Whether the last step can use the manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagerState {
     /// It answers.
     There,
-    /// It does not answer: what it holds is left to the next start, which the record tells about it.
+    /// It does not answer: what it holds is left to the next start, which finds it in the record.
     Silent,
     /// It is gone, and the session's environment with it.
     Gone,

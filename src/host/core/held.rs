@@ -1,7 +1,7 @@
-//! What is held back of a session whose server has ended, or is about to. Pure.
+//! What is held back in a session whose server has ended or is about to end. Pure.
 //!
-//! A window manager that has ended with its server is started again. Its end may be heard of milliseconds before the
-//! server's, and only that tells what follows: a server that crashed comes back, one that was told to end (SIGTERM,
+//! A window manager that ended with its server is started again. Its end may be noticed milliseconds before the
+//! server's, and only that tells what follows: a server that crashed comes back; one that was told to end (SIGTERM,
 //! Ctrl+Alt+Backspace) ends the session. If the screen was locked, what comes back waits until it is locked again.
 
 use std::time::Instant;
@@ -11,32 +11,32 @@ use super::event::Action;
 use super::orders::Purpose;
 use crate::deadline::DROPS_CLIENTS;
 
-/// What is held back.
+/// Something that is held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Held {
-    /// This unit is started again.
+    /// The start of this unit.
     Again(String),
-    /// The rescue command is started.
+    /// The start of the rescue command.
     Rescue,
 }
 
-/// All of it.
+/// Everything that is held back.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     held: Vec<Held>,
-    /// Until when the end of a server that has dropped its clients is waited for.
+    /// Until when to wait for the end of a server that has dropped its clients.
     until: Option<Instant>,
 }
 
 impl Holding {
-    /// When a server that does not end is not waited for any more.
+    /// When to stop waiting for a server that does not end.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.until
     }
 }
 
 impl Session {
-    /// Holds a unit back that is to be started again, if it has to wait. Returns whether it has.
+    /// Holds back the start of a unit, if it has to wait. Returns whether it does.
     pub(super) fn hold_unit(&mut self, now: Instant, unit: &str) -> bool {
         let went_with_it = self.units.was_lost_with(unit).is_some_and(|number| number >= self.server.last());
         // A race: started at once, it would run for a moment in a session that ends.
@@ -51,20 +51,20 @@ impl Session {
         waits
     }
 
-    /// Holds it back.
+    /// Holds a start back.
     pub(super) fn hold(&mut self, held: Held) {
         if !self.holding.held.contains(&held) {
             self.holding.held.push(held);
         }
     }
 
-    /// The server has ended, and another one comes.
+    /// The server has ended, and another one will be started.
     pub(super) fn server_comes_back(&mut self) {
         self.holding.until = None;
         self.let_go();
     }
 
-    /// What was held back goes on, if nothing is to wait for any more.
+    /// Does what was held back, unless it has to wait longer.
     pub(super) fn let_go(&mut self) {
         if self.relocks() || self.holding.until.is_some() {
             return;
@@ -80,7 +80,7 @@ impl Session {
         }
     }
 
-    /// A server that was to end has not.
+    /// A server that was expected to end has not ended.
     pub(super) fn holding_overdue(&mut self, now: Instant) {
         if self.holding.until.take_if(|until| *until <= now).is_some() && !self.screen_lock.is_locked() {
             self.let_go();

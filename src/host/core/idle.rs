@@ -1,11 +1,11 @@
-//! Nobody is at the screen: what follows from it, and what is in the way. Pure.
+//! What happens when nobody is at the screen, and what prevents it. Pure.
 //!
-//! The server counts since the last input, and the driver tells when that goes over a limit and when it begins anew. Over
-//! `idle.after` the session is idle: `startxd-idle.target` is started and logind is told. Over `idle.lock` the screen is
-//! locked, as by `startxd lock`.
+//! The server counts the time since the last input. The driver reports when that passes a limit, and when it starts
+//! again. Past `idle.after` the session is idle: `startxd-idle.target` is started and logind is told. Past `idle.lock`
+//! the screen is locked, as by `startxd lock`.
 //!
-//! A film or a download may be in the way: then neither happens, and a session that is idle is so no more. When nothing is
-//! in the way any longer, both times begin anew, as if there had been input.
+//! An inhibitor (a film, a download) prevents both, and ends the idleness of a session that is idle already. When the
+//! last one is gone, both times start again, as if there had been input.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,9 @@ use crate::manager::{Mode, names};
 /// One limit, and how far it is.
 #[derive(Debug, Default)]
 struct Timer {
-    /// Whether there was no input for so long.
+    /// Whether the limit is passed.
     is_over: bool,
-    /// When it has its effect, if something was in the way when it was over.
+    /// When it takes effect, if an inhibitor held it back.
     due: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    /// When something follows from a limit that is over.
+    /// When a limit that is passed takes effect.
     pub(super) fn due(&self) -> Option<Instant> {
         self.after.due.into_iter().chain(self.lock.due).min()
     }
@@ -54,7 +54,7 @@ impl Idle {
 }
 
 impl Session {
-    /// What concerns idleness; gives back what does not.
+    /// Handles what concerns idleness; returns any other event.
     pub(super) fn about_idle(&mut self, now: Instant, event: Event) -> Result<(), Event> {
         match event {
             Event::Idle(..) | Event::IdleInhibited(..) if !matches!(self.stage, Stage::Up) => {}
@@ -105,7 +105,7 @@ impl Session {
         }
     }
 
-    /// A limit has its effect.
+    /// A limit takes effect.
     fn idles(&mut self, now: Instant, limit: IdleLimit) {
         match limit {
             IdleLimit::After => {
@@ -119,7 +119,7 @@ impl Session {
         }
     }
 
-    /// The session is idle no more.
+    /// The session is no longer idle.
     fn is_back(&mut self) {
         if std::mem::take(&mut self.idle.is_idle) {
             tracing::info!("somebody is at the screen again");
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// What was put off is due.
+    /// A limit that was held back may be due.
     pub(super) fn idle_overdue(&mut self, now: Instant) {
         for limit in [IdleLimit::After, IdleLimit::Lock] {
             if self.idle.timer(limit).due.take_if(|due| *due <= now).is_some() {
@@ -138,20 +138,20 @@ impl Session {
         }
     }
 
-    /// The server has ended, and with it its count.
+    /// The server has ended, and its count with it.
     pub(super) fn idle_server_ended(&mut self) {
         (self.idle.after, self.idle.lock) = (Timer::default(), Timer::default());
         self.is_back();
     }
 
-    /// The session ends. The login may go on, so logind is told; the target goes with `xorg.target`.
+    /// The session ends. The login may continue, so logind is told; the target stops with `xorg.target`.
     pub(super) fn idle_ends(&mut self) {
         if std::mem::take(&mut self.idle).is_idle {
             self.act(Action::SetIdleHint(false));
         }
     }
 
-    /// logind is there again; it has forgotten what it was told.
+    /// logind was restarted and has forgotten what it was told.
     pub(super) fn tell_logind_of_idleness(&mut self) {
         if self.idle.is_idle {
             self.act(Action::SetIdleHint(true));

@@ -1,9 +1,9 @@
-//! Jobs that were asked for, and looks at units: what is on its way to the manager and back. Pure.
+//! Requested jobs, and looks at units: what is under way to the manager and back. Pure.
 
 use super::event::{JobId, Order};
 use crate::manager::ServiceEnd;
 
-/// How a job has ended.
+/// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Done {
     /// Its result; "done" if it went well.
@@ -14,8 +14,9 @@ pub(super) struct Done {
 
 /// Jobs from the request to their end; `T` says what each is for.
 ///
-/// A race: the manager's answer with the job and the signal that the job has ended come in two queues, so a job may have
-/// ended before it is known to be ours. What ends while an answer is outstanding is remembered until the answer is there.
+/// A race: the manager's answer with the job and its signal that the job has ended arrive in two queues, so a job may
+/// end before we know that it is ours. Jobs that end while an answer is outstanding are remembered until the answer
+/// arrives.
 #[derive(Debug)]
 pub(super) struct Jobs<T> {
     next: u32,
@@ -39,8 +40,8 @@ impl<T: Clone> Jobs<T> {
         order
     }
 
-    /// The manager has answered with a job. Returns what it is for, and how it has ended if it has; `None` if nobody waits
-    /// for it any more.
+    /// The manager has answered with a job. Returns what it is for, and its result if it has ended already; `None` if
+    /// nothing waits for it any more.
     pub(super) fn answered(&mut self, order: Order, job: JobId) -> Option<(T, Option<Done>)> {
         let purpose = self.take_asked(order)?;
         let early = self.early.iter().position(|(early, _)| *early == job);
@@ -52,7 +53,7 @@ impl<T: Clone> Jobs<T> {
         Some((purpose, done))
     }
 
-    /// The manager has refused, or did not answer. Returns what it was for.
+    /// The manager refused, or did not answer. Returns what the job was for.
     pub(super) fn refused(&mut self, order: Order) -> Option<T> {
         let purpose = self.take_asked(order);
         self.forget_early();
@@ -70,17 +71,17 @@ impl<T: Clone> Jobs<T> {
         None
     }
 
-    /// Whether one of these was asked for and not answered.
+    /// Whether one of these was requested and not answered.
     pub(super) fn is_asked(&self, which: impl Fn(&T) -> bool) -> bool {
         self.asked.iter().any(|(_, purpose)| which(purpose))
     }
 
-    /// Whether nothing is on its way any more.
+    /// Whether nothing is outstanding.
     pub(super) const fn is_empty(&self) -> bool {
         self.asked.is_empty() && self.queued.is_empty()
     }
 
-    /// Nobody waits for any of them any more.
+    /// Nothing waits for any of them any more.
     pub(super) fn forget(&mut self) {
         self.asked.clear();
         self.queued.clear();
@@ -99,17 +100,17 @@ impl<T: Clone> Jobs<T> {
     }
 }
 
-/// Looks at units: one at a time, and one more if something has changed since it began.
+/// Looks at units: one at a time, and another if something has changed since it began.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    /// The number of the last look that was begun.
+    /// The number of the last look.
     number: u32,
     in_flight: bool,
     again: bool,
 }
 
 impl Looks {
-    /// Something has changed. Returns the number of the look to begin now, if none is under way.
+    /// Something has changed. Returns the number of the look to start now, unless one is under way.
     pub(super) fn want(&mut self) -> Option<u32> {
         if self.in_flight {
             self.again = true;
@@ -129,7 +130,7 @@ impl Looks {
         ours
     }
 
-    /// Whether something has changed since the last look began; told once.
+    /// Whether something has changed since the last look began; true only once for each change.
     pub(super) fn take_again(&mut self) -> bool {
         std::mem::take(&mut self.again)
     }

@@ -1,16 +1,17 @@
-//! The lock of the screen: who asks for it, who does it, and when it is seen. Pure.
+//! The screen lock: who asks for it, what locks, and when it counts as locked. Pure.
 //!
-//! A request comes from logind (`Lock`, which `loginctl lock-session`, the lid and `IdleAction=` send) or from
-//! `startxd lock`. It starts `startxd-lock.target` and `lock.command`; where there is neither a unit nor a command, the
-//! server is asked for its screen saver, which xss-lock waits for. The screen is *locked* while one of these is seen:
+//! A request comes from logind (`Lock`, sent by `loginctl lock-session`, the lid and `IdleAction=`) or from `startxd
+//! lock`. It starts `startxd-lock.target` and `lock.command`. If there is neither a unit nor a command, the server is
+//! asked for its screen saver, which xss-lock waits for. The screen is *locked* while one of these is true:
 //!
 //! - a window of a locker covers every monitor, and keyboard and pointer are grabbed;
 //! - the command runs and has closed the descriptor that it was handed;
 //! - a unit of the target with `Type=notify` is active.
 //!
-//! A locker that was started for a request may die. That is told from an unlocking by how it ends: what a person has
-//! unlocked exits with 0. Any other end leaves the screen locked: a cover of ours is in the locker's place until the
-//! locker, which is started again, locks. If it goes too often, or does not come back, the session ends, and closed.
+//! A locker that was started for a request may die. How it ends tells that apart from an unlocking: a locker that a
+//! person has unlocked exits with 0. After any other end the screen stays locked: a cover of ours takes the locker's
+//! place until the locker, which is started again, locks. If it dies too often or does not come back, the session and
+//! its login end.
 
 use std::time::Instant;
 
@@ -40,46 +41,46 @@ pub(super) struct Locking {
     command_runs: bool,
     /// Whether it has closed its descriptor.
     released: bool,
-    /// The lockers of the target.
+    /// The units of the target.
     units: Vec<LockerUnit>,
-    /// Whether those are being asked for, and whether something has changed meanwhile.
+    /// Whether those are being queried, and whether something has changed meanwhile.
     asking: bool,
     again: bool,
     /// Whether the target was started.
     target: bool,
-    /// Whether this lock's request has asked the server for its screen saver.
+    /// Whether the server was asked for its screen saver for this request.
     saver: bool,
-    /// Whether it was locked when that was told last.
+    /// Whether it was locked at the last report.
     locked: bool,
     /// Whether our cover is below the locker.
     cover: bool,
-    /// When lockers have died.
+    /// When lockers died.
     deaths: Crashes,
-    /// Until when a locker that has died has to be back, and what is known of it.
+    /// Until when a locker that died has to be back, and what is known of it.
     lost: Option<(Instant, String)>,
-    /// Whether its unit's start is over.
+    /// Whether the start of its unit is over.
     restarted: bool,
-    /// Until when a locker whose window is gone has to end, for it to count as one that has died or let somebody in; or
-    /// until when one that has gone into the background has to be seen there.
+    /// Until when a locker whose window is gone has to end, to count as dead or as unlocked; or until when one that
+    /// went into the background has to show its window.
     vanished: Option<Instant>,
-    /// Whether how its unit is, which is being asked for, decides that.
+    /// Whether the state of its unit, which is being queried, decides that.
     deciding: bool,
-    /// Whether the server has ended while it was locked, and it is to be locked on the next one.
+    /// Whether the server ended while the screen was locked, so that it has to be locked on the next one.
     returning: bool,
-    /// Requests that wait for it to be locked,
+    /// Requests that wait until it is locked,
     locks: Option<Request>,
-    /// and for it to be open.
+    /// and until it is open.
     unlocks: Option<Request>,
 }
 
 impl Locking {
-    /// Whether it is seen that the screen is locked.
+    /// Whether the screen is seen to be locked.
     fn is_seen(&self) -> bool {
         let is_held = self.returning || self.lost.is_some() || self.vanished.is_some() || self.deciding;
         is_held || self.covered || (self.command_runs && self.released) || self.units.iter().any(LockerUnit::is_ready)
     }
 
-    /// Whether the screen is locked, as it was told last.
+    /// Whether the screen is locked, as last reported.
     pub(super) const fn is_locked(&self) -> bool {
         self.locked
     }
@@ -99,24 +100,24 @@ impl Locking {
         self.command_runs
     }
 
-    /// The server has ended while the screen was locked: that holds until the next one is.
+    /// The server ended while the screen was locked: the lock stays in force until the next server is locked.
     pub(super) fn returns(&mut self) {
         (self.returning, self.watched, self.cover) = (true, true, true);
     }
 
-    /// The next one is covered, and a locker has to be there by `until`.
+    /// The next server is covered, and a locker has to appear by `until`.
     pub(super) fn awaits_locker(&mut self, until: Instant) {
         (self.returning, self.restarted, self.target) = (false, false, true);
         self.lost = Some((until, "the screen locker was ended by the end of its X server".to_owned()));
     }
 
-    /// When a request, or a locker, is given up.
+    /// When a request, or a locker that is missing, is given up.
     pub(super) fn due(&self) -> Option<Instant> {
         let requests = self.locks.iter().chain(&self.unlocks).map(|request| request.until);
         requests.chain(self.lost.iter().map(|(until, _)| *until)).chain(self.vanished).min()
     }
 
-    /// The server has ended, and every locker's window with it. That is not an unlocking.
+    /// The server has ended, and every locker's window with it. That does not count as an unlocking.
     pub(super) fn server_ended(&mut self) {
         (self.watched, self.covered, self.cover) = (false, false, false);
         if self.locked {
@@ -126,7 +127,7 @@ impl Locking {
     }
 }
 
-/// Adds to the requests that wait.
+/// Adds a client to the request.
 fn wait(request: &mut Option<Request>, until: Instant, client: Option<ClientId>) -> bool {
     let is_new = request.is_none();
     request.get_or_insert_with(|| Request { until, clients: Vec::new() }).clients.extend(client);
@@ -134,12 +135,12 @@ fn wait(request: &mut Option<Request>, until: Instant, client: Option<ClientId>)
 }
 
 impl Session {
-    /// What concerns the lock; gives back what does not.
+    /// Handles what concerns the lock; returns any other event.
     pub(super) fn about_lock(&mut self, now: Instant, event: Event) -> Result<(), Event> {
         match event {
             Event::LockAsked(client) => self.lock_asked(now, client),
             Event::UnlockAsked(client) => self.unlock_asked(now, client),
-            // What was seen on the server that has ended says nothing of the next.
+            // What was seen on the old server says nothing about the next one.
             Event::Covered(_) if self.is_blank() => {}
             Event::Covered(covered) => self.covered(now, covered),
             Event::CoveredFirst => self.covered_first(now),
@@ -163,17 +164,17 @@ impl Session {
         Ok(())
     }
 
-    /// Whether it is seen that the screen is locked.
+    /// Whether the screen is seen to be locked.
     pub(super) fn is_seen_locked(&self) -> bool {
         self.locking.is_seen()
     }
 
-    /// Whether a request to lock is on its way.
+    /// Whether a request to lock is under way.
     pub(super) const fn is_lock_awaited(&self) -> bool {
         self.locking.locks.is_some()
     }
 
-    /// Watches the display for lockers, once for each server, when nothing of a start waits for it any more.
+    /// Watches the display for lockers, once for each server, when the start is done with it.
     pub(super) fn watch_screen(&mut self) {
         if self.server.runs() && !std::mem::replace(&mut self.locking.watched, true) {
             self.act(Action::WatchScreen);
@@ -227,7 +228,7 @@ impl Session {
         if !wait(&mut self.locking.unlocks, now + self.setup.deadlines.lock, client) {
             return;
         }
-        // The target takes its units along. What else locks is told itself.
+        // The target stops its units. Other lockers are told here.
         self.stop_lock_target();
         if !self.locking.units.iter().any(LockerUnit::is_up) {
             self.act(Action::EndLocker);
@@ -256,7 +257,7 @@ impl Session {
         }
     }
 
-    /// The start of the target is over: its units' start is, too.
+    /// The start of the target is over, and with it the start of its units.
     pub(super) fn lock_target_reached(&mut self) {
         self.locking.restarted = self.locking.lost.is_some();
         if self.locking.locks.is_some() || self.locking.restarted {
@@ -264,7 +265,7 @@ impl Session {
         }
     }
 
-    /// A locker's window has come or gone.
+    /// A locker's window has appeared or gone.
     fn covered(&mut self, now: Instant, covered: bool) {
         let locking = &mut self.locking;
         let is_ours = locking.command_runs || (locking.target && !locking.units.is_empty());
@@ -280,7 +281,7 @@ impl Session {
         self.lock_seen(now);
     }
 
-    /// A locker has died: it is started again, behind the cover.
+    /// A locker has died: start it again, behind the cover.
     fn locker_lost(&mut self, now: Instant, what: String, unit: Option<LockerUnit>) {
         let crash = &self.setup.policy.crash;
         let count = self.locking.deaths.add(now, crash.window);
@@ -292,7 +293,7 @@ impl Session {
         (locking.lost, locking.vanished) = (Some((now + self.setup.deadlines.lock, what)), None);
         locking.restarted = false;
         match unit {
-            // By its own policy it is on its way already.
+            // Its own policy is starting it again.
             Some(dead) if dead.active == "activating" => {}
             Some(dead) => self.start(Purpose::Lock, &dead.unit, Mode::Replace),
             None => self.act(Action::StartLocker),
@@ -304,14 +305,14 @@ impl Session {
             return self.lockers_of_nothing(found);
         }
         let is_open = self.locking.unlocks.is_some() || !self.locking.locked;
-        // An answer to an older question says nothing of now.
+        // An answer to an older question says nothing about now.
         let decided = !self.locking.again && std::mem::take(&mut self.locking.deciding);
         self.locking.asking = false;
         match found {
             Ok(units) => {
                 let before = std::mem::replace(&mut self.locking.units, units);
                 let ran = |unit: &str| before.iter().any(|locker| locker.unit == unit && locker.active == "active");
-                // A short life may be over before it was looked at; that its window is gone tells of it, too.
+                // It may live and die between two looks; its vanished window shows that too.
                 let vanished = match self.locking.lost {
                     Some(_) => self.locking.restarted && !self.locking.again,
                     None => decided || self.locking.vanished.is_some(),
@@ -322,7 +323,7 @@ impl Session {
                 if let Some(dead) = self.locking.units.iter().find(is_dead).filter(|_| !is_open).cloned() {
                     self.locker_lost(now, format!("{} failed", dead.unit), Some(dead));
                 }
-                // Its end is near, and tells more.
+                // It will soon end, and that says more.
                 self.locking.deciding |= decided && self.locking.units.iter().any(|one| one.active == "deactivating");
                 if self.locking.units.iter().any(LockerUnit::is_ready) {
                     self.locking.lost = None;
@@ -349,7 +350,7 @@ impl Session {
         self.lock_seen(now);
     }
 
-    /// The lockers, while there is no screen to lock: how they are follows from that.
+    /// The lockers while there is no screen to lock: follow their state.
     fn lockers_of_nothing(&mut self, found: Result<Vec<LockerUnit>, CallFailure>) {
         self.locking.asking = false;
         if let Ok(units) = found {
@@ -367,7 +368,7 @@ impl Session {
         }
         let locked = std::mem::take(&mut locking.released);
         if self.is_blank() {
-            // With its server. It is started again on the next one.
+            // It ended with its server. It is started again on the next one.
             return;
         }
         let locking = &mut self.locking;
@@ -376,11 +377,12 @@ impl Session {
             return self.locker_lost(now, format!("the screen locker {ending}"), None);
         }
         if !locking.units.iter().any(LockerUnit::is_up) {
-            // A race: one that goes into the background (i3lock without --nofork) says that it locks and ends at once,
-            // before we hear of the window that it has shown. Taken for an unlocking, it would take our cover away.
+            // A race: a locker that goes into the background (i3lock without --nofork) reports that it locks and ends
+            // at once, before we learn of the window that it shows. Taken for an unlocking, that would remove our
+            // cover.
             let hides = locked && !locking.covered && locking.vanished.is_none() && locking.unlocks.is_none();
             locking.vanished = hides.then(|| now + LOCKER_ENDS);
-            // One that has not been seen to lock has let nobody in: it may lock from the background.
+            // It was never seen to lock, so it has let nobody in: it may have forked and lock from the background.
             locking.lost.take_if(|_| locking.unlocks.is_some());
         }
         if locking.locks.is_some() && !locking.is_seen() && ending != Ending::Code(0) {
@@ -389,7 +391,7 @@ impl Session {
         self.lock_seen(now);
     }
 
-    /// Tells whoever waits that the screen will not be locked.
+    /// Tells the clients that wait that the screen will not be locked.
     fn not_locked(&mut self, why: &str) {
         let Some(request) = self.locking.locks.take() else { return };
         tracing::error!("the screen is not locked: {why}");
@@ -399,14 +401,14 @@ impl Session {
         self.lock_is_settled();
     }
 
-    /// Something that locks has come or gone.
+    /// Something that locks has appeared or gone.
     pub(super) fn lock_seen(&mut self, now: Instant) {
         let locked = self.locking.is_seen();
         if std::mem::replace(&mut self.locking.locked, locked) != locked {
             tracing::info!("the screen is {}", if locked { "locked" } else { "open" });
             self.act(Action::SetLockedHint(locked));
             if locked && !self.can_relock() {
-                // Whether there is a locker to start if the server ends.
+                // To know whether there is a locker to start if the server ends.
                 self.ask_for_lockers();
             }
             if locked && self.locking.has_own() {
@@ -416,7 +418,7 @@ impl Session {
             if !locked && std::mem::take(&mut self.locking.cover) {
                 self.act(Action::Uncover);
             }
-            // Not by way of logind, which may not be there.
+            // Told directly, not through logind, which may be down.
             self.locked_hint(now, locked);
         }
         if self.awaits_locker() && self.locking.lost.is_none() && locked {
@@ -433,21 +435,21 @@ impl Session {
         }
     }
 
-    /// The session ends, and its lockers with it, before all that is on the display has: the cover takes their place.
+    /// The session ends, and its lockers before the other clients of the display: the cover takes their place.
     pub(super) fn cover_for_end(&mut self) {
         if self.locking.locked && !std::mem::replace(&mut self.locking.cover, true) {
             self.act(Action::Cover);
         }
     }
 
-    /// logind is there again; it has forgotten what it was told.
+    /// logind was restarted and has forgotten what it was told.
     pub(super) fn tell_logind_of_lock(&mut self) {
         if self.locking.locked {
             self.act(Action::SetLockedHint(true));
         }
     }
 
-    /// Gives up the requests whose time is over.
+    /// Gives up requests that are past their deadline.
     pub(super) fn lock_overdue(&mut self, now: Instant) {
         if !matches!(self.stage, Stage::Up) {
             return;
@@ -456,7 +458,7 @@ impl Session {
             return self.end(now, Why::LockerLost(what));
         }
         if self.locking.vanished.take_if(|until| *until <= now).is_some() {
-            // It lives, so its user has unlocked it; how a unit is has to be known for that.
+            // It lives, so a person has unlocked it. Of a unit that has to be queried first.
             self.locking.deciding = !self.locking.units.is_empty();
             if self.locking.deciding {
                 self.ask_for_lockers();

@@ -1,33 +1,33 @@
-//! The core of a session: everything that is decided in its life, and nothing else.
+//! The core of a session: it makes every decision in a session's life, and does nothing else.
 //!
-//! A [`Session`] hears of an [`Event`] and answers with [`Action`]s. It knows no connection, file, process or clock: what a
-//! decision needs is in the event, the time included, and what is to be done is an action, which the driver
-//! ([`super::driver`]) carries out. So every rule here is tested in microseconds, and nothing here waits.
+//! A [`Session`] takes an [`Event`] and answers with [`Action`]s. It knows no connection, file, process or clock: the
+//! event carries what a decision needs, the time included, and the driver ([`super::driver`]) carries out the actions.
+//! So every rule here is tested in microseconds, and nothing here waits.
 //!
 //! | file | what it decides |
 //! |---|---|
 //! | `mod.rs` | the course of a session: what follows from what |
-//! | `display.rs` | the server: when it may come, what its end means, who was lost with it |
+//! | `display.rs` | the server: when it may start, what its end means, which clients ended with it |
 //! | `units.rs` | the window manager and the targets: logout, crash, restart, rescue |
 //! | `survivor.rs` | a window manager that outlives its server |
 //! | `dotfiles.rs` | when `~/.Xresources` and the like are read |
-//! | `standing.rs` | how far a session came: what its end by itself means |
-//! | `locking.rs` | who locks the screen when that is asked for, and when it is seen to be locked |
-//! | `idle.rs` | what follows when nobody is at the screen |
-//! | `sleep.rs` | what is done before the machine sleeps |
+//! | `standing.rs` | how far a session came, and what that makes of its end |
+//! | `locking.rs` | who locks the screen on request, and when it counts as locked |
+//! | `idle.rs` | what happens when nobody is at the screen |
+//! | `sleep.rs` | what happens before the machine sleeps |
 //! | `screen_lock.rs` | whether the screen is locked: then the end closes the login |
 //! | `held.rs` | what waits for a server's end to be known, or for the screen to be locked again |
 //! | `relock.rs` | a server that ends while the screen is locked: the next one comes up locked |
-//! | `end.rs`, `phases.rs` | the end: its phases, each with the event that leaves it, and their deadlines |
-//! | `orders.rs` | what is ordered from the manager: the steps of a start, and what comes of each order |
-//! | `jobs.rs` | jobs and looks that are on their way |
+//! | `end.rs`, `phases.rs` | the end: its phases, the event that completes each, and their deadlines |
+//! | `orders.rs` | the jobs that a start asks the manager for, and what follows from each answer |
+//! | `jobs.rs` | outstanding jobs and looks |
 //!
 //! # The course
 //!
-//! 1. *Preparing*: the session's place is taken. A signal ends it here, and nothing is left.
-//! 2. *Up*: `xorg@N.service` is queued and the environment exported; then `xorg.target`. When the supervisor has asked for
-//!    the server and it is forked, the window manager and `wm.target` are queued. When a window manager manages the display,
-//!    `wm-ready.target` is.
+//! 1. *Preparing*: the session takes its place. A signal ends it here, and nothing is left.
+//! 2. *Up*: `xorg@N.service` is queued and the environment exported; then `xorg.target`. Once the supervisor has asked
+//!    for the server and the host has forked it, the window manager and `wm.target` are queued. Once a window manager
+//!    manages the display, `wm-ready.target` is queued.
 //! 3. *Ending*: see the table in `end.rs`.
 //! 4. *Over*.
 
@@ -79,20 +79,20 @@ use sleep::Sleep;
 use standing::Course;
 use units::{Consequence, Units};
 
-/// What a session begins with.
+/// What a session starts with.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// What its units are judged by.
+    /// The rules by which its units are judged.
     pub policy: UnitPolicy,
-    /// The unit that is started for it beside `wm.target`; `None` if the target brings its units itself.
+    /// The unit that is started beside `wm.target`; `None` if the target brings the units itself.
     pub own: Option<String>,
-    /// How long each thing is waited for.
+    /// The deadlines.
     pub deadlines: Deadlines,
-    /// What it runs, for people.
+    /// What it runs, as shown to people.
     pub description: String,
-    /// Whether it is a command that was given for this once: its end with 0 was asked for.
+    /// Whether its command was given on the command line: then an exit with 0 is what the user asked for.
     pub asked_for: bool,
-    /// Whether the login session is for this session alone and ends with it (`startxd start --login`).
+    /// Whether the login session exists for this session alone and ends with it (`startxd start --login`).
     pub is_login: bool,
     /// When `~/.Xresources` and the like are read.
     pub dotfiles: DotfilesTime,
@@ -100,7 +100,7 @@ pub struct Setup {
     pub has_lock_command: bool,
     /// Whether the screen is locked before the machine sleeps (`lock.sleep`).
     pub locks_for_sleep: bool,
-    /// Whether it is locked when another terminal comes to the front (`lock.vt_switch`).
+    /// Whether it is locked when another terminal comes to the foreground (`lock.vt_switch`).
     pub locks_in_background: bool,
     /// After how long without input the session is idle (`idle.after`),
     pub idle_after: Option<Duration>,
@@ -108,7 +108,7 @@ pub struct Setup {
     pub idle_lock: Option<Duration>,
 }
 
-/// How far a session is.
+/// How far a session has come.
 #[derive(Debug)]
 enum Stage {
     Preparing,
@@ -118,7 +118,7 @@ enum Stage {
     Over(Option<Why>),
 }
 
-/// A session, from its preparation until all is undone.
+/// A session, from its preparation until everything is undone.
 #[derive(Debug)]
 pub struct Session {
     setup: Setup,
@@ -136,27 +136,27 @@ pub struct Session {
     sleep: Sleep,
     idle: Idle,
     course: Course,
-    /// How far it came; told at its end.
+    /// How far it came; for the record at its end.
     standing: Standing,
-    /// Whether it was written down that the login session ends with this one.
+    /// Whether the record says that the login session ends with this one.
     noted_closing: bool,
-    /// Whether multiplexers were told of the display.
+    /// Whether multiplexers were told about the display.
     told: bool,
-    /// Whether that is being taken back.
+    /// Whether their own variables are being restored.
     taking_back: bool,
-    /// The number of the server for which `~/.Xresources` and the like were read last.
+    /// The number of the last server for which `~/.Xresources` and the like were read.
     dotfiles_of: u32,
-    /// Whether `wm-ready.target` is started as soon as its stop was answered.
+    /// Whether to start `wm-ready.target` as soon as its stop was answered.
     ready_waits: bool,
     /// Why the manager is gone, if it is.
     manager_gone: Option<String>,
-    /// What happened while a server's fate was open.
+    /// Events that wait until it is known what a server's end means.
     deferred: VecDeque<Event>,
     actions: Vec<Action>,
 }
 
 impl Session {
-    /// A session, and what to do first.
+    /// Returns a session, and the first things to do.
     #[must_use]
     pub fn begin(setup: Setup) -> (Self, Vec<Action>) {
         let session = Self {
@@ -188,7 +188,7 @@ impl Session {
         (session, vec![Action::Prepare])
     }
 
-    /// Takes what has happened at `now`, and returns what to do, in this order.
+    /// Takes what happened at `now`, and returns what to do, in this order.
     pub fn step(&mut self, now: Instant, event: Event) -> Vec<Action> {
         if self.waits_for_fate(&event) {
             self.deferred.push_back(event);
@@ -203,7 +203,7 @@ impl Session {
         std::mem::take(&mut self.actions)
     }
 
-    /// When [`Event::Due`] is to be told, unless something else happens before.
+    /// When to send [`Event::Due`], unless something else happens before.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
@@ -229,7 +229,7 @@ impl Session {
         matches!(self.stage, Stage::Over(_))
     }
 
-    /// Whether its end has not begun.
+    /// Whether its end has not started.
     #[must_use]
     pub const fn is_going_on(&self) -> bool {
         matches!(self.stage, Stage::Preparing | Stage::Up)
@@ -252,8 +252,9 @@ impl Session {
 
     /// Whether this has to wait until it is known what a server's end means.
     ///
-    /// A race: what follows from a server's end, a window manager that fails, say, is told by the manager while the
-    /// supervisor's last words are still on their way. Judged before them, it would be taken for the window manager's own.
+    /// A race: the manager reports what follows from a server's end, for example a window manager that fails, while the
+    /// supervisor's last words are still under way. Judged first, that failure would be blamed on the window manager
+    /// itself.
     fn waits_for_fate(&self, event: &Event) -> bool {
         let heard_at_once = matches!(
             event,
@@ -305,7 +306,7 @@ impl Session {
         self.act(Action::Start { order, unit: unit.to_owned(), mode });
     }
 
-    /// Looks at what counts, now or as soon as the look that is under way is over.
+    /// Looks at the units that count, now or as soon as the current look is over.
     fn look(&mut self) {
         if let Some(number) = self.looks.want() {
             let units = self.units.of_interest();
@@ -391,7 +392,7 @@ impl Session {
                 self.end(now, Why::ManagerLost(why));
             }
             Event::Control(Control::Gone(why)) => self.end(now, Why::LogindLost(why)),
-            // The server has lost its devices, and the next one would come up unlocked.
+            // The server has lost its devices. Its replacement would come up unlocked.
             Event::Control(Control::Lost(_)) if self.screen_lock.is_locked() && !self.can_relock() => {
                 self.end(now, Why::Closed(None));
             }
@@ -409,8 +410,8 @@ impl Session {
                 self.server.served();
                 self.units.served(now);
                 if !self.told {
-                    // By now nothing of a start waits for a processor any more. Multiplexers that start later have the
-                    // display from the user manager, or from whoever starts them.
+                    // The start is over, so this no longer competes with it for a processor. Multiplexers that start
+                    // later get the display from the user manager, or from whatever starts them.
                     self.told = true;
                     self.act(Action::TellMultiplexers);
                 }
@@ -427,10 +428,10 @@ impl Session {
                 self.say_unmanaged();
                 self.is_up(now);
             }
-            // Asked before the server ended; the next ready window manager brings it.
+            // Asked before the server ended; the next window manager that is ready starts it.
             Event::Autostart(Ok(())) if self.relocks() => {}
             Event::Autostart(Ok(())) => self.start(Purpose::Autostart, names::WM_AUTOSTART_TARGET, Mode::Replace),
-            Event::Autostart(Err(why)) => tracing::info!("the autostart programs are left to the session: {why}"),
+            Event::Autostart(Err(why)) => tracing::info!("the session starts its autostart programs itself: {why}"),
             Event::LockedHint(locked) => self.locked_hint(now, locked),
             Event::LeftForeground if self.setup.locks_in_background => self.lock_asked(now, None),
             Event::LeftForeground => {}
@@ -510,7 +511,7 @@ impl Session {
                 let consequences = self.units.review(now, &seen, &self.server);
                 self.follow(now, consequences);
             }
-            // What has changed is not lost with it. Without a connection the next one brings a look.
+            // No change is lost with it. Without a connection, the next connection triggers a look.
             Err(failure) if failure.kind == FailureKind::Silent => self.look(),
             Err(failure) => tracing::debug!("the session's units cannot be looked at: {}", failure.text),
         }
@@ -553,11 +554,11 @@ impl Session {
         }
     }
 
-    /// A unit that was to be started again was asked for, or cannot be.
+    /// A request to start a unit again was answered.
     fn started_again(&mut self, unit: String, outcome: Result<(), CallFailure>) {
         match outcome {
             Err(_) if self.relocks() => return self.hold(Held::Again(unit)),
-            // A transient unit that is not failed any more may be forgotten, or cannot be read.
+            // The manager may forget a transient unit that is no longer failed, or be unable to read it.
             Err(failure) if failure.kind == FailureKind::Refused && self.units.may_make_anew(&unit) => {
                 return self.act(Action::StartAnew(unit));
             }
@@ -568,7 +569,7 @@ impl Session {
         self.look();
     }
 
-    /// A window manager is there: what waits for one is started, once.
+    /// A window manager is ready: start what waits for one, once.
     fn ready(&mut self, now: Instant) {
         if self.units.ask_ready() {
             self.start_ready();
@@ -576,7 +577,7 @@ impl Session {
         self.is_up(now);
     }
 
-    /// The stop of `wm-ready.target` was answered.
+    /// The manager has answered the stop of `wm-ready.target`.
     fn is_ready_down(&mut self) {
         if std::mem::take(&mut self.ready_waits) {
             self.start_ready();
@@ -588,14 +589,14 @@ impl Session {
             self.ready_waits = true;
             return;
         }
-        // A race: while the manager executes itself anew, the target's stop may still be on its way to it, and would come
-        // after this.
+        // A race: while the manager re-executes itself, the target's stop may still be queued on our side, and would
+        // arrive after this start.
         if self.jobs.is_asked(|purpose| *purpose == Purpose::ReadyDown) {
             self.ready_waits = true;
             return;
         }
         self.start(Purpose::Ready, names::WM_READY_TARGET, Mode::Replace);
-        // Not before: who starts autostart programs is seen by what runs by now.
+        // Not earlier: the programs that run by now show who starts the autostart programs.
         self.act(Action::AskForAutostart);
     }
 
@@ -606,13 +607,13 @@ impl Session {
         self.note_closing();
     }
 
-    /// Whether the login session ends with this one: a shell below a locked screen would be open to whoever sits there,
-    /// and a login that is for this session alone has nothing else to do.
+    /// Whether the login session ends with this one: a shell below a locked screen would be open to anybody, and a
+    /// login that exists for this session alone has nothing else to do.
     fn closes_login(&self) -> bool {
         self.screen_lock.is_locked() || (self.setup.is_login && self.course.was_up())
     }
 
-    /// Has that written down, if it has changed.
+    /// Has the record updated if that has changed.
     fn note_closing(&mut self) {
         let closes = self.closes_login();
         if std::mem::replace(&mut self.noted_closing, closes) != closes {
@@ -623,14 +624,14 @@ impl Session {
     /// The locker tells logind whether the screen is locked.
     fn locked_hint(&mut self, now: Instant, locked: bool) {
         if !locked && self.locking.is_locked() {
-            // Another program says so, of a screen that we see locked.
+            // Another program reports this, about a screen that we see locked.
             return self.tell_logind_of_lock();
         }
         if let Some(question) = self.screen_lock.told(locked) {
             self.act(Action::LookAtServer(question));
         }
         self.note_closing();
-        // A race: the server ends in the moment in which the screen is locked, and is heard of first.
+        // A race: the server ends just as the screen is locked, and its end is reported first.
         if locked && self.server.is_awaited() && !self.relocks() {
             self.end(now, Why::Closed(None));
         }

@@ -1,5 +1,5 @@
-//! What is ordered from the manager: the steps of a start, and what it means that an order was taken, was refused, or that
-//! its job has ended. Pure.
+//! What the core orders from the manager: the steps of a start, and what follows when an order is accepted or refused,
+//! or its job ends. Pure.
 
 use std::time::Instant;
 
@@ -23,23 +23,23 @@ pub(super) enum Purpose {
     WindowManager,
     /// `wm-ready.target`.
     Ready,
-    /// The end of `wm-ready.target`, with its server.
+    /// The stop of `wm-ready.target`, with its server.
     ReadyDown,
     /// `wm-autostart.target`.
     Autostart,
     /// The rescue command.
     Rescue,
-    /// What reads `~/.Xresources` and the like.
+    /// The service that reads `~/.Xresources` and the like.
     Dotfiles,
     /// The stop of a window manager that never came up.
     GivenUp,
-    /// `startxd-lock.target` and its opposite.
+    /// `startxd-lock.target` and `startxd-unlock.target`.
     Lock,
     /// `startxd-sleep.target`.
     Sleep,
-    /// Its end.
+    /// The stop of `startxd-sleep.target`.
     Awake,
-    /// `startxd-idle.target`, and its end.
+    /// `startxd-idle.target`, and its stop.
     Idle,
     /// A step of the end.
     End,
@@ -50,20 +50,20 @@ pub(super) enum Purpose {
 pub(super) struct Starting {
     /// Whether the environment was exported.
     pub(super) exported: bool,
-    /// Whether the manager has taken the order for the server's unit.
+    /// Whether the manager has accepted the order for the server's unit.
     pub(super) server: bool,
-    /// Whether it has taken the one for `xorg.target`.
+    /// Whether it has accepted the one for `xorg.target`.
     pub(super) display: bool,
     /// Whether the first server was forked.
     pub(super) forked: bool,
-    /// Whether the window manager was asked for.
+    /// Whether the window manager was requested.
     pub(super) asked: bool,
     /// How many of the orders for it have not been answered.
     pub(super) unanswered: u8,
 }
 
 impl Session {
-    /// The manager has taken an order.
+    /// The manager has accepted an order.
     pub(super) fn queued(&mut self, purpose: &Purpose) {
         match purpose {
             Purpose::Server => {
@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    /// The manager has not taken an order.
+    /// The manager has not accepted an order.
     pub(super) fn not_queued(&mut self, now: Instant, order: Order, failure: CallFailure) {
         let unit = match self.jobs.refused(order) {
             Some(Purpose::Server) => self.display.map(names::xorg_service).unwrap_or_default(),
@@ -148,9 +148,8 @@ impl Session {
 
     /// The next step of the start, if what it waits for is there.
     ///
-    /// The window manager is queued when the first server has been forked, and not before: it has the server's whole start
-    /// to come up in, and until the server is forked the two processors of a small machine, and the kernel's lock on moving
-    /// processes between cgroups, are better left to what the server waits for, the supervisor. Not later either: its own
+    /// The window manager is queued once the first server was forked. Not earlier: until then the supervisor needs both
+    /// processors of a small machine, and the kernel's lock on moving processes between cgroups. Not later: its own
     /// start overlaps with the server's.
     pub(super) fn go_on_starting(&mut self) {
         let starting = &mut self.starting;
@@ -163,10 +162,9 @@ impl Session {
         if !starting.display || !starting.forked || std::mem::replace(&mut starting.asked, true) {
             return;
         }
-        // The start of the window manager is ordered after this one.
+        // The window manager's start is ordered after this.
         self.read_dotfiles(DotfilesTime::First, self.server.last());
-        // A SESSION that was asked for takes the place of the units enabled for wm.target: the target is reached without
-        // them.
+        // A session that was requested replaces the units enabled for wm.target: the target is reached without them.
         let mode = if self.setup.own.is_some() { Mode::IgnoreDependencies } else { Mode::Replace };
         self.starting.unanswered = 1 + u8::from(self.setup.own.is_some());
         match self.setup.own.clone() {
@@ -180,7 +178,8 @@ impl Session {
         self.start(Purpose::WindowManager, names::WM_TARGET, mode);
     }
 
-    /// A job has ended; the session ends with the failure of one of these, unless the rescue command takes over.
+    /// A job has ended. If it was one of the following and failed, the session ends, unless the rescue command takes
+    /// over.
     pub(super) fn job_done(&mut self, now: Instant, purpose: Purpose, done: Done) {
         if purpose == Purpose::Lock {
             return self.lock_target_reached();
@@ -193,7 +192,7 @@ impl Session {
         }
         let unit = match purpose {
             Purpose::Server => {
-                // The supervisor tells more than the job does; but without the socket there is none.
+                // The supervisor says more than the job does; but without the socket there is no supervisor.
                 let reason = done.result.strip_prefix("dependency: ").map(str::to_owned);
                 self.server.job_failed(now, self.setup.deadlines.launch, reason);
                 return self.decide_fate(now);
@@ -203,7 +202,7 @@ impl Session {
             Purpose::WindowManager => names::WM_TARGET.to_owned(),
             Purpose::Rescue => self.units.rescue_unit().unwrap_or_default().to_owned(),
             Purpose::Dotfiles => return dotfiles::are_not_read(&done.result),
-            // If it cannot be started the session goes on without it.
+            // The session continues without it.
             Purpose::Ready
             | Purpose::ReadyDown
             | Purpose::Autostart

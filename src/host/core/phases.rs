@@ -1,38 +1,39 @@
-//! Where an end is: its phases, and what it remembers. What leaves each phase is in `end.rs`. Pure.
+//! The state of an end: its phase, and what has to be remembered. What completes each phase is in `end.rs`. Pure.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::host::why::Why;
 
-/// Where an end is.
+/// The phase of an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The first round of what the window manager has started; which units know nothing of `xorg.target` is asked beside it.
+    /// What the window manager started is ended, first round; meanwhile the units that are not tied to `xorg.target`
+    /// are queried.
     Applications,
-    /// The answer to that is waited for.
+    /// Waiting for the answer to that.
     Dependents,
-    /// Those are stopped.
+    /// Those units are stopped.
     Strangers,
     /// The shutdown target stops everything else.
     ShutDown,
-    /// What is left is looked for.
+    /// Looking for units that are left.
     Leftovers,
     /// The second round.
     ApplicationsAgain,
-    /// That is stopped.
+    /// Those units are stopped.
     StopLeftovers,
     /// The shutdown target goes down.
     Settling,
-    /// Whether the manager itself is on its way out.
+    /// Asking whether the manager is exiting.
     ManagerStops,
     /// What did not stop is killed.
     Force,
-    /// The server ends.
+    /// The server is ended.
     Server { killed: bool },
-    /// Multiplexers have their own variables again.
+    /// Multiplexers get their own variables back.
     Multiplexers,
-    /// The terminal is as it was.
+    /// The terminal is restored.
     Terminal,
     /// What the preparation did is undone.
     PuttingBack,
@@ -47,35 +48,35 @@ pub(super) struct End {
     pub(super) why: Why,
     /// When it began.
     pub(super) begun: Instant,
-    /// For everything up to [`Phase::ManagerStops`].
+    /// The deadline of everything up to [`Phase::ManagerStops`].
     pub(super) deadline: Instant,
-    /// Where it is.
+    /// The current phase.
     pub(super) phase: Phase,
-    /// When the phase is given up.
+    /// The deadline of the phase.
     pub(super) until: Option<Instant>,
-    /// Units that are to be stopped once what is being stopped is down.
+    /// Units to stop once those that are being stopped are down.
     pub(super) next: VecDeque<String>,
-    /// Whether the login session ends at last.
+    /// Whether the login session ends with it.
     pub(super) closes: bool,
-    /// Whether everything went down that should.
+    /// Whether everything went down as it should.
     pub(super) is_down: bool,
     /// Whether the manager did not answer.
     pub(super) is_silent: bool,
-    /// Whether the manager is on its way out, as far as it was asked.
+    /// Whether the manager is exiting, once it was asked.
     pub(super) exits: Option<bool>,
-    /// The session's units that know nothing of `xorg.target`, once that is known.
+    /// The session's units that are not tied to `xorg.target`, once they are known.
     pub(super) strangers: Option<Vec<String>>,
-    /// Whether something other than the host might still need the server when the applications had ended.
+    /// Whether, once the applications had ended, something other than the host might still need the server.
     pub(super) needs_server: bool,
     /// Whether there was a second round of what the window manager has started.
     pub(super) asked_again: bool,
-    /// Whether the order of the phase has to be given again on the next connection.
+    /// Whether to repeat the phase's request on the next connection.
     pub(super) again: bool,
 }
 
 impl End {
-    /// An end with this reason that began at `begun`; what waits for the manager is given up at `deadline`, and `closes`
-    /// says whether the login session ends at last.
+    /// An end for this reason that began at `begun`. What waits for the manager is given up at `deadline`; `closes`
+    /// says whether the login session ends too.
     pub(super) const fn begin(why: Why, begun: Instant, deadline: Instant, closes: bool) -> Self {
         Self {
             why,
@@ -95,7 +96,7 @@ impl End {
         }
     }
 
-    /// When the phase is given up.
+    /// The deadline of the phase.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.until
     }

@@ -1,14 +1,15 @@
 //! A server that ends while the screen is locked comes back locked. Pure.
 //!
-//! The next server is asked for by a client of ours, which is the first that the server hears, and lets it hear nobody else
-//! until a cover of ours is on every monitor and has keyboard and pointer. Behind that the locker is started, and when it is
-//! seen to lock, the window manager. Nothing of the session is shown meanwhile, and nothing that is typed reaches anybody.
+//! One of our clients starts the next server: it connects first, and holds off every other client until our cover is on
+//! every monitor and has keyboard and pointer. Behind the cover the locker is started, and once that is seen to lock,
+//! the window manager. Until then nothing of the session is visible, and what is typed reaches nobody.
 //!
-//! This needs a locker that we can start: `lock.command`, or a unit of `startxd-lock.target`. A session that something else
-//! has locked, xss-lock for one, ends closed, and so does one whose screen is not locked again by its deadlines.
+//! This needs a locker that we can start: `lock.command`, or a unit of `startxd-lock.target`. If something else locked
+//! the session, for example xss-lock, or if the screen is not locked again by the deadlines, the session ends and the
+//! login is closed.
 //!
-//! What systemd starts again by itself (`Restart=`) is not held back here. It connects later than we do, so it finds the
-//! cover.
+//! Units that systemd restarts by itself (`Restart=`) are not held back here. They connect later than we do, so they
+//! find the cover.
 
 use std::time::Instant;
 
@@ -17,17 +18,17 @@ use super::{Purpose, Session};
 use crate::host::why::Why;
 use crate::manager::{Mode, names};
 
-/// How far it is.
+/// How far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Step {
     /// No server has ended while the screen was locked, or it is locked again.
     #[default]
     Over,
-    /// The next server is awaited.
+    /// Waiting for the next server.
     Server,
-    /// The cover is.
+    /// Waiting for the cover.
     Cover,
-    /// The locker is.
+    /// Waiting for the locker.
     Locker,
 }
 
@@ -35,7 +36,7 @@ enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Relock {
     step: Step,
-    /// Until when the next step has to be reached; `None` while that depends on something else.
+    /// The deadline of the next step; `None` while it has none.
     until: Option<Instant>,
 }
 
@@ -47,17 +48,17 @@ impl Relock {
 }
 
 impl Session {
-    /// Whether a server has ended while the screen was locked, and it is not locked again.
+    /// Whether a server ended while the screen was locked, and it is not locked again yet.
     pub(super) fn relocks(&self) -> bool {
         self.relock.step != Step::Over
     }
 
-    /// Whether nothing can be on the screen, neither a locker nor our cover.
+    /// Whether neither a locker nor our cover can be on the screen.
     pub(super) fn is_blank(&self) -> bool {
         !self.server.runs() || matches!(self.relock.step, Step::Server | Step::Cover)
     }
 
-    /// Whether the screen can be locked again on the next server.
+    /// Whether we can lock the screen on the next server.
     pub(super) const fn can_relock(&self) -> bool {
         self.setup.has_lock_command || self.locking.has_units()
     }
@@ -84,7 +85,7 @@ impl Session {
         }
     }
 
-    /// It has gone, and another one is awaited.
+    /// That supervisor is gone; wait for another one.
     pub(super) fn relock_supervisor_gone(&mut self, now: Instant) {
         if self.relock.step == Step::Server && !self.server.is_requested() {
             self.await_server(now);
@@ -112,7 +113,7 @@ impl Session {
         self.start(Purpose::Lock, names::LOCK_TARGET, Mode::Replace);
     }
 
-    /// The screen is locked again: what waited for that goes on.
+    /// The screen is locked again: do what was held back.
     pub(super) fn relocked(&mut self) {
         tracing::info!("the screen is locked again");
         (self.relock.step, self.relock.until) = (Step::Over, None);
@@ -120,12 +121,12 @@ impl Session {
         self.is_ready_down();
     }
 
-    /// Whether a locker is awaited on the next server, which is covered.
+    /// Whether the covered server still waits for a locker.
     pub(super) fn awaits_locker(&self) -> bool {
         self.relock.step == Step::Locker
     }
 
-    /// Gives it up, if its time is over.
+    /// Gives up if the deadline has passed.
     pub(super) fn relock_overdue(&mut self, now: Instant) {
         if self.relock.until.is_some_and(|until| until <= now) {
             self.end(now, Why::NotRelocked);

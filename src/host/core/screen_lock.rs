@@ -1,7 +1,7 @@
 //! Whether the screen is locked, as far as the locker tells logind (`LockedHint`, org.freedesktop.login1(5)). Pure.
 //!
-//! A locker is a client of the server. A server that ends takes it along, and the next one would come up unlocked: so a
-//! session that is locked gets no other server, and its end closes the login session that it is in.
+//! A locker is a client of the server: it ends with the server, and the next server would come up unlocked. So a locked
+//! session gets another server only if that can be locked (`relock.rs`), and its end closes the login session.
 
 use super::event::ServerSeen;
 
@@ -11,7 +11,7 @@ enum State {
     #[default]
     Open,
     Locked,
-    /// The locker has said that it is open again; whether there is a server to be open is being asked.
+    /// The locker has reported that the screen is open; whether the server still runs is being asked.
     Opening,
 }
 
@@ -19,16 +19,17 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct ScreenLock {
     state: State,
-    /// The number of the last question for the server.
+    /// The number of the last question about the server.
     asked: u32,
 }
 
 impl ScreenLock {
-    /// The locker tells logind whether it locks. Returns the number of a question for the server, if one is to be asked.
+    /// The locker tells logind whether it locks. Returns the number of a question about the server, if one has to be
+    /// asked.
     ///
-    /// A race: a server that ends takes the screen locker along, and what has started that (xss-lock, say) may tell logind
-    /// that the screen is open before anybody hears of the server's end. So an unlocking counts only if the server answers
-    /// after it.
+    /// A race: a server that ends takes the screen locker with it. The program that started the locker (xss-lock, for
+    /// example) may then tell logind that the screen is open before we learn of the server's end. So an unlocking
+    /// counts only if the server answers after it.
     pub(super) fn told(&mut self, locked: bool) -> Option<u32> {
         match (locked, self.state) {
             (true, _) => self.state = State::Locked,
@@ -42,8 +43,8 @@ impl ScreenLock {
         None
     }
 
-    /// The answer to this question: what the server is like, if there is one. `running` is the number of the server that
-    /// runs.
+    /// The answer to this question: the state of the server, if there is one. `running` is the number of the server
+    /// that runs.
     pub(super) fn answered(&mut self, question: u32, server: Option<ServerSeen>, running: Option<u32>) {
         if self.state == State::Opening && question == self.asked {
             let lives = server.is_some_and(|seen| !seen.is_ending && Some(seen.number) == running);
@@ -51,7 +52,7 @@ impl ScreenLock {
         }
     }
 
-    /// Whether the session has to be taken for locked.
+    /// Whether the session has to be treated as locked.
     pub(super) fn is_locked(&self) -> bool {
         self.state != State::Open
     }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_from_before_the_next_locking_says_nothing() {
+    fn an_answer_from_before_the_next_locking_is_ignored() {
         let alive = Some(ServerSeen { number: 1, is_ending: false });
         let mut lock = ScreenLock::default();
         lock.told(true);

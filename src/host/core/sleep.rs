@@ -1,11 +1,12 @@
-//! The machine goes to sleep, and the screen is locked before it does. Pure.
+//! The machine goes to sleep; the screen is locked before that. Pure.
 //!
-//! logind tells of a sleep and waits for those who hold a delay inhibitor, at most `InhibitDelayMaxSec=` (logind.conf(5)).
-//! The driver holds one while the session is up. It lets go when the screen is seen locked and `startxd-sleep.target` was
-//! started, or just before logind waits no longer. Without an inhibitor the same is done, and nobody waits for it.
+//! logind announces a sleep and waits for the owners of delay inhibitors, at most `InhibitDelayMaxSec=`
+//! (logind.conf(5)). The driver holds one while the session is up. It releases it when the screen is seen locked and
+//! `startxd-sleep.target` was started, or just before logind stops waiting. Without an inhibitor the same steps are
+//! taken, but nothing waits for them.
 //!
-//! The screen is locked only if there is something of ours to lock with. xss-lock hears of a sleep by itself, so the
-//! server's screen saver is not asked for.
+//! The screen is locked only if there is a locker that we can start. xss-lock learns of a sleep by itself, so the
+//! server's screen saver is not used.
 
 use std::time::{Duration, Instant};
 
@@ -19,28 +20,28 @@ use crate::manager::{Mode, names};
 pub(super) struct Sleep {
     /// Whether it sleeps, or is about to.
     is_on: bool,
-    /// Until when logind waits for us; `None` if it does not.
+    /// How long logind waits for us; `None` if it does not.
     until: Option<Instant>,
     /// Whether the start of the target is still on its way,
     target: bool,
     /// and the lock of the screen.
     lock: bool,
-    /// Whether it is being asked who could lock.
+    /// Whether we are still finding out what could lock.
     looks: bool,
 }
 
 impl Sleep {
-    /// When logind does not wait any longer.
+    /// When logind stops waiting.
     pub(super) const fn due(&self) -> Option<Instant> {
         self.until
     }
 }
 
 impl Session {
-    /// What concerns the sleep; gives back what does not.
+    /// Handles what concerns the sleep; returns any other event.
     pub(super) fn about_sleep(&mut self, now: Instant, event: Event) -> Result<(), Event> {
         match event {
-            // An end has its own cover, and nothing waits for it.
+            // The end of a session has its own cover, and does not wait for this.
             Event::Sleeps(Some(_)) if !matches!(self.stage, Stage::Up) => self.act(Action::LetSleep),
             Event::Sleeps(_) | Event::Woke if !matches!(self.stage, Stage::Up) => {}
             Event::Sleeps(longest) => self.falls_asleep(now, longest),
@@ -67,7 +68,7 @@ impl Session {
         }
     }
 
-    /// Who could lock is known.
+    /// It is known what could lock.
     pub(super) fn lockers_known_for_sleep(&mut self, now: Instant, is_one: bool) {
         if !std::mem::take(&mut self.sleep.looks) {
             return;
@@ -97,20 +98,20 @@ impl Session {
         }
     }
 
-    /// The start of the target is over, or cannot be.
+    /// The start of the target is over, or failed.
     pub(super) fn sleep_target_reached(&mut self) {
         self.sleep.target = false;
         self.let_sleep();
     }
 
-    /// Lets go, if nothing is left to wait for.
+    /// Lets the machine sleep, if there is nothing left to wait for.
     fn let_sleep(&mut self) {
         if !self.sleep.lock && !self.sleep.target && self.sleep.until.take().is_some() {
             self.act(Action::LetSleep);
         }
     }
 
-    /// Lets go when logind is about to wait no longer.
+    /// Lets the machine sleep just before logind stops waiting.
     pub(super) fn sleep_overdue(&mut self, now: Instant) {
         if self.sleep.until.take_if(|until| *until <= now).is_none() {
             return;
@@ -134,7 +135,7 @@ impl Session {
         }
     }
 
-    /// The session ends: nothing waits for it.
+    /// The session ends: the sleep waits for nothing here.
     pub(super) fn sleep_without_us(&mut self) {
         if std::mem::take(&mut self.sleep).until.is_some() {
             self.act(Action::LetSleep);

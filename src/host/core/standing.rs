@@ -1,16 +1,18 @@
 //! How far a session came before it ended, and what that makes of its end. Pure.
 //!
-//! A window manager that exits with 0 is a logout, but not before there was anything to log out of: a `~/.xinitrc` with
-//! `openbox &` and nothing behind it ends at once, and whatever logs in again by itself would begin it again for ever.
+//! A window manager that exits with 0 is a logout, but only if there was a session to leave: a `~/.xinitrc` that ends
+//! with `openbox &` is over at once, and an automatic login would start it again forever.
 //!
 //! | the session ends by itself | it is | the status of `startxd start` |
 //! |---|---|---|
 //! | before a window manager managed the display (or was known not to) | a failure | 1 |
-//! | within [`EARLY`] of that | a logout; the third in a row lets no next one begin | 0 |
+//! | before a window manager managed the display (or was known not to) | a failure | 1 |
+//! | within [`EARLY`] after that | a logout; after three in a row, no further session starts by itself | 0 |
+//! | within [`EARLY`] after that | a logout; after three in a row, no further session starts by itself | 0 |
 //! | later | a logout | 0 |
 //!
-//! A command that was given on the command line may be anything, and its end with 0 was asked for. So is one that somebody
-//! has stopped, or a target, or the session.
+//! This does not apply to a command that was given on the command line: it may be anything, and its exit with 0 is what
+//! the user asked for. Nor does it apply when somebody stops the unit, a target or the session.
 
 use std::time::Instant;
 
@@ -20,11 +22,11 @@ use crate::host::why::Why;
 /// How far a session came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It never was up.
+    /// It never came up.
     NeverUp,
     /// It was left within [`EARLY`] after it came up, or failed within [`STEADY`].
     Brief,
-    /// It was a session.
+    /// It was a full session.
     Lasted,
 }
 
@@ -41,17 +43,17 @@ impl Course {
         self.begun = Some(now);
     }
 
-    /// A window manager manages the display, or the session goes on without one.
+    /// A window manager manages the display, or the session continues without one.
     pub(super) fn is_up(&mut self, now: Instant) {
         self.up.get_or_insert(now);
     }
 
-    /// Whether the session was up once.
+    /// Whether the session ever came up.
     pub(super) const fn was_up(&self) -> bool {
         self.up.is_some()
     }
 
-    /// What a window manager's exit with 0 means that nobody has asked for: `what` says what it was.
+    /// What it means that a window manager exits with 0 unasked: `what` describes it.
     pub(super) fn left(&self, now: Instant, what: &str) -> Why {
         match self.up {
             Some(_) => Why::LoggedOut,
@@ -62,14 +64,14 @@ impl Course {
         }
     }
 
-    /// How far the session came that ends now, because of `why`.
+    /// How far a session came that ends now, because of `why`.
     pub(super) fn standing(&self, now: Instant, why: &Why, asked_for: bool) -> Standing {
         let Some(up) = self.up else { return Standing::NeverUp };
         let lasted = now.duration_since(up);
         let is_brief = match why {
             Why::LoggedOut => !asked_for && lasted < EARLY,
             clean if clean.is_clean() => false,
-            // However that ended, it is nothing that begins again by itself.
+            // However that ended, nothing starts it again by itself.
             Why::Closed(_) | Why::LockerLost(_) => false,
             _ => lasted < STEADY,
         };

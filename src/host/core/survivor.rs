@@ -1,27 +1,27 @@
 //! A window manager that outlives its server. Pure.
 //!
-//! A client ends with its connection, as a rule: Xlib exits, and XCB programs look. i3 4.24 does not look: it goes on
-//! without a display, at the cost of a whole processor, and ignores SIGTERM. As long as it is there nothing starts it anew,
-//! and nothing manages the display. So a window manager that is still there a while after its server, with no other one on
-//! the display, is told to end, and then killed. What its unit does then it does because of the server.
+//! Normally a client ends with its connection: Xlib exits, and XCB programs check. i3 4.24 does not check: it runs on
+//! without a display, keeps one processor busy and ignores SIGTERM. While it is there, nothing starts it again and
+//! nothing manages the display. So a window manager that is still there a while after its server, with no other one on
+//! the display, is told to end, and later killed. Its unit's end then counts as caused by the server.
 
 use std::time::Instant;
 
 use crate::deadline::OUTLIVES_SERVER;
 
-/// What is done about it.
+/// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is told to end.
+    /// Tell it to end.
     Tell,
-    /// It is killed.
+    /// Kill it.
     Kill,
 }
 
-/// From a server's end until its window manager has ended, too.
+/// Tracks a window manager from its server's end until it has ended too.
 #[derive(Debug, Default)]
 pub(super) struct Survivor {
-    /// The number of the server that has ended, and what is done when.
+    /// The number of the server that has ended, and what to do when.
     next: Option<(u32, Step, Instant)>,
     /// The number of the server whose window manager was told to end.
     told: Option<u32>,
@@ -40,12 +40,12 @@ impl Survivor {
         self.told = None;
     }
 
-    /// When something is due.
+    /// When the next step is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.next.map(|(_, _, due)| due)
     }
 
-    /// Takes what is due.
+    /// Takes the step that is due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Step> {
         let (number, step, _) = self.next.take_if(|(_, _, due)| *due <= now)?;
         self.told = Some(number);

@@ -1,4 +1,4 @@
-//! The units' machine: what the end of a unit means for the session, and what is done about it. Pure.
+//! The units: what the end of a unit means for the session, and what is done about it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -12,27 +12,28 @@ use crate::host::why::Why;
 use crate::manager::verdict::Verdict;
 use crate::manager::{ServiceEnd, UnitState, names};
 
-/// The targets that are looked at. `graphical-session.target`, which many stop to log out, takes `wm-ready.target` with it.
+/// The targets that are watched. `graphical-session.target`, which people stop to log out, stops `wm-ready.target` with
+/// it.
 pub(super) const TARGETS: [&str; 3] = [names::XORG_TARGET, names::WM_TARGET, names::WM_READY_TARGET];
 
-/// How far `wm-ready.target` is.
+/// How far the start of `wm-ready.target` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum ReadyTarget {
-    /// Not asked for.
+    /// Not requested.
     #[default]
     Waiting,
-    /// Asked for.
+    /// Requested.
     Asked,
     /// It was up.
     Reached,
-    /// It was taken down with the server of this number, until a window manager is there again.
+    /// It was stopped with the server of this number, until there is a window manager again.
     Lost(u32),
 }
 
 /// What follows from a unit's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Consequence {
-    /// `wm-ready.target` is started: the window manager's unit is up, and that is all that is asked of it.
+    /// `wm-ready.target` is started: the window manager's unit is up, and no more is required.
     Ready,
     /// The unit is started again.
     StartAgain(String),
@@ -42,64 +43,65 @@ pub(super) enum Consequence {
     End(Why),
 }
 
-/// What a session's units are judged by.
+/// The rules by which a session's units are judged.
 #[derive(Debug, Clone)]
 pub struct UnitPolicy {
     /// The names of the session's own units.
     pub units: Vec<String>,
-    /// The service that is made for this session, if there is one, and whether systemd is to start it again.
+    /// The service that was made for this session, if any, and whether systemd restarts it.
     pub transient: Option<(String, bool)>,
     /// Whether a window manager is ready once its unit is started (`session.ready = "started"`).
     pub ready_when_started: bool,
-    /// How many crashes a session bears, and whether there is a rescue command.
+    /// How many crashes a session survives, and whether there is a rescue command.
     pub crash: Crash,
 }
 
-/// The units that are the session's own, and what has become of them.
+/// The session's own units, and what happened to them.
 #[derive(Debug)]
 pub(super) struct Units {
     policy: UnitPolicy,
     /// Their names: those of the policy, and the rescue command's.
     names: Vec<String>,
-    /// The window manager's, once it is known which of them that is.
+    /// The window manager's unit, once it is known which one that is.
     window_manager: Option<String>,
-    /// The units and targets that count: those whose start was answered. Before that, what a unit does says nothing of this
-    /// session: the repair of an earlier one may be what changes it. A look asks only for what counts when it begins, so
-    /// one that is under way when a start is answered says nothing of that unit either.
+    /// The units and targets that count: those whose start was answered. What a unit does before that says nothing
+    /// about this session; the repair of an earlier one may have changed it. A look asks only for what counts when it
+    /// begins, so a look that is under way when a start is answered says nothing about that unit either.
     counted: BTreeSet<String>,
     /// What runs in the window manager's place, and why.
     rescued: Option<Why>,
-    /// Those that were started again because their display was gone, and the number of the last server that took them.
+    /// Units that were started again because their display was gone, with the number of the last server that took them
+    /// down.
     revived: BTreeMap<String, u32>,
-    /// Those that are being made anew, as they could not just be started again.
+    /// Units that are being created again, as systemd could not just start them.
     anew: Vec<String>,
-    /// Those that somebody has asked to stop, until they are up again: however they end, that is a logout.
+    /// Units that somebody has asked to stop, until they are up again: however they end, that is a logout.
     stopped: BTreeSet<String>,
-    /// Those with a job of which it is not known yet whether it is a stop, once for each job.
+    /// Units with a job that may be a stop, which is being asked; one entry for each job.
     unclear: Vec<String>,
-    /// Those of them that were seen down: what that means is decided when it is known.
+    /// Units among those that were seen down: what that means is decided with the answer.
     held: BTreeSet<String>,
-    /// Those whose crash was said already, so that it is said once.
+    /// Units whose crash was reported, so that each is reported once.
     said: Vec<String>,
-    /// When the window manager has crashed, where the session's limit counts.
+    /// When the window manager crashed, where the session's own limit applies.
     crashes: Crashes,
     /// The process whose crash counted last.
     crashed: Option<u32>,
-    /// What the last look has found.
+    /// What the last look found.
     verdicts: BTreeMap<String, Verdict>,
     ready: ReadyTarget,
-    /// Whether the window manager has ended with its server.
+    /// Watches for a window manager that outlives its server.
     survivor: Survivor,
-    /// When the server that runs answered first.
+    /// When the current server first answered.
     served: Option<Instant>,
     /// Whether a window manager has managed the display.
     managed: bool,
-    /// A unit that systemd is about to start again, and that is not worth it.
+    /// A unit that systemd is about to start again and that the session has given up.
     given_up: Option<String>,
 }
 
 impl Units {
-    /// The units of a session, none of which has been asked for yet.
+    /// A session's units, before any was started.
     pub(super) fn new(policy: UnitPolicy) -> Self {
         Self {
             names: policy.units.clone(),
@@ -139,13 +141,13 @@ impl Units {
         self.revived.get(unit).copied()
     }
 
-    /// For as long as a request is on its way, what this unit does does not count.
+    /// Until a request is answered, what this unit does does not count.
     fn ignore(&mut self, unit: &str) {
         self.counted.remove(unit);
         self.verdicts.insert(unit.to_owned(), Verdict::Restarting);
     }
 
-    /// Whether a unit that cannot be started again is to be made anew: a service of this session, once each time.
+    /// Whether to create a unit again that cannot be started: only a service of this session, and once each time.
     pub(super) fn may_make_anew(&mut self, unit: &str) -> bool {
         let first = names::is_session_service(unit) && !self.anew.iter().any(|anew| anew == unit);
         if first {
@@ -154,16 +156,16 @@ impl Units {
         first
     }
 
-    /// A unit is on its way again, or cannot be; from the next look on it counts.
+    /// A unit's new start was answered; from the next look on it counts.
     pub(super) fn started_again(&mut self, unit: &str) {
         self.anew.retain(|anew| anew != unit);
         self.count(unit);
     }
 
-    /// Somebody has queued a job for a unit; `is_stop` is `None` until it is known which. Returns whether there is something
-    /// to look at that waited for this.
+    /// Somebody has queued a job for a unit; `is_stop` is `None` until it is known whether that is a stop. Returns
+    /// whether a look was waiting for this answer.
     ///
-    /// A race: that the unit is down may be seen before it is known that the job was its stop.
+    /// A race: the unit may be seen down before it is known that the job was its stop.
     pub(super) fn job(&mut self, unit: String, is_stop: Option<bool>) -> bool {
         let Some(is_stop) = is_stop else {
             self.unclear.push(unit);
@@ -179,7 +181,7 @@ impl Units {
         waits
     }
 
-    /// What was being asked on a connection that is gone is not answered any more.
+    /// The connection is gone, and with it the answers to what was being asked.
     pub(super) fn forget_jobs(&mut self) {
         self.unclear.clear();
         self.held.clear();
@@ -190,14 +192,14 @@ impl Units {
         !self.stopped.is_empty()
     }
 
-    /// What there is to look at now: those that count, less a window manager that the rescue command has replaced.
+    /// What to look at now: the units that count, except a window manager that the rescue command has replaced.
     pub(super) fn of_interest(&self) -> Vec<String> {
         let targets = TARGETS.iter().map(|&target| target.to_owned());
         let units = self.names.iter().filter(|unit| !self.is_replaced(unit)).cloned();
         units.chain(targets).filter(|unit| self.counted.contains(unit)).collect()
     }
 
-    /// Whether a change of this unit is of interest.
+    /// Whether a change of this unit matters.
     pub(super) fn is_of_interest(&self, unit: &str) -> bool {
         self.counted.contains(unit) && !self.is_replaced(unit)
     }
@@ -216,7 +218,7 @@ impl Units {
         }
     }
 
-    /// Whether this is the window manager's unit, as far as that is known: it is, or there is no other.
+    /// Whether this is the window manager's unit, as far as that is known: it is, or no other one is.
     fn is_window_manager(&self, unit: &str) -> bool {
         match &self.window_manager {
             Some(window_manager) => window_manager == unit,
@@ -224,9 +226,9 @@ impl Units {
         }
     }
 
-    /// The server with this number has ended, and everything with it that had it. Returns whether `wm-ready.target` is to be
-    /// stopped: with it the graphical session goes down, and is reached anew with the next window manager, so that services,
-    /// settings and autostart programs come back by systemd's own rules.
+    /// The server with this number has ended, and its clients with it. Returns whether to stop `wm-ready.target`: that
+    /// takes the graphical session down, which the next window manager brings up again. So services, settings and
+    /// autostart programs come back by systemd's own rules.
     pub(super) fn server_lost(&mut self, now: Instant, number: u32) -> bool {
         self.survivor.server_ended(now, number);
         let was_asked = matches!(self.ready, ReadyTarget::Asked | ReadyTarget::Reached);
@@ -253,14 +255,14 @@ impl Units {
         self.survivor.due()
     }
 
-    /// What is to be done at `now` about a window manager that has outlived its server: whether it is killed, or told to
-    /// end. Only if it is known, and known to be in one of the session's units.
+    /// What to do at `now` about a window manager that outlives its server: tell it to end, or kill it. Only if it is
+    /// known, and runs in one of the session's units.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Step> {
         let step = self.survivor.take_due(now)?;
         self.window_manager.is_some().then_some(step)
     }
 
-    /// `wm-ready.target` is to be started. Returns whether it has not been asked for yet.
+    /// Notes that `wm-ready.target` is being started. Returns whether it was not requested before.
     pub(super) fn ask_ready(&mut self) -> bool {
         let first = matches!(self.ready, ReadyTarget::Waiting | ReadyTarget::Lost(_));
         if first {
@@ -269,9 +271,10 @@ impl Units {
         first
     }
 
-    /// What a look has found, in the order in which it matters; the rest is not looked at after one that ends the session.
+    /// Judges what a look has found, in order of importance. Nothing is judged after a unit that ends the session.
     ///
-    /// Targets come first: somebody's stop of a target takes the window manager down too, and its end is not what went wrong.
+    /// Targets come first: if somebody stopped a target, that took the window manager down too, and its end is no
+    /// failure.
     pub(super) fn review(&mut self, now: Instant, seen: &Seen, server: &Server) -> Vec<Consequence> {
         let counts = |unit: &str| self.counted.contains(unit);
         let seen_units: Vec<&(String, Observed)> = seen.units.iter().filter(|(unit, _)| counts(unit)).collect();
@@ -298,10 +301,10 @@ impl Units {
         consequences
     }
 
-    /// A target that has changed; `Some` if the session ends with it.
+    /// Judges a target; returns `Some` if the session ends with it.
     fn review_target(&mut self, target: &'static str, state: &UnitState) -> Option<Why> {
         if target == names::WM_READY_TARGET {
-            // If it cannot be started the session goes on without it.
+            // A session continues without a target that cannot be started.
             if state.active == "active" {
                 self.ready = ReadyTarget::Reached;
             }
@@ -323,7 +326,7 @@ impl Units {
         let verdict = observed.verdict();
         if verdict == Verdict::Up {
             self.said.retain(|said| said != unit);
-            // With a job it may still be on its way down.
+            // With a job it may still be stopping.
             if observed.state.job.is_none() && observed.state.active == "active" {
                 self.stopped.remove(unit);
             }
@@ -360,8 +363,8 @@ impl Units {
         self.decide(unit, verdict)
     }
 
-    /// A unit has ended by itself, and its own policy starts it again. `Restart=always`, as in the wiki's units, would start
-    /// a window manager again that its user has left.
+    /// A unit has ended by itself, and its own policy starts it again. `Restart=always`, as in units of the Arch wiki,
+    /// would start a window manager again after a logout.
     pub(super) fn restarts(
         &mut self,
         now: Instant,
@@ -377,8 +380,8 @@ impl Units {
         if failed { self.comes_back_by_systemd(now, unit, Some(end)) } else { self.decide(unit, Verdict::LoggedOut) }
     }
 
-    /// What a unit's end means: the session's end if it is the window manager's, or if nobody knows which one that is and
-    /// it is the last.
+    /// What a unit's end means: the session ends if it is the window manager's unit, or if the window manager is not
+    /// known and this is the last one.
     fn decide(&mut self, unit: &str, verdict: Verdict) -> Option<Consequence> {
         let why = match verdict {
             Verdict::Up | Verdict::Restarting => return None,
@@ -398,11 +401,11 @@ impl Units {
         if decides { Some(self.rescue(why)) } else { None }
     }
 
-    /// The window manager is gone, because of `why`. The rescue command takes its place if the window manager has failed,
-    /// there is such a command, and it was not tried yet; else the session ends.
+    /// The window manager is gone, because of `why`. If it failed, the rescue command takes its place, if there is one
+    /// that was not used yet. Otherwise the session ends.
     ///
-    /// The session fails all the same in the end, with the first reason: what a person did meanwhile mended something for
-    /// the next one at best.
+    /// Even then the session ends as failed, with the first reason: whatever a person repaired meanwhile helps the next
+    /// session at best.
     pub(super) fn rescue(&mut self, why: Why) -> Consequence {
         if let Some(instead_of) = self.rescued.take() {
             return Consequence::End(instead_of);
@@ -422,13 +425,13 @@ impl Units {
         self.rescued.as_ref()
     }
 
-    /// The unit that the rescue command runs in, if it does.
+    /// The rescue command's unit, if it runs.
     pub(super) fn rescue_unit(&self) -> Option<&str> {
         self.rescued.as_ref().and(self.window_manager.as_deref())
     }
 
-    /// Whether a unit is to be started again because it has ended with this server: once for each, as what fails then by
-    /// itself would else be started again and again.
+    /// Whether to start a unit again because it ended with this server. Once for each server: a unit that then fails by
+    /// itself would be started forever.
     fn revive(&mut self, unit: &str, server: u32) -> bool {
         let first = self.revived.get(unit).is_none_or(|&last| last < server);
         if first {
@@ -440,7 +443,7 @@ impl Units {
         first
     }
 
-    /// Whether a unit that is up was started after the server's end that took the graphical session down, if one did.
+    /// Whether a unit that is up was started after the graphical session was last taken down, if it was.
     fn is_anew(&self, unit: &str) -> bool {
         match self.ready {
             ReadyTarget::Lost(server) => self.revived.get(unit).is_some_and(|&last| last >= server),
@@ -448,8 +451,8 @@ impl Units {
         }
     }
 
-    /// Whether a window manager that has crashed is ours to start again, and the limit allows it. Returns which crash of
-    /// those that the limit counts it was.
+    /// Whether we have to start a crashed window manager again, and the limit allows it. Returns the number of this
+    /// crash, as counted for the limit.
     fn comes_back_by_us(&mut self, now: Instant, unit: &str, end: &ServiceEnd, observed: &Observed) -> Option<u32> {
         let is_ours = end.is_crash() && self.is_window_manager(unit) && self.is_ours_to_restart(unit, observed);
         if !is_ours || self.never_came_up(now, unit, end) {
@@ -459,8 +462,8 @@ impl Units {
         (count <= self.policy.crash.limit).then_some(count)
     }
 
-    /// systemd starts a unit again. The session gives up one that never came up, and ends or is rescued at once; the unit is
-    /// stopped, or systemd would start it while the session ends, or beside the rescue command.
+    /// systemd starts a unit again. If it never came up, the session gives it up, and ends or is rescued at once. The
+    /// unit is stopped; otherwise systemd would start it during the end, or beside the rescue command.
     fn comes_back_by_systemd(&mut self, now: Instant, unit: &str, end: Option<&ServiceEnd>) -> Option<Consequence> {
         if let Some(end) = end.filter(|end| self.never_came_up(now, unit, end)) {
             self.given_up = Some(unit.to_owned());
@@ -469,18 +472,18 @@ impl Units {
         if self.said.iter().any(|said| said == unit) {
             return None;
         }
-        // Only of a service that startxd has made is the limit known: that of the configuration.
+        // The limit is known only for a service that startxd has made: the one from the configuration.
         let is_ours = self.policy.transient.as_ref().is_some_and(|(name, _)| name == unit);
         let count = is_ours.then(|| self.count_crash(now, end));
-        // systemd enters this state once more before it refuses the start that is one too many.
+        // systemd enters this state once more before it refuses the start that exceeds the limit.
         if count.is_none_or(|count| count <= self.policy.crash.limit) {
             self.say_restarting(unit, end, count);
         }
         None
     }
 
-    /// Counts a crash, each process once, and returns how many count with it. systemd may say that it starts a unit again, and
-    /// then that it cannot: 252 after a reload, where it cannot read the command that it has written itself.
+    /// Counts a crash, each process once, and returns how many count so far. systemd may announce that it starts a unit
+    /// again and then fail to: 252 after a reload cannot read the command that it wrote itself.
     fn count_crash(&mut self, now: Instant, end: Option<&ServiceEnd>) -> u32 {
         let process = end.map(|end| end.pid).filter(|&pid| pid != 0);
         if process.is_some() && process == self.crashed {
@@ -490,24 +493,24 @@ impl Units {
         self.crashes.add(now, self.policy.crash.window)
     }
 
-    /// Whether a window manager has failed in a way that it would fail again: it exited with an error status before it
-    /// managed anything, as for an unknown option or a broken configuration. One that a signal ended has crashed.
+    /// Whether a window manager failed in a way that would repeat itself: it exited with an error status before it
+    /// managed anything, for example because of an unknown option or a broken configuration. One that was ended by a
+    /// signal has crashed.
     fn never_came_up(&self, now: Instant, unit: &str, end: &ServiceEnd) -> bool {
         let is_early = self.served.is_none_or(|served| now.duration_since(served) <= COMES_UP);
         !self.managed && is_early && end.is_error_status() && self.is_window_manager(unit)
     }
 
-    /// The unit that systemd would start again although the session has given it up, once.
+    /// The unit that the session has given up and that systemd would start again; returned once.
     pub(super) fn take_given_up(&mut self) -> Option<String> {
         self.given_up.take()
     }
 
-    /// Whether systemd does not start a unit again that should be.
+    /// Whether systemd fails to start a unit again that should be.
     ///
-    /// A unit of the person's own may say nothing of restarts (`Restart=no`, the default). And systemd cannot start a
-    /// command again although it was told to: 252 does not read what it has written itself if there is a `$` in the command
-    /// ([`crate::manager::transient`]), so after a daemon-reload it refuses to. A script whose end ends the session is not one
-    /// of these.
+    /// A user's own unit may not set `Restart=` at all. And systemd sometimes cannot start a command again although it
+    /// was told to: 252 cannot read what it wrote itself if the command contains a `$` ([`crate::manager::transient`]),
+    /// so it refuses after a daemon-reload. A script whose end ends the session is neither.
     fn is_ours_to_restart(&self, unit: &str, observed: &Observed) -> bool {
         if let Some((_, restart)) = self.policy.transient.as_ref().filter(|(name, _)| name == unit) {
             return *restart && observed.state.load != "loaded";
@@ -515,13 +518,13 @@ impl Units {
         unit.ends_with(".service") && !names::is_session_service(unit) && observed.never_restarts
     }
 
-    /// Whose crash was said.
+    /// The units whose crash was reported.
     #[cfg(test)]
     pub(super) fn said(&self) -> &[String] {
         &self.said
     }
 
-    /// Says that a unit is being started again, once for each time: how it ended, and for the how-manieth time of those
+    /// Reports that a unit is being started again, once for each time: how it ended, and which restart this is of those
     /// that the limit allows.
     fn say_restarting(&mut self, unit: &str, end: Option<&ServiceEnd>, count: Option<u32>) {
         if self.said.iter().any(|said| said == unit) {

@@ -1,7 +1,7 @@
-//! The driver of a session: what happens becomes an event of the core, and what the core asks for is done.
+//! The driver of a session: it turns what happens into events of the core, and does what the core asks for.
 //!
-//! There is one `select!` for the whole life of the host, from the first moment that something has to be undone. Nothing in
-//! it waits for an answer: what asks somebody is a task, whose answer is an event like any other.
+//! There is one `select!` for the whole life of the host, starting before anything is done that has to be undone.
+//! Nothing in it waits for an answer: every question is a task, and its answer is an event like any other.
 
 mod putting_back;
 mod server;
@@ -52,9 +52,9 @@ use crate::text;
 use crate::x11::display::Display;
 use sources::{Happened, prepared};
 
-/// What the preparation brings.
+/// What the preparation returns.
 pub(super) struct Ground {
-    /// The session's place, and what is to be undone.
+    /// The session's place, and what has to be undone.
     pub prepared: Prepared,
     /// The launch socket, served.
     pub peers: Peers,
@@ -62,36 +62,36 @@ pub(super) struct Ground {
     pub link: ManagerLink,
     /// How to start a server.
     pub plan: Plan,
-    /// Where the session says that it is ready.
+    /// Where the session reports that it is ready.
     pub readiness: Readiness,
 }
 
-/// The preparation, under way.
+/// The preparation that is running.
 pub(super) type Preparation = Pin<Box<dyn Future<Output = Result<Ground, Failure>> + Send>>;
 
-/// What a driver begins with.
+/// What a driver starts with.
 pub(super) struct Parts {
     /// What to run.
     pub choice: Choice,
     /// The configuration.
     pub config: Config,
-    /// Begun when the core asks for it.
+    /// Started when the core asks for it.
     pub preparation: Preparation,
     /// The signals that end a session.
     pub interrupts: Interrupts,
-    /// logind's word on the server's devices.
+    /// What logind says about the server's devices.
     pub logind: LogindWatch,
-    /// The terminal; a seat without terminals has no text mode to come back to.
+    /// The terminal; on a seat without terminals there is no text mode to return to.
     pub terminal: Option<Terminal>,
     /// logind's id of the login session.
     pub session: String,
-    /// Whether it is a command that was given for this once.
+    /// Whether its command was given on the command line.
     pub asked_for: bool,
-    /// Whether the login session is for this session alone.
+    /// Whether the login session exists for this session alone.
     pub is_login: bool,
 }
 
-/// How a session has ended.
+/// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Why.
@@ -100,13 +100,13 @@ pub struct Ended {
     pub standing: Standing,
 }
 
-/// A supervisor's request, until its server is forked.
+/// A supervisor's request, kept until its server is forked.
 struct LaunchRequest {
     /// A pipe for output, then the listening socket.
     fds: Vec<OwnedFd>,
 }
 
-/// A session that is being prepared, up, or going down.
+/// A session that is being prepared, is up, or is ending.
 pub(super) struct Driver {
     core: Session,
     choice: Choice,
@@ -124,38 +124,38 @@ pub(super) struct Driver {
     terminal: Option<Terminal>,
     session: String,
     is_login: bool,
-    /// When it began, by the clock of the journal.
+    /// When it started, by the clock of the journal.
     since: SystemTime,
-    /// Those that can be answered.
+    /// The supervisors that can be answered.
     clients: HashMap<ClientId, Peer>,
     launches: HashMap<ClientId, LaunchRequest>,
     server: Option<Arc<RunningServer>>,
-    /// How many servers there have been.
+    /// The number of servers so far.
     launched: u32,
     sights: Option<Receiver<Sight>>,
-    /// The process that managed the display last, if the server could tell.
+    /// The last process that managed the display, if the server could tell.
     window_manager: Option<OwnedFd>,
     rescue: Option<Service>,
     telling: Option<Telling>,
-    /// The eye on screen lockers.
+    /// The watch on screen lockers.
     screen: Option<Screen>,
-    /// The eye on whether somebody is there,
+    /// The watch on input,
     idle: Option<idle::Task>,
-    /// and the ear for who is in the way of that.
+    /// and the one on inhibitors.
     inhibitors: Option<idle::Task>,
-    /// Since when the screen is how it is.
+    /// Since when the screen is in its current state.
     screen_since: state::Since,
     /// The screen locker's command.
     locker: Option<Locker>,
-    /// What is to be asked of a manager that is being connected again.
+    /// The questions for a manager that is being reconnected.
     backlog: Vec<Action>,
-    /// What has come of actions at once; told before anything else.
+    /// Results of actions that were done at once; the core is told these first.
     at_once: VecDeque<Event>,
     events: UnboundedSender<Event>,
     answers: UnboundedReceiver<Event>,
 }
 
-/// Lives a session from its preparation until all is undone. Returns how it ended.
+/// Runs a session from its preparation until everything is undone. Returns how it ended.
 ///
 /// # Errors
 /// The preparation failed.
@@ -219,7 +219,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
     }
 }
 
-/// What the core has to know of a session.
+/// What the core needs to know about a session.
 fn setup(choice: &Choice, config: &Config) -> Setup {
     let own = match choice {
         Choice::Wanted(_) => None,
@@ -247,7 +247,7 @@ fn setup(choice: &Choice, config: &Config) -> Setup {
 }
 
 impl Driver {
-    /// Tells the core what has happened, and does what it asks for.
+    /// Tells the core what happened, and does what it asks for.
     async fn tell(&mut self, event: Event) {
         tracing::trace!("{event:?}");
         let actions = self.core.step(std::time::Instant::now(), event);
@@ -257,8 +257,7 @@ impl Driver {
         }
     }
 
-    /// The next thing that happens, if the core is to hear of it. Every branch may be dropped while it waits, so nothing is
-    /// lost.
+    /// The next event for the core. Every branch may be dropped while it waits without losing anything.
     async fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.at_once.pop_front() {
             return Some(event);
@@ -271,7 +270,8 @@ impl Driver {
             }
         };
         let happened = tokio::select! {
-            // The server's end first: what follows from it (a window manager that exits) must find it known.
+            // The server's end comes first, so that it is known when its consequences arrive (a window manager that
+            // exits).
             biased;
             ending = act::ended(self.server.as_ref()) => Happened::ServerEnded(ending),
             locker = if_there(&mut self.locker, Locker::next) => Happened::Locker(locker),
@@ -282,7 +282,7 @@ impl Driver {
             sight = if_there(&mut self.sights, Receiver::recv) => Happened::Sight(sight),
             event = if_there(&mut self.link, ManagerLink::next) => Happened::Manager(event),
             event = self.logind.next() => Happened::Event(event),
-            // We hold a sender ourselves, so this queue never ends.
+            // We hold a sender ourselves, so this queue never closes.
             Some(event) = self.answers.recv() => Happened::Event(event),
             () = due => Happened::Event(Event::Due),
         };
@@ -329,7 +329,7 @@ impl Driver {
         }
     }
 
-    /// Nobody types to the shell from here on.
+    /// From now on nothing that is typed reaches the shell.
     fn hold_terminal(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.hold();
@@ -340,7 +340,7 @@ impl Driver {
         self.prepared.as_ref().map(|prepared| prepared.display)
     }
 
-    /// Something that a client did, in the core's words.
+    /// What a client did, as an event of the core.
     async fn peer(&mut self, event: PeerEvent) -> Option<Event> {
         Some(match event {
             PeerEvent::Request(peer, request, fds) => {
@@ -389,11 +389,11 @@ impl Driver {
         })
     }
 
-    /// A program of the session says what to export, and perhaps that it is ready. What is exported is on record first, so
-    /// that whoever ends the session puts it back.
+    /// A program of the session asks to export variables, and perhaps reports that it is ready. They are recorded
+    /// before they are exported, so that whoever ends the session restores them.
     async fn exports(&mut self, client: ClientId, variables: Block, is_ready: bool) {
         let Some(peer) = self.clients.get(&client).cloned() else { return };
-        // A race: what is exported after the end has put everything back stays.
+        // A race: variables exported after the end has restored everything would stay.
         let manager = self.connected().filter(|_| self.core.is_going_on());
         let (Some(prepared), Some(manager), Some(readiness)) = (self.prepared.as_mut(), manager, &self.readiness)
         else {
@@ -401,7 +401,7 @@ impl Driver {
         };
         let own = environment::of_display(prepared.display, &prepared.runtime().authority(prepared.display));
         if let Some(name) = variables.keys().find(|name| own.contains_key(*name)) {
-            return peer.refuse(format!("{name} is the session's own"));
+            return peer.refuse(format!("{name} belongs to the session"));
         }
         let said = readiness.voice();
         let new = variables.keys().filter(|name| !prepared.record.exported.contains(name)).cloned();
@@ -428,7 +428,7 @@ impl Driver {
         act::send(call, &self.events).await;
     }
 
-    /// Something that was seen on the display.
+    /// Something was seen on the display.
     async fn sight(&mut self, sight: Option<Sight>) -> Option<Event> {
         Some(match sight {
             Some(Sight::Served) => {
@@ -451,14 +451,14 @@ impl Driver {
             }
             Some(Sight::Unmanaged) => Event::Unmanaged,
             None => {
-                // A queue that has ended is ready for ever.
+                // A closed queue is always ready.
                 self.sights = None;
                 return None;
             }
         })
     }
 
-    /// Something that came from the manager.
+    /// Something that the manager reported.
     async fn manager(&mut self, event: ManagerEvent) -> Option<Event> {
         Some(match event {
             ManagerEvent::Told(manager::Signal::UnitChanged(unit)) => Event::Changed(unit),
@@ -479,7 +479,7 @@ impl Driver {
                 act::send(act::restarts(unit, end, self.probe()), &self.events).await;
                 return None;
             }
-            // The link connects again instead of telling this.
+            // The link never reports this; it reconnects.
             ManagerEvent::Told(manager::Signal::Lost) => return None,
             ManagerEvent::Reconnected => {
                 for action in std::mem::take(&mut self.backlog) {
@@ -494,7 +494,7 @@ impl Driver {
         })
     }
 
-    /// The manager, if it can be asked now.
+    /// The manager, if it can be called now.
     fn connected(&self) -> Option<Manager> {
         self.link.as_ref().filter(|link| !link.is_connecting()).and_then(ManagerLink::manager).cloned()
     }
@@ -513,14 +513,14 @@ impl Driver {
         if self.link.as_ref().is_some_and(ManagerLink::is_connecting) {
             return self.backlog.push(action);
         }
-        // A manager that is gone is told; its calls fail.
+        // A manager that is gone was reported; calls to it fail.
         let Some(manager) = self.connected() else { return };
         if let Some(call) = self.call(action, manager) {
             act::send(call, &self.events).await;
         }
     }
 
-    /// Does what nobody has to be asked for; gives back what is for the manager.
+    /// Does what needs no answer; returns what is for the manager.
     fn execute_here(&mut self, action: Action) -> Result<(), Action> {
         match action {
             Action::Prepare => {}
@@ -553,7 +553,7 @@ impl Driver {
             }
             Action::EndWindowManager { kill } => {
                 if let Some(process) = &self.window_manager {
-                    // One that is gone is what is wanted.
+                    // It may be gone, which is what we want.
                     let _ = os::pidfd_signal(process, if kill { Signal::SIGKILL } else { Signal::SIGTERM });
                 }
             }
@@ -635,7 +635,7 @@ impl Driver {
         Ok(())
     }
 
-    /// What is asked of the manager.
+    /// Does what is asked of the manager.
     fn call(&mut self, action: Action, manager: Manager) -> Option<Call> {
         Some(match action {
             Action::Export => {
@@ -694,7 +694,7 @@ impl Driver {
         act::spawn(async move { Some(task.await) }, &self.events);
     }
 
-    /// The session's own units, the rescue command's included.
+    /// The session's own units, including the rescue command's.
     fn unit_names(&self) -> Vec<String> {
         self.choice.units().into_iter().chain(self.rescue.iter().map(|rescue| rescue.name.clone())).collect()
     }
@@ -705,8 +705,8 @@ impl Driver {
         }
     }
 
-    /// The service of the rescue command, written down before it is started: if this host dies too, the next start ends it
-    /// with the others.
+    /// The rescue command's service, recorded before it is started: if this host dies too, the next start ends it with
+    /// the others.
     fn make_rescue(&mut self) -> Result<Service, CallFailure> {
         let service = session::rescue(&self.config.crash.rescue, &Surroundings::from_env())
             .map_err(|error| act::refused(format!("crash.rescue in startxd.toml: {error}")))?;
@@ -726,7 +726,7 @@ impl Driver {
         let words = &self.config.lock.command;
         let name = words.first().map(String::as_str).unwrap_or_default();
         let program = Surroundings::from_env().find(name).ok_or_else(|| format!("there is no program {name}"))?;
-        let prepared = self.prepared.as_ref().ok_or("the session is not there")?;
+        let prepared = self.prepared.as_ref().ok_or("the session is not up")?;
         let locker = Locker::start(&program, words, &prepared.exported().set).map_err(|error| error.to_string())?;
         self.locker = Some(locker);
         Ok(())

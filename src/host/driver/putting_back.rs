@@ -1,4 +1,4 @@
-//! What the end leaves in writing, and what it undoes.
+//! What the end records and undoes.
 
 use std::time::SystemTime;
 
@@ -14,8 +14,8 @@ use crate::records::last::LastSession;
 use crate::server::lines;
 
 impl Driver {
-    /// Has the record say whether the login session ends with this one: whoever ends it in the place of a killed host reads
-    /// that.
+    /// Has the record say whether the login session ends with this one. What ends the login in place of a killed host
+    /// reads that.
     pub(super) fn note_closing(&mut self, closes: bool) {
         if let Some(prepared) = &mut self.prepared {
             prepared.record.closes_login = closes;
@@ -25,11 +25,11 @@ impl Driver {
         }
     }
 
-    /// Writes down how the session has ended, and undoes what the preparation did.
+    /// Records how the session ended, and undoes what the preparation did.
     pub(super) fn put_back(&mut self, state: ManagerState, last: LastEnd) {
-        // As a rule it has ended with the server.
+        // Normally it ended with the server.
         self.locker.iter().for_each(Locker::kill);
-        // Nobody is served from here on; who connects waits for the end of this process.
+        // Nothing is served from now on; a client that connects waits for the end of this process.
         let Some(prepared) = self.prepared.take() else {
             return self.at_once.push_back(Event::PutBack(String::new()));
         };
@@ -52,20 +52,20 @@ impl Driver {
     }
 }
 
-/// What a unit's program has said since the session began, in lines for a terminal; empty if it has said nothing that we may
-/// read. By now it has ended, and the journal has it: the rest of the session has ended after it.
+/// The output of a unit's program since the session started, as lines for a terminal; empty if there was none or we may
+/// not read it. The rest of the session ended after the program, so the journal has its output by now.
 async fn last_lines(unit: &str, pid: u32, since: SystemTime) -> String {
     lines::abridged(&journal::last(unit, pid, lines::MANY, since, Instant::now() + LAST_LINES).await)
 }
 
-/// Writes down how the session has ended. A home that is full keeps nobody here.
+/// Records how the session ended. A full home directory does not stop that from ending.
 fn note_end(last: LastEnd, last_lines: String, login: &str, is_login: bool) {
     let LastEnd { mut why, standing, .. } = last;
     why.add_last_lines(last_lines);
     let clean = why.is_clean();
-    // A shell that goes on begins nothing by itself.
+    // If the shell stays, nothing starts by itself.
     let is_brief = standing == Standing::Brief && (clean || is_login);
     if let Err(error) = LastSession::ends_now(clean, why.to_string(), login, is_brief).keep() {
-        tracing::debug!("how the session ended cannot be kept: {error}");
+        tracing::debug!("how the session ended cannot be recorded: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The server's process: forked for a supervisor, signalled, let go.
+//! The server's process: forking it for a supervisor, signalling it, giving it up.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::launch::{HostDeadlines, Reply};
 use crate::os;
 
 impl Driver {
-    /// The server was reaped.
+    /// The server has ended and was reaped.
     pub(super) fn server_ended(&mut self) {
         self.sights = None;
         (self.screen, self.idle) = (None, None);
@@ -21,8 +21,8 @@ impl Driver {
         self.hold_terminal();
     }
 
-    /// What is wrong with the descriptors of a launch: what another process hands us is checked before a server is let loose
-    /// on it.
+    /// What is wrong with the descriptors of a launch request: they come from another process, and are checked before a
+    /// server gets them.
     pub(super) fn problem_with(&self, listeners: usize, fds: &[OwnedFd]) -> Option<String> {
         if listeners != 1 || fds.len() != 2 {
             return Some("a launch takes one descriptor for output and one listening socket".to_owned());
@@ -30,13 +30,13 @@ impl Driver {
         self.plan.as_ref()?.problem_with(&fds[1..]).map(str::to_owned)
     }
 
-    /// Forks the server that a supervisor has asked for, and tells it.
+    /// Forks the server that a supervisor has asked for, and reports that.
     pub(super) fn fork(&mut self, client: ClientId) -> Result<(), String> {
         let gone = || "the supervisor is gone".to_owned();
         let request = self.launches.remove(&client).ok_or_else(gone)?;
         let (peer, plan) = (self.clients.get(&client).ok_or_else(gone)?, self.plan.as_ref().ok_or_else(gone)?);
         let (output, sockets) = request.fds.split_first().ok_or_else(gone)?;
-        // Before the server looks at the settings that it puts back.
+        // Before the server sees the settings that it restores.
         if let Some(terminal) = &mut self.terminal {
             terminal.hold();
         }
@@ -59,7 +59,7 @@ impl Driver {
         }
     }
 
-    /// The server does not end: says which it is, and lets go of it.
+    /// The server does not end: report its process, and give it up.
     pub(super) fn give_up_server(&mut self) {
         let pid = self.server.take().map_or(0, |server| server.process.pid.as_raw());
         let state = os::stat(os::Pid::from_raw(pid)).ok().and_then(|stat| os::state(&stat)).unwrap_or('?');

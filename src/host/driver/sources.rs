@@ -1,4 +1,4 @@
-//! What the driver's one `select!` brings.
+//! What the driver's one `select!` waits for.
 
 use super::{Ground, Preparation};
 use crate::host::core::Event;
@@ -9,7 +9,7 @@ use crate::host::peers::PeerEvent;
 use crate::host::terminal::Typed;
 use crate::host::watch::Sight;
 
-/// What the one `select!` brings.
+/// The sources of that `select!`.
 pub(super) enum Happened {
     Event(Event),
     Typed(Typed),
@@ -21,7 +21,7 @@ pub(super) enum Happened {
     Manager(ManagerEvent),
 }
 
-/// The end of the preparation; never, if there is none under way.
+/// The end of the preparation; pending forever if none is running.
 pub(super) async fn prepared(preparation: &mut Option<Preparation>) -> Result<Ground, Failure> {
     match preparation {
         Some(running) => {

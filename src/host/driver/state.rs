@@ -1,4 +1,4 @@
-//! What is told of the screen to `startxd status`.
+//! What `startxd status` learns about the screen.
 
 use std::time::SystemTime;
 
@@ -7,12 +7,12 @@ use crate::host::idle::Reasons;
 use crate::host::screen::Screen;
 use crate::launch::ScreenState;
 
-/// Since when it is how it is.
+/// Since when it has been so.
 #[derive(Default)]
 pub(super) struct Since {
     locked: Option<SystemTime>,
     idle: Option<SystemTime>,
-    /// Who is in the way of idleness, by the user's bus.
+    /// The inhibitors of idleness on the user's bus.
     pub(super) reasons: Reasons,
 }
 
@@ -22,14 +22,14 @@ impl Since {
         self.locked = locked.then(|| self.locked.unwrap_or_else(SystemTime::now));
     }
 
-    /// Nobody is there, or somebody is.
+    /// Nobody is at the screen, or somebody is.
     pub(super) fn idle(&mut self, idle: bool) {
         self.idle = idle.then(|| self.idle.unwrap_or_else(SystemTime::now));
     }
 }
 
 impl Driver {
-    /// The screen as it is now.
+    /// The current state of the screen.
     pub(super) fn screen_state(&self) -> ScreenState {
         let by_command = || self.locker.as_ref().map(|locker| locker.pid().as_raw());
         ScreenState {

@@ -1,9 +1,9 @@
-//! A session that was locked, and one that ends early: what becomes of the login.
+//! Sessions that were locked, and sessions that end early: what happens to the login.
 
 use super::*;
 
 #[test]
-fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
+fn a_locked_session_gets_no_new_server_and_its_login_is_closed() {
     let forks = |world: &World| world.count(|action| matches!(action, Action::Fork(_)));
     let closes = |world: &World| world.count(|action| matches!(action, Action::CloseLogin));
     // A crash, a server that is told to end (a restart of its unit, Ctrl+Alt+Backspace), a supervisor that is killed.
@@ -14,8 +14,8 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
         world.next_supervisor();
         assert_eq!(world.ended(), Why::Closed(Some(ending)));
         assert_eq!((forks(&world), closes(&world)), (1, 1));
-        assert_eq!(world.all.last(), Some(&Action::CloseLogin), "nothing comes after it");
-        // The repair that systemd has started for its supervisor watches that it comes as far as that.
+        assert_eq!(world.all.last(), Some(&Action::CloseLogin), "nothing follows it");
+        // The repair that systemd started for its supervisor checks that it gets that far.
         let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
         assert_eq!(world.count(repair), 0);
     }
@@ -33,7 +33,7 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
     world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
     assert_eq!(world.ended(), Why::Closed(None));
     assert_eq!((world.count(|action| *action == Action::ReplaceServer), closes(&world)), (0, 1));
-    // Locked in the moment of the crash, and heard of after it: at once, or from logind before the next server comes.
+    // Locked just before the crash, and reported after it: at once, or by logind before the next server comes.
     for settled in [false, true] {
         let mut world = World::ours();
         world.server_ends(Ending::Signal(11), None);
@@ -46,7 +46,7 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
         assert_eq!(world.ended(), Why::Closed(None), "{settled}");
         assert_eq!((forks(&world), closes(&world)), (1, 1), "{settled}");
     }
-    // However it ends while it is locked, the shell below is not left open.
+    // However it ends while locked, the shell below is not left open.
     let mut world = World::ours();
     world.tell(Event::LockedHint(true));
     world.tell(Event::StopAsked(ClientId(7)));
@@ -55,7 +55,7 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
     world.tell(Event::StopAsked(ClientId(7)));
     world.tell(Event::LockedHint(true));
     assert_eq!((world.ended(), closes(&world)), (Why::Asked, 1));
-    // The window manager's crash leaves server and locker alone.
+    // A window manager's crash does not affect server and locker.
     let mut world = World::up(setup(&["i3.service"], None));
     world.tell(Event::LockedHint(true));
     world.unit("i3.service", failed(CLD_KILLED, 9, true));
@@ -63,8 +63,8 @@ fn a_locked_session_gets_no_other_server_and_its_login_is_closed() {
 }
 
 #[test]
-fn an_unlocking_that_the_servers_end_has_made_does_not_count() {
-    // What the locker's end has its starter say before the server's end is heard of.
+fn an_unlocking_caused_by_the_servers_end_does_not_count() {
+    // What the locker's parent reports when the locker ends, before we learn of the server's end.
     for answered in [false, true] {
         let mut world = World::ours();
         world.tell(Event::LockedHint(true));
@@ -76,7 +76,7 @@ fn an_unlocking_that_the_servers_end_has_made_does_not_count() {
         world.server_ends(Ending::Signal(11), None);
         assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))), "{answered}");
     }
-    // A person's counts: then a crash is one as any other, and a logout leaves the shell alone.
+    // A person's unlocking counts: after it a crash is an ordinary crash, and a logout leaves the shell alone.
     let mut world = World::ours();
     world.tell(Event::LockedHint(true));
     world.tell(Event::LockedHint(false));
@@ -93,22 +93,22 @@ fn an_unlocking_that_the_servers_end_has_made_does_not_count() {
 }
 
 #[test]
-fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
+fn a_login_for_one_session_ends_with_it_once_it_was_up() {
     let notes = |world: &World| world.count(|action| *action == Action::NoteClosing(true));
     let mut login = setup(&[WM], Some(true));
     login.is_login = true;
     let mut world = World::up(login.clone());
     assert_eq!((notes(&world), world.session.course.was_up()), (1, true));
-    // The shell does that, unless the host is killed before.
+    // The shell does that, unless the host is killed first.
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
     assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);
-    // One that never was up leaves the shell, with the reason.
+    // A session that never came up leaves the shell, and the reason.
     let mut world = World::serves(login);
     world.unit(WM, failed(CLD_EXITED, 1, false));
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
     assert_eq!((notes(&world), world.session.course.was_up()), (0, false));
-    // A program without a window manager is up when nobody waits for one any more.
+    // A program without a window manager is up once nothing waits for a window manager any more.
     let mut world = World::serves(setup(&[WM], Some(true)));
     assert!(!world.session.course.was_up());
     world.tell(Event::Unmanaged);
@@ -119,13 +119,13 @@ fn a_login_of_its_own_ends_with_the_session_once_that_was_up() {
 fn what_ends_before_anything_managed_the_display_is_no_logout() {
     let script = || setup(&[WM], Some(false));
     let second = seconds(1);
-    // `openbox &` and nothing behind it.
+    // A script that ends with `openbox &`.
     let mut world = World::serves(script());
     world.pass(second);
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::NeverUp { what: "i3".into(), after: second });
     assert_eq!(world.session.standing(), Standing::NeverUp);
-    // A command that was given for this once, somebody's stop, and `startxd stop` were asked for.
+    // A command from the command line, a stop by somebody, and `startxd stop` were all asked for.
     let mut world = World::serves(Setup { asked_for: true, ..script() });
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
@@ -136,7 +136,7 @@ fn what_ends_before_anything_managed_the_display_is_no_logout() {
     let mut world = World::serves(script());
     world.tell(Event::StopAsked(ClientId(7)));
     assert_eq!(world.ended(), Why::Asked);
-    // A window manager that says nothing on the display, and a program without one, when nobody waits for one any more.
+    // A window manager that does not announce itself, and a program without one, once nothing waits for one any more.
     let mut started = script();
     started.policy.ready_when_started = true;
     let mut world = World::serves(started);
@@ -147,7 +147,7 @@ fn what_ends_before_anything_managed_the_display_is_no_logout() {
     world.tell(Event::Unmanaged);
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
-    // A user manager that exits is why, here too.
+    // If the user manager exits, that is the reason, here too.
     let mut world = World::serves(script());
     world.unit(WM, exited());
     world.settle_until(|action| matches!(action, Action::AskWhetherManagerStops));
@@ -156,7 +156,7 @@ fn what_ends_before_anything_managed_the_display_is_no_logout() {
 }
 
 #[test]
-fn a_logout_within_seconds_is_one_and_is_told_apart() {
+fn a_logout_within_seconds_is_recorded_as_early() {
     for (after, standing) in [(0, Standing::Brief), (2, Standing::Brief), (3, Standing::Lasted)] {
         let mut world = World::ours();
         world.pass(seconds(after));
@@ -171,7 +171,7 @@ fn a_logout_within_seconds_is_one_and_is_told_apart() {
 }
 
 #[test]
-fn what_a_program_said_is_not_shown_below_a_locked_screen() {
+fn program_output_is_not_shown_after_a_locked_session() {
     for locked in [false, true] {
         let mut world = World::ours();
         world.tell(Event::LockedHint(locked));
@@ -186,8 +186,8 @@ fn what_a_program_said_is_not_shown_below_a_locked_screen() {
 }
 
 #[test]
-fn a_server_that_lost_its_devices_before_the_screen_was_locked_is_not_replaced_after() {
-    // The devices may come back before the server has answered anybody, and after.
+fn a_server_that_lost_its_devices_is_not_replaced_once_the_screen_is_locked() {
+    // The devices may come back before the server has answered its first client, or after.
     for served_first in [false, true] {
         let mut world = World::launched(setup(&[WM], Some(true)));
         world.tell(Event::Control(Control::Lost("logind was restarted")));

@@ -1,4 +1,4 @@
-//! Who ends a session, and the phases of an end, with answers that fail, hang or come from a manager that is gone.
+//! What ends a session, and the phases of an end, with answers that fail, hang or come from a manager that is gone.
 
 use super::*;
 
@@ -11,14 +11,14 @@ fn whoever_stops_a_target_ends_the_session() {
             assert!(matches!(world.ended(), Why::TargetStopped(stopped) if stopped == target), "{target}");
         }
     }
-    // A target that takes the window manager along is what was stopped.
+    // The target is what was stopped, though it takes the window manager with it.
     let mut world = World::ours();
     let look = world.tell(Event::Changed("wm.target".into()));
     let Some(Action::Look { number, .. }) = look.first() else { panic!("{look:?}") };
     let units = vec![(WM.to_owned(), failed(CLD_KILLED, 15, false)), ("wm.target".to_owned(), down())];
     world.tell(Event::Looked(*number, Ok(Seen { units, server: None })));
     assert_eq!(world.ended(), Why::TargetStopped("wm.target"));
-    // The rescue command's session has its targets, too.
+    // The same in a session that runs the rescue command.
     let mut with_rescue = setup(&[WM], Some(true));
     with_rescue.policy.crash.rescue = vec!["xterm".into()];
     let mut world = World::up(with_rescue);
@@ -33,7 +33,7 @@ fn the_manager_may_come_back_and_may_be_gone() {
     let mut world = World::ours();
     assert!(matches!(world.tell(Event::Reconnected)[..], [Action::Look { .. }]));
     world.goes_on();
-    // A look that found nobody is made up for by the next connection, one that was not answered is repeated.
+    // A look that failed because there was no connection is repeated on the next one; so is a look without an answer.
     let look = world.tell(Event::Changed(WM.into()));
     let Some(Action::Look { number, .. }) = look.first().cloned() else { panic!("{look:?}") };
     world.open.clear();
@@ -45,11 +45,11 @@ fn the_manager_may_come_back_and_may_be_gone() {
     world.tell(Event::ManagerGone("its process has ended".into()));
     assert_eq!(world.ended(), Why::ManagerLost("its process has ended".into()));
     assert!(matches!(world.all.last(), Some(Action::PutBack(ManagerState::Gone, _))), "{:?}", world.all.last());
-    assert_eq!(world.count(|action| matches!(action, Action::TerminateServer)), 1, "the server ends all the same");
+    assert_eq!(world.count(|action| matches!(action, Action::TerminateServer)), 1, "the server ends even so");
 }
 
 #[test]
-fn a_manager_that_exits_is_why_its_units_stopped() {
+fn a_manager_that_exits_is_the_reason_that_its_units_stopped() {
     for (event, why) in [
         (Event::ManagerStops(Ok(true)), Why::ManagerLost("it exits".into())),
         (Event::ManagerStops(Ok(false)), Why::LoggedOut),
@@ -69,7 +69,7 @@ fn a_manager_that_exits_is_why_its_units_stopped() {
     }
 }
 
-/// The names of the actions of an end in which everybody answers.
+/// The names of the actions of an end in which everything answers.
 fn asked_at_the_end(world: &mut World, why: Event) -> Vec<String> {
     let before = world.all.len();
     world.tell(why);
@@ -79,7 +79,7 @@ fn asked_at_the_end(world: &mut World, why: Event) -> Vec<String> {
 }
 
 #[test]
-fn an_end_has_its_order() {
+fn an_end_has_a_fixed_order() {
     let mut world = World::ours();
     assert_eq!(
         asked_at_the_end(&mut world, Event::Interrupt("SIGTERM")),
@@ -102,7 +102,7 @@ fn an_end_has_its_order() {
 }
 
 #[test]
-fn where_the_manager_has_forgotten_the_units_one_look_is_enough() {
+fn one_look_is_enough_if_the_manager_has_unloaded_the_units() {
     let mut world = World::ours();
     world.forgets = true;
     assert_eq!(
@@ -112,12 +112,12 @@ fn where_the_manager_has_forgotten_the_units_one_look_is_enough() {
 }
 
 #[test]
-fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
+fn a_server_without_clients_ends_while_the_units_do() {
     let mut world = World::ours();
     (world.forgets, world.needs_server) = (true, false);
     world.tell(Event::Interrupt("SIGTERM"));
     let early = world.settle_until(|action| *action == Action::TerminateServer);
-    // Its supervisor is told before it, and the manager before both.
+    // Its supervisor is told before it is, and the manager before both.
     let at = world.all.iter().position(|action| *action == early).unwrap();
     let before = &world.all[at - 2..at];
     assert!(
@@ -131,7 +131,7 @@ fn a_server_that_nobody_is_connected_to_ends_while_the_units_do() {
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));
     assert_eq!(world.count(|action| *action == Action::TerminateServer), 1);
 
-    // A server whose end takes its time is told again when it is its turn, and waited for like every other.
+    // A server that is slow to end is told again in its phase, and waited for like any other.
     let mut world = World::ours();
     (world.forgets, world.needs_server) = (true, false);
     world.tell(Event::Interrupt("SIGTERM"));
@@ -153,14 +153,14 @@ fn a_server_under_a_locked_screen_ends_after_the_units() {
 }
 
 #[test]
-fn whether_the_manager_exits_is_asked_once_and_again_when_its_units_do_not_stop() {
+fn the_manager_is_asked_again_whether_it_exits_if_its_units_do_not_stop() {
     let is_question = |action: &Action| *action == Action::AskWhetherManagerStops;
     let mut world = World::ours();
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
     assert_eq!(world.count(is_question), 1);
 
-    // It began to exit after it had been asked, and does not come to our order.
+    // It started to exit after it had been asked, and never executes our order.
     let mut world = World::ours();
     world.unit(WM, exited());
     let Action::Start { order, .. } = world.settle_until(|action| matches!(action, Action::Start { .. })) else {
@@ -175,7 +175,7 @@ fn whether_the_manager_exits_is_asked_once_and_again_when_its_units_do_not_stop(
 }
 
 #[test]
-fn units_that_know_nothing_of_the_display_go_before_it() {
+fn units_that_are_not_tied_to_the_display_stop_before_it() {
     let mut world = World::up(setup(&["a.service"], None));
     let before = world.all.len();
     world.tell(Event::Interrupt("SIGTERM"));
@@ -200,7 +200,7 @@ fn what_is_left_after_the_shutdown_target_is_stopped() {
         let units = vec![("startxd-shutdown.target".to_owned(), down()), (WM.to_owned(), exited())];
         world.tell(Event::Looked(number, Ok(Seen { units, server: None })))
     };
-    // Before it is stopped, what was started in it since the first time is asked to end.
+    // Before the unit is stopped, the programs that it started since the first time are asked to end.
     assert_eq!(look(), [Action::EndApplications]);
     let actions = look();
     assert!(matches!(&actions[..], [Action::Stop { unit, .. }] if unit == WM), "{actions:?}");
@@ -208,8 +208,8 @@ fn what_is_left_after_the_shutdown_target_is_stopped() {
 }
 
 #[test]
-fn an_end_that_nobody_answers_keeps_its_deadlines() {
-    // All phases that wait for the manager share `stop`; a question that is not answered takes `user_manager`.
+fn an_end_without_answers_keeps_its_deadlines() {
+    // The phases that wait for the manager share `stop`; each unanswered question takes `user_manager`.
     let deadlines = Deadlines::default();
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
@@ -234,7 +234,7 @@ fn an_end_that_nobody_answers_keeps_its_deadlines() {
 }
 
 #[test]
-fn a_manager_that_does_not_answer_is_not_waited_for_again_and_again() {
+fn a_manager_that_does_not_answer_is_waited_for_once() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     world.tell(Event::ApplicationsEnded { needs_server: true });
@@ -243,11 +243,15 @@ fn a_manager_that_does_not_answer_is_not_waited_for_again_and_again() {
     let why = world.ended();
     assert!(matches!(why, Why::ManagerSilent { waited } if waited == Deadlines::default().user_manager), "{why:?}");
     assert!(matches!(world.all.last(), Some(Action::PutBack(ManagerState::Silent, _))), "{:?}", world.all.last());
-    assert_eq!(world.count(|action| matches!(action, Action::Kill(_))), 2, "it finds the orders when it wakes up");
+    assert_eq!(
+        world.count(|action| matches!(action, Action::Kill(_))),
+        2,
+        "it executes the orders when it responds again"
+    );
 }
 
 #[test]
-fn units_that_do_not_stop_are_killed_and_that_is_said() {
+fn units_that_do_not_stop_are_killed_and_that_is_reported() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     // The shutdown target's job never ends.
@@ -292,7 +296,7 @@ fn a_manager_that_goes_while_units_are_killed_is_not_waited_for() {
 }
 
 #[test]
-fn an_order_to_kill_that_is_not_answered_is_not_waited_for() {
+fn an_unanswered_kill_is_not_waited_for() {
     let is_start = |action: &Action| matches!(action, Action::Start { .. });
     let killing = || {
         let mut world = World::ours();
@@ -306,7 +310,7 @@ fn an_order_to_kill_that_is_not_answered_is_not_waited_for() {
     assert_eq!(world.tell(Event::Queued(order, Err(silent()))), [Action::TerminateServer]);
     assert!(matches!(world.ended(), Why::Stuck { .. }));
 
-    // Nor does its answer matter when the server's turn has come meanwhile.
+    // Nor does its answer matter if the phase of the server has begun by then.
     let (mut world, order) = killing();
     assert_eq!(world.tell(Event::Due), [], "it is not due");
     world.now += Deadlines::default().server_stop;
@@ -343,7 +347,7 @@ fn the_deadline_of_an_end_cuts_every_question_short() {
 }
 
 #[test]
-fn a_server_that_is_being_forked_when_its_turn_to_end_comes_is_ended() {
+fn a_server_that_is_being_forked_in_the_servers_phase_is_ended() {
     for forked in [true, false] {
         let mut world = World::ours();
         world.server_ends(Ending::Signal(11), None);
@@ -352,7 +356,7 @@ fn a_server_that_is_being_forked_when_its_turn_to_end_comes_is_ended() {
         world.settle_until(|action| *action == Action::Fork(supervisor));
         world.tell(Event::Interrupt("SIGTERM"));
         world.settle();
-        assert!(!world.session.over(), "it may yet come");
+        assert!(!world.session.over(), "it may still come");
         world.server = forked;
         let outcome = if forked { Ok(()) } else { Err("no such program".to_owned()) };
         world.tell(Event::Forked(supervisor, outcome));
@@ -362,7 +366,7 @@ fn a_server_that_is_being_forked_when_its_turn_to_end_comes_is_ended() {
 }
 
 #[test]
-fn multiplexers_have_their_variables_again_before_the_terminal_is_given_back() {
+fn multiplexers_get_their_variables_back_before_the_terminal_is_restored() {
     let mut world = World::ours();
     world.session.told = true;
     world.tell(Event::StopAsked(ClientId(7)));
@@ -374,7 +378,7 @@ fn multiplexers_have_their_variables_again_before_the_terminal_is_given_back() {
 }
 
 #[test]
-fn an_end_whose_connection_breaks_goes_on_on_the_next_one() {
+fn an_end_continues_on_the_next_connection() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     loop {
@@ -394,7 +398,7 @@ fn an_end_whose_connection_breaks_goes_on_on_the_next_one() {
 }
 
 #[test]
-fn a_job_whose_end_was_told_on_the_broken_connection_is_looked_for() {
+fn a_job_whose_end_was_reported_on_a_broken_connection_is_looked_up() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     loop {
@@ -412,7 +416,7 @@ fn a_job_whose_end_was_told_on_the_broken_connection_is_looked_for() {
 }
 
 #[test]
-fn a_manager_that_exits_is_not_waited_for_until_it_comes_to_our_order() {
+fn a_manager_that_exits_is_not_waited_for_to_execute_our_order() {
     let mut world = World::ours();
     world.unit(WM, exited());
     let is_shutdown =
@@ -430,11 +434,11 @@ fn a_manager_that_exits_is_not_waited_for_until_it_comes_to_our_order() {
     assert_eq!(world.ended(), Why::ManagerLost("it exits".into()));
 }
 
-/// Whether a step of the end was refused, cut off, or not answered.
+/// A step of the end that was refused, cut off, or not answered.
 const FAILURES: [fn() -> CallFailure; 3] = [|| refused("no"), disconnected, silent];
 
 #[test]
-fn an_end_goes_on_whatever_becomes_of_its_questions() {
+fn an_end_continues_whatever_the_answers_are() {
     let is_shutdown =
         |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "startxd-shutdown.target");
     for (index, failure) in FAILURES.into_iter().enumerate() {
@@ -458,7 +462,7 @@ fn an_end_goes_on_whatever_becomes_of_its_questions() {
         world.tell(Event::Queued(order, Err(failure())));
         assert_eq!(world.ended(), says(failure(), stuck, quiet), "shutdown {index}");
 
-        // From here on everything is down, and an answer that does not come changes nothing of why.
+        // By now everything is down, and a missing answer does not change the reason.
         let mut world = World::ours();
         world.tell(Event::StopAsked(ClientId(7)));
         let Action::Look { number, .. } = world.settle_until(|action| matches!(action, Action::Look { .. })) else {
@@ -476,7 +480,7 @@ fn an_end_goes_on_whatever_becomes_of_its_questions() {
         world.tell(Event::ManagerStops(Err(failure())));
         assert_eq!(world.ended(), Why::LoggedOut, "whether the manager stops {index}");
 
-        // Units that stand outside: what cannot be stopped is not waited for.
+        // Units that are not tied to the display: one that cannot be stopped is not waited for.
         let mut world = World::up(setup(&["a.service"], None));
         world.tell(Event::Interrupt("SIGTERM"));
         let Action::Stop { order, .. } = world.settle_until(|action| matches!(action, Action::Stop { .. })) else {
@@ -502,19 +506,19 @@ fn the_shutdown_target_is_waited_for_until_it_is_down() {
     let settling = look(&mut world);
     world.tell(Event::Looked(settling, Ok(Seen { units: still(up()), server: None })));
     assert!(world.open.is_empty(), "{:?}", world.open);
-    // Somebody else's change is of no interest.
+    // A change of another unit does not matter.
     assert_eq!(world.tell(Event::Changed(WM.into())), []);
-    // What changes while a look is under way brings another one.
+    // A change during a look triggers another one.
     let actions = world.tell(Event::Changed("startxd-shutdown.target".into()));
     assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
     assert_eq!(world.tell(Event::Changed("startxd-shutdown.target".into())), []);
     let first = look(&mut world);
-    assert_eq!(world.tell(Event::Looked(first + 9, Err(silent()))), [], "somebody else's look");
+    assert_eq!(world.tell(Event::Looked(first + 9, Err(silent()))), [], "another look");
     let actions = world.tell(Event::Looked(first, Ok(Seen { units: still(up()), server: None })));
     assert!(matches!(actions[..], [Action::Look { .. }]), "{actions:?}");
     assert_eq!(world.ended(), Why::Asked);
 
-    // Its deadline is the end's, and that everything went down counts.
+    // It has the deadline of the end, and the end counts as complete.
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     for _ in 0..2 {
@@ -526,7 +530,7 @@ fn the_shutdown_target_is_waited_for_until_it_is_down() {
 }
 
 #[test]
-fn a_look_that_was_under_way_when_the_end_began_says_nothing_of_it() {
+fn a_look_from_before_the_end_says_nothing_about_it() {
     let mut world = World::ours();
     let actions = world.tell(Event::Changed(WM.into()));
     let Some(Action::Look { number, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
@@ -550,7 +554,7 @@ fn the_manager_may_be_gone_in_every_phase_of_an_end() {
     }
 }
 
-/// A window manager's failure stays the reason of an end whose manager goes; a logout is not a reason then.
+/// A window manager's failure remains the reason if the manager goes during the end; a logout does not.
 fn manager_gone_in_every_phase(observed: &Observed, has_failed: bool) {
     let mut phases = 0;
     for step in 0.. {
@@ -567,7 +571,7 @@ fn manager_gone_in_every_phase(observed: &Observed, has_failed: bool) {
         }
         phases += 1;
         world.tell(Event::ManagerGone("its process has ended".into()));
-        // Nothing that was asked of it is answered any more.
+        // Outstanding requests are not answered any more.
         world.open.retain(|action| {
             matches!(
                 action,
@@ -594,7 +598,7 @@ fn clients_are_served_while_a_session_ends() {
     world.tell(Event::StopAsked(ClientId(7)));
     world.tell(Event::LastWords(SUPERVISOR, "the end".into()));
     assert!(matches!(world.tell(Event::LastWords(ClientId(8), "boo".into()))[..], [Action::Refuse(..)]));
-    // A server whose supervisor is killed now is told to end, and its end is told to nobody.
+    // A server whose supervisor is killed now is told to end, and nobody is told of its end.
     assert_eq!(world.tell(Event::ClientGone(SUPERVISOR)), [Action::TerminateServer]);
     world.server = false;
     assert_eq!(world.tell(Event::ServerEnded(Ending::Code(0))), []);
@@ -603,7 +607,7 @@ fn clients_are_served_while_a_session_ends() {
 }
 
 #[test]
-fn a_server_that_hears_nothing_is_killed() {
+fn a_server_that_ignores_sigterm_is_killed() {
     let mut world = World::ours();
     world.tell(Event::StopAsked(ClientId(7)));
     world.settle_until(|action| *action == Action::TerminateServer);
@@ -615,7 +619,7 @@ fn a_server_that_hears_nothing_is_killed() {
 }
 
 #[test]
-fn nothing_is_launched_while_a_session_ends_and_whoever_asks_is_told() {
+fn nothing_is_launched_while_a_session_ends_and_supervisors_are_told() {
     let mut world = World::ours();
     world.tell(Event::Control(Control::Lost("logind was restarted")));
     world.server_ends(Ending::Code(0), None);
@@ -628,10 +632,10 @@ fn nothing_is_launched_while_a_session_ends_and_whoever_asks_is_told() {
     assert_eq!(asked, [Action::Refuse(late, "the session is going down".into())]);
     assert_eq!(world.tell(Event::StopAsked(late)), [Action::Reply(late, Reply::Stopping)]);
     assert_eq!(world.tell(Event::Interrupt("SIGTERM")), [], "a second signal changes nothing");
-    // A supervisor that was refused has failed, and the repair that systemd starts for it is stopped with the rest.
+    // A supervisor that was refused has failed; the repair that systemd starts for it is stopped with the rest.
     let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
     assert_eq!(world.ended(), Why::Signal("SIGHUP"));
-    // It is looked at before and after the second round of what the window manager has started.
+    // It is looked at before and after the second round of what the window manager started.
     assert_eq!(world.count(repair), 2);
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 1);
 }

@@ -1,4 +1,4 @@
-//! Nobody is at the screen: the target, the hint, the lock, and what is in the way.
+//! Nobody is at the screen: the target, the hint, the lock, and inhibitors.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn count(world: &World, wanted: &Action) -> usize {
     world.count(|action| action == wanted)
 }
 
-/// How often logind was told that nobody is there, and that somebody is; and how often the target was started and stopped.
+/// How often logind was told that nobody is there, and that somebody is; how often the target was started and stopped.
 fn told(world: &World) -> [usize; 4] {
     let is_target = |unit: &str| unit == names::IDLE_TARGET;
     [
@@ -22,7 +22,7 @@ fn locks(world: &World) -> usize {
 }
 
 #[test]
-fn idle_is_what_had_no_input_for_so_long() {
+fn a_session_without_input_for_long_enough_is_idle() {
     let mut world = World::ours();
     for round in 1..3 {
         world.tell(Event::Idle(IdleLimit::After, true));
@@ -31,7 +31,7 @@ fn idle_is_what_had_no_input_for_so_long() {
         world.tell(Event::Idle(IdleLimit::After, false));
         world.settle();
         assert_eq!(told(&world), [round; 4]);
-        // Somebody who is there all the time.
+        // Somebody who is there throughout.
         world.tell(Event::Idle(IdleLimit::After, false));
         assert_eq!(told(&world), [round; 4]);
     }
@@ -42,7 +42,7 @@ fn idle_is_what_had_no_input_for_so_long() {
 }
 
 #[test]
-fn an_inhibitor_is_in_the_way_and_afterwards_the_time_begins_anew() {
+fn an_inhibitor_prevents_idleness_and_restarts_the_clock() {
     let (after, lock) = (seconds(300), seconds(600));
     for who in [Inhibitors::Logind, Inhibitors::Bus] {
         let mut world = World::ours();
@@ -51,7 +51,7 @@ fn an_inhibitor_is_in_the_way_and_afterwards_the_time_begins_anew() {
         world.tell(Event::Idle(IdleLimit::Lock, true));
         world.pass(lock * 2);
         assert_eq!((told(&world), locks(&world)), ([0; 4], 0), "{who:?}");
-        // Another one: nothing begins before both are gone.
+        // With another inhibitor, nothing starts before both are gone.
         let other = if who == Inhibitors::Bus { Inhibitors::Logind } else { Inhibitors::Bus };
         world.tell(Event::IdleInhibited(other, true));
         world.tell(Event::IdleInhibited(who, false));
@@ -64,11 +64,11 @@ fn an_inhibitor_is_in_the_way_and_afterwards_the_time_begins_anew() {
         assert_eq!((told(&world), locks(&world)), ([1, 0, 1, 0], 0));
         world.pass(lock - after);
         assert_eq!(locks(&world), 1);
-        // A film that somebody begins from elsewhere.
+        // A film that is started remotely.
         world.tell(Event::IdleInhibited(who, true));
         world.settle();
         assert_eq!(told(&world), [1; 4]);
-        // Input in between: the server counts.
+        // Input in between: the server starts counting again.
         world.tell(Event::Idle(IdleLimit::After, false));
         world.tell(Event::Idle(IdleLimit::Lock, false));
         world.tell(Event::IdleInhibited(who, false));
@@ -80,14 +80,14 @@ fn an_inhibitor_is_in_the_way_and_afterwards_the_time_begins_anew() {
 
 #[test]
 fn what_ends_it() {
-    // The server.
+    // The server ends.
     let mut world = World::ours();
     world.tell(Event::Idle(IdleLimit::After, true));
     world.settle();
     world.server_ends(Ending::Signal(11), None);
     assert_eq!(told(&world), [1; 4]);
     world.goes_on();
-    // The session; its target goes with the others.
+    // The session ends; its target goes with the others.
     let mut world = World::ours();
     world.tell(Event::Idle(IdleLimit::After, true));
     world.settle();
@@ -97,7 +97,7 @@ fn what_ends_it() {
     world.tell(Event::IdleInhibited(Inhibitors::Bus, true));
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));
     assert_eq!(told(&world)[..2], [1, 1]);
-    // A logind that was restarted is told again.
+    // logind was restarted and is told again.
     let mut world = World::ours();
     world.tell(Event::Control(Control::Possible));
     assert_eq!(told(&world), [0; 4]);
@@ -107,7 +107,7 @@ fn what_ends_it() {
 }
 
 #[test]
-fn another_terminal_in_front_locks_if_that_is_wanted() {
+fn another_terminal_in_the_foreground_locks_if_configured() {
     for wanted in [false, true] {
         let mut setup = setup(&[WM], Some(true));
         (setup.locks_in_background, setup.has_lock_command) = (wanted, true);

@@ -1,4 +1,4 @@
-//! The lock of the screen: who is asked to lock, when it is locked, and what is said if it is not.
+//! The screen lock: which lockers are asked, when it counts as locked, and what is reported if it is not.
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn nothing_is_asked_before_a_window_manager_is_there() {
 }
 
 #[test]
-fn without_a_locker_of_ours_the_servers_screen_saver_is_asked_for() {
+fn without_a_locker_of_ours_the_servers_screen_saver_is_used() {
     let mut world = World::ours();
     world.tell(Event::LockAsked(Some(ASKING)));
     world.settle();
@@ -50,10 +50,10 @@ fn without_a_locker_of_ours_the_servers_screen_saver_is_asked_for() {
     world.tell(Event::Covered(true));
     assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
     assert_eq!(count(&world, &Action::SetLockedHint(true)), 1);
-    // Once more: it is.
+    // A second request: it is locked.
     world.tell(Event::LockAsked(Some(ASKING)));
     assert_eq!((reply(&world).len(), count(&world, &Action::AskForScreenSaver)), (2, 1));
-    // The person's password.
+    // A person enters the password.
     world.tell(Event::Covered(false));
     world.settle();
     assert_eq!((count(&world, &Action::SetLockedHint(false)), starts(&world, names::UNLOCK_TARGET)), (1, 1));
@@ -63,7 +63,7 @@ fn without_a_locker_of_ours_the_servers_screen_saver_is_asked_for() {
 
 #[test]
 fn who_locks() {
-    // A command, a unit, both; the screen saver only if there is neither, also where that cannot be told.
+    // A command, a unit, both; the screen saver only if there is neither, or if that is unknown.
     for (command, units, saver) in [(true, false, 0), (false, true, 0), (true, true, 0), (false, false, 1)] {
         let mut world = if command { with_command() } else { World::ours() };
         world.lockers.extend(units.then(|| unit("active", false)));
@@ -82,7 +82,7 @@ fn who_locks() {
 
 #[test]
 fn each_sign_counts() {
-    // The command that closes its descriptor, and its end.
+    // The command closes its descriptor, then ends.
     let mut world = with_command();
     world.tell(Event::LockAsked(Some(ASKING)));
     world.settle();
@@ -90,10 +90,10 @@ fn each_sign_counts() {
     assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
     world.tell(Event::Covered(true));
     world.tell(Event::LockerEnded(Ending::Code(0)));
-    assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "its window is there");
+    assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "its window is still there");
     world.tell(Event::Covered(false));
     assert_eq!(count(&world, &Action::SetLockedHint(false)), 1);
-    // A unit that says READY=1, and one that says nothing.
+    // A unit that sends READY=1, and one that does not.
     for (active, notifies, locked) in
         [("active", true, true), ("activating", true, false), ("active", false, false), ("failed", true, false)]
     {
@@ -102,7 +102,7 @@ fn each_sign_counts() {
         world.tell(Event::LockAsked(Some(ASKING)));
         world.settle();
         assert_eq!(reply(&world).len(), usize::from(locked), "{active} {notifies}");
-        // It is watched, and its end is seen.
+        // It is watched, and its end is noticed.
         world.lockers[0].active = "inactive".into();
         world.tell(Event::Changed(LOCKER.into()));
         world.settle();
@@ -132,7 +132,7 @@ fn a_locker_that_goes_into_the_background_before_its_window_is_seen_has_not_let_
 }
 
 #[test]
-fn what_is_not_locked_is_said() {
+fn a_lock_that_fails_is_reported() {
     let refusal = |world: &World| match reply(world).as_slice() {
         [Action::Refuse(_, why)] => why.clone(),
         other => panic!("{other:?}"),
@@ -151,7 +151,7 @@ fn what_is_not_locked_is_said() {
     world.tell(Event::LockAsked(Some(ASKING)));
     world.pass(lock);
     assert_eq!(refusal(&world), "lock.command has not locked it within 10 s");
-    // Not after a deadline, if it is known before.
+    // Before the deadline, if it is known earlier.
     let mut world = with_command();
     world.tell(Event::LockAsked(Some(ASKING)));
     world.settle();
@@ -161,10 +161,10 @@ fn what_is_not_locked_is_said() {
     world.tell(Event::LockAsked(Some(ASKING)));
     world.tell(Event::LockerStarted(Err("there is no program i3lock".into())));
     assert_eq!(refusal(&world), "lock.command cannot be run: there is no program i3lock");
-    // The next request begins anew.
+    // The next request starts afresh.
     world.tell(Event::LockAsked(None));
     assert_eq!(count(&world, &Action::StartLocker), 2);
-    // No display, and none any more.
+    // No display yet, and no display any more.
     let mut world = World::new(setup(&[WM], Some(true)));
     world.tell(Event::Prepared(display()));
     world.tell(Event::LockAsked(Some(ASKING)));
@@ -176,7 +176,7 @@ fn what_is_not_locked_is_said() {
 }
 
 #[test]
-fn an_unlocking_that_is_asked_for_ends_the_locker() {
+fn a_requested_unlocking_ends_the_locker() {
     let mut world = with_command();
     world.tell(Event::UnlockAsked(Some(ASKING)));
     assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Unlocked)], "it is open");
@@ -188,7 +188,7 @@ fn an_unlocking_that_is_asked_for_ends_the_locker() {
     world.tell(Event::Covered(false));
     world.tell(Event::LockerEnded(Ending::Signal(15)));
     assert_eq!((reply(&world).len(), count(&world, &Action::StartLocker)), (2, 1));
-    // A unit goes with its target.
+    // A unit stops with its target.
     let mut world = World::ours();
     world.lockers.push(unit("active", false));
     world.tell(Event::LockAsked(None));
@@ -201,18 +201,18 @@ fn an_unlocking_that_is_asked_for_ends_the_locker() {
 }
 
 #[test]
-fn what_is_seen_counts_more_than_what_others_tell_logind() {
+fn what_is_seen_overrides_what_others_tell_logind() {
     let mut world = World::ours();
     world.tell(Event::Covered(true));
     world.tell(Event::LockedHint(true));
     assert_eq!(world.tell(Event::LockedHint(false)), [Action::SetLockedHint(true)]);
-    // A logind that was restarted is told again, and a server that ends closes the login.
+    // logind was restarted and is told again; a server that ends closes the login.
     world.server_ends(Ending::Signal(11), None);
     assert_eq!(world.ended(), Why::Closed(Some(Ending::Signal(11))));
     assert_eq!(count(&world, &Action::CloseLogin), 1);
 }
 
-/// A session whose command locks.
+/// A session that its command has locked.
 fn locked() -> World {
     let mut world = with_command();
     world.tell(Event::LockAsked(None));
@@ -240,7 +240,7 @@ fn a_locker_that_dies_is_started_again_behind_a_cover() {
         world.goes_on();
         // And then a person unlocks it.
         world.tell(Event::Covered(false));
-        assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "how it ends is not known");
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), 0, "it is not known how it ends");
         world.tell(Event::LockerEnded(Ending::Code(0)));
         assert_eq!((count(&world, &Action::SetLockedHint(false)), count(&world, &Action::Uncover)), (1, 1));
         world.pass(seconds(3600));
@@ -249,7 +249,7 @@ fn a_locker_that_dies_is_started_again_behind_a_cover() {
 }
 
 #[test]
-fn one_that_dies_too_often_or_does_not_come_back_ends_the_session_closed() {
+fn a_locker_that_dies_too_often_or_stays_away_ends_session_and_login() {
     let limit = Crash::default().limit;
     let mut world = locked();
     for _ in 0..=limit {
@@ -261,7 +261,7 @@ fn one_that_dies_too_often_or_does_not_come_back_ends_the_session_closed() {
     assert_eq!(world.ended(), Why::LockerLost("the screen locker was ended by SIGKILL".into()));
     assert_eq!(count(&world, &Action::CloseLogin), 1);
     assert_eq!((count(&world, &Action::StartLocker), count(&world, &Action::Uncover)), (1 + limit as usize, 0));
-    // It does not lock again, or is not there any more.
+    // It does not lock again, or is not installed any more.
     let mut world = locked();
     world.tell(Event::LockerEnded(Ending::Signal(9)));
     world.pass(Deadlines::default().lock);
@@ -274,12 +274,12 @@ fn one_that_dies_too_often_or_does_not_come_back_ends_the_session_closed() {
 }
 
 #[test]
-fn a_window_that_goes_without_its_locker_is_an_unlocking() {
+fn a_window_that_vanishes_while_its_locker_lives_is_an_unlocking() {
     let mut world = locked();
     world.tell(Event::Covered(false));
     world.pass(seconds(1));
     assert_eq!((count(&world, &Action::SetLockedHint(false)), count(&world, &Action::Uncover)), (1, 1));
-    // A monitor that is plugged in: the locker needs a moment to cover it.
+    // A monitor is plugged in: the locker needs a moment to cover it.
     let mut world = locked();
     world.tell(Event::Covered(false));
     world.tell(Event::Covered(true));
@@ -289,7 +289,7 @@ fn a_window_that_goes_without_its_locker_is_an_unlocking() {
 
 #[test]
 fn the_end_of_a_lockers_unit() {
-    // How it is after its end, whether it is locked then, and whether we start it again.
+    // Its state after it ended, whether it is locked then, and whether we start it again.
     let limit = Crash::default().limit as usize;
     for (active, locked, started) in [("inactive", false, 0), ("failed", true, limit), ("activating", true, 0)] {
         let mut world = World::ours();
@@ -312,7 +312,7 @@ fn the_end_of_a_lockers_unit() {
             world.goes_on();
         }
     }
-    // The next one has died before anybody has looked at it.
+    // The next locker dies before anybody looks at it.
     let mut world = World::ours();
     world.lockers.push(unit("active", false));
     world.tell(Event::LockAsked(None));
@@ -320,10 +320,10 @@ fn the_end_of_a_lockers_unit() {
     world.tell(Event::Covered(true));
     world.lockers[0].active = "failed".into();
     world.tell(Event::Covered(false));
-    // Each time as soon as its start is over, until that is enough.
+    // Each dies as soon as its start is over, until the limit is reached.
     assert!(matches!(world.ended(), Why::LockerLost(_)));
     assert_eq!((starts(&world, LOCKER), count(&world, &Action::SetLockedHint(false))), (limit, 0));
-    // A manager that does not tell: nobody knows.
+    // The manager does not answer, so nobody knows.
     let mut world = World::ours();
     world.lockers.push(unit("active", false));
     world.tell(Event::LockAsked(None));
@@ -342,7 +342,7 @@ fn the_end_of_a_lockers_unit() {
 
 #[test]
 fn a_session_that_ends_while_it_is_locked_is_covered_until_its_server_has_ended() {
-    // Locked by somebody else: their locker is an application like any.
+    // Locked by another program: its locker is an application like any other.
     let mut world = World::ours();
     world.tell(Event::Covered(true));
     assert_eq!(count(&world, &Action::Cover), 0);
@@ -352,7 +352,7 @@ fn a_session_that_ends_while_it_is_locked_is_covered_until_its_server_has_ended(
     world.tell(Event::Covered(false));
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));
     assert_eq!((count(&world, &Action::Uncover), count(&world, &Action::CloseLogin)), (0, 1));
-    // By ours, which has its cover already.
+    // Locked by our own locker, which has its cover already.
     let mut world = locked();
     world.tell(Event::Interrupt("SIGTERM"));
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));

@@ -1,4 +1,5 @@
-//! The course of a session as tables that read like "When something breaks", and one property test over random events.
+//! A session's life as tables that read like the manual's "When something breaks", and a property test with random
+//! events.
 
 use std::time::{Duration, Instant};
 
@@ -33,23 +34,23 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A session and its world: time, and the answers that a healthy manager would give.
+/// A session and its world: a clock, and the answers of a healthy manager.
 struct World {
     session: Session,
     begin: Instant,
     now: Instant,
     /// What was asked for and not answered yet, in order.
     open: Vec<Action>,
-    /// All that was ever asked for.
+    /// Everything that was ever asked for.
     all: Vec<Action>,
     jobs: u32,
     supervisors: u64,
     server: bool,
     /// The units of `startxd-lock.target`.
     lockers: Vec<LockerUnit>,
-    /// Whether something may need the server when the applications have ended.
+    /// Whether something may still need the server when the applications have ended.
     needs_server: bool,
-    /// Whether the manager forgets units that are down.
+    /// Whether the manager unloads units that are down.
     forgets: bool,
 }
 
@@ -69,13 +70,13 @@ fn exited() -> Observed {
     Observed { state: state("active", "exited", None), end: Some(end("success", CLD_EXITED, 0)), never_restarts: false }
 }
 
-/// A service that has failed for good; `never_restarts` as a person's own unit without `Restart=`.
+/// A service that has failed for good; `never_restarts` if it is a user's own unit without `Restart=`.
 fn failed(code: i32, status: i32, never_restarts: bool) -> Observed {
     let result = if code == CLD_EXITED { "exit-code" } else { "core-dump" };
     Observed { state: state("failed", "failed", None), end: Some(end(result, code, status)), never_restarts }
 }
 
-/// What a session that failed like this says, with the lines that the world has for it.
+/// The reason of a session that failed like this, with the output that the world has for the unit.
 fn ended_saying(unit: &str, end: ServiceEnd) -> Why {
     let mut why = Why::failed(unit, end);
     why.add_last_lines("so it ended".to_owned());
@@ -151,7 +152,7 @@ impl World {
         }
     }
 
-    /// A session whose server was forked, and has answered nobody yet.
+    /// A session whose server was forked and has not answered anybody yet.
     fn launched(setup: Setup) -> Self {
         let mut world = Self::new(setup);
         world.tell(Event::Prepared(display()));
@@ -161,14 +162,14 @@ impl World {
         world
     }
 
-    /// The same, and the server serves.
+    /// The same, with a server that answers.
     fn serves(setup: Setup) -> Self {
         let mut world = Self::launched(setup);
         world.tell(Event::Served);
         world
     }
 
-    /// A session with this own unit that is up: its server serves, and a window manager manages.
+    /// A session of this unit that is up: its server answers and a window manager manages the display.
     fn up(setup: Setup) -> Self {
         let mut world = Self::serves(setup);
         world.tell(Event::Managed);
@@ -188,7 +189,7 @@ impl World {
         actions
     }
 
-    /// Time goes on, and what becomes due by then is told.
+    /// Lets time pass, and delivers what becomes due.
     fn pass(&mut self, duration: Duration) {
         let until = self.now + duration;
         self.settle();
@@ -204,8 +205,8 @@ impl World {
         self.tell(Event::LaunchAsked { client, display: display(), problem: None });
     }
 
-    /// Answers everything as a healthy world does, until there is nothing open but looks, which find all units up (or down,
-    /// while the session ends).
+    /// Answers everything as a healthy world does, until only looks are open. Those find all units up, or down while
+    /// the session ends.
     fn settle(&mut self) {
         while let Some(action) = (!self.open.is_empty()).then(|| self.open.remove(0)) {
             for event in self.answer(&action) {
@@ -214,7 +215,7 @@ impl World {
         }
     }
 
-    /// As [`World::settle`], until one of these is asked for, which is left to the case.
+    /// As [`World::settle`], until one of these is asked for; the case answers that itself.
     fn settle_until(&mut self, which: impl Fn(&Action) -> bool) -> Action {
         loop {
             assert!(!self.open.is_empty(), "it was never asked for: {:?}", self.session.stage);
@@ -249,7 +250,7 @@ impl World {
             }
             Action::Reconnect => vec![Event::Reconnected],
             Action::Fork(client) => {
-                assert!(!std::mem::replace(&mut self.server, true), "two servers");
+                assert!(!std::mem::replace(&mut self.server, true), "there are two servers");
                 vec![Event::Forked(*client, Ok(()))]
             }
             Action::TerminateServer | Action::KillServer if self.server => {
@@ -283,7 +284,7 @@ impl World {
         vec![Event::Queued(order, Ok(job.clone())), Event::JobDone { job, result: "done".to_owned(), end: None }]
     }
 
-    /// A unit has changed, and a look finds it like this, with all others up.
+    /// A unit has changed, and a look finds it like this and all others up.
     fn unit(&mut self, unit: &str, observed: Observed) -> Vec<Action> {
         self.unit_with(unit, observed, None)
     }
@@ -312,7 +313,7 @@ impl World {
         self.tell(Event::ClientGone(supervisor));
     }
 
-    /// The next supervisor comes, as one does when a client connects.
+    /// The next supervisor connects, as happens when a client connects to the display.
     fn next_supervisor(&mut self) -> ClientId {
         self.supervisors += 1;
         let supervisor = ClientId(self.supervisors);
@@ -320,7 +321,7 @@ impl World {
         supervisor
     }
 
-    /// The next server is up: it was asked for, forked, and serves.
+    /// The next server is up: it was requested and forked, and answers.
     fn next_server(&mut self) {
         self.next_supervisor();
         self.settle();
@@ -331,10 +332,10 @@ impl World {
         self.all.iter().filter(|action| which(action)).count()
     }
 
-    /// Settles, and says why the session has ended.
+    /// Settles, and returns why the session ended.
     fn ended(&mut self) -> Why {
         self.settle();
-        self.session.why().cloned().unwrap_or_else(|| panic!("it goes on: {:?}", self.session.stage))
+        self.session.why().cloned().unwrap_or_else(|| panic!("it has not ended: {:?}", self.session.stage))
     }
 
     fn goes_on(&mut self) {

@@ -1,13 +1,13 @@
-//! Random events, in any order, with answers that may fail, come late or not at all.
+//! Random events in any order, with answers that fail, come late or never come.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One thing that happens, by its kind; numbers choose among what there is.
+/// One thing that happens; the numbers choose among the candidates.
 #[derive(Debug, Clone)]
 enum Op {
-    /// The oldest, or another, open action is answered as a healthy world does.
+    /// The oldest open action, or another one, is answered as a healthy world does.
     Answer(u8),
     /// An open call fails.
     Fail(u8, u8),
@@ -80,22 +80,22 @@ struct Checks {
     ending: bool,
     crashes_by_us: Vec<Instant>,
     came_back: Vec<Instant>,
-    /// Whether the locker said last that it locks, and no server has answered after the opposite.
+    /// Whether the locker's last report was that it locks, or no server has answered since it said otherwise.
     locked: bool,
-    /// The last question after the locker has said that it does not.
+    /// The last question that was asked because the locker said that it does not lock.
     unlocking: Option<u32>,
     servers: u32,
-    /// Whether a server has ended while the screen was locked, and no cover and locker has been seen on another one since.
+    /// Whether a server ended while the screen was locked, and no cover and locker was seen on another one since.
     bare: bool,
-    /// Whether our cover is on it.
+    /// Whether our cover is on the screen.
     covers: bool,
-    /// Whether it was asked for since the server ended.
+    /// Whether the cover was requested since the server ended.
     asked_to_cover: bool,
-    /// Whether there is a locker to start.
+    /// Whether we can start a locker.
     has_locker: bool,
     /// Since when logind waits for us.
     waits: Option<Instant>,
-    /// What logind was told.
+    /// What logind was last told.
     idle: bool,
 }
 
@@ -106,7 +106,7 @@ impl Checks {
                 Action::Export => self.exported = true,
                 Action::Fork(client) => {
                     assert!(!self.ending, "a launch while the session ends");
-                    assert!(!world.server, "two servers");
+                    assert!(!world.server, "there are two servers");
                     assert!(
                         !self.bare || self.asked_to_cover,
                         "another server for a locked session that nobody covers"
@@ -215,7 +215,7 @@ fn failure_of(action: &Action, kind: u8) -> Option<Event> {
 fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
     match op {
         Op::Answer(at) if !world.open.is_empty() => {
-            // Mostly in order, as they are.
+            // Mostly in the order in which they are.
             let at = if at < 200 { 0 } else { usize::from(at) % world.open.len() };
             answer(world, checks, at);
         }
@@ -236,7 +236,7 @@ fn apply(world: &mut World, checks: &mut Checks, units: &[&str], op: Op) {
                 _ => down(),
             };
             tell(world, checks, Event::Changed(unit.to_owned()));
-            // The look that is under way finds it so.
+            // The look that is under way sees this.
             if let Some(at) = world.open.iter().position(|action| matches!(action, Action::Look { .. }))
                 && let Action::Look { number, units } = world.open.remove(at)
             {
@@ -374,24 +374,24 @@ proptest! {
         for op in ops {
             apply(&mut world, &mut checks, units, op);
         }
-        // At most `limit` crashes of the server in a window are borne: the one after them ends the session.
+        // Of the server, `limit` crashes in a window are survived: the next one ends the session.
         for (index, &first) in checks.came_back.iter().enumerate() {
             let within = checks.came_back[index..].iter().filter(|time| time.duration_since(first) < window).count();
             prop_assert!(within <= limit + 1, "{within} crashes of the server in a window");
         }
-        // A unit is started again for its own crashes as often, and once for each server that took it along.
+        // A unit is started again as often for its own crashes, and once for each server that took it down.
         let servers = world.count(|action| matches!(action, Action::Fork(_)));
         let windows = 1 + usize::try_from(world.now.duration_since(world.begin).as_secs() / window.as_secs()).unwrap();
         prop_assert!(checks.crashes_by_us.len() <= windows * limit * 2 + servers * units.len() * 2);
 
-        // An interrupt leads to the end, whether anybody answers or not.
+        // An interrupt leads to the end, whether anything answers or not.
         tell(&mut world, &mut checks, Event::Interrupt("SIGTERM"));
         let begun = world.now;
         let mut steps = 0;
         while !world.session.over() {
             steps += 1;
             prop_assert!(steps < 500, "{:?}", world.session.stage);
-            // What cannot be put off is done by the driver itself.
+            // What must not be delayed the driver does itself.
             let own = |action: &Action| matches!(action, Action::GiveUpServer);
             if let Some(at) = world.open.iter().position(own) {
                 let action = world.open.remove(at);
@@ -407,10 +407,10 @@ proptest! {
         let longest = deadlines.stop + deadlines.server_stop * 3 + deadlines.user_manager * 2 + deadlines.text_mode
             + deadlines.multiplexers * 2 + deadlines.user_manager + seconds(20);
         prop_assert!(world.now.duration_since(begun) <= longest);
-        // Whatever was exported is put back, once.
+        // What was exported is undone, once.
         prop_assert!(checks.exported);
         prop_assert_eq!(world.count(|action| matches!(action, Action::PutBack(..))), 1);
-        // A login whose screen is locked ends at last, and after that clients are answered at most.
+        // A login whose screen is locked is ended; after that, only clients are answered.
         if let Some(at) = world.all.iter().position(|action| *action == Action::CloseLogin) {
             let talk = |action: &Action| matches!(action, Action::Reply(..) | Action::Refuse(..) | Action::LetSleep);
             prop_assert!(world.all[at + 1..].iter().all(talk), "{:?}", &world.all[at..]);
@@ -418,7 +418,7 @@ proptest! {
             prop_assert!(!checks.locked, "the login of a locked session is left open");
         }
         prop_assert!(!checks.idle, "the login is left idle");
-        // No server is left behind that the kernel lets go.
+        // No server is left, except one that the kernel does not let end.
         let asked_to_end = world.count(|action| matches!(action, Action::KillServer | Action::TerminateServer));
         prop_assert!(!world.server || asked_to_end > 0);
         // Every request for a server was answered.

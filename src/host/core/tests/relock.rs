@@ -1,10 +1,10 @@
-//! A server that ends while the screen is locked, and the way back to a locked screen.
+//! A server ends while the screen is locked: the steps back to a locked screen.
 
 use super::locking::{LOCKER, count, starts, unit};
 use super::*;
 use crate::deadline::DROPS_CLIENTS;
 
-/// A session that its command, or its unit, has locked.
+/// A session that its command or its unit has locked.
 fn locked(by_command: bool) -> World {
     let mut setup = setup(&["i3.service"], None);
     setup.has_lock_command = by_command;
@@ -18,7 +18,7 @@ fn locked(by_command: bool) -> World {
     world
 }
 
-/// Whether the window manager, or what follows from one, was asked for since this many actions.
+/// Whether the window manager, or what depends on it, was started after this many actions.
 fn desktop_since(world: &World, begin: usize) -> bool {
     world.all[begin..].iter().any(|action| match action {
         Action::StartAgain(_) | Action::StartAnew(_) | Action::StartRescue(_) | Action::StartTransient(_) => true,
@@ -28,7 +28,7 @@ fn desktop_since(world: &World, begin: usize) -> bool {
 }
 
 #[test]
-fn it_comes_back_covered_then_locked_then_with_its_window_manager() {
+fn it_comes_back_covered_then_locked_then_with_a_window_manager() {
     for (by_command, ending) in [(true, Ending::Signal(9)), (true, Ending::Code(0)), (false, Ending::Signal(11))] {
         let mut world = locked(by_command);
         let begin = world.all.len();
@@ -36,7 +36,7 @@ fn it_comes_back_covered_then_locked_then_with_its_window_manager() {
             world.tell(Event::LockerEnded(Ending::Code(1)));
         }
         world.server_ends(ending, None);
-        // What was seen of the server that has ended, told late.
+        // Late reports about the old server.
         world.tell(Event::Covered(true));
         world.tell(Event::LockerLocks);
         assert_eq!(count(&world, &Action::CoverFirst), 1);
@@ -56,7 +56,7 @@ fn it_comes_back_covered_then_locked_then_with_its_window_manager() {
         let (commands, targets) = (count(&world, &Action::StartLocker), starts(&world, names::LOCK_TARGET));
         world.tell(Event::CoveredFirst);
         assert_eq!(starts(&world, names::LOCK_TARGET), targets + 1);
-        // One that was started for the server that was just ending waits for this one.
+        // A window manager that was started for the old server waits for this one.
         assert!(!by_command || commands == 2 || count(&world, &Action::StartLocker) == 2);
         if !by_command {
             world.lockers[0].active = "active".into();
@@ -82,7 +82,7 @@ fn it_comes_back_covered_then_locked_then_with_its_window_manager() {
 }
 
 #[test]
-fn whatever_is_not_there_in_time_ends_the_login() {
+fn a_missed_deadline_ends_the_login() {
     let all: [(usize, Why); 4] = [
         (0, Why::NotRelocked),
         (1, Why::NotRelocked),
@@ -121,7 +121,7 @@ fn a_server_without_devices_is_waited_for() {
     world.server_ends(Ending::Signal(9), None);
     world.settle_until(|action| *action == Action::AskForDevices);
     world.next_supervisor();
-    // Another terminal is in front, for hours.
+    // Another terminal is in the foreground, for hours.
     world.pass(seconds(100_000));
     assert_eq!(count(&world, &Action::CloseLogin), 0);
     world.tell(Event::Control(Control::Possible));
@@ -129,7 +129,7 @@ fn a_server_without_devices_is_waited_for() {
     world.tell(Event::CoveredFirst);
     world.tell(Event::Covered(true));
     world.goes_on();
-    // Its supervisor is killed while it waits, and no other comes.
+    // Its supervisor is killed while it waits, and no other one comes.
     let mut world = locked(true);
     world.server_ends(Ending::Signal(9), None);
     world.settle_until(|action| *action == Action::AskForDevices);
@@ -140,7 +140,7 @@ fn a_server_without_devices_is_waited_for() {
 }
 
 #[test]
-fn a_server_that_dies_again_on_the_way_begins_anew_and_not_for_ever() {
+fn a_server_that_dies_again_meanwhile_starts_over_but_not_forever() {
     let mut world = locked(true);
     for round in 0..=Crash::default().limit {
         world.server_ends(Ending::Signal(9), None);
@@ -163,7 +163,7 @@ fn a_server_that_dies_again_on_the_way_begins_anew_and_not_for_ever() {
 
 #[test]
 fn who_has_locked_it() {
-    // Somebody else's locker, with ours at hand: a command, a unit, and neither.
+    // Another program's locker, while we have a command, a unit, or neither.
     for (command, has_unit) in [(true, false), (false, true), (false, false)] {
         let mut setup = setup(&[WM], Some(true));
         setup.has_lock_command = command;
@@ -189,12 +189,12 @@ fn who_has_locked_it() {
 }
 
 #[test]
-fn nobody_unlocks_or_locks_on_the_way() {
+fn nothing_unlocks_or_locks_meanwhile() {
     let mut world = locked(true);
     world.server_ends(Ending::Signal(9), None);
     world.tell(Event::LockerEnded(Ending::Code(1)));
     world.settle();
-    // xss-lock tells logind what it thinks, and programs ask.
+    // xss-lock tells logind what it believes, and programs ask for a lock.
     for (client, event) in [(7, Event::UnlockAsked(Some(ClientId(7)))), (8, Event::LockAsked(Some(ClientId(8))))] {
         world.tell(event);
         let refused = |action: &Action| matches!(action, Action::Refuse(ClientId(refused), _) if *refused == client);
@@ -218,7 +218,7 @@ fn nobody_unlocks_or_locks_on_the_way() {
 }
 
 #[test]
-fn devices_that_are_lost_while_it_is_locked_bring_another_server_locked() {
+fn devices_lost_while_locked_bring_a_locked_server() {
     let mut world = locked(true);
     world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
     world.goes_on();
@@ -230,7 +230,7 @@ fn devices_that_are_lost_while_it_is_locked_bring_another_server_locked() {
 }
 
 #[test]
-fn a_window_manager_that_is_seen_to_end_before_its_server_waits_too() {
+fn a_window_manager_that_ends_before_its_server_waits_too() {
     let mut world = locked(true);
     let begin = world.all.len();
     let ending = Some(ServerSeen { number: 1, is_ending: true });

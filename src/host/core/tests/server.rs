@@ -1,4 +1,4 @@
-//! What the end of a server means, and when another one comes.
+//! What the end of a server means, and when another one starts.
 
 use super::*;
 use crate::deadline::DROPS_CLIENTS;
@@ -8,7 +8,7 @@ fn starts_again(action: &Action) -> bool {
 }
 
 #[test]
-fn a_server_that_crashes_comes_back_three_times_after_growing_pauses() {
+fn a_server_that_crashes_comes_back_three_times_with_growing_pauses() {
     let mut world = World::ours();
     for (count, pause) in [(1, 0), (2, 1), (3, 2)] {
         world.server_ends(Ending::Signal(11), Some("the X server was ended by SIGSEGV"));
@@ -46,7 +46,7 @@ fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
         world.next_server();
     }
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 10);
-    // One that its supervisor gave up was told to end, too, and counts.
+    // A server that its supervisor gave up was told to end too, but counts.
     for _ in 0..3 {
         world.server_ends(Ending::Code(0), Some("it hung"));
         world.goes_on();
@@ -59,20 +59,20 @@ fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
 }
 
 #[test]
-fn a_server_that_is_told_to_end_by_others_than_its_unit_ends_the_session() {
+fn a_server_that_something_other_than_its_unit_ends_is_the_sessions_end() {
     let mut world = World::ours();
-    // The window manager exits with its server, and is heard of first.
+    // The window manager exits with its server, and is noticed first.
     world.server = false;
     world.tell(Event::ServerEnded(Ending::Code(0)));
     assert_eq!(world.tell(Event::Changed(WM.into())), []);
     world.tell(Event::ServerLeft(SUPERVISOR, "the X server exited with status 0".into()));
     assert_eq!(world.ended(), Why::Zapped);
-    // Its supervisor has failed, so systemd has started the repair, which is waited for.
+    // Its supervisor has failed, so systemd has started the repair: wait for it.
     let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
     assert_ne!(world.count(repair), 0);
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_) | Action::Fork(_))), 1);
 
-    // Not before it has served, not for another status, and not because anybody says so.
+    // Not before it has answered, not with another status, and not on another client's word.
     let mut world = World::launched(setup(&[WM], Some(true)));
     world.server = false;
     world.tell(Event::ServerEnded(Ending::Code(0)));
@@ -97,7 +97,7 @@ fn a_server_that_is_told_to_end_by_others_than_its_unit_ends_the_session() {
 }
 
 #[test]
-fn the_supervisors_last_words_are_waited_for_and_not_for_ever() {
+fn the_supervisors_last_words_are_waited_for_but_not_forever() {
     let mut world = World::ours();
     for _ in 0..4 {
         world.server_ends(Ending::Signal(6), None);
@@ -109,15 +109,15 @@ fn the_supervisors_last_words_are_waited_for_and_not_for_ever() {
             break;
         }
     }
-    // The fourth was too many, and had no words.
+    // The fourth crash was one too many, and had no last words.
     assert_eq!(world.ended(), Why::ServerFailed { ending: Some(Ending::Signal(6)), words: String::new() });
 
-    // A supervisor that stays and says nothing: its time is over.
+    // A supervisor that stays and sends nothing: its deadline passes.
     let mut world = World::ours();
     world.tell(Event::ServerEnded(Ending::Signal(6)));
     world.server = false;
     assert!(world.session.server.is_undecided());
-    // Meanwhile the window manager fails. It is judged after that, as one that was lost with its server.
+    // Meanwhile the window manager fails. That is judged afterwards, as lost with its server.
     assert_eq!(world.tell(Event::Changed(WM.into())), []);
     world.pass(seconds(4));
     assert!(world.session.server.is_undecided());
@@ -127,7 +127,7 @@ fn the_supervisors_last_words_are_waited_for_and_not_for_ever() {
 }
 
 #[test]
-fn a_server_whose_program_cannot_be_executed_is_said() {
+fn a_server_program_that_cannot_be_executed_is_reported() {
     let mut world = World::new(setup(&[WM], Some(true)));
     let actions = world.tell(Event::Prepared(display()));
     let Some(Action::Start { order, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
@@ -141,7 +141,7 @@ fn a_server_whose_program_cannot_be_executed_is_said() {
 }
 
 #[test]
-fn a_socket_that_did_not_come_up_is_said() {
+fn a_socket_that_did_not_come_up_is_reported() {
     let mut world = World::new(setup(&[WM], Some(true)));
     let actions = world.tell(Event::Prepared(display()));
     let Some(Action::Start { order, .. }) = actions.first().cloned() else { panic!("{actions:?}") };
@@ -152,12 +152,12 @@ fn a_socket_that_did_not_come_up_is_said() {
 }
 
 #[test]
-fn who_was_lost_with_a_server_is_started_again_once() {
+fn what_was_lost_with_a_server_is_started_again_once() {
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     let serving = Some(ServerSeen { number: 1, is_ending: false });
     for (observed, server, again) in [
         (failed(CLD_EXITED, 1, false), dying, true),
-        // Openbox exits with 0 or 1, whichever it feels like, when its display goes.
+        // Openbox exits with 0 or 1, at random, when its display goes.
         (exited(), dying, true),
         (restarting(), dying, true),
         (exited(), serving, false),
@@ -171,7 +171,7 @@ fn who_was_lost_with_a_server_is_started_again_once() {
         }
         world.server_ends(Ending::Signal(11), None);
         assert_eq!(world.count(starts_again), 1, "{observed:?}");
-        // What fails with the same server once more fails by itself.
+        // What fails once more with the same server has failed by itself.
         world.settle();
         world.unit_with(WM, failed(CLD_EXITED, 1, false), dying);
         assert!(matches!(world.ended(), Why::SessionFailed { .. }));
@@ -198,7 +198,7 @@ fn who_was_lost_with_a_server_waits_for_what_its_end_means() {
 }
 
 #[test]
-fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure() {
+fn noticing_a_crash_after_the_next_server_started_is_no_failure() {
     let next = Some(ServerSeen { number: 2, is_ending: false });
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
@@ -206,11 +206,11 @@ fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure()
     world.unit_with(WM, failed(CLD_EXITED, 1, false), next);
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
-    // What exits with 0 while there is a display was left.
+    // What exits with 0 while there is a display was left by its user.
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);
 
-    // Also by a window manager that has not been started again since: it survived its server's end.
+    // Also by a window manager that was not started again: it survived its server's end.
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
     world.next_server();
@@ -219,7 +219,7 @@ fn who_notices_the_crash_after_the_next_server_came_is_not_taken_for_a_failure()
 }
 
 #[test]
-fn a_supervisor_that_is_killed_takes_its_server_along() {
+fn a_supervisor_that_is_killed_ends_its_server() {
     let mut world = World::ours();
     let actions = world.tell(Event::ClientGone(SUPERVISOR));
     assert_eq!(actions, [Action::TerminateServer]);
@@ -230,7 +230,7 @@ fn a_supervisor_that_is_killed_takes_its_server_along() {
 }
 
 #[test]
-fn requests_that_are_none_of_ours_are_refused_with_the_reason() {
+fn requests_that_are_not_ours_are_refused_with_the_reason() {
     let mut world = World::ours();
     let other = ClientId(99);
     let ask = |display: &str, problem: Option<&str>| Event::LaunchAsked {
@@ -247,39 +247,39 @@ fn requests_that_are_none_of_ours_are_refused_with_the_reason() {
         assert_eq!(world.tell(event), [Action::Refuse(other, reason.to_owned())]);
     }
     world.goes_on();
-    // While none runs, wrong descriptors are what is wrong.
+    // While no server runs, the descriptors are what is wrong.
     world.server_ends(Ending::Code(0), None);
     world.settle();
     let reason = "a socket does not listen";
     assert_eq!(world.tell(ask(":0", Some(reason))), [Action::Refuse(other, reason.to_owned())]);
     world.next_supervisor();
     world.settle();
-    // While one waits, no other one slips in before it.
+    // While one request waits, no other one overtakes it.
     world.tell(Event::Control(Control::Lost("systemd-logind was restarted")));
     world.server_ends(Ending::Code(0), None);
     world.open.clear();
     let first = world.next_supervisor();
     assert_eq!(world.all.last(), Some(&Action::Reply(first, Reply::Later)));
     assert!(matches!(world.tell(ask(":0", None))[..], [Action::Refuse(..)]));
-    // Nor while one is just being forked.
+    // Nor while a server is being forked.
     let mut starting = World::new(setup(&[WM], Some(true)));
     starting.tell(Event::Prepared(display()));
     starting.ask_for_server(SUPERVISOR);
     let second = starting.tell(ask(":0", None));
     assert!(matches!(&second[..], [Action::Refuse(client, _)] if *client == other), "{second:?}");
-    // One that goes makes place.
+    // When that one is gone, the next may come.
     world.tell(Event::ClientGone(first));
     assert_eq!(world.tell(ask(":0", None)), [Action::Reply(other, Reply::Later)]);
 }
 
 #[test]
-fn a_server_that_lost_its_devices_is_replaced_when_the_next_one_gets_them() {
+fn a_server_without_devices_is_replaced_when_a_new_one_would_get_them() {
     let mut world = World::ours();
     assert_eq!(world.tell(Event::Control(Control::Lost("logind was restarted"))), []);
     assert_eq!(world.tell(Event::Control(Control::Possible)), [Action::ReplaceServer]);
     assert_eq!(world.tell(Event::Control(Control::Possible)), [], "once");
     world.goes_on();
-    // One that is still starting is replaced once it serves.
+    // A server that is still starting is replaced once it answers.
     world.server_ends(Ending::Code(0), None);
     world.next_supervisor();
     world.settle();
@@ -314,7 +314,7 @@ fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_windo
         world.server_ends(Ending::Code(0), None);
         world.settle();
         assert_eq!((starts_of_ready(&world), stops_of_ready(&world)), (count, count));
-        // What the target does meanwhile says nothing of the session.
+        // What the target does meanwhile means nothing for the session.
         world.unit(names::WM_READY_TARGET, down());
         world.goes_on();
         world.next_server();
@@ -324,11 +324,11 @@ fn the_graphical_session_goes_down_with_its_server_and_comes_back_with_the_windo
         world.goes_on();
         assert_eq!(starts_of_ready(&world), count + 1);
     }
-    // It counts again.
+    // Now it counts again.
     world.unit(names::WM_READY_TARGET, down());
     assert_eq!(world.ended(), Why::TargetStopped(names::WM_READY_TARGET));
 
-    // A session that never had one has nothing to take down.
+    // A session that never had a window manager has nothing to take down.
     let mut world = World::serves(setup(&[WM], Some(true)));
     world.server_ends(Ending::Code(0), None);
     world.goes_on();
@@ -366,7 +366,7 @@ fn autostart_programs_are_left_to_a_session_that_starts_them() {
 }
 
 #[test]
-fn a_window_manager_that_is_ready_when_it_is_started_is_so_when_it_is_started_again() {
+fn ready_when_started_holds_for_a_restarted_window_manager() {
     let mut setup = setup(&[WM], Some(true));
     setup.policy.ready_when_started = true;
     let mut world = World::up(setup);
@@ -400,7 +400,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
         world.settle();
         world
     };
-    // It stays. Another client has brought the next server up meanwhile.
+    // It stays. Meanwhile another client has brought up the next server.
     let mut world = lost();
     world.next_server();
     world.pass(Duration::from_millis(999));
@@ -409,7 +409,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     assert_eq!(ends(&world), [false]);
     world.pass(seconds(10));
     assert_eq!(ends(&world), [false, true]);
-    // However it ends then, it ends because of its server.
+    // However it ends after that, its server is the cause.
     for observed in [exited(), failed(CLD_KILLED, 9, true), failed(CLD_EXITED, 1, false)] {
         let mut world = lost();
         world.next_server();
@@ -422,7 +422,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
         assert_eq!(ends(&world), [false], "{observed:?}");
     }
 
-    // One that ends by itself, or one that manages the next server already.
+    // It ends by itself, or it manages the next server already.
     let mut world = lost();
     world.unit(WM, failed(CLD_EXITED, 1, false));
     world.pass(seconds(10));
@@ -432,7 +432,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     world.tell(Event::Managed);
     world.pass(seconds(10));
     assert_eq!(ends(&world), []);
-    // Whoever is not known to be the window manager is left alone.
+    // A program that is not known to be the window manager is left alone.
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
     world.pass(seconds(10));

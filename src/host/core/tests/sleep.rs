@@ -17,7 +17,7 @@ fn stops(world: &World, unit: &str) -> usize {
     world.count(|action| matches!(action, Action::Stop { unit: stopped, .. } if stopped == unit))
 }
 
-/// A session that is locked by a command, by a unit, or not by us.
+/// A session with a locker that is a command, or a unit, or neither.
 fn world(command: bool, unit: bool) -> World {
     let mut setup = setup(&[WM], Some(true));
     setup.has_lock_command = command;
@@ -28,19 +28,19 @@ fn world(command: bool, unit: bool) -> World {
 
 #[test]
 fn the_machine_waits_for_the_lock_and_the_target() {
-    // Whether there is a command, a unit; and whether the machine has to wait for the lock.
+    // Whether there is a command, or a unit; and whether the machine has to wait for the lock.
     for (command, unit, waits) in [(true, false, true), (false, true, true), (true, true, true), (false, false, false)]
     {
         let mut world = world(command, unit);
         world.tell(Event::Sleeps(Some(LONGEST)));
-        assert_eq!(count(&world, &Action::LetSleep), 0, "nothing is done yet");
+        assert_eq!(count(&world, &Action::LetSleep), 0, "nothing has happened yet");
         world.settle();
         assert_eq!(starts(&world, names::SLEEP_TARGET), 1);
         assert_eq!(
             (count(&world, &Action::StartLocker), starts(&world, names::LOCK_TARGET)),
             (usize::from(command), usize::from(command || unit)),
         );
-        assert_eq!(count(&world, &Action::AskForScreenSaver), 0, "xss-lock hears of a sleep by itself");
+        assert_eq!(count(&world, &Action::AskForScreenSaver), 0, "xss-lock learns of a sleep by itself");
         assert_eq!(count(&world, &Action::LetSleep), usize::from(!waits), "{command} {unit}");
         if waits {
             world.tell(Event::Covered(true));
@@ -50,7 +50,7 @@ fn the_machine_waits_for_the_lock_and_the_target() {
         assert_eq!(stops(&world, names::SLEEP_TARGET), 0);
         world.tell(Event::Woke);
         assert_eq!(stops(&world, names::SLEEP_TARGET), 1);
-        // And the next time.
+        // The next sleep.
         world.tell(Event::Sleeps(Some(LONGEST)));
         world.settle();
         assert_eq!((starts(&world, names::SLEEP_TARGET), count(&world, &Action::LetSleep)), (2, 2), "it is locked");
@@ -59,7 +59,7 @@ fn the_machine_waits_for_the_lock_and_the_target() {
 }
 
 #[test]
-fn a_lock_that_is_there_or_on_its_way_is_enough() {
+fn a_lock_that_is_in_force_or_under_way_is_enough() {
     let mut world = world(true, false);
     world.tell(Event::LockAsked(None));
     world.settle();
@@ -75,7 +75,7 @@ fn a_lock_that_is_there_or_on_its_way_is_enough() {
 }
 
 #[test]
-fn it_does_not_wait_for_ever() {
+fn it_does_not_wait_forever() {
     // The locker does not lock; it cannot be run; it ends.
     let mut slow = world(true, false);
     slow.tell(Event::Sleeps(Some(LONGEST)));
@@ -84,7 +84,7 @@ fn it_does_not_wait_for_ever() {
     assert_eq!(count(&slow, &Action::LetSleep), 0);
     slow.pass(LONGEST / 2);
     assert_eq!(count(&slow, &Action::LetSleep), 1);
-    // It locks after all, while the machine sleeps.
+    // It locks in the end, while the machine sleeps.
     slow.tell(Event::Covered(true));
     assert_eq!((count(&slow, &Action::SetLockedHint(true)), count(&slow, &Action::LetSleep)), (1, 1));
     for event in [Event::LockerStarted(Err("there is no program i3lock".into())), Event::LockerEnded(Ending::Code(1))] {
@@ -109,7 +109,7 @@ fn it_does_not_wait_for_ever() {
         world.pass(LONGEST);
         assert_eq!(count(&world, &Action::LetSleep), 1);
     }
-    // Nobody knows what could lock, or there is no display.
+    // It is not known what could lock, or there is no display.
     let mut unknown = world(false, true);
     unknown.lockers.clear();
     unknown.tell(Event::Sleeps(Some(LONGEST)));
@@ -125,7 +125,7 @@ fn it_does_not_wait_for_ever() {
 }
 
 #[test]
-fn where_logind_does_not_wait_the_same_is_done() {
+fn the_same_happens_when_logind_does_not_wait() {
     let mut world = world(true, false);
     world.tell(Event::Sleeps(None));
     world.settle();
@@ -135,7 +135,7 @@ fn where_logind_does_not_wait_the_same_is_done() {
 }
 
 #[test]
-fn a_person_may_want_no_lock() {
+fn the_lock_before_sleep_can_be_turned_off() {
     let mut setup = setup(&[WM], Some(true));
     (setup.has_lock_command, setup.locks_for_sleep) = (true, false);
     let mut world = World::up(setup);
@@ -150,7 +150,7 @@ fn a_session_that_ends_delays_nothing() {
     ending.tell(Event::Sleeps(Some(LONGEST)));
     ending.tell(Event::Interrupt("SIGTERM"));
     assert_eq!(count(&ending, &Action::LetSleep), 1);
-    // It began to end before.
+    // The end began before the sleep.
     let mut ending = world(true, false);
     ending.tell(Event::Interrupt("SIGTERM"));
     ending.tell(Event::Sleeps(Some(LONGEST)));

@@ -1,16 +1,16 @@
-//! How a session begins: what is asked for, in which order, and what becomes of a start that fails.
+//! How a session starts: what is requested, in which order, and what happens if a start fails.
 
 use super::*;
 
 #[test]
-fn a_start_asks_in_order_and_waits_for_nothing_that_it_does_not_need() {
+fn a_start_makes_its_requests_in_order_and_waits_only_for_what_it_needs() {
     let mut world = World::new(setup(&[WM], Some(true)));
     let begin = world.tell(Event::Prepared(display()));
     let [Action::Start { order: server, unit, .. }, Action::Export, Action::WatchUnits(_)] = &begin[..] else {
         panic!("{begin:?}")
     };
     assert_eq!(unit, "xorg@0.service");
-    // The supervisor is quick: the server is forked, and nothing else is started yet.
+    // The supervisor is quick: the server is forked before anything else was started.
     let asked = world.tell(Event::LaunchAsked { client: SUPERVISOR, display: display(), problem: None });
     assert_eq!(asked, [Action::Fork(SUPERVISOR)]);
     assert_eq!(world.tell(Event::Forked(SUPERVISOR, Ok(()))), [Action::Watch]);
@@ -26,7 +26,7 @@ fn a_start_asks_in_order_and_waits_for_nothing_that_it_does_not_need() {
 }
 
 #[test]
-fn a_window_manager_is_queued_after_the_fork_and_once() {
+fn a_window_manager_is_queued_once_and_after_the_fork() {
     let is_session = |action: &Action| {
         matches!(action, Action::StartTransient(_))
             || matches!(action, Action::Start { unit, .. } if unit == "wm.target")
@@ -38,7 +38,7 @@ fn a_window_manager_is_queued_after_the_fork_and_once() {
     world.ask_for_server(SUPERVISOR);
     world.settle();
     assert_eq!(world.count(is_session), 2);
-    // Another server starts nothing anew.
+    // Another server starts nothing again.
     world.tell(Event::Served);
     world.server_ends(Ending::Signal(11), None);
     world.settle();
@@ -59,7 +59,7 @@ fn dotfiles_are_read_once_for_each_server_and_before_the_window_manager() {
         };
         assert!(at(&is_read) < at(&is_session) && at(&is_read) > at(&|action| matches!(action, Action::Fork(_))));
         assert_eq!(world.count(is_read), 1);
-        // The next server's, before there is one: whoever comes back waits for them.
+        // The next server's are read before it runs: what is started again waits for that.
         world.server_ends(Ending::Signal(11), None);
         assert_eq!(world.count(is_read), 2);
         assert!(world.all.iter().any(|action| matches!(action, Action::ReadDotfiles { again: true, .. })));
@@ -67,7 +67,7 @@ fn dotfiles_are_read_once_for_each_server_and_before_the_window_manager() {
         world.tell(Event::Managed);
         assert_eq!(world.count(is_read), 2);
     }
-    // The window manager is gone before its server is.
+    // The window manager ends before its server does.
     let mut world = World::up(Setup { dotfiles: DotfilesTime::First, ..setup(&[WM], Some(true)) });
     let ending = Some(ServerSeen { number: 1, is_ending: true });
     assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), ending), []);
@@ -80,7 +80,7 @@ fn dotfiles_are_read_once_for_each_server_and_before_the_window_manager() {
     world.tell(Event::Managed);
     world.settle();
     assert_eq!(world.count(is_read), 2);
-    // One that crashes by itself comes back to the server that has them.
+    // One that crashes by itself comes back to a server that has them.
     world.unit_with("i3.service", failed(CLD_KILLED, 9, true), Some(ServerSeen { number: 2, is_ending: false }));
     assert_eq!(world.count(is_read), 2);
     let mut world = World::serves(Setup { dotfiles: DotfilesTime::Later, ..setup(&[WM], Some(true)) });
@@ -93,7 +93,7 @@ fn dotfiles_are_read_once_for_each_server_and_before_the_window_manager() {
         world.server_ends(Ending::Code(0), None);
         world.next_server();
     }
-    // None, or none that can be read, is no reason to end.
+    // Missing or unreadable files are no reason to end.
     let mut world = World::new(Setup { dotfiles: DotfilesTime::First, ..setup(&[WM], Some(true)) });
     world.tell(Event::Prepared(display()));
     world.ask_for_server(SUPERVISOR);
@@ -115,7 +115,7 @@ fn units_that_wm_target_wants_come_with_it() {
     assert!(matches!(wm, Some(Action::Start { mode: Mode::Replace, .. })));
     let watched = world.all.iter().find(|action| matches!(action, Action::WatchUnits(_)));
     assert_eq!(watched, Some(&Action::WatchUnits(vec!["a.service".into(), "b.service".into()])));
-    // One of two that ends is not the session's end; the last one is.
+    // The end of one of two units does not end the session; the end of the last one does.
     world.unit("a.service", exited());
     world.goes_on();
     let look = world.tell(Event::Changed("b.service".into()));
@@ -126,13 +126,13 @@ fn units_that_wm_target_wants_come_with_it() {
 }
 
 #[test]
-fn a_start_job_that_fails_ends_the_session_with_how_its_program_ended() {
+fn a_start_job_that_fails_ends_the_session_with_its_programs_exit() {
     let own_end = end("exit-code", CLD_EXITED, 1);
     for (end, why) in [
         (Some(own_end.clone()), ended_saying(WM, own_end)),
         (None, Why::NotStarted { unit: WM.into(), why: "its start job ended with \"dependency\"".into() }),
     ] {
-        // Also if the job ends before its answer is there.
+        // Also if the job ends before the order is answered.
         for early in [false, true] {
             let mut world = World::new(setup(&[WM], Some(true)));
             world.tell(Event::Prepared(display()));

@@ -1,9 +1,9 @@
-//! What the end of a window manager means, and who starts it again.
+//! What the end of a window manager means, and what starts it again.
 
 use super::*;
 
 #[test]
-fn the_window_manager_that_is_known_decides_alone() {
+fn once_known_only_the_window_manager_decides() {
     let mut world = World::up(setup(&["a.service", "b.service"], None));
     world.tell(Event::WindowManagerUnit("b.service".into()));
     world.tell(Event::WindowManagerUnit("firefox.scope".into()));
@@ -50,7 +50,7 @@ fn a_persons_own_unit_without_restart_comes_back_three_times_in_a_minute() {
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
     assert_eq!(again(&world), 3, "the limit is three");
 
-    // Spread over more than a minute each counts alone.
+    // Spread over more than a minute, each counts by itself.
     let mut world = World::up(setup(&["i3.service"], None));
     for count in 1..=9 {
         world.unit("i3.service", failed(CLD_KILLED, 9, true));
@@ -59,7 +59,7 @@ fn a_persons_own_unit_without_restart_comes_back_three_times_in_a_minute() {
         world.pass(seconds(25));
     }
 
-    // With a policy of its own it is systemd's; so is a program that cannot be executed.
+    // With a restart policy it is left to systemd; so is a program that cannot be executed.
     for (observed, count) in [(failed(CLD_KILLED, 9, false), 0), (failed(CLD_EXITED, 203, true), 0)] {
         let mut world = World::up(setup(&["i3.service"], None));
         world.unit("i3.service", observed);
@@ -69,18 +69,18 @@ fn a_persons_own_unit_without_restart_comes_back_three_times_in_a_minute() {
 }
 
 #[test]
-fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
+fn a_unit_is_not_judged_while_it_is_started_again() {
     let mut world = World::up(setup(&["i3.service"], None));
     let first = world.unit("i3.service", failed(CLD_KILLED, 9, true));
     assert_eq!(first, [Action::StartAgain("i3.service".into())]);
-    // What is told before the answer is what was.
+    // Reports before the answer are about the past.
     for _ in 0..5 {
         assert_eq!(world.unit("i3.service", failed(CLD_KILLED, 9, true)), []);
     }
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
 
-    // The same for one that has lost its server.
+    // The same for a unit that has lost its server.
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     let mut world = World::ours();
     assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
@@ -92,16 +92,16 @@ fn a_unit_that_is_being_started_again_is_not_judged_meanwhile() {
 }
 
 #[test]
-fn a_unit_on_its_way_back_is_said_once_and_a_target_on_its_way_up_is_no_end() {
+fn a_restart_is_reported_once_and_a_target_that_is_starting_is_no_end() {
     let mut world = World::ours();
     assert_eq!(world.unit(WM, restarting()), []);
     assert_eq!(world.session.units.said(), [WM]);
     assert_eq!(world.unit(WM, restarting()), []);
     assert_eq!(world.session.units.said(), [WM]);
-    // Neither does an answer that nobody waits for mean anything, whatever it says.
+    // Nor does an answer mean anything that nothing waits for.
     assert_eq!(world.tell(Event::Looked(99, Ok(Seen { units: vec![(WM.into(), exited())], server: None }))), []);
     assert_eq!(world.tell(Event::Queued(Order(99), Ok(JobId("/99".into())))), []);
-    // What cannot be asked for just now is looked at on the next connection.
+    // What cannot be queried now is looked at on the next connection.
     let mut world = World::up(setup(&["i3.service"], None));
     world.unit("i3.service", failed(CLD_KILLED, 9, true));
     let actions = world.tell(Event::StartedAgain("i3.service".into(), Err(disconnected())));
@@ -123,7 +123,7 @@ fn a_unit_on_its_way_back_is_said_once_and_a_target_on_its_way_up_is_no_end() {
 }
 
 #[test]
-fn a_service_that_systemd_cannot_read_again_is_made_anew_once() {
+fn a_service_that_systemd_cannot_read_again_is_created_again_once() {
     let forgotten = Observed {
         state: UnitState { load: "not-found".into(), ..state("failed", "failed", None) },
         ..failed(CLD_DUMPED, 11, false)
@@ -134,14 +134,14 @@ fn a_service_that_systemd_cannot_read_again_is_made_anew_once() {
     assert_eq!(anew, [Action::StartAnew(WM.into())]);
     let given_up = world.tell(Event::StartedAgain(WM.into(), Err(refused("bad setting"))));
     assert!(matches!(given_up[..], [Action::Look { .. }]), "{given_up:?}");
-    // A script, which is not to be restarted, is left.
+    // A script, which must not be restarted, is not.
     let mut world = World::up(setup(&[WM], Some(false)));
     world.unit(WM, forgotten);
     assert!(matches!(world.ended(), Why::SessionFailed { .. }));
 }
 
 #[test]
-fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
+fn a_requested_stop_is_a_logout_however_the_unit_ends() {
     // i3 exits with 143 when it is told to end.
     for observed in [failed(CLD_EXITED, 143, true), failed(CLD_KILLED, 9, true), down()] {
         let mut world = World::up(setup(&["i3.service"], None));
@@ -151,21 +151,21 @@ fn a_stop_that_somebody_asked_for_is_a_logout_however_the_unit_ends() {
         world.unit("i3.service", observed);
         assert_eq!(world.ended(), Why::LoggedOut);
     }
-    // One that was stopped and is up again may crash as any other.
+    // A unit that was stopped and is up again may crash like any other.
     let mut world = World::up(setup(&["i3.service"], None));
     world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: Some(true) });
     world.unit("i3.service", up());
     world.unit("i3.service", failed(CLD_EXITED, 143, true));
     world.goes_on();
     assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
-    // Nobody's else's stop counts.
+    // Only a stop of these units counts.
     world.tell(Event::UnitJob { unit: "firefox.service".into(), is_stop: Some(true) });
     world.unit("i3.service", failed(CLD_EXITED, 1, true));
     world.goes_on();
 }
 
 #[test]
-fn a_unit_that_is_down_waits_until_it_is_known_whether_its_job_was_a_stop() {
+fn a_unit_that_is_down_is_not_judged_before_its_job_is_known() {
     let down = failed(CLD_EXITED, 143, false);
     for (is_stop, is_logout) in [(true, true), (false, false)] {
         let mut world = World::up(setup(&["i3.service"], None));
@@ -179,7 +179,7 @@ fn a_unit_that_is_down_waits_until_it_is_known_whether_its_job_was_a_stop() {
         world.tell(Event::Looked(number, Ok(Seen { units: vec![("i3.service".into(), down.clone())], server: None })));
         assert_eq!(matches!(world.ended(), Why::LoggedOut), is_logout, "{is_stop}");
     }
-    // What was asked on a connection that is gone is not waited for, nor is a look made for a job of a unit that is up.
+    // Nothing waits for a query on a connection that is gone, nor is there a look for a job of a unit that is up.
     let mut world = World::up(setup(&["i3.service"], None));
     world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: None });
     assert_eq!(world.tell(Event::UnitJob { unit: "i3.service".into(), is_stop: Some(false) }), []);
@@ -191,7 +191,7 @@ fn a_unit_that_is_down_waits_until_it_is_known_whether_its_job_was_a_stop() {
 }
 
 #[test]
-fn want_of_memory_is_no_logout_although_the_program_exits_with_0() {
+fn running_out_of_memory_is_no_logout_even_with_exit_status_0() {
     let killed = Observed {
         state: state("failed", "failed", None),
         end: Some(end("oom-kill", CLD_EXITED, 0)),
@@ -202,7 +202,7 @@ fn want_of_memory_is_no_logout_although_the_program_exits_with_0() {
     let why = world.ended();
     assert!(matches!(&why, Why::SessionFailed { end, .. } if end.is_out_of_memory()), "{why:?}");
     assert!(why.to_string().contains("out of memory"), "{why}");
-    // The same where its own policy starts it again.
+    // The same where its own policy restarts it.
     let mut world = World::up(setup(&["i3.service"], None));
     let end = end("oom-kill", CLD_EXITED, 0);
     world.tell(Event::Restarts { unit: "i3.service".into(), end, server: None });
@@ -210,7 +210,7 @@ fn want_of_memory_is_no_logout_although_the_program_exits_with_0() {
 }
 
 #[test]
-fn a_restart_by_its_own_policy_is_a_logout_if_it_was_left() {
+fn a_unit_that_restarts_itself_after_exit_0_is_a_logout() {
     let restarts = |end: ServiceEnd, server| Event::Restarts { unit: "i3.service".into(), end, server };
     let serving = Some(ServerSeen { number: 1, is_ending: false });
     let mut world = World::up(setup(&["i3.service"], None));
@@ -223,7 +223,7 @@ fn a_restart_by_its_own_policy_is_a_logout_if_it_was_left() {
 }
 
 #[test]
-fn the_rescue_command_takes_over_once_and_the_session_fails_all_the_same() {
+fn the_rescue_command_takes_over_once_and_the_session_still_fails() {
     let mut with_rescue = setup(&[WM], Some(true));
     with_rescue.policy.crash.rescue = vec!["xterm".into()];
     let crash = failed(CLD_DUMPED, 11, false);
@@ -233,12 +233,12 @@ fn the_rescue_command_takes_over_once_and_the_session_fails_all_the_same() {
     let rescued = world.unit(WM, crash.clone());
     assert!(matches!(rescued[..], [Action::StartRescue(_)]), "{rescued:?}");
     world.goes_on();
-    // The window manager that failed is of no interest any more.
+    // A change of the window manager that failed does not matter any more.
     assert_eq!(world.unit(WM, exited()), []);
     world.unit(RESCUE, exited());
     assert_eq!(world.ended(), first);
 
-    // A rescue command that fails, or cannot be started, is not rescued.
+    // A rescue command that fails, or cannot be started, is not rescued in turn.
     let mut world = World::up(with_rescue.clone());
     world.unit(WM, crash.clone());
     world.settle();
@@ -259,7 +259,7 @@ fn the_rescue_command_takes_over_once_and_the_session_fails_all_the_same() {
 }
 
 #[test]
-fn a_window_manager_that_says_nothing_is_ready_when_it_is_started_if_that_is_configured() {
+fn ready_when_started_holds_for_a_silent_window_manager() {
     let ready = |action: &Action| matches!(action, Action::Start { unit, .. } if unit == "wm-ready.target");
     for (ready_when_started, count) in [(false, 0), (true, 1)] {
         let mut setup = setup(&[WM], Some(true));
@@ -285,24 +285,24 @@ fn a_window_manager_that_never_came_up_is_not_started_again() {
         world.count(|action| matches!(action, Action::Stop { unit: stopped, .. } if stopped == unit))
     };
 
-    // One that systemd is to start again is stopped, or it would be.
+    // If systemd is about to start it again, it is stopped; otherwise it would be started.
     let mut world = World::serves(setup(&[WM], Some(true)));
     world.tell(restarts(WM, &wrong));
     assert_eq!(stops(&world, WM), 1);
     assert_eq!(world.ended(), ended_saying(WM, wrong.clone()));
-    // The same if a look finds it first, and for a unit of one's own.
+    // The same if a look finds it first, and for a user's own unit.
     let mut world = World::serves(setup(&["i3.service"], None));
     world.unit("i3.service", auto_restart);
     assert_eq!(stops(&world, "i3.service"), 1);
     assert_eq!(world.ended(), ended_saying("i3.service", wrong.clone()));
-    // One that says nothing of restarts is not started by us; also before the server has answered anybody.
+    // A unit without `Restart=` is not started again by us; also before the server has answered anybody.
     for mut world in [World::serves(setup(&["i3.service"], None)), World::launched(setup(&["i3.service"], None))] {
         world.unit("i3.service", failed(CLD_EXITED, 1, true));
         assert_eq!((again(&world), stops(&world, "i3.service")), (0, 0));
         assert_eq!(world.ended(), ended_saying("i3.service", wrong.clone()));
     }
 
-    // A signal is a crash. So is an error of one that managed the display, or that ran for a while without.
+    // A signal is a crash. So is an error exit after it managed the display, or after it ran for a while without.
     for (managed, waits, observed) in [
         (false, 0, failed(CLD_KILLED, 11, true)),
         (true, 0, failed(CLD_EXITED, 1, true)),
@@ -317,7 +317,7 @@ fn a_window_manager_that_never_came_up_is_not_started_again() {
         world.goes_on();
         assert_eq!(again(&world), 1, "{observed:?}");
     }
-    // Of two units it is not known which is the window manager's.
+    // Of two units it is not known which one is the window manager's.
     let mut world = World::serves(setup(&["a.service", "b.service"], None));
     world.tell(restarts("a.service", &wrong));
     world.goes_on();
@@ -334,7 +334,7 @@ fn a_window_manager_that_never_came_up_is_not_started_again() {
 }
 
 #[test]
-fn a_restart_is_said_with_its_number_and_the_last_one_that_systemd_refuses_is_not() {
+fn restarts_are_reported_with_their_number_but_not_one_that_systemd_refuses() {
     let crash = end("core-dump", CLD_DUMPED, 11);
     let mut world = World::ours();
     for count in 1..=3 {
@@ -353,7 +353,7 @@ fn a_restart_is_said_with_its_number_and_the_last_one_that_systemd_refuses_is_no
 
 #[test]
 fn a_crash_that_systemd_cannot_mend_counts_once() {
-    // systemd 252 after a reload: it begins to start the unit again, and then cannot read it.
+    // systemd 252 after a reload: it announces a restart, and then cannot read the unit.
     let crash = |pid| ServiceEnd { pid, ..end("signal", CLD_KILLED, 9) };
     let unreadable = |pid| Observed {
         state: UnitState { load: "bad-setting".into(), ..state("failed", "failed", None) },
