@@ -379,7 +379,7 @@ fn the_core_of_a_session_knows_no_connection_file_process_or_clock() {
 }
 
 /// Idioms of other languages, and words that a reader in a hurry reads twice, with what to write.
-const IDIOMS: [(&str, &str); 42] = [
+const IDIOMS: [(&str, &str); 66] = [
     ("leave away", "omit"),
     ("leaves away", "omits"),
     ("left away", "omitted"),
@@ -422,6 +422,30 @@ const IDIOMS: [(&str, &str); 42] = [
     ("whole path", "absolute path"),
     ("takes back", "undoes"),
     ("took it back", "undid it"),
+    ("as below startx", "as with startx"),
+    ("for ever", "forever"),
+    ("all the same", "still"),
+    ("begins anew", "starts again"),
+    ("begin anew", "start again"),
+    ("made anew", "created again"),
+    ("started anew", "restarted"),
+    ("itself anew", "re-executes itself"),
+    ("executed anew", "re-executed"),
+    ("want of memory", "lack of memory"),
+    ("holds up neither", "delays neither"),
+    ("says nothing of", "says nothing about"),
+    ("say nothing of", "say nothing about"),
+    ("comes of it", "its result"),
+    ("came of it", "its result"),
+    ("to the front", "to the foreground"),
+    ("how-manieth", "which of those"),
+    ("takes it along", "ends it"),
+    ("takes them along", "ends them"),
+    ("looks in vain", "does not find"),
+    ("knows nothing of", "knows nothing about"),
+    ("know nothing of", "know nothing about"),
+    ("that is said", "that is reported"),
+    ("is heard of", "is noticed"),
 ];
 
 /// The texts of the tree: sources, manual pages, documents, units.
@@ -455,7 +479,10 @@ fn text_is_plain_english() {
             .map(|line| line.trim_start().trim_start_matches(['/', '!', '#']).trim().trim_end_matches('\\'));
         let text = lines.map(str::trim).collect::<Vec<_>>().join(" ").to_lowercase();
         for (idiom, better) in IDIOMS {
-            for (at, _) in text.match_indices(idiom).filter(|(at, _)| !text[..*at].ends_with("there ")) {
+            let ends_word = |at: usize| !text[at + idiom.len()..].starts_with(char::is_alphabetic);
+            for (at, _) in
+                text.match_indices(idiom).filter(|(at, _)| !text[..*at].ends_with("there ") && ends_word(*at))
+            {
                 let begin = text[..at].char_indices().rev().nth(40).map_or(0, |(index, _)| index);
                 wrong.push(format!("{}: \"{}{idiom}\": write \"{better}\"", path.display(), &text[begin..at]));
             }
