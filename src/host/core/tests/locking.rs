@@ -111,7 +111,7 @@ fn each_sign_counts() {
 }
 
 #[test]
-fn a_locker_that_goes_into_the_background_before_its_window_is_seen_has_not_let_anybody_in() {
+fn a_locker_that_forks_before_its_window_is_seen_has_not_unlocked() {
     for is_seen in [true, false] {
         let mut world = with_command();
         world.tell(Event::LockAsked(Some(ASKING)));

@@ -179,7 +179,7 @@ fn what_was_lost_with_a_server_is_started_again_once() {
 }
 
 #[test]
-fn who_was_lost_with_a_server_waits_for_what_its_end_means() {
+fn what_was_lost_with_a_server_waits_until_the_meaning_of_its_end_is_known() {
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     // Ctrl+Alt+Backspace: nothing is started in a session that ends.
     let mut world = World::ours();
