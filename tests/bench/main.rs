@@ -6,8 +6,9 @@
 //!   kernel, one clock.
 //! - *end*: from *quit*, the message or signal after which the window manager exits with 0 by itself ([`contestants`]),
 //!   to *prompt back*: the shell has the launcher's exit status.
-//! - *first login*: as *start*, in a login whose user manager has just come up; from the profile's line.
-//! - of startxd also its memory, processor time and size ([`cost`]), and where the time of a start and of an end goes ([`timeline`]).
+//! - *first login*: like *start*, in a login with a new user manager; from the profile's line.
+//! - for startxd also its memory, processor time and size ([`cost`]), and what a start and an end spend their time on
+//!   ([`timeline`]).
 //!
 //! All three launchers run the same server binary, with the same arguments as far as the launcher allows, and the same
 //! window manager with the same configuration. A round of each is discarded, so that everything is in the page cache.

@@ -25,7 +25,7 @@ pub struct Sample {
     pub parts: Vec<f64>,
     /// The cost of startxd itself; `None` for others.
     pub cost: Option<Cost>,
-    /// What happened when in the start, in its order,
+    /// What happened when during the start, in order,
     pub timeline: Vec<(String, f64)>,
     /// and in the end, from *quit* on.
     pub end_timeline: Vec<(String, f64)>,

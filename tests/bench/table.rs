@@ -45,7 +45,7 @@ impl Facts {
     }
 }
 
-/// Everything: the tables for docs/measurements.md, and where the time of a start and of an end goes.
+/// The whole report: the tables for docs/measurements.md, and what a start and an end spend their time on.
 pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: &FirstLogins) -> String {
     let mut text = String::new();
     let (_, first) = results.first().expect("something was measured");

@@ -1,4 +1,4 @@
-//! Where the time of a start and of an end goes: what happened when, as others have noted it.
+//! What a start and an end spend their time on: what happened when, as logged by others.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,19 +13,19 @@ use crate::observer::Sighting;
 /// An event and its time.
 pub type Moment = (String, SystemTime);
 
-/// The two clocks' difference.
+/// The difference of the two clocks.
 const CLOCKS: &str = r"
 object=/org/freedesktop/systemd1
 busctl --user get-property org.freedesktop.systemd1 $object org.freedesktop.systemd1.Manager \
     UserspaceTimestamp UserspaceTimestampMonotonic | cut -c3-
 ";
 
-/// The server's log, and then the units that are named.
+/// The server's log, and then the given units.
 const ASK: &str = r"
 head -n 1 ~/.local/share/xorg/Xorg.0.log | tr -dc '0-9.\n' | cut -d. -f1,2 | cut -c-20
 ";
 
-/// When the server has written its last line, and what the user manager and the launcher have told the journal last.
+/// When the server wrote its last line, and the last messages of the user manager and the launcher in the journal.
 const ASK_END: &str = r"
 tail -n 1 ~/.local/share/xorg/Xorg.0.log | sed -n 's/^\[ *\([0-9.]*\)\].*/\1/p'
 journalctl _UID=1000 -b -n 60 -q -o short-unix --no-hostname
@@ -93,12 +93,12 @@ pub fn collect_end(guest: &Guest, quit: SystemTime) -> Vec<Moment> {
 }
 
 /// Reads the clocks' difference, and returns what turns monotonic µs into the time of the stamps.
-fn clock<'a>(lines: &mut dyn Iterator<Item = &'a str>) -> impl Fn(f64) -> SystemTime + use<> {
+fn clock(lines: &mut dyn Iterator<Item = &str>) -> impl Fn(f64) -> SystemTime + use<> {
     let (real, monotonic) = (number(lines), number(lines));
     move |at| UNIX_EPOCH + Duration::from_secs_f64((real - monotonic + at) / 1e6)
 }
 
 /// The number on the next line, 0 if there is none.
-fn number<'a>(lines: &mut dyn Iterator<Item = &'a str>) -> f64 {
+fn number(lines: &mut dyn Iterator<Item = &str>) -> f64 {
     lines.next().and_then(|line| line.parse().ok()).unwrap_or(0.0)
 }
