@@ -21,6 +21,7 @@ mod statistics;
 
 mod contestants;
 mod cost;
+mod lock;
 mod observer;
 mod round;
 mod table;
@@ -49,7 +50,8 @@ fn full() {
     }
     let facts = table::Facts::of(&guest);
     let first = measure_first_logins(&guest, &mut login, WindowManager::Openbox, 1, rounds);
-    print(&table::report(&facts, &results, &first));
+    let locks = lock::measure(&guest, &login, 1, rounds);
+    print(&table::report(&facts, &results, &first, &locks));
 }
 
 /// The same with one round of one window manager and no thresholds, so that the benchmark cannot rot.
@@ -82,7 +84,11 @@ fn every_number_is_obtained() {
     for value in first.1.iter().flatten() {
         plausible("a first login in ms", *value, 1.0..15_000.0);
     }
-    let report = table::report(&facts, &[(WindowManager::Openbox, rounds)], &first);
+    let locks = lock::measure(&guest, &login, 0, 1);
+    for value in locks.iter().flatten() {
+        plausible("a lock in ms", *value, 1.0..15_000.0);
+    }
+    let report = table::report(&facts, &[(WindowManager::Openbox, rounds)], &first, &locks);
     assert!(report.contains("| openbox |"), "{report}");
     print(&report);
 }

@@ -15,7 +15,8 @@ use startxd::for_tests::x11::xauthority::PROTOCOL;
 use x11rb_protocol::connect::Connect;
 use x11rb_protocol::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ChangeWindowAttributesRequest, EventMask, GetPropertyReply,
-    GetPropertyRequest, InternAtomReply, InternAtomRequest, PROPERTY_NOTIFY_EVENT, PropertyNotifyEvent,
+    GetPropertyRequest, InternAtomReply, InternAtomRequest, MAP_NOTIFY_EVENT, MapNotifyEvent, PROPERTY_NOTIFY_EVENT,
+    PropertyNotifyEvent,
 };
 use x11rb_protocol::x11_utils::TryParse;
 
@@ -60,6 +61,36 @@ pub fn observe(socket: &Path, deadline: Duration, cookie: impl FnOnce() -> Optio
     Ok(Sighting { listened, answered, managed, release, _display: display })
 }
 
+/// Has somebody show a locker's window, by `ask`, and returns when the server did: the first that is none of the window
+/// manager's.
+///
+/// # Errors
+/// There is no display, or no such window within `deadline`.
+pub fn locker_maps(
+    socket: &Path,
+    deadline: Duration,
+    cookie: Option<Cookie>,
+    ask: impl FnOnce(),
+) -> io::Result<SystemTime> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(deadline))?;
+    let mut display = Display { stream, events: VecDeque::new() };
+    let (root, _) = display.handshake(cookie)?;
+    display.select(root, EventMask::SUBSTRUCTURE_NOTIFY)?;
+    // An answer says that the selection was heard.
+    let name = InternAtomRequest { only_if_exists: true, name: b"WM_STATE".as_slice().into() };
+    let _: InternAtomReply = display.request(&name.serialize().0.concat())?;
+    ask();
+    loop {
+        let packet = display.packet()?;
+        let heard = SystemTime::now();
+        let is_map = packet[0] & 0x7f == MAP_NOTIFY_EVENT;
+        if is_map && MapNotifyEvent::try_parse(&packet).is_ok_and(|(event, _)| event.override_redirect) {
+            return Ok(heard);
+        }
+    }
+}
+
 /// A connection that waits for one thing at a time.
 struct Display {
     stream: UnixStream,
@@ -89,11 +120,11 @@ impl Display {
 
     /// When the check window first named itself.
     fn managed(&mut self, root: u32, check: u32) -> io::Result<SystemTime> {
-        self.select(root)?;
+        self.select(root, EventMask::PROPERTY_CHANGE)?;
         let mut seen = SystemTime::now();
         loop {
             if let Some(window) = self.window(root, check)? {
-                self.select(window)?;
+                self.select(window, EventMask::PROPERTY_CHANGE)?;
                 if self.window(window, check)? == Some(window) {
                     return Ok(seen);
                 }
@@ -102,8 +133,8 @@ impl Display {
         }
     }
 
-    fn select(&mut self, window: u32) -> io::Result<()> {
-        let value_list = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+    fn select(&mut self, window: u32, events: EventMask) -> io::Result<()> {
+        let value_list = ChangeWindowAttributesAux::new().event_mask(events);
         let request = ChangeWindowAttributesRequest { window, value_list: Cow::Borrowed(&value_list) };
         self.stream.write_all(&request.serialize().0.concat())
     }

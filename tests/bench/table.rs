@@ -6,6 +6,7 @@ use std::fs;
 use crate::contestants::{Launcher, WindowManager};
 use crate::cost::{self, Cost};
 use crate::harness::Guest;
+use crate::lock::Locks;
 use crate::round::{Rounds, Sample};
 use crate::statistics::quantile;
 
@@ -46,7 +47,7 @@ impl Facts {
 }
 
 /// The whole report: the tables for docs/measurements.md, and what a start and an end spend their time on.
-pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: &FirstLogins) -> String {
+pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: &FirstLogins, locks: &Locks) -> String {
     let mut text = String::new();
     let (_, first) = results.first().expect("something was measured");
     let (rounds, release) = (first.of(Launcher::Xinit).len(), first.of(Launcher::Xinit)[0].release);
@@ -67,7 +68,14 @@ pub fn report(facts: &Facts, results: &[(WindowManager, Rounds)], first_logins: 
     let values = Launcher::ALL.map(|launcher| rounds[launcher as usize].clone());
     head(&mut text, "first login after a boot: from the profile's line to *managed*, ms");
     row(&mut text, *wm, &values);
-    text.push('\n');
+    let [by_hand, by_startxd] = locks;
+    let _ = writeln!(
+        text,
+        "\n| a lock: exec to the locker's window, ms | by hand | startxd | startxd : by hand |\n|---|--:|--:|--:|\n| i3lock | {} | {} | {:.2} |\n",
+        cell(by_hand),
+        cell(by_startxd),
+        median(by_startxd) / median(by_hand)
+    );
     own_cost(&mut text, facts, results);
     for (wm, rounds) in results {
         by_part(&mut text, *wm, rounds);
