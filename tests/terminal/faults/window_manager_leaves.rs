@@ -73,6 +73,28 @@ fn telling_it_to_end_logs_out() {
 }
 
 #[test]
+fn stopping_or_ending_any_of_them_logs_out() {
+    let mut desk = Desk::at_prompt();
+    // i3's own directory remains; bspwm's configuration is a program.
+    desk.user(
+        "ada",
+        "mkdir -p /run/user/1000/i3 ~/.config/i3 ~/.config/bspwm && echo '# i3 config file (v4)' > ~/.config/i3/config && \
+         install -m 755 /dev/stdin ~/.config/bspwm/bspwmrc <<< '#!/bin/sh'",
+    )
+    .ok();
+    desk.settles();
+    for name in ["i3", "awesome", "bspwm", "herbstluftwm"] {
+        for tells in
+            [format!("systemctl --user stop startxd-wm@{name}.service"), format!("pkill -TERM -u ada -x {name}")]
+        {
+            desk.starts(&format!("-- {name}"));
+            desk.quits(&tells);
+            desk.ended(0);
+        }
+    }
+}
+
+#[test]
 fn stopping_the_unit_logs_out_whatever_its_status() {
     let mut desk = Desk::at_prompt();
     // i3's own directory remains.
