@@ -66,7 +66,7 @@ fn the_remains_of_a_session_are_repaired_before_the_next_start() {
     // Not even an empty control group, which is not checked otherwise.
     let group = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/session.slice/xorg@0.service";
     assert!(!desk.outside(group).exists(), "{group} is left");
-    let repair = desk.journal("-o cat _SYSTEMD_USER_UNIT=startxd-repair.service");
+    let repair = desk.journal("-o cat -t startxd");
     assert!(repair.contains("ended without cleaning up"), "{repair}");
     desk.server_is_gone();
     desk.starts_again();
