@@ -10,9 +10,11 @@ mod machine;
 
 mod crash;
 mod desktop;
+mod devices;
 mod look;
 mod memory;
 mod sleep;
 mod soak;
 mod switching;
 mod typing;
+mod ways_in;
