@@ -61,7 +61,7 @@ pub fn observe(socket: &Path, deadline: Duration, cookie: impl FnOnce() -> Optio
     Ok(Sighting { listened, answered, managed, release, _display: display })
 }
 
-/// Has somebody show a locker's window, by `ask`, and returns when the server did: the first that is none of the window
+/// Has somebody show a locker's window, by `ask`, and returns when the server did: the first that does not belong to the window
 /// manager's.
 ///
 /// # Errors
