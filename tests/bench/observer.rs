@@ -61,8 +61,8 @@ pub fn observe(socket: &Path, deadline: Duration, cookie: impl FnOnce() -> Optio
     Ok(Sighting { listened, answered, managed, release, _display: display })
 }
 
-/// Has somebody show a locker's window, by `ask`, and returns when the server did: the first that does not belong to the window
-/// manager's.
+/// Has somebody show the window of a locker, by `ask`, and returns when the server did: the first window that the window
+/// manager does not manage.
 ///
 /// # Errors
 /// There is no display, or no such window within `deadline`.
