@@ -181,7 +181,9 @@ impl Guest {
     /// When there is no such user.
     #[must_use]
     pub fn uid(&self, user: &str) -> u32 {
-        *self.uids.get(user).unwrap_or_else(|| panic!("the guest has no user {user}"))
+        // A case may have added one.
+        let uid = self.uids.get(user).copied().or_else(|| self.read_uids().remove(user));
+        uid.unwrap_or_else(|| panic!("the guest has no user {user}"))
     }
 
     /// Renames a user; numbers and home remain.

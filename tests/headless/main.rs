@@ -4,6 +4,8 @@
 mod harness;
 #[path = "../hostile/mod.rs"]
 mod hostile;
+#[path = "../pages/mod.rs"]
+mod pages;
 
 mod completions;
 mod displays;

@@ -1,10 +1,13 @@
-//! The units in README, docs and the manual pages: systemd understands each.
+//! The units in README, docs and the manual pages: systemd understands each. And the recipes that need no terminal, run as
+//! printed.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::displays::place::lingers;
 use crate::harness::{Case, Guest};
+use crate::pages::follow;
 
 /// Every printed unit: its file, as printed, and its text.
 fn units() -> Vec<(String, String)> {
@@ -107,4 +110,89 @@ fn systemd_understands_every_unit() {
     case.user("ada", "rm -r units").ok();
     let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
     assert_eq!(missing, ONLY_READ);
+}
+
+/// Puts a program into ada's path that the guests do not have.
+fn stands_in(case: &Case, name: &str, script: &str) {
+    let path = format!("/usr/local/bin/{name}");
+    case.write(&path, &format!("#!/bin/sh\n{script}\n"));
+    case.root(&format!("chmod 755 {path}")).ok();
+}
+
+#[test]
+fn recipes_of_window_managers_run_as_printed() {
+    let mut case = Guest::headless();
+    case.discard();
+    lingers(&case, "ada");
+    // What each enables.
+    for (name, others) in
+        [("i3", &[][..]), ("awesome", &[]), ("bspwm", &["sxhkd"]), ("openbox", &["tint2"]), ("dwm", &["dwm-status"])]
+    {
+        follow(&case, &format!("docs/recipes/{name}.md"));
+        let enabled = "systemctl --user list-unit-files --state=enabled --no-legend '*.service' | cut -d' ' -f1";
+        let enabled: Vec<String> = case.user("ada", enabled).ok().stdout.lines().map(str::to_owned).collect();
+        for unit in [name].iter().chain(others) {
+            assert!(enabled.contains(&format!("{unit}.service")), "{name}: {enabled:?}");
+        }
+        case.user("ada", "startxd disable wm").ok();
+        for unit in others {
+            case.user("ada", &format!("systemctl --user disable {unit}")).ok();
+        }
+    }
+}
+
+#[test]
+fn the_recipe_of_a_tmux_runs_as_printed() {
+    let mut case = Guest::headless();
+    case.discard();
+    lingers(&case, "ada");
+    stands_in(&case, "irssi", "exec sleep 600");
+    // The page ends with undoing it, and prints the unit of a program in the session after that.
+    follow(&case, "docs/recipes/headless-tmux.md");
+    let windows = "tmux list-windows -t main -F '#{window_name}'";
+    assert!(!case.user("ada", windows).ok().stdout.contains("irc"));
+    case.user("ada", "systemctl --user daemon-reload; systemctl --user start irc").ok();
+    assert!(case.user("ada", windows).ok().stdout.contains("irc"));
+    case.user("ada", "systemctl --user stop irc").ok();
+    assert!(!case.user("ada", windows).ok().stdout.contains("irc"));
+}
+
+#[test]
+fn the_recipe_of_a_remote_desktop_runs_as_printed() {
+    let mut case = Guest::headless();
+    case.discard();
+    lingers(&case, "ada");
+    follow(&case, "docs/recipes/remote-desktop.md");
+    let is_up = || {
+        let list = case.user("ada", "startxd display list").ok().stdout;
+        assert!(list.starts_with(":5  xvnc") && list.contains("ready") && list.contains("openbox"), "{list}");
+        // What a viewer reads first, by the socket that the page forwards.
+        let greeting = "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(10); \
+                        s.connect('/run/user/1000/startxd/vnc-5.sock'); print(s.recv(3).decode())";
+        assert_eq!(case.user("ada", &format!("python3 -c \"{greeting}\"")).text(), "RFB");
+    };
+    is_up();
+    // The unit starts the same at boot.
+    case.user("ada", "startxd display stop :5").ok();
+    case.user("ada", "systemctl --user start desktop").ok();
+    is_up();
+    case.user("ada", "systemctl --user stop desktop").ok();
+    assert_eq!(case.user("ada", "ls /run/user/1000/startxd").stdout, "");
+}
+
+#[test]
+fn the_recipe_of_browsers_in_ci_runs_as_printed() {
+    let mut case = Guest::headless();
+    case.discard();
+    lingers(&case, "ada");
+    // What a browser needs: a display of the size that the page asks for.
+    stands_in(&case, "npx", "echo \"$@\" >seen; exec xdpyinfo >>seen");
+    follow(&case, "docs/recipes/browsers-in-ci.md");
+    let seen = case.read("/home/ada/seen");
+    assert!(seen.starts_with("playwright test --headed\n") && seen.contains("dimensions:    1920x1080"), "{seen}");
+    assert_eq!(case.user("ada", "od -An -c -N4 page.png").text(), "211   P   N   G");
+    case.user("ada", "rm page.png; xvfb-run -a scrot page.png && test -s page.png").ok();
+    // The file of defaults is read.
+    let size = case.user("ada", "startxd display run -- xdpyinfo").ok().stdout;
+    assert!(size.contains("dimensions:    1920x1080"), "{size}");
 }

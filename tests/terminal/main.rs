@@ -7,6 +7,8 @@
 mod harness;
 #[path = "../hostile/mod.rs"]
 mod hostile;
+#[path = "../pages/mod.rs"]
+mod pages;
 #[path = "../scenario/mod.rs"]
 mod scenario;
 

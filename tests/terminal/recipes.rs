@@ -1,6 +1,8 @@
-//! Units as docs/recipes prints them, in a session: what they set is set, and set again after a restart of the server.
+//! Recipes as docs/recipes prints them, in a session. What a unit sets or runs comes back after a restart of the server.
 
-use crate::harness::{SOON, wait_until};
+use crate::harness::{Guest, Mode, SOON, wait_until};
+use crate::hostile::{wait_process, wait_up};
+use crate::pages::{blocks, follow};
 use crate::scenario::{Desk, OPENBOX};
 
 const PAGE: &str = include_str!("../../docs/recipes/units-for-a-desktop.md");
@@ -36,4 +38,99 @@ fn settings_are_made_again_after_a_restart_of_the_server() {
     desk.quits_openbox();
     desk.ended(0);
     desk.user("ada", "systemctl --user disable keyboard xresources").ok();
+}
+
+/// Stands for the programs that the guests do not have: it needs the display, and stays unless it is for a setting.
+const STAND_IN: &str = "#!/bin/sh
+xprop -root >/dev/null || exit
+echo ${0##*/} >>~/ran
+case ${0##*/} in feh | autorandr) exit ;; esac
+exec xev -root >/dev/null
+";
+
+/// The same for dunst, whose unit is up once it has its name on the bus.
+const NOTIFIER: &str = concat!(
+    "#!/usr/bin/python3\n",
+    include_str!("../harness/dbus.py"),
+    r#"
+import subprocess
+subprocess.run(["xprop", "-root"], check=True, stdout=subprocess.DEVNULL)
+with open(os.path.expanduser("~/ran"), "a") as ran:
+    print("dunst", file=ran)
+connect(os.environ["XDG_RUNTIME_DIR"] + "/bus")
+name = b"org.freedesktop.Notifications"
+body = padded(struct.pack("<I", len(name)) + name + b"\0", 4) + struct.pack("<I", 0)
+send(1, TO_BUS + [field(3, b"s", b"RequestName"), field(8, b"g", b"su")], body)
+while True:
+    message()
+"#
+);
+
+#[test]
+fn every_unit_for_a_desktop_runs_and_comes_back_with_the_server() {
+    let mut desk = Desk::at_prompt();
+    desk.expect_crash();
+    desk.discard();
+    let units: Vec<(String, String)> = blocks("docs/recipes/units-for-a-desktop.md")
+        .into_iter()
+        .filter_map(|(_, text)| {
+            let name = text.strip_prefix("# ~/.config/systemd/user/")?.split_once(".service\n")?.0.to_owned();
+            Some((name, text))
+        })
+        .collect();
+    assert!(units.len() > 8, "what is looked for is not found where it is: {units:?}");
+    let mut replaced = Vec::new();
+    for (name, text) in &units {
+        let path = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a command");
+        let path = path.split(' ').next().expect("a program");
+        if desk.root(&format!("test -e {path}")).code() != 0 {
+            desk.write(path, if path.ends_with("/dunst") { NOTIFIER } else { STAND_IN });
+            desk.root(&format!("chmod 755 {path}")).ok();
+            replaced.push(path.rsplit('/').next().expect("a name").to_owned());
+        }
+        desk.writes_unit(&format!("{name}.service"), text);
+        desk.user("ada", &format!("systemctl --user enable {name}")).ok();
+    }
+    replaced.sort();
+    desk.write_as("ada", "~/.Xresources", "words.test: kept\n");
+    desk.starts(OPENBOX);
+    for times in 1..=2 {
+        wait_until("every program to have run", SOON, || {
+            let ran = desk.root("sort /home/ada/ran 2>/dev/null").stdout;
+            let ran: Vec<&str> = ran.lines().collect();
+            let expected: Vec<&String> = replaced.iter().flat_map(|name| std::iter::repeat_n(name, times)).collect();
+            if ran == expected { Ok(()) } else { Err(format!("{ran:?}")) }
+        });
+        for (name, _) in &units {
+            desk.unit_becomes(&format!("{name}.service"), "active");
+        }
+        if times == 1 {
+            desk.user("ada", "startxd restart xorg").ok();
+        }
+    }
+    desk.quits_openbox();
+    desk.ended(0);
+}
+
+#[test]
+fn a_kiosk_runs_as_printed() {
+    let mut case = Guest::get();
+    case.discard();
+    case.write("/usr/bin/chromium", "#!/bin/sh\necho \"$@\" >~/seen\nexec xterm -e sleep 600\n");
+    case.root("chmod 755 /usr/bin/chromium").ok();
+    follow(&case, "docs/recipes/kiosk.md");
+    // The guests boot into multi-user.target.
+    case.root("systemctl start graphical.target").ok();
+    let vt = case.vt(7);
+    case.wait_session("kiosk", &vt, SOON);
+    wait_up(&case, "kiosk");
+    vt.wait_mode(Mode::Graphics, SOON);
+    let browser = wait_process(&case, "kiosk", "xterm").to_string();
+    assert_eq!(case.read("/home/kiosk/seen"), "--kiosk --no-first-run https://example.org\n");
+    assert_eq!(case.root("pgrep -u kiosk -a Xorg | grep -c -- -nocursor").text(), "1");
+    // It crashes.
+    case.root(&format!("kill -KILL {browser}")).ok();
+    case.another("kiosk", "xterm", &browser);
+    case.root("systemctl stop startxd@kiosk").ok();
+    vt.wait_mode(Mode::Text, SOON);
 }
