@@ -214,7 +214,7 @@ deadlines! {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum BadDeadline {
     /// Zero, less, not a number, or too small to be a duration.
-    #[error("a deadline of {0} seconds would have passed before it began; write a number above 0")]
+    #[error("a deadline of {0} seconds is not possible; write a number above 0")]
     NotPositive(f64),
     /// More than [`MAX`].
     #[error("a deadline of {0} seconds is too long: write at most {max}", max = MAX.as_secs())]

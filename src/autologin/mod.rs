@@ -317,7 +317,7 @@ fn take_line_out(drop_in: &DropIn, person: Option<&Person>) {
         Ok(())
     };
     if let Err(error) = as_user(person, take_out) {
-        tracing::warn!("{} cannot be changed: {error}; remove the line of startxd by hand", profile.display());
+        tracing::warn!("{} cannot be changed: {error}; remove startxd's line by hand", profile.display());
     }
 }
 

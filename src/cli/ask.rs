@@ -39,7 +39,7 @@ pub(super) async fn told<T>(patience: Duration, telling: impl Future<Output = Re
         }
         Err(_) => {
             let patience = patience.as_secs_f32();
-            tracing::error!("the host of the session does not answer within {patience} s; see: startxd status");
+            tracing::error!("the host of the session did not answer within {patience} s; see: startxd status");
             Exit::SessionFailed
         }
     }

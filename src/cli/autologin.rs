@@ -143,7 +143,7 @@ fn would_undo(vt: u8, drop_in: &DropIn) -> String {
     let mut text = format!("would remove {}\n", path_of(vt).display());
     text.extend(drop_in.made.iter().map(|made| format!("would remove {}\n", crate::text::path(made))));
     if let Some(profile) = &drop_in.profile {
-        text += &format!("would remove the line of startxd from {}\n", crate::text::path(profile));
+        text += &format!("would remove startxd's line from {}\n", crate::text::path(profile));
     }
     text
 }
@@ -151,9 +151,9 @@ fn would_undo(vt: u8, drop_in: &DropIn) -> String {
 /// The message after that.
 fn done(plan: &AutologinPlan, person: &Person, vt: u8, loaded: bool) -> String {
     let (user, shell) = (&person.name, person.shell.display());
-    let earlier = plan.replaces().map(|earlier| format!("{user} takes the place of {earlier} on tty{vt}\n"));
+    let earlier = plan.replaces().map(|earlier| format!("{user} replaces {earlier} on tty{vt}\n"));
     let now = if loaded { format!("; to log in now: systemctl restart getty@tty{vt}") } else { String::new() };
-    let login = format!("{user} is logged in on tty{vt} from the next boot on{now}\n");
+    let login = format!("{user} will be logged in on tty{vt} at every boot{now}\n");
     let session = match (&plan.drop_in.profile, &plan.line) {
         (Some(profile), _) => format!("the login starts a session, by a line in {}\n", profile.display()),
         (None, Some(line)) => format!(

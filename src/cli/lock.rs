@@ -20,7 +20,7 @@ pub async fn run(runtime: &RuntimeDir, request: Request) -> Exit {
         match timeout(patience, ask(&host, &request, |reply| matches!(reply, Reply::Locked | Reply::Unlocked))).await {
             Ok(Ok(_)) => return Exit::Success,
             Ok(Err(reason)) => reason,
-            Err(_) => format!("the host of the session does not answer within {} s", patience.as_secs_f32()),
+            Err(_) => format!("the host of the session did not answer within {} s", patience.as_secs_f32()),
         };
     let done = if request == Request::Lock { "locked" } else { "unlocked" };
     tracing::error!("the screen is not {done}: {problem}");

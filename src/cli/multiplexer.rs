@@ -91,9 +91,12 @@ fn done(plan: &EnablePlan) -> String {
     let linger = if plan.linger {
         format!("{user} lingers from now on: the user manager and its units start at boot and stay after a logout\n")
     } else {
-        format!("{user} lingers already, so it stays after a logout\n")
+        format!("{user} already lingers, so it stays after a logout\n")
     };
-    format!("{unit} runs now, and from the next boot on\n{linger}to attach: {}\n", plan.kind.attach_command(&plan.name))
+    format!(
+        "{unit} is running, and starts at every boot\n{linger}to attach: {}\n",
+        plan.kind.attach_command(&plan.name)
+    )
 }
 
 /// What `--dry-run` shows of what would be undone.

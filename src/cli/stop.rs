@@ -38,7 +38,7 @@ pub async fn run(runtime: &RuntimeDir) -> Exit {
         Err(_) => {
             let pid = host.peer_pid().map_or_else(|_| "PID".to_owned(), |pid| pid.to_string());
             tracing::error!(
-                "the host of the session does not answer within {} s; if it hangs, end the session without it: kill \
+                "the host of the session did not answer within {} s; if it hangs, end the session without it: kill \
                  -KILL {pid}",
                 patience.as_secs_f32()
             );

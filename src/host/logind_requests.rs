@@ -69,10 +69,10 @@ impl Requests {
     async fn tell(&self, hint: Hint, is_so: bool) {
         if let Err(error) = set_hint(&self.connection, &self.path, hint, is_so).await {
             match hint {
-                Hint::Locked => tracing::warn!("systemd-logind does not hear whether the screen is locked: {error}"),
+                Hint::Locked => tracing::warn!("systemd-logind cannot be told whether the screen is locked: {error}"),
                 // It does not take it of the sessions of most terminals, which doctor tells.
                 Hint::Idle => {
-                    tracing::debug!("systemd-logind does not hear whether somebody is at the screen: {error}")
+                    tracing::debug!("systemd-logind cannot be told whether somebody is at the screen: {error}")
                 }
             }
         }

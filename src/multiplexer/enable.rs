@@ -37,7 +37,7 @@ pub enum NotEnabled {
     NotInstalled(Kind),
     #[error("the user unit {unit} is missing ({why}); if startxd was just installed: systemctl --user daemon-reload")]
     NoUnit { unit: String, why: String },
-    #[error("{0} is masked; first: systemctl --user unmask {0}")]
+    #[error("{0} is masked; first run: systemctl --user unmask {0}")]
     Masked(String),
     #[error("{0}")]
     Other(#[from] Failed),

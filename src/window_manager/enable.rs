@@ -47,9 +47,9 @@ pub enum NotEnabled {
     NotOurs { path: PathBuf, unit: String },
     #[error("the user unit {unit} exists already ({state}); to use it: systemctl --user enable {unit}")]
     Exists { unit: String, state: String },
-    #[error("{0} is masked; first: systemctl --user unmask {0}")]
+    #[error("{0} is masked; first run: systemctl --user unmask {0}")]
     Masked(String),
-    #[error("{} is enabled as the window manager; first: systemctl --user disable {}", .0.join(", "), .0.join(" "))]
+    #[error("{} is already enabled as the window manager; first run: systemctl --user disable {}", .0.join(", "), .0.join(" "))]
     Others(Vec<String>),
     #[error("the user manager refused ({0}); nothing was changed")]
     Refused(String),

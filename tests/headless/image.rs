@@ -28,7 +28,7 @@ fn autologin_is_set_up_and_undone_in_an_image() {
     ] {
         case.root(&format!("usermod -s {shell} ada")).ok();
         let told = in_image(&case, "startxd enable autologin ada --vt 3 --profile");
-        told.says(0, &["ada is logged in on tty3 from the next boot on", profile]);
+        told.says(0, &["ada will be logged in on tty3 at every boot", profile]);
         assert!(!told.has("at once") && !told.has("startxd:"), "there is nothing that could be restarted: {told}");
 
         let drop_in = case.read("/etc/systemd/system/getty@tty3.service.d/startxd-autologin.conf");

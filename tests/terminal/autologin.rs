@@ -53,7 +53,7 @@ fn each_shell_goes_from_boot_to_desktop_to_logout_to_the_next_login() {
         case.root(&format!("usermod -s {shell} ada")).ok();
         let before = case.root(PICTURE).stdout;
         let told = run(&case, "startxd enable autologin ada --profile");
-        told.says(0, &["ada is logged in on tty1 from the next boot on", profile]);
+        told.says(0, &["ada will be logged in on tty1 at every boot", profile]);
         case.reboot();
 
         let login = desktop(&case, 1, "");
@@ -217,7 +217,7 @@ fn the_home_is_changed_with_its_owners_rights() {
     run(&case, "startxd enable autologin ada --vt 2 --profile").says(0, &["/home/ada/.bash_profile"]);
     assert_eq!(case.root("stat -c '%U %G %a' /home/ada/dotfiles").text(), "ada ada 600");
     case.user("ada", "test -L .bash_profile && grep -q may-start dotfiles").ok();
-    run(&case, "startxd enable autologin eve --vt 2").says(0, &["eve takes the place of ada on tty2"]);
+    run(&case, "startxd enable autologin eve --vt 2").says(0, &["eve replaces ada on tty2"]);
     assert_eq!(case.read("/home/ada/dotfiles"), "umask 022\n");
     run(&case, "startxd disable autologin ada").says(31, &["it has set up: eve on tty2"]);
     run(&case, "startxd disable autologin eve").says(0, &[]);

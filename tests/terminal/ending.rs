@@ -49,7 +49,7 @@ fn a_host_that_hangs_is_named_with_the_remedy() {
     let stop = desk.user("ada", "startxd stop");
     assert_eq!(stop.code(), 1, "{stop}");
     let remedy = format!("kill -KILL {host}");
-    assert!(stop.stderr.contains("does not answer within 1 s") && stop.stderr.contains(&remedy), "{stop}");
+    assert!(stop.stderr.contains("did not answer within 1 s") && stop.stderr.contains(&remedy), "{stop}");
     desk.user("ada", &remedy).ok();
     // The shell got the terminal back when the host was stopped.
     desk.comes_back_somehow(SOON);

@@ -239,7 +239,7 @@ pub(super) async fn ask_display(display: Display, cookie: Option<Cookie>, manage
     let manager_window = match tokio::time::timeout(deadline::STATUS, look).await {
         Ok(Ok(window_manager)) => window_manager,
         Ok(Err(error)) => return DisplayState::Unwell(error.to_string()),
-        Err(_) => return DisplayState::Unwell(format!("it does not answer within {} s", deadline::STATUS.as_secs())),
+        Err(_) => return DisplayState::Unwell(format!("it did not answer within {} s", deadline::STATUS.as_secs())),
     };
     let Some(window_manager) = manager_window else { return DisplayState::Up(None) };
     let unit = match window_manager.pid {

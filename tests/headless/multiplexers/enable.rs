@@ -56,7 +56,7 @@ fn earlier_settings_are_kept() {
     ada.does("systemctl --user enable multiplexer.target").ok();
     let before = ada.settings();
     let told = ada.does("startxd enable multiplexer screen x").ok();
-    assert!(told.stdout.contains("lingers already"), "{told}");
+    assert!(told.stdout.contains("already lingers"), "{told}");
     ada.does("startxd disable multiplexer screen x; systemctl --user stop screen@x").ok();
     assert_eq!(ada.settings(), before);
 }
