@@ -132,7 +132,7 @@ fn what_a_person_wrote_is_never_touched() {
     ada.is_refused(
         "startxd enable wm i3",
         31,
-        &["openbox.service is enabled", "systemctl --user disable openbox.service"],
+        &["openbox.service is already enabled", "systemctl --user disable openbox.service"],
     );
     ada.is_refused("startxd disable wm", 31, &["for openbox.service: systemctl --user disable openbox.service"]);
     // Units of other programs may stay beside it.
