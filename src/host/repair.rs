@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::session_lock::{NotLocked, SessionLock, is_free, is_served};
@@ -121,15 +122,20 @@ async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
 
 /// Undoes a session's changes in the user manager.
 pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
+    // First, and all at once. A race: the manager forgets a failed unit after it has answered, and with the unit the file of a
+    // transient one; but it does so before it answers the next call.
+    let mut forgotten = JoinSet::new();
+    let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
+    for unit in xorg.into_iter().chain(record.units.iter().cloned()) {
+        let manager = manager.clone();
+        // This fails for units that are no longer loaded, which is fine.
+        forgotten.spawn(async move { manager.reset_failed(&unit).await.ok() });
+    }
+    forgotten.join_all().await;
     let (restored, ()) =
         tokio::join!(restore::restore(manager, &record.before, &record.exported), autostart::forget_failed(manager));
     if let Err(error) = restored {
         tracing::warn!("the user manager's environment could not be put back: {error}");
-    }
-    let xorg = [names::xorg_service(record.display), names::xorg_socket(record.display)];
-    for unit in xorg.iter().chain(&record.units) {
-        // This fails for units that are no longer loaded, which is fine.
-        let _ = manager.reset_failed(unit).await;
     }
 }
 

@@ -72,12 +72,28 @@ impl Session {
         for held in std::mem::take(&mut self.holding.held) {
             match held {
                 Held::Again(unit) => self.act(Action::StartAgain(unit)),
-                Held::Rescue => {
-                    let order = self.jobs.ask(Purpose::Rescue);
-                    self.act(Action::StartRescue(order));
-                }
+                Held::Rescue => self.let_rescue_go(),
             }
         }
+    }
+
+    /// As [`let_go`](Self::let_go), after seconds: the unit's own policy (`Restart=`) may have restarted it meanwhile, so
+    /// first look whether it is up.
+    pub(super) fn let_go_if_down(&mut self) {
+        for held in std::mem::take(&mut self.holding.held) {
+            match held {
+                Held::Again(unit) => {
+                    self.units.is_let_go(unit);
+                    self.look();
+                }
+                Held::Rescue => self.let_rescue_go(),
+            }
+        }
+    }
+
+    fn let_rescue_go(&mut self) {
+        let order = self.jobs.ask(Purpose::Rescue);
+        self.act(Action::StartRescue(order));
     }
 
     /// A server that was expected to end has not ended.

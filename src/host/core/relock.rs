@@ -117,7 +117,7 @@ impl Session {
     pub(super) fn relocked(&mut self) {
         tracing::info!("the screen is locked again");
         (self.relock.step, self.relock.until) = (Step::Over, None);
-        self.let_go();
+        self.let_go_if_down();
         self.is_ready_down();
     }
 

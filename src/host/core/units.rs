@@ -73,6 +73,8 @@ pub(super) struct Units {
     /// Units that were started again because their display was gone, with the number of the last server that took them
     /// down.
     revived: BTreeMap<String, u32>,
+    /// Those of them whose start was held back, and that are to be started now unless they are up.
+    let_go: BTreeSet<String>,
     /// Units that are being created again, as systemd could not just start them.
     anew: Vec<String>,
     /// Units that somebody has asked to stop, until they are up again: however they end, that is a logout.
@@ -110,6 +112,7 @@ impl Units {
             counted: BTreeSet::new(),
             rescued: None,
             revived: BTreeMap::new(),
+            let_go: BTreeSet::new(),
             anew: Vec::new(),
             stopped: BTreeSet::new(),
             unclear: Vec::new(),
@@ -139,6 +142,12 @@ impl Units {
     /// The number of the last server that took this unit with it.
     pub(super) fn was_lost_with(&self, unit: &str) -> Option<u32> {
         self.revived.get(unit).copied()
+    }
+
+    /// The start of this unit is not held back any more: the next look decides.
+    pub(super) fn is_let_go(&mut self, unit: String) {
+        self.counted.insert(unit.clone());
+        self.let_go.insert(unit);
     }
 
     /// Until a request is answered, what this unit does does not count.
@@ -325,6 +334,7 @@ impl Units {
     ) -> Option<Consequence> {
         let verdict = observed.verdict();
         if verdict == Verdict::Up {
+            self.let_go.remove(unit);
             self.said.retain(|said| said != unit);
             // With a job it may still be stopping.
             if observed.state.job.is_none() && observed.state.active == "active" {
@@ -340,6 +350,10 @@ impl Units {
         if self.unclear.iter().any(|unclear| unclear == unit) {
             self.held.insert(unit.to_owned());
             return None;
+        }
+        if self.let_go.remove(unit) {
+            self.ignore(unit);
+            return Some(Consequence::StartAgain(unit.to_owned()));
         }
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
         let told = if self.window_manager.as_deref() == Some(unit) { self.survivor.told() } else { None };

@@ -27,6 +27,15 @@ fn desktop_since(world: &World, begin: usize) -> bool {
     })
 }
 
+/// The look that was asked for finds the window manager's unit like this.
+fn is_seen(world: &mut World, wm: &Observed) {
+    let asked = world.open.iter().position(|action| matches!(action, Action::Look { .. })).expect("a look");
+    let Action::Look { number, units } = world.open.remove(asked) else { unreachable!() };
+    let find = |name: String| (name.clone(), if name == "i3.service" { wm.clone() } else { up() });
+    let units = units.into_iter().map(find).collect();
+    world.tell(Event::Looked(number, Ok(Seen { units, server: None })));
+}
+
 #[test]
 fn it_comes_back_covered_then_locked_then_with_a_window_manager() {
     for (by_command, ending) in [(true, Ending::Signal(9)), (true, Ending::Code(0)), (false, Ending::Signal(11))] {
@@ -64,6 +73,7 @@ fn it_comes_back_covered_then_locked_then_with_a_window_manager() {
         world.settle();
         assert!(!desktop_since(&world, begin));
         world.tell(Event::Covered(true));
+        is_seen(&mut world, &failed(CLD_EXITED, 1, true));
         assert!(desktop_since(&world, begin));
         world.tell(Event::Managed);
         world.pass(seconds(3600));
@@ -243,4 +253,23 @@ fn a_window_manager_that_ends_before_its_server_waits_too() {
     world.tell(Event::LockerEnded(Ending::Code(0)));
     world.settle();
     assert!(desktop_since(&world, begin));
+}
+
+#[test]
+fn a_window_manager_that_systemd_has_restarted_meanwhile_is_left_alone() {
+    for is_back in [true, false] {
+        let mut world = locked(true);
+        world.server_ends(Ending::Signal(9), None);
+        world.settle();
+        world.unit("i3.service", failed(CLD_EXITED, 1, true));
+        world.next_supervisor();
+        world.settle();
+        world.tell(Event::CoveredFirst);
+        world.settle();
+        world.tell(Event::Covered(true));
+        is_seen(&mut world, &if is_back { up() } else { exited() });
+        world.settle();
+        assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), usize::from(!is_back));
+        world.goes_on();
+    }
 }
