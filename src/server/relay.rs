@@ -84,11 +84,23 @@ impl Relay {
     }
 }
 
+/// What a server says that has no socket (`CreateWellKnownSockets` in os/connection.c). Ours are given one, and told to
+/// create none (`-nolisten`), so this one does not look at what it is given.
+const NO_SOCKETS: &str = "Cannot establish any listening sockets";
+
 /// A sentence about a server, with its last lines, or with arguments for journalctl(1) that find its messages.
 #[must_use]
 pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
     if tail.is_empty() {
         return format!("{sentence}; it said nothing; see: journalctl --user -b {journal}");
+    }
+    if tail.contains(NO_SOCKETS) {
+        // "Make sure an X server isn't already running", which is its last line, would mislead.
+        return format!(
+            "{sentence}: it does not use the socket that it is given, because it was built without -Dsystemd_notify=true, as \
+             XLibre is by default; build it with that option, or choose another server: server.binary in startxd.toml, or \
+             --server"
+        );
     }
     format!("{sentence}; its last lines:\n{tail}")
 }
@@ -223,6 +235,15 @@ mod tests {
         assert!(tail.starts_with("line 29\n"), "{tail}");
         assert!(tail.ends_with("?[2Jlast, \u{fffd} without an end"), "{tail}");
         assert!(with_last_lines("It ended", &tail, "-u a").starts_with("It ended; its last lines:\nline 29\n"));
+    }
+
+    #[test]
+    fn a_server_that_ignores_its_socket_is_named_by_its_build_option() {
+        let tail = "(EE) \nFatal server error:\n(EE) Cannot establish any listening sockets - Make sure an X server isn't \
+                    already running(EE) ";
+        let told = with_last_lines("It ended", tail, "-u a");
+        assert!(told.starts_with("It ended: ") && told.contains(" -Dsystemd_notify=true, "), "{told}");
+        assert!(!told.contains("already running") && !told.contains('\n'), "{told}");
     }
 
     #[tokio::test(flavor = "current_thread")]

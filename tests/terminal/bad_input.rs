@@ -204,6 +204,15 @@ fn fails_with_server(guest: &Case, login: &Login, name: &str, words: &[&str]) ->
 }
 
 #[test]
+fn a_server_that_was_built_without_socket_activation_is_named_by_its_build_option() {
+    let mut guest = Guest::get();
+    let login = prompt(&mut guest);
+    let words = ["it does not use the socket that it is given", "-Dsystemd_notify=true, as XLibre is by default"];
+    let told = fails_with_server(&guest, &login, "without-activation", &words);
+    assert!(!told.has("already running"), "{told}");
+}
+
+#[test]
 fn the_last_lines_of_a_server_that_exits_at_once_are_shown() {
     let mut guest = Guest::get();
     let login = prompt(&mut guest);

@@ -59,10 +59,15 @@ fn servers_that_do_not_serve() {
     };
     script("exits", "echo no such chip >&2; exit 3");
     script("hangs", "exec sleep 1234");
+    script("without-activation", "unset LISTEN_FDS LISTEN_PID; exec Xvfb \"$@\"");
     place.write_as("ada", "~/nothing", "");
     place.user("ada", "chmod +x nothing").ok();
     for (server, words) in [
         ("exits", &["exited with status 3 before it was ready", "no such chip"][..]),
+        (
+            "without-activation",
+            &["before it was ready: it does not use the socket", "built without -Dsystemd_notify=true"],
+        ),
         ("hangs", &["did not answer within 0.5 s", "deadlines.server_ready"]),
         ("nothing", &["cannot be executed"]),
     ] {
