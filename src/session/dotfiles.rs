@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Choice;
 use crate::config::SessionConfig;
+use crate::small_file;
 
 /// Programs that read all of them themselves.
 const XSESSION: &str = "Xsession";
@@ -50,7 +51,7 @@ impl Dotfiles {
         let profiles = [system(&["etc/xprofile"]), own(&[".xprofile", ".xsessionrc"])].concat();
         Self {
             system_resources,
-            own_resources: there(&own(&[".Xresources"])),
+            own_resources: if allows_own_resources(root) { there(&own(&[".Xresources"])) } else { Vec::new() },
             keymaps: there(&keymaps),
             profiles: there(&profiles),
         }
@@ -74,9 +75,33 @@ impl Dotfiles {
     }
 }
 
+/// Whether the administrator of a Debian lets people's own resources be read (Xsession.options(5)). Where nothing says
+/// so, there is no such rule.
+fn allows_own_resources(root: &Path) -> bool {
+    let mut paths = vec![root.join("etc/X11/Xsession.options")];
+    paths.extend(files_in(&root.join("etc/X11/Xsession.options.d"), |name| name.ends_with(".conf")));
+    let texts: Vec<String> = paths.iter().filter_map(|path| small_file::text(path).ok()).collect();
+    texts.is_empty() || has_option(&texts.concat(), "allow-user-resources")
+}
+
+/// Whether an option is set, as Debian's Xsession finds it: the last line counts that begins with it, or with its
+/// opposite.
+fn has_option(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let value = |line: &str| {
+        let (rest, on) = line.strip_prefix("no-").map_or((line, true), |rest| (rest, false));
+        rest.strip_prefix(name).filter(|rest| !rest.starts_with(is_word)).map(|_| on)
+    };
+    text.lines().filter_map(value).next_back().unwrap_or(false)
+}
+
 /// The files of a directory, by the names that run-parts(8) accepts, as Xsession does.
 fn dropped_in(directory: &Path) -> Vec<PathBuf> {
-    let accepted = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    files_in(directory, |name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+}
+
+/// The files of a directory with accepted names, sorted.
+fn files_in(directory: &Path, accepted: fn(&str) -> bool) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(accepted));
     let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
@@ -88,7 +113,7 @@ fn dropped_in(directory: &Path) -> Vec<PathBuf> {
 mod tests {
     use std::path::Path;
 
-    use super::{Dotfiles, DotfilesTime};
+    use super::{Dotfiles, DotfilesTime, has_option};
     use crate::config::SessionConfig;
     use crate::session::services::{service, startup_file};
     use crate::session::{Choice, Desktop};
@@ -135,6 +160,38 @@ mod tests {
         write(&other, &["etc/X11/Xresources"]);
         let found = Dotfiles::find(&other.path(""), None);
         assert_eq!(found.system_resources, [other.path("etc/X11/Xresources")]);
+    }
+
+    #[test]
+    fn debians_options_are_respected() {
+        let name = "allow-user-resources";
+        for (text, expected) in [
+            ("allow-failsafe\nallow-user-resources\n", true),
+            ("allow-user-resources\nno-allow-user-resources\n", false),
+            ("no-allow-user-resources # and why\nallow-user-resources\n", true),
+            ("#allow-user-resources\n allow-user-resources\nallow-user-resources2\n", false),
+            ("", false),
+        ] {
+            assert_eq!(has_option(text, name), expected, "{text:?}");
+        }
+        let directory = TestDir::new();
+        write(&directory, &["home/.Xresources", "etc/X11/Xsession.options.d/a.off"]);
+        let home = directory.path("home");
+        let count = || Dotfiles::find(&directory.path(""), Some(&home)).own_resources.len();
+        let says = |path: &str, text: &str| std::fs::write(directory.path(path), text).unwrap();
+        // As elsewhere.
+        assert_eq!(count(), 1);
+        says("etc/X11/Xsession.options", "allow-user-resources\n");
+        assert_eq!(count(), 1);
+        says("etc/X11/Xsession.options.d/a.off", "no-allow-user-resources\n");
+        assert_eq!(count(), 1);
+        says("etc/X11/Xsession.options.d/b.conf", "no-allow-user-resources\n");
+        assert_eq!(count(), 0);
+        says("etc/X11/Xsession.options.d/c.conf", "allow-user-resources\n");
+        assert_eq!(count(), 1);
+        says("etc/X11/Xsession.options", "");
+        std::fs::remove_dir_all(directory.path("etc/X11/Xsession.options.d")).unwrap();
+        assert_eq!(count(), 0);
     }
 
     #[test]
