@@ -84,9 +84,14 @@ impl Relay {
     }
 }
 
-/// What a server says that has no socket (`CreateWellKnownSockets` in os/connection.c). Ours are given one, and told to
-/// create none (`-nolisten`), so this one does not look at what it is given.
+/// What a server says that could not create its socket (`CreateWellKnownSockets` in os/connection.c). Ours are given one,
+/// so such a server does not look at what it is given.
 const NO_SOCKETS: &str = "Cannot establish any listening sockets";
+
+/// Why a server does not use its socket, and what to do; ends a sentence.
+pub(super) const NO_ACTIVATION: &str = "it does not use the socket that it is given, because it was built without \
+    -Dsystemd_notify=true, as XLibre is by default; build it with that option, or choose another server: server.binary in \
+    startxd.toml, or --server";
 
 /// A sentence about a server, with its last lines, or with arguments for journalctl(1) that find its messages.
 #[must_use]
@@ -96,11 +101,11 @@ pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
     }
     if tail.contains(NO_SOCKETS) {
         // "Make sure an X server isn't already running", which is its last line, would mislead.
-        return format!(
-            "{sentence}: it does not use the socket that it is given, because it was built without -Dsystemd_notify=true, as \
-             XLibre is by default; build it with that option, or choose another server: server.binary in startxd.toml, or \
-             --server"
-        );
+        return format!("{sentence}: {NO_ACTIVATION}");
+    }
+    if sentence.contains(NO_ACTIVATION) {
+        // Its last lines say nothing of that.
+        return sentence.to_owned();
     }
     format!("{sentence}; its last lines:\n{tail}")
 }

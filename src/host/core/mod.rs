@@ -448,6 +448,7 @@ impl Session {
             }
             Event::LastWords(client, text) => {
                 self.last_words(client, text);
+                self.server.gave_up(now);
                 self.decide_fate(now);
             }
             Event::ServerLeft(client, text) => {

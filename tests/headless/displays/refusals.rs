@@ -64,10 +64,6 @@ fn servers_that_do_not_serve() {
     place.user("ada", "chmod +x nothing").ok();
     for (server, words) in [
         ("exits", &["exited with status 3 before it was ready", "no such chip"][..]),
-        (
-            "without-activation",
-            &["before it was ready: it does not use the socket", "built without -Dsystemd_notify=true"],
-        ),
         ("hangs", &["did not answer within 0.5 s", "deadlines.server_ready"]),
         ("nothing", &["cannot be executed"]),
     ] {
@@ -75,6 +71,11 @@ fn servers_that_do_not_serve() {
         place.refuses(&format!("startxd display start {options}"), 3, words);
         place.refuses(&format!("startxd display start :7 --session openbox {options}"), 3, words);
         place.refuses(&format!("startxd display run {options} -- touch ran"), 3, words);
+    }
+    // It creates a socket of its own.
+    let words = ["the server is not usable: it does not use the socket", "built without -Dsystemd_notify=true"];
+    for command in ["start --server ~/without-activation", "run --server ~/without-activation touch ran"] {
+        place.refuses(&format!("startxd display {command}"), 3, &words);
     }
     place.user("ada", "ls ran").fails();
     // Sessions that are none.
