@@ -23,6 +23,9 @@ pub const FORGETS: Duration = Duration::from_secs(1);
 /// For a killed process to be gone, which is the kernel's work alone.
 pub const KILLED: Duration = Duration::from_secs(2);
 
+/// For what D-Bus has activated for a session to end after SIGTERM; then it is killed.
+pub const ACTIVATED: Duration = Duration::from_secs(2);
+
 /// As [`KILLED`], for a server, which has to release the machine's devices.
 pub const SERVER_KILLED: Duration = Duration::from_secs(10);
 

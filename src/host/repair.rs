@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::session_lock::{NotLocked, SessionLock, is_free, is_served};
 use super::{closing, orphan, session_files};
-use crate::deadline::{Deadlines, KILLED, LOOK_AGAIN, STEADY};
+use crate::deadline::{ACTIVATED, Deadlines, KILLED, LOOK_AGAIN, STEADY};
 use crate::files::remove;
 use crate::manager::{Manager, Mode, UnitState, names, restore};
 use crate::multiplexer::tell;
@@ -18,8 +18,7 @@ use crate::os::{self, Pid};
 use crate::records::last::{self, LastSession};
 use crate::records::session::SessionRecord;
 use crate::runtime_dir::RuntimeDir;
-use crate::session::applications;
-use crate::session::autostart;
+use crate::session::{activated, applications, autostart};
 use crate::x11::occupied::{remove_lock, remove_socket};
 
 /// Whether there is a session whose host is dead.
@@ -137,6 +136,7 @@ pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
     if let Err(error) = restored {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
+    activated::end(manager, record.display, ACTIVATED).await;
 }
 
 /// Waits until the control groups of a session's services that have failed are gone, before they are forgotten.

@@ -81,14 +81,14 @@ async fn ask_to_end(manager: &Manager, units: &[String]) -> Vec<Asked> {
     asked
 }
 
-async fn gone(asked: &[Asked]) {
+pub(super) async fn gone(asked: &[Asked]) {
     for (_, pidfd) in asked {
         // After an error of the reactor we cannot wait.
         let _ = pidfd.readable().await;
     }
 }
 
-fn kill(asked: &[Asked]) {
+pub(super) fn kill(asked: &[Asked]) {
     for (pid, pidfd) in asked {
         if os::pidfd_signal(pidfd.get_ref(), Signal::SIGKILL).is_ok() {
             tracing::warn!("killed process {pid}, which did not end with the session");

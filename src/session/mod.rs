@@ -1,6 +1,7 @@
 //! What a session runs: an entry of an xsessions directory, a command, a user unit, the units enabled for `wm.target`,
 //! or `~/.xinitrc`.
 
+pub mod activated;
 pub mod applications;
 pub mod autostart;
 pub mod beforehand;

@@ -79,6 +79,87 @@ fn ten_sessions(desk: &Desk) {
     }
 }
 
+/// What dbus-x11 installs in /etc/X11/Xsession.d.
+const DBUS_X11: &str =
+    "(unset XDG_SEAT XDG_SESSION_ID XDG_VTNR; dbus-update-activation-environment --verbose --systemd --all)\n";
+
+#[test]
+fn what_dbus_x11_exports_describes_no_unit_and_goes_with_the_session() {
+    const FILE: &str = "/etc/X11/Xsession.d/95dbus_update-activation-env";
+    let desk = Desk::at_prompt();
+    desk.write(FILE, DBUS_X11);
+    desk.write_as("ada", "~/.xsession", "exec openbox --sm-disable\n");
+    desk.write_as("ada", "~/.xsessionrc", "export MINE=1\n");
+    let before = desk.environment();
+    desk.starts("");
+    let during = desk.environment();
+    assert_eq!(during.get("MINE"), Some("1"));
+    // Under startx it exports these two as well: dash puts PWD into the environment of whatever it runs.
+    let mut stay = STAY.to_vec();
+    stay.retain(|name| !["PWD", "XDG_SESSION_CLASS"].contains(name));
+    assert_eq!(during.has(&stay), before.has(&stay));
+    desk.quits_openbox();
+    // All of it goes with the session, also what a startup file in another directory adds.
+    desk.ended(0);
+    desk.write_as("ada", "~/.xsessionrc", "cd /usr/share\n");
+    desk.starts("");
+    desk.quits_openbox();
+    desk.ended(0);
+    assert_eq!(desk.environment(), before);
+    desk.root(&format!("rm {FILE}")).ok();
+}
+
+/// Activates `name` in ada's bus.
+fn activates(desk: &Desk, name: &str) {
+    let bus = "org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus";
+    desk.user(
+        "ada",
+        &format!("rm -f {name}; busctl --user call --expect-reply=no {bus} StartServiceByName su {name} 0"),
+    )
+    .ok();
+}
+
+/// Where programs that the bus activates stay: what was activated for a session ends with it.
+fn activated_programs_end_with_their_session(case: Case) {
+    for (name, seconds) in [("lab.Before", 4321), ("lab.Stays0", 4322), ("lab.Stays5", 4322)] {
+        let path = format!("~/.local/share/dbus-1/services/{name}.service");
+        case.write_as("ada", &path, &format!("[D-BUS Service]\nName={name}\nExec=/home/ada/stays {name} {seconds}\n"));
+    }
+    case.write_as("ada", "~/stays", "#!/bin/sh\necho $DISPLAY >$1.new; mv $1.new ~/$1; exec sleep $2\n");
+    case.user("ada", "chmod +x stays").ok();
+    let desk = Desk::at_prompt_in(case);
+    desk.user("ada", "busctl --user call org.freedesktop.DBus / org.freedesktop.DBus ReloadConfig").ok();
+    let left =
+        |argument: &str| desk.processes_of("ada").iter().filter(|it| it.args == format!("sleep {argument}")).count();
+    activates(&desk, "lab.Before");
+    desk.wait_file("/home/ada/lab.Before");
+    for display in [0, 5] {
+        desk.starts(&format!("--display :{display} {OPENBOX}"));
+        let name = format!("lab.Stays{display}");
+        activates(&desk, &name);
+        assert_eq!(desk.wait_file(&format!("/home/ada/{name}")), format!(":{display}\n"));
+        wait_until("the program", SOON, || {
+            if left("4322") == 1 { Ok(()) } else { Err(format!("{:?}", desk.processes_of("ada"))) }
+        });
+        desk.user("ada", "startxd stop").ok();
+        desk.comes_back(0, SOON);
+        assert_eq!((left("4321"), left("4322")), (1, 0), "{:?}", desk.processes_of("ada"));
+    }
+    desk.user("ada", "pkill sleep").ok();
+}
+
+#[test]
+fn what_dbus_daemon_has_activated_for_a_session_ends_with_it() {
+    activated_programs_end_with_their_session(Guest::get());
+}
+
+#[test]
+fn what_dbus_broker_has_activated_for_a_session_ends_with_it() {
+    let case = Guest::get();
+    case.use_dbus_broker();
+    activated_programs_end_with_their_session(case);
+}
+
 #[test]
 fn ten_sessions_leave_the_environment_of_the_first() {
     ten_sessions(&Desk::at_prompt());
