@@ -93,7 +93,7 @@ fn are_read_neither_twice_nor_against_the_configuration() {
     desk.ended(0);
 
     // Nor against the administrator.
-    desk.root("sed -i s/^allow-user-resources/no-&/ /etc/X11/Xsession.options").ok();
+    desk.root("sed -i 's/^allow-user-resources/no-&/' /etc/X11/Xsession.options").ok();
     for session in ["", "-- ~/wm"] {
         desk.user("ada", "rm seen").ok();
         desk.starts(session);
@@ -102,7 +102,7 @@ fn are_read_neither_twice_nor_against_the_configuration() {
         desk.quits_openbox();
         desk.ended(0);
     }
-    desk.root("sed -i s/^no-// /etc/X11/Xsession.options").ok();
+    desk.root("sed -i 's/^no-//' /etc/X11/Xsession.options").ok();
     desk.user("ada", "echo > ran").ok();
 
     desk.write_as("ada", "~/.config/startxd/startxd.toml", "session.dotfiles = false\n");
