@@ -104,7 +104,7 @@ pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
         return format!("{sentence}: {NO_ACTIVATION}");
     }
     if sentence.contains(NO_ACTIVATION) {
-        // Its last lines say nothing of that.
+        // Its last lines do not explain that.
         return sentence.to_owned();
     }
     format!("{sentence}; its last lines:\n{tail}")

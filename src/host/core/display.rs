@@ -278,7 +278,7 @@ impl Server {
     }
 
     /// Its supervisor has given up a server that runs and never served. [`Server::fate`] ends the session at once: a window
-    /// manager that has found the server all the same fails when it ends, and that is not the reason.
+    /// manager that has found the server nevertheless fails when it ends, and that is not the reason.
     pub(super) fn gave_up(&mut self, now: Instant) {
         if self.runs && !self.has_served && self.last_words.is_some() && self.awaited.is_none() {
             self.supervisor_failed = true;
