@@ -88,6 +88,9 @@ impl Relay {
 /// so such a server does not look at what it is given.
 const NO_SOCKETS: &str = "Cannot establish any listening sockets";
 
+/// What a server says that cannot show anything (`InitOutput` in hw/xfree86/common/xf86Init.c).
+const NO_SCREENS: &str = "no screens found";
+
 /// Why a server does not use its socket, and what to do; ends a sentence.
 pub(super) const NO_ACTIVATION: &str = "it does not use the socket that it is given, because it was built without \
     -Dsystemd_notify=true, as XLibre is by default; build it with that option, or choose another server: server.binary in \
@@ -107,7 +110,9 @@ pub fn with_last_lines(sentence: &str, tail: &str, journal: &str) -> String {
         // Its last lines do not explain that.
         return sentence.to_owned();
     }
-    format!("{sentence}; its last lines:\n{tail}")
+    // It says no more than that to whoever has no graphics device, or none that it may use.
+    let remedy = if tail.contains(NO_SCREENS) { "; to see what it lacks: startxd doctor" } else { "" };
+    format!("{sentence}{remedy}; its last lines:\n{tail}")
 }
 
 struct Task {
@@ -240,6 +245,8 @@ mod tests {
         assert!(tail.starts_with("line 29\n"), "{tail}");
         assert!(tail.ends_with("?[2Jlast, \u{fffd} without an end"), "{tail}");
         assert!(with_last_lines("It ended", &tail, "-u a").starts_with("It ended; its last lines:\nline 29\n"));
+        let lacks = with_last_lines("It ended", "(EE) no screens found(EE)", "-u a");
+        assert!(lacks.starts_with("It ended; to see what it lacks: startxd doctor; its last lines:\n"), "{lacks}");
     }
 
     #[test]
