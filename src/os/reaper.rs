@@ -49,7 +49,7 @@ pub struct Reaper {
 /// Forks a process that forks `command`, which waits until it is released. When we end without [`Reaper::end`], it ends
 /// the command and its descendants, and then does `work`.
 ///
-/// `patience` is the time between SIGTERM and SIGKILL. This process must have one thread, as for [`janitor`](super::janitor).
+/// `patience` is the time between SIGTERM and SIGKILL. This process must have one thread, as for [`janitor`](super::janitor()).
 ///
 /// # Errors
 /// fork(2), prctl(2) or socketpair(2) failed.
