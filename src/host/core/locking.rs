@@ -272,6 +272,10 @@ impl Session {
         locking.covered = covered;
         if covered {
             (locking.lost, locking.vanished) = (None, None);
+            if locking.unlocks.is_some() {
+                // A race: it was told to end before its window was there, in the background.
+                self.act(Action::EndLocker);
+            }
         } else if locking.locked && locking.lost.is_none() && is_ours {
             locking.vanished = Some(now + LOCKER_ENDS);
             if !locking.units.is_empty() {
@@ -380,7 +384,7 @@ impl Session {
             // A race: a locker that goes into the background (i3lock without --nofork) reports that it locks and ends
             // at once, before we learn of the window that it shows. Taken for an unlocking, that would remove our
             // cover.
-            let hides = locked && !locking.covered && locking.vanished.is_none() && locking.unlocks.is_none();
+            let hides = locked && ending == Ending::Code(0) && !locking.covered && locking.vanished.is_none();
             locking.vanished = hides.then(|| now + LOCKER_ENDS);
             // It was never seen to lock, so it has let nobody in: it may have forked and lock from the background.
             locking.lost.take_if(|_| locking.unlocks.is_some());

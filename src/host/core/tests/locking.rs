@@ -132,6 +132,30 @@ fn a_locker_that_forks_before_its_window_is_seen_has_not_unlocked() {
 }
 
 #[test]
+fn a_locker_that_is_told_to_end_while_it_goes_into_the_background_ends() {
+    for is_over in [true, false] {
+        let mut world = with_command();
+        world.tell(Event::LockAsked(Some(ASKING)));
+        world.settle();
+        world.tell(Event::LockerLocks);
+        if is_over {
+            world.tell(Event::LockerEnded(Ending::Code(0)));
+        }
+        world.tell(Event::UnlockAsked(Some(ClientId(8))));
+        if !is_over {
+            world.tell(Event::LockerEnded(Ending::Code(0)));
+        }
+        let ends = count(&world, &Action::EndLocker);
+        world.tell(Event::Covered(true));
+        assert_eq!(count(&world, &Action::EndLocker), ends + 1);
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), 0);
+        world.tell(Event::Covered(false));
+        assert_eq!(count(&world, &Action::Reply(ClientId(8), Reply::Unlocked)), 1);
+        assert_eq!(count(&world, &Action::SetLockedHint(false)), 1);
+    }
+}
+
+#[test]
 fn a_lock_that_fails_is_reported() {
     let refusal = |world: &World| match reply(world).as_slice() {
         [Action::Refuse(_, why)] => why.clone(),
