@@ -65,7 +65,7 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// As [`LOOK_AGAIN`], for what a person waits for and takes less than that.
 pub const LOOK_AGAIN_SOON: Duration = Duration::from_millis(1);
 
-/// Between two tries to reach a manager or a bus that is being restarted.
+/// Between two tries to reach a manager or a bus that is being restarted, and two looks at a server's socket.
 pub const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Between two tries to accept a client when there are no descriptors left, or this would spin until one is free.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::os;
 use crate::small_file;
 
 /// How many entries of a directory are read.
@@ -27,7 +28,5 @@ pub fn name(path: &Path) -> &str {
 
 /// The directories of all processes below /proc.
 pub fn processes() -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|path| name(path).bytes().all(|byte| byte.is_ascii_digit())).collect()
+    os::processes().map(|pid| Path::new("/proc").join(pid.to_string())).collect()
 }

@@ -33,20 +33,18 @@ pub async fn end(authority: &Path, deadline: Duration) {
 
 /// The processes of this user that were started with `-auth AUTHORITY`.
 fn find(authority: &Path) -> Vec<(Pid, AsyncFd<OwnedFd>)> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let server = |pid: i32| {
+    let server = |pid: Pid| {
         if !is_server(pid, authority) {
             return None;
         }
-        let pidfd = os::pidfd_open(Pid::from_raw(pid)).and_then(os::watch).ok()?;
+        let pidfd = os::pidfd_open(pid).and_then(os::watch).ok()?;
         // Checked again: the pid may have been reused before the pidfd was opened.
-        is_server(pid, authority).then_some((Pid::from_raw(pid), pidfd))
+        is_server(pid, authority).then_some((pid, pidfd))
     };
-    pids.filter_map(server).collect()
+    os::processes().filter_map(server).collect()
 }
 
-fn is_server(pid: i32, authority: &Path) -> bool {
+fn is_server(pid: Pid, authority: &Path) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     let ours = process.metadata().is_ok_and(|metadata| metadata.uid() == nix::unistd::geteuid().as_raw());
     ours && std::fs::read(process.join("cmdline")).is_ok_and(|line| has_authority(&line, authority))

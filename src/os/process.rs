@@ -43,6 +43,12 @@ pub fn controlling_vt() -> io::Result<Option<u32>> {
     Ok(vt_of_stat(&stat("self")?))
 }
 
+/// All processes that /proc shows; none if it is not readable. Not of one moment: some may have ended, others begun.
+pub fn processes() -> impl Iterator<Item = Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+}
+
 /// The line of /proc/PID/stat.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, setpgid};
 
 use super::gate::{Command, Held, hold};
-use super::process::{parent, stat, state};
+use super::process::{parent, processes, stat, state};
 use super::{pidfd_open, pidfd_signal};
 use crate::deadline::{KILLED, LOOK_AGAIN};
 
@@ -252,9 +252,7 @@ fn send(pid: Pid, above: Pid, signals: &[Signal]) {
 
 /// Our descendants with the parent of each, without `others` and theirs.
 fn descendants(others: &BTreeSet<Pid>) -> BTreeMap<Pid, Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return BTreeMap::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw));
-    let parents: BTreeMap<Pid, Pid> = pids
+    let parents: BTreeMap<Pid, Pid> = processes()
         .filter_map(|pid| {
             let stat = stat(pid).ok()?;
             let above = parent(&stat)?;

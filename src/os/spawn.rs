@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::unistd::{Pid, pipe2};
 
-/// The first descriptor of systemd's convention: `SD_LISTEN_FDS_START`.
+/// The number of the first descriptor that is passed: `SD_LISTEN_FDS_START` (sd_listen_fds(3)).
 const LISTEN_FDS_START: RawFd = 3;
 /// Room for any `pid_t` in decimal, and a NUL.
 const PID_ROOM: usize = 12;

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use crate::config::Autostart;
 use crate::manager::{Manager, names};
+use crate::os;
 use crate::program;
 use crate::small_file;
 use crate::xdg;
@@ -87,11 +88,8 @@ pub async fn forget_failed(manager: &Manager) {
 #[must_use]
 pub fn processes_of_ours() -> Vec<Pid> {
     let own = nix::unistd::geteuid().as_raw();
-    let of_ours = |entry: std::fs::DirEntry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        (entry.metadata().ok()?.uid() == own).then(|| Pid::from_raw(pid))
-    };
-    std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(of_ours).collect()
+    let is_ours = |pid: &Pid| std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|facts| facts.uid() == own);
+    os::processes().filter(is_ours).collect()
 }
 
 /// Which of these processes starts the autostart programs; `None` if none does. Pure, except for the given functions.

@@ -95,9 +95,12 @@ pub async fn run(display: Display, configured: &Deadlines) -> Result<(), ServeFa
     let mut server = Supervised::new("the X server", process, relay);
     let session = ServedSession { display, deadlines, runtime, host, server: server.pid() };
     let outcome = session.serve(&cookie, &mut stop).await;
-    if let Outcome::Failed(failure @ ServeFailure::NotReady(NotReady::OwnSocket)) = &outcome {
-        // First: the window manager may have found that socket, and fails when the server ends.
+    if let Outcome::Failed(failure @ ServeFailure::NotReady(NotReady::OwnSocket)) = outcome {
+        // First: the window manager may have found that socket, and fails when the server ends. Its last lines do not tell
+        // why.
         session.report(Request::Failed(failure.to_string())).await;
+        server.end(deadlines.server_stop).await;
+        return Err(failure);
     }
     server.end(deadlines.server_stop).await;
     match outcome {

@@ -1,11 +1,10 @@
 //! How long a lock takes: from the moment before what asks for it is executed, to the locker's window.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use crate::contestants::{Launcher, WindowManager, cookie_in, display_socket};
 use crate::cost;
 use crate::harness::{Guest, Login, SOON};
 use crate::observer::{locker_maps, observe};
+use crate::round::time;
 
 /// Who asks.
 const BY_HAND: usize = 0;
@@ -44,7 +43,7 @@ pub fn measure(guest: &Guest, login: &Login, discarded: usize, rounds: usize) ->
             });
             let mapped = mapped.unwrap_or_else(|e| panic!("{command}: {e}"));
             guest.user("ada", end).ok();
-            let asked = stamp(&asks.expect("it was executed").wait(SOON).stdout);
+            let asked = time(asks.expect("it was executed").wait(SOON).stdout.lines().next().unwrap_or_default());
             if number >= discarded {
                 let took = mapped.duration_since(asked).expect("a locker comes after it was asked for");
                 times[who].push(took.as_secs_f64() * 1e3);
@@ -56,11 +55,4 @@ pub fn measure(guest: &Guest, login: &Login, discarded: usize, rounds: usize) ->
     login.vt.wait_prompt(SOON);
     guest.user("ada", "rm ~/.config/startxd/startxd.toml").ok();
     times
-}
-
-/// The shell's time before what it has executed.
-fn stamp(text: &str) -> SystemTime {
-    let first = text.lines().next().unwrap_or_default();
-    let microseconds = first.replace(['.', ','], "").parse().unwrap_or_else(|e| panic!("{text:?}: {e}"));
-    UNIX_EPOCH + Duration::from_micros(microseconds)
 }

@@ -144,12 +144,16 @@ fn read_stamps(path: &Path) -> Option<(SystemTime, SystemTime, i32)> {
     let text = fs::read_to_string(path).ok()?;
     let words: Vec<&str> = text.strip_suffix('\n')?.split(' ').collect();
     let [began, returned, status] = words.as_slice() else { panic!("the shell's stamps are {text:?}") };
-    // Seconds with exactly six decimals; as floating point they would lose precision.
-    let time = |stamp: &str| {
-        let microseconds = stamp.replace(['.', ','], "").parse().expect("a time");
-        UNIX_EPOCH + Duration::from_micros(microseconds)
-    };
     Some((time(began), time(returned), status.parse().expect("a status")))
+}
+
+/// A time of bash's (`EPOCHREALTIME`): seconds with exactly six decimals; as floating point they would lose precision.
+///
+/// # Panics
+/// When it is none.
+pub fn time(stamp: &str) -> SystemTime {
+    let microseconds = stamp.replace(['.', ','], "").parse().unwrap_or_else(|e| panic!("{stamp:?}: {e}"));
+    UNIX_EPOCH + Duration::from_micros(microseconds)
 }
 
 /// The time between two moments, negative if `to` is earlier.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::displays::place::lingers;
 use crate::harness::{Case, Guest};
-use crate::pages::follow;
+use crate::pages::{blocks, follow};
 
 /// Every printed unit: its file, as printed, and its text.
 fn units() -> Vec<(String, String)> {
@@ -21,11 +21,10 @@ fn units() -> Vec<(String, String)> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut units = Vec::new();
     for path in paths {
-        let text = fs::read_to_string(path).expect("a document");
-        for block in text.split("```ini\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block)
-        {
-            let (file, _) = block.split_once('\n').expect("more than one line");
-            units.push((file.trim_start_matches("# ").to_owned(), format!("{block}\n")));
+        let printed = blocks(path.to_str().expect("a name"));
+        for (_, text) in printed.into_iter().filter(|(language, _)| language == "ini") {
+            let (file, _) = text.split_once('\n').expect("more than one line");
+            units.push((file.trim_start_matches("# ").to_owned(), text));
         }
     }
     units.sort();
@@ -119,11 +118,17 @@ fn stands_in(case: &Case, name: &str, script: &str) {
     case.root(&format!("chmod 755 {path}")).ok();
 }
 
-#[test]
-fn recipes_of_window_managers_run_as_printed() {
+/// A guest for one page, in which ada's user manager runs.
+fn lingering() -> Case {
     let mut case = Guest::headless();
     case.discard();
     lingers(&case, "ada");
+    case
+}
+
+#[test]
+fn recipes_of_window_managers_run_as_printed() {
+    let case = lingering();
     // What each enables.
     for (name, others) in
         [("i3", &[][..]), ("awesome", &[]), ("bspwm", &["sxhkd"]), ("openbox", &["tint2"]), ("dwm", &["dwm-status"])]
@@ -143,9 +148,7 @@ fn recipes_of_window_managers_run_as_printed() {
 
 #[test]
 fn the_recipe_of_a_tmux_runs_as_printed() {
-    let mut case = Guest::headless();
-    case.discard();
-    lingers(&case, "ada");
+    let case = lingering();
     stands_in(&case, "irssi", "exec sleep 600");
     // The page ends with undoing it, and prints the unit of a program in the session after that.
     follow(&case, "docs/recipes/headless-tmux.md");
@@ -159,9 +162,7 @@ fn the_recipe_of_a_tmux_runs_as_printed() {
 
 #[test]
 fn the_recipe_of_a_remote_desktop_runs_as_printed() {
-    let mut case = Guest::headless();
-    case.discard();
-    lingers(&case, "ada");
+    let case = lingering();
     follow(&case, "docs/recipes/remote-desktop.md");
     let is_up = || {
         let list = case.user("ada", "startxd display list").ok().stdout;
@@ -182,9 +183,7 @@ fn the_recipe_of_a_remote_desktop_runs_as_printed() {
 
 #[test]
 fn the_recipe_of_browsers_in_ci_runs_as_printed() {
-    let mut case = Guest::headless();
-    case.discard();
-    lingers(&case, "ada");
+    let case = lingering();
     // What a browser needs: a display of the size that the page asks for.
     stands_in(&case, "npx", "echo \"$@\" >seen; exec xdpyinfo >>seen");
     follow(&case, "docs/recipes/browsers-in-ci.md");

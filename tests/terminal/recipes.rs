@@ -5,13 +5,13 @@ use crate::hostile::{wait_process, wait_up};
 use crate::pages::{blocks, follow};
 use crate::scenario::{Desk, OPENBOX};
 
-const PAGE: &str = include_str!("../../docs/recipes/units-for-a-desktop.md");
-
-/// A unit of the page.
-fn unit(name: &str) -> &'static str {
-    let first = format!("# ~/.config/systemd/user/{name}.service\n");
-    let mut blocks = PAGE.split("```ini\n").skip(1).filter_map(|rest| rest.split_once("\n```")).map(|(block, _)| block);
-    blocks.find(|block| block.starts_with(&first)).unwrap_or_else(|| panic!("the page has no {name}"))
+/// The units of the page, with their names.
+fn units() -> Vec<(String, String)> {
+    let named = |(_, text): (String, String)| {
+        let name = text.strip_prefix("# ~/.config/systemd/user/")?.split_once(".service\n")?.0.to_owned();
+        Some((name, text))
+    };
+    blocks("docs/recipes/units-for-a-desktop.md").into_iter().filter_map(named).collect()
 }
 
 #[test]
@@ -19,8 +19,11 @@ fn settings_are_made_again_after_a_restart_of_the_server() {
     let mut desk = Desk::at_prompt();
     desk.expect_crash();
     desk.write_as("ada", "~/.Xresources", "words.test: kept\n");
-    for name in ["keyboard", "xresources"] {
-        desk.writes_unit(&format!("{name}.service"), &format!("{}\n", unit(name)));
+    let settings = ["keyboard", "xresources"];
+    let units: Vec<_> = units().into_iter().filter(|(name, _)| settings.contains(&name.as_str())).collect();
+    assert_eq!(units.len(), settings.len(), "the page lacks one");
+    for (name, text) in units {
+        desk.writes_unit(&format!("{name}.service"), &text);
         desk.user("ada", &format!("systemctl --user enable {name}")).ok();
     }
     desk.starts(OPENBOX);
@@ -71,13 +74,7 @@ fn every_unit_for_a_desktop_runs_and_comes_back_with_the_server() {
     let mut desk = Desk::at_prompt();
     desk.expect_crash();
     desk.discard();
-    let units: Vec<(String, String)> = blocks("docs/recipes/units-for-a-desktop.md")
-        .into_iter()
-        .filter_map(|(_, text)| {
-            let name = text.strip_prefix("# ~/.config/systemd/user/")?.split_once(".service\n")?.0.to_owned();
-            Some((name, text))
-        })
-        .collect();
+    let units = units();
     assert!(units.len() > 8, "what is looked for is not found where it is: {units:?}");
     let mut replaced = Vec::new();
     for (name, text) in &units {

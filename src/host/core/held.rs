@@ -66,39 +66,36 @@ impl Session {
 
     /// Does what was held back, unless it has to wait longer.
     pub(super) fn let_go(&mut self) {
-        if self.relocks() || self.holding.until.is_some() {
+        if self.relocks() || self.screen_lock.is_locked() || self.holding.until.is_some() {
             return;
         }
-        for held in std::mem::take(&mut self.holding.held) {
-            match held {
-                Held::Again(unit) => self.act(Action::StartAgain(unit)),
-                Held::Rescue => self.let_rescue_go(),
-            }
-        }
+        self.release(|session, unit| session.act(Action::StartAgain(unit)));
     }
 
-    /// As [`let_go`](Self::let_go), after seconds: the unit's own policy (`Restart=`) may have restarted it meanwhile, so
-    /// first look whether it is up.
+    /// The screen is locked again, and with that everything is let go. That took seconds: a unit's own policy (`Restart=`)
+    /// may have restarted it meanwhile, so first look whether it is up.
     pub(super) fn let_go_if_down(&mut self) {
-        for held in std::mem::take(&mut self.holding.held) {
-            match held {
-                Held::Again(unit) => {
-                    self.units.is_let_go(unit);
-                    self.look();
-                }
-                Held::Rescue => self.let_rescue_go(),
-            }
-        }
+        self.release(|session, unit| {
+            session.units.is_let_go(unit);
+            session.look();
+        });
     }
 
-    fn let_rescue_go(&mut self) {
-        let order = self.jobs.ask(Purpose::Rescue);
-        self.act(Action::StartRescue(order));
+    fn release(&mut self, again: impl Fn(&mut Self, String)) {
+        for held in std::mem::take(&mut self.holding.held) {
+            match held {
+                Held::Again(unit) => again(self, unit),
+                Held::Rescue => {
+                    let order = self.jobs.ask(Purpose::Rescue);
+                    self.act(Action::StartRescue(order));
+                }
+            }
+        }
     }
 
     /// A server that was expected to end has not ended.
     pub(super) fn holding_overdue(&mut self, now: Instant) {
-        if self.holding.until.take_if(|until| *until <= now).is_some() && !self.screen_lock.is_locked() {
+        if self.holding.until.take_if(|until| *until <= now).is_some() {
             self.let_go();
         }
     }

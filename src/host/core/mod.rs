@@ -640,9 +640,7 @@ impl Session {
 
     fn server_looked(&mut self, question: u32, server: Option<ServerSeen>) {
         self.screen_lock.answered(question, server, self.server.running());
-        if !self.screen_lock.is_locked() {
-            self.let_go();
-        }
+        self.let_go();
         self.note_closing();
     }
 

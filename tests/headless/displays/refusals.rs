@@ -78,7 +78,7 @@ fn servers_that_do_not_serve() {
         place.refuses(&format!("startxd display {command}"), 3, &words);
     }
     place.user("ada", "ls ran").fails();
-    // Sessions that are none.
+    // Commands that do not make a session.
     let deadline = "--deadline window_manager=0.5";
     place.refuses(
         &format!("startxd display start {deadline} --session 'sleep 1234'"),

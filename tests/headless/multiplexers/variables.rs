@@ -26,7 +26,7 @@ fn has(ada: &Ada, which: &str) -> String {
     ada.says(&format!("tmux show-environment {which} | grep -x -e DISPLAY=.* -e -DISPLAY -e XAUTHORITY=.* -e -XAUTHORITY | sort | xargs"))
 }
 
-/// Runs a command in a new window of tmux's session, and returns its output.
+/// Runs a command in a new tmux window and returns its output.
 fn in_window(ada: &Ada, command: &str) -> String {
     ada.does(&format!("rm -f said; tmux new-window -d -t work: '({command}) > said.new 2>&1; mv said.new said'")).ok();
     ada.wait_file("/home/ada/said").trim().to_owned()

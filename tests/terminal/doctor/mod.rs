@@ -409,7 +409,7 @@ fn logins_that_cannot_have_a_session_are_explained() {
 #[test]
 fn a_getty_beside_the_login_is_reported() {
     let guest = Guest::get();
-    // Not one of logind's: a unit that opens a login on a terminal and forgets to stop the getty there.
+    // A unit that opens a login on a terminal and does not stop the getty that runs there.
     guest.vt(4).switch();
     guest.root("systemctl start getty@tty4").ok();
     let unit = "systemd-run --quiet --collect --wait -p User=ada -p PAMName=login -p TTYPath=/dev/tty4 \

@@ -67,6 +67,15 @@ impl Case {
         self.until_root("multi-user.target", "systemctl --quiet is-active multi-user.target");
     }
 
+    /// Expects that startxd has not killed or given up anything since the boot.
+    ///
+    /// # Panics
+    /// When its journal says that it has.
+    pub fn nothing_was_forced(&self) {
+        let journal = self.root("journalctl -b --no-pager -q -o cat -t startxd").text();
+        assert!(!journal.contains("killed") && !journal.contains("did not"), "{journal}");
+    }
+
     /// Lines of the journal that report a crash of startxd.
     fn crashes(&self) -> String {
         let script = "journalctl -b --no-pager --no-hostname -q -o cat | \

@@ -62,6 +62,11 @@ fn end(result: &str, code: i32, status: i32) -> ServiceEnd {
     ServiceEnd { result: result.into(), code, status, pid: 0 }
 }
 
+/// Whether it starts a unit of the session again.
+fn starts_again(action: &Action) -> bool {
+    matches!(action, Action::StartAgain(_))
+}
+
 fn up() -> Observed {
     Observed { state: state("active", "running", None), end: None, never_restarts: false }
 }

@@ -175,7 +175,7 @@ fn tell(world: &mut World, checks: &mut Checks, event: Event) {
     while let Some(at) = world.open.iter().position(|action| matches!(action, Action::Fork(_))) {
         answer(world, checks, at);
     }
-    let by_us = actions.iter().filter(|action| matches!(action, Action::StartAgain(_))).count();
+    let by_us = actions.iter().filter(|action| starts_again(action)).count();
     checks.crashes_by_us.extend(std::iter::repeat_n(world.now, by_us));
 }
 

@@ -269,7 +269,7 @@ fn a_window_manager_that_systemd_has_restarted_meanwhile_is_left_alone() {
         world.tell(Event::Covered(true));
         is_seen(&mut world, &if is_back { up() } else { exited() });
         world.settle();
-        assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), usize::from(!is_back));
+        assert_eq!(world.count(starts_again), usize::from(!is_back));
         world.goes_on();
     }
 }

@@ -3,10 +3,6 @@
 use super::*;
 use crate::deadline::DROPS_CLIENTS;
 
-fn starts_again(action: &Action) -> bool {
-    matches!(action, Action::StartAgain(_))
-}
-
 #[test]
 fn a_server_that_crashes_comes_back_three_times_with_growing_pauses() {
     let mut world = World::ours();
@@ -205,7 +201,7 @@ fn noticing_a_crash_after_the_next_server_started_is_no_failure() {
     world.next_server();
     world.unit_with(WM, failed(CLD_EXITED, 1, false), next);
     world.goes_on();
-    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.count(starts_again), 1);
     // What exits with 0 while there is a display was left by its user.
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);

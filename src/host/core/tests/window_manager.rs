@@ -33,13 +33,13 @@ fn what_the_end_of_a_window_manager_means() {
             Some(why) => assert_eq!(world.ended(), why, "{observed:?}"),
             None => world.goes_on(),
         }
-        assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 0, "{observed:?}");
+        assert_eq!(world.count(starts_again), 0, "{observed:?}");
     }
 }
 
 #[test]
 fn a_persons_own_unit_without_restart_comes_back_three_times_in_a_minute() {
-    let again = |world: &World| world.count(|action| matches!(action, Action::StartAgain(_)));
+    let again = |world: &World| world.count(starts_again);
     let mut world = World::up(setup(&["i3.service"], None));
     for count in 1..=3 {
         world.unit("i3.service", failed(CLD_KILLED, 9, true));
@@ -78,16 +78,16 @@ fn a_unit_is_not_judged_while_it_is_started_again() {
         assert_eq!(world.unit("i3.service", failed(CLD_KILLED, 9, true)), []);
     }
     world.goes_on();
-    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.count(starts_again), 1);
 
     // The same for a unit that has lost its server.
     let dying = Some(ServerSeen { number: 1, is_ending: true });
     let mut world = World::ours();
     assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
     world.server_ends(Ending::Signal(11), None);
-    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.count(starts_again), 1);
     assert_eq!(world.unit_with(WM, failed(CLD_EXITED, 1, false), dying), []);
-    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.count(starts_again), 1);
     world.goes_on();
 }
 
@@ -157,7 +157,7 @@ fn a_requested_stop_is_a_logout_however_the_unit_ends() {
     world.unit("i3.service", up());
     world.unit("i3.service", failed(CLD_EXITED, 143, true));
     world.goes_on();
-    assert_eq!(world.count(|action| matches!(action, Action::StartAgain(_))), 1);
+    assert_eq!(world.count(starts_again), 1);
     // Only a stop of these units counts.
     world.tell(Event::UnitJob { unit: "firefox.service".into(), is_stop: Some(true) });
     world.unit("i3.service", failed(CLD_EXITED, 1, true));
@@ -280,7 +280,7 @@ fn a_window_manager_that_never_came_up_is_not_started_again() {
     let wrong = end("exit-code", CLD_EXITED, 1);
     let restarts = |unit: &str, end: &ServiceEnd| Event::Restarts { unit: unit.into(), end: end.clone(), server: None };
     let auto_restart = Observed { state: state("activating", "auto-restart", None), end: Some(wrong.clone()), ..up() };
-    let again = |world: &World| world.count(|action| matches!(action, Action::StartAgain(_)));
+    let again = |world: &World| world.count(starts_again);
     let stops = |world: &World, unit: &str| {
         world.count(|action| matches!(action, Action::Stop { unit: stopped, .. } if stopped == unit))
     };
