@@ -3,6 +3,7 @@
 //! The driver polls each call once, in the order of the actions, before it becomes a task: with that the message is sent. So
 //! the manager gets what is asked of it in the order in which the core has asked, and nobody waits for an answer.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -234,10 +235,19 @@ pub(super) fn ask_whether_it_stops(manager: Manager) -> Call {
     Box::pin(async move { Some(Event::ManagerStops(manager.is_stopping().await.map_err(|error| failure(&error)))) })
 }
 
+/// When a look asks how services have ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Together with their states, as a change after the start is mostly an end, and somebody waits for the answer.
+    AtOnce,
+    /// If they are not up: a start changes them many times.
+    IfDown,
+}
+
 /// Looks at units: their states in one question, and how those have ended that are not up.
-pub(super) fn look(manager: Manager, number: u32, units: Vec<String>, probe: Option<ServerProbe>) -> Call {
+pub(super) fn look(manager: Manager, number: u32, units: Vec<String>, probe: Option<ServerProbe>, ends: Ends) -> Call {
     Box::pin(async move {
-        let seen = observe(&manager, units, probe).await.map_err(|error| failure(&error));
+        let seen = observe(&manager, units, probe, ends).await.map_err(|error| failure(&error));
         Some(Event::Looked(number, seen))
     })
 }
@@ -257,13 +267,26 @@ pub(super) fn look_at_rest(manager: Manager, number: u32, units: Vec<String>) ->
     })
 }
 
-async fn observe(manager: &Manager, units: Vec<String>, probe: Option<ServerProbe>) -> Result<Seen, CallError> {
+async fn observe(
+    manager: &Manager,
+    units: Vec<String>,
+    probe: Option<ServerProbe>,
+    ends: Ends,
+) -> Result<Seen, CallError> {
     let names: Vec<&str> = units.iter().map(String::as_str).collect();
-    let states = manager.states(&names).await?;
+    let services = async {
+        let mut known = BTreeMap::new();
+        for unit in names.iter().filter(|unit| ends == Ends::AtOnce && unit.ends_with(".service")) {
+            known.insert((*unit).to_owned(), manager.service_end(unit).await.ok());
+        }
+        known
+    };
+    // In this order: an end that was read before the state could be an earlier one.
+    let (states, mut known) = tokio::join!(biased; manager.states(&names), services);
     let mut observed = Vec::new();
     let mut is_missing = false;
-    for (unit, state) in units.into_iter().zip(states) {
-        let one = observe_one(manager, &unit, state).await;
+    for (unit, state) in units.into_iter().zip(states?) {
+        let one = observe_one(manager, &unit, state, known.remove(&unit)).await;
         is_missing |= unit.ends_with(".service") && one.verdict() != Verdict::Up;
         observed.push((unit, one));
     }
@@ -274,12 +297,15 @@ async fn observe(manager: &Manager, units: Vec<String>, probe: Option<ServerProb
     Ok(Seen { units: observed, server })
 }
 
-/// How a service's main process has ended, and whether it restarts itself, is asked only where it matters: not at every
-/// step of a start.
-async fn observe_one(manager: &Manager, unit: &str, state: UnitState) -> Observed {
+/// How a service's main process has ended (unless it is `known`), and whether it restarts itself, is asked only where it
+/// matters: not at every step of a start.
+async fn observe_one(manager: &Manager, unit: &str, state: UnitState, known: Option<Option<ServiceEnd>>) -> Observed {
     let mut observed = Observed { state, end: None, never_restarts: false };
     if unit.ends_with(".service") && judge(&observed.state, None) != Verdict::Up {
-        observed.end = manager.service_end(unit).await.ok();
+        observed.end = match known {
+            Some(end) => end,
+            None => manager.service_end(unit).await.ok(),
+        };
         if matches!(observed.verdict(), Verdict::Failed(_)) {
             observed.never_restarts = manager.never_restarts(unit).await.unwrap_or(false);
         }

@@ -53,6 +53,9 @@
 //! 4. The job of the shutdown target is done: all is gone. The host waits for the VT to be in text mode, puts back
 //!    terminal settings and environment, removes cookie, record, lock and launch socket, and returns.
 //!
+//! If only the window manager was there and has exited, nothing needs the server any more. It is ended, and the environment put
+//! back, while the manager still stops the units (`core/end.rs`, `end_server_early`).
+//!
 //! The phases of the end, and what leaves each, are a table in `core/end.rs`.
 //!
 //! If the host dies instead, the supervisor sees end-of-file and does 1, 2 and the putting back itself

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::checks::Clearance;
-use super::repair::{repair, undo_environment};
+use super::repair::{repair, undo};
 use super::session_files;
 use super::session_lock::{NotLocked, SessionLock};
 use super::variables::{self, Exported};
@@ -129,10 +129,10 @@ impl Prepared {
         self.record.save(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
-    /// Undoes everything, within `deadline`. Problems are logged: no caller could handle them, and the
+    /// Undoes everything, within `deadline`; the environment of the manager only if that is not `is_restored` already. Problems are logged: no caller could handle them, and the
     /// rest must go on.
-    pub async fn undo(self, manager: &Manager, deadline: Duration) {
-        if timeout(deadline, undo_environment(manager, &self.record)).await.is_err() {
+    pub async fn undo(self, manager: &Manager, is_restored: bool, deadline: Duration) {
+        if timeout(deadline, undo(manager, &self.record, is_restored)).await.is_err() {
             self.leave_to_the_next();
         }
     }

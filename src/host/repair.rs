@@ -57,7 +57,7 @@ async fn put_right(lock: &SessionLock, manager: &Manager, deadlines: &Deadlines,
             orphan::end(&runtime.authority(record.display), deadlines.server_stop).await;
             tell::take_back(runtime, deadlines.multiplexers).await;
             await_groups(manager, &record).await;
-            undo_environment(manager, &record).await;
+            undo(manager, &record, false).await;
             remove_lock(record.display);
             remove_socket(record.display);
             session_files::remove(runtime, &record);
@@ -119,8 +119,8 @@ async fn stop(manager: &Manager, unit: &str, shutdown: bool) {
     }
 }
 
-/// Undoes a session's changes in the user manager.
-pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
+/// Undoes a session's changes in the user manager; its environment is left alone if that `is_restored`.
+pub async fn undo(manager: &Manager, record: &SessionRecord, is_restored: bool) {
     // First, and all at once. A race: the manager forgets a failed unit after it has answered, and with the unit the file of a
     // transient one; but it does so before it answers the next call.
     let mut forgotten = JoinSet::new();
@@ -131,12 +131,19 @@ pub async fn undo_environment(manager: &Manager, record: &SessionRecord) {
         forgotten.spawn(async move { manager.reset_failed(&unit).await.ok() });
     }
     forgotten.join_all().await;
-    let (restored, ()) =
-        tokio::join!(restore::restore(manager, &record.before, &record.exported), autostart::forget_failed(manager));
-    if let Err(error) = restored {
+    let restore = async { is_restored || restore_environment(manager, record).await };
+    tokio::join!(restore, autostart::forget_failed(manager));
+}
+
+/// Undoes a session's changes in the environment of the user manager, and ends what D-Bus has activated with them.
+/// Returns whether it could be done.
+pub async fn restore_environment(manager: &Manager, record: &SessionRecord) -> bool {
+    let restored = restore::restore(manager, &record.before, &record.exported).await;
+    if let Err(error) = &restored {
         tracing::warn!("the user manager's environment could not be put back: {error}");
     }
     activated::end(manager, record.display, ACTIVATED).await;
+    restored.is_ok()
 }
 
 /// Waits until the control groups of a session's services that have failed are gone, before they are forgotten.

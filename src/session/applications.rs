@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::dbus::CallError;
@@ -34,10 +35,16 @@ pub async fn have_units_left(manager: &Manager) -> bool {
 async fn find_left(manager: &Manager) -> Result<bool, CallError> {
     let (units, begin) =
         tokio::try_join!(manager.units_like(&["*.service", "*.scope"]), manager.active_since(names::XORG_TARGET))?;
-    for unit in units.iter().filter(|unit| may_need_display(&unit.name, &unit.state)) {
+    // All at once: a desktop has dozens.
+    let mut asked = JoinSet::new();
+    for unit in units.into_iter().filter(|unit| may_need_display(&unit.name, &unit.state)) {
+        let manager = manager.clone();
+        asked.spawn(async move { manager.active_since(&unit.name).await });
+    }
+    while let Some(since) = asked.join_next().await {
         // One that is still starting has not been up yet.
-        let since = manager.active_since(&unit.name).await?;
-        if since == 0 || since >= begin {
+        let is_older = since.is_ok_and(|since| since.is_ok_and(|since| since != 0 && since < begin));
+        if !is_older {
             return Ok(true);
         }
     }
@@ -71,11 +78,16 @@ pub async fn end(manager: &Manager, units: &[String], deadline: Duration) {
 async fn ask_to_end(manager: &Manager, units: &[String]) -> Vec<Asked> {
     let mut asked = Vec::new();
     for unit in units {
-        if !unit.ends_with(".service") || !manager.stop_leaves_children(unit).await.unwrap_or(false) {
+        if !unit.ends_with(".service") {
             continue;
         }
-        let main = manager.main_pid(unit).await.ok().flatten();
-        let pids = manager.processes(unit).await.unwrap_or_default();
+        let (leaves, main, pids) =
+            tokio::join!(biased; manager.stop_leaves_children(unit), manager.main_pid(unit), manager.processes(unit));
+        if !leaves.unwrap_or(false) {
+            continue;
+        }
+        let main = main.ok().flatten();
+        let pids = pids.unwrap_or_default();
         asked.extend(pids.into_iter().filter(|&pid| Some(pid) != main).filter_map(|pid| ask(unit, pid)));
     }
     asked

@@ -354,7 +354,8 @@ impl Session {
 
     /// Ends a server that nothing needs any more while the manager still stops units. Normally the server is kept until
     /// they are down, for their programs and for what they run when they stop. If only the window manager was there and
-    /// it has exited, nothing needs the server, and its end takes longer than all the rest.
+    /// it has exited, nothing needs the server, and its end takes longer than all the rest. The variables that lead to it
+    /// are put back in that time.
     ///
     /// A race: the server may be gone before the manager gets to stopping its unit. So its supervisor is told first,
     /// and does not take that for a crash. Under a locked screen the usual order holds.
@@ -363,6 +364,7 @@ impl Session {
         if let Some(supervisor) = self.server.supervisor().filter(|_| is_free && self.server.runs()) {
             self.act(Action::Reply(supervisor, Reply::Stopping));
             self.act(Action::TerminateServer);
+            self.act(Action::PutEnvironmentBack);
         }
     }
 

@@ -370,6 +370,9 @@ pub enum Action {
     Kill(String),
     /// Ask whether the manager is exiting.
     AskWhetherManagerStops,
+    /// Put the environment of the user manager back, as nothing needs the session's any more. [`Action::PutBack`] does it
+    /// otherwise, and waits for this.
+    PutEnvironmentBack,
     /// Wait until the terminal is in text mode, and restore its settings.
     RestoreTerminal,
     /// Undo what the preparation did, and record how the session ended.

@@ -17,9 +17,10 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::act::{self, Call, RunningServer, ServerProbe};
+use super::act::{self, Call, Ends, RunningServer, ServerProbe};
 use super::closing;
 use super::core::{Action, CallFailure, ClientId, Event, JobId, Session, Setup, Standing, UnitPolicy};
 use super::dotfiles;
@@ -137,6 +138,8 @@ pub(super) struct Driver {
     window_manager: Option<OwnedFd>,
     rescue: Option<Service>,
     telling: Option<Telling>,
+    /// The environment is being put back; whether it could be.
+    restoring: Option<JoinHandle<bool>>,
     /// The watch on screen lockers.
     screen: Option<Screen>,
     /// The watch on input,
@@ -190,6 +193,7 @@ pub(super) async fn run(parts: Parts) -> Result<Ended, Failure> {
         window_manager: None,
         rescue: None,
         telling: None,
+        restoring: None,
         screen: None,
         idle: None,
         inhibitors: None,
@@ -627,6 +631,7 @@ impl Driver {
                 }
                 None => self.at_once.push_back(Event::TerminalRestored),
             },
+            Action::PutEnvironmentBack => self.put_environment_back(),
             Action::PutBack(state, last) => {
                 self.put_back(state, last);
             }
@@ -670,7 +675,9 @@ impl Driver {
             }
             Action::ReplaceServer => act::replace_server(manager, self.display()?),
             Action::Look { number, units } if self.core.is_going_on() => {
-                act::look(manager, number, units, self.probe())
+                // Somebody has managed the display, so the start is over.
+                let ends = if self.window_manager.is_some() { Ends::AtOnce } else { Ends::IfDown };
+                act::look(manager, number, units, self.probe(), ends)
             }
             Action::Look { number, units } => act::look_at_rest(manager, number, units),
             Action::EndApplications => {

@@ -2,13 +2,14 @@
 
 use std::time::SystemTime;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Driver;
 use crate::deadline::LAST_LINES;
 use crate::host::core::{Event, LastEnd, ManagerState, Standing};
 use crate::host::locker::Locker;
 use crate::host::manager_link::ManagerLink;
+use crate::host::repair;
 use crate::journal;
 use crate::records::last::LastSession;
 use crate::server::lines;
@@ -25,6 +26,17 @@ impl Driver {
         }
     }
 
+    /// Puts the environment back while the server ends.
+    pub(super) fn put_environment_back(&mut self) {
+        let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
+        if let (Some(prepared), Some(manager)) = (&self.prepared, manager) {
+            let (record, deadline) = (prepared.record.clone(), self.config.deadlines.user_manager);
+            self.restoring = Some(tokio::spawn(async move {
+                timeout(deadline, repair::restore_environment(&manager, &record)).await.is_ok_and(|restored| restored)
+            }));
+        }
+    }
+
     /// Records how the session ended, and undoes what the preparation did.
     pub(super) fn put_back(&mut self, state: ManagerState, last: LastEnd) {
         // Normally it ended with the server.
@@ -36,6 +48,7 @@ impl Driver {
         let manager = self.link.as_ref().and_then(ManagerLink::manager).cloned();
         let deadline = self.config.deadlines.user_manager;
         let (login, is_login, since) = (self.session.clone(), self.is_login, self.since);
+        let restoring = self.restoring.take();
         self.spawn(async move {
             let last_lines = match last.why.failed_program() {
                 Some((unit, pid)) if !last.is_locked => last_lines(unit, pid, since).await,
@@ -43,7 +56,13 @@ impl Driver {
             };
             note_end(last, last_lines.clone(), &login, is_login);
             match (state, manager) {
-                (ManagerState::There, Some(manager)) => prepared.undo(&manager, deadline).await,
+                (ManagerState::There, Some(manager)) => {
+                    let is_restored = match restoring {
+                        Some(restoring) => restoring.await.unwrap_or(false),
+                        None => false,
+                    };
+                    prepared.undo(&manager, is_restored, deadline).await;
+                }
                 (ManagerState::Silent, Some(_)) => prepared.leave_to_the_next(),
                 _ => prepared.undo_without_manager(),
             }

@@ -130,6 +130,9 @@ fn a_server_without_clients_ends_while_the_units_do() {
     world.open.insert(0, early);
     assert_eq!(world.ended(), Why::Signal("SIGTERM"));
     assert_eq!(world.count(|action| *action == Action::TerminateServer), 1);
+    // What leads to it is put back meanwhile.
+    assert_eq!(world.all[at + 1], Action::PutEnvironmentBack);
+    assert_eq!(world.count(|action| *action == Action::PutEnvironmentBack), 1);
 
     // A server that is slow to end is told again in its phase, and waited for like any other.
     let mut world = World::ours();
@@ -150,6 +153,7 @@ fn a_server_under_a_locked_screen_ends_after_the_units() {
     let asked = asked_at_the_end(&mut world, Event::Interrupt("SIGTERM"));
     let at = |name: &str| asked.iter().rposition(|asked| asked == name);
     assert!(at("Look") < at("TerminateServer"), "{asked:?}");
+    assert_eq!(at("PutEnvironmentBack"), None, "what is stopped may still need it");
 }
 
 #[test]
