@@ -76,11 +76,15 @@ pub async fn attach(config: &Config) -> Result<(), NotAttached> {
     let display = own_display()?;
     let authority = authority();
     let deadlines = &config.deadlines;
-    drop(connect(display, &authority, deadlines.server_ready).await?);
+    // A race: a server that loses its only client resets itself, and may take the service's connection with it, or ends
+    // (Xserver(1), -terminate). So this one is kept until the service has its own.
+    let first = connect(display, &authority, deadlines.server_ready).await?;
     let manager = Manager::connect(&runtime, deadlines.user_manager).await?;
     // A multiplexer that hangs delays nothing: telling them has its own deadline, and runs beside the start.
     let tell = async |told| tell::tell(&runtime, told, deadlines.multiplexers).await;
-    hand_over(config, &runtime, &manager, display, authority, tell).await
+    let handed_over = hand_over(config, &runtime, &manager, display, authority, tell).await;
+    drop(first);
+    handed_over
 }
 
 /// Gives a display that answers to the manager; multiplexers learn of it by `tell`.

@@ -9,7 +9,11 @@ struct Display(Background);
 
 impl Display {
     fn starts(ada: &Ada) -> Self {
-        let server = ada.spawn("ada", "exec Xvfb :7 -displayfd 1");
+        Self::with(ada, "")
+    }
+
+    fn with(ada: &Ada, options: &str) -> Self {
+        let server = ada.spawn("ada", &format!("exec Xvfb :7 -displayfd 1 {options}"));
         wait_until("Xvfb", SOON, || if server.stdout().contains('7') { Ok(()) } else { Err(server.stderr()) });
         Self(server)
     }
@@ -71,6 +75,18 @@ fn a_display_is_announced_and_withdrawn() {
         ada.does("ls /run/user/1000/startxd").fails();
     }
     ada.does("systemctl --user stop tmux screen@work").ok();
+}
+
+#[test]
+fn a_server_that_has_no_client_yet_is_not_left_without_one() {
+    let ada = Ada::new();
+    // It ends when it loses its last client. Others reset themselves then, and connections of that moment break.
+    let display = Display::with(&ada, "-terminate");
+    ada.does(ATTACH).ok();
+    assert_eq!(ada.unit("startxd-attached.service", "ActiveState"), "active");
+    ada.does("DISPLAY=:7 xdpyinfo").ok();
+    ada.does("startxd detach").ok();
+    display.0.wait(SOON);
 }
 
 #[test]
