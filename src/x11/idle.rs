@@ -101,9 +101,12 @@ impl IdleWatch {
             dpms::SetTimeoutsRequest { standby_timeout: seconds, suspend_timeout: seconds, off_timeout: seconds };
         self.client.send(timeouts.serialize(opcode)).await?;
         match when {
-            ScreenOff::After(_) => self.client.send(dpms::EnableRequest.serialize(opcode)).await,
-            ScreenOff::Never => self.client.send(dpms::DisableRequest.serialize(opcode)).await,
+            ScreenOff::After(_) => self.client.send(dpms::EnableRequest.serialize(opcode)).await?,
+            ScreenOff::Never => self.client.send(dpms::DisableRequest.serialize(opcode)).await?,
         }
+        // A server that sees a client's end drops what it has not read from it yet (xserver, os/connection.c:
+        // `ClientReady`), and our connection may end now. An answer proves that all before it was read.
+        self.client.request::<dpms::InfoReply, _>(dpms::InfoRequest.serialize(opcode)).await.map(drop)
     }
 
     /// Watches one more limit. Returns whether the server can do that.
