@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::exit::Exit;
-use crate::host::checks::{self, Background};
+use crate::host::checks::{self, Background, Refusal};
 
 /// `check may-start`: the answer is the exit status, and with `--verbose` a sentence as well.
 pub async fn may_start(activate: bool, verbose: bool) -> Exit {
@@ -19,6 +19,11 @@ pub async fn may_start(activate: bool, verbose: bool) -> Exit {
         Err(refusal) => {
             if verbose {
                 let _ = writeln!(std::io::stderr(), "startxd: {refusal}");
+            } else if let Refusal::NotActive { vt, .. } = refusal {
+                // Only an automatic login happens in the background. Somebody who comes to it later finds a prompt in
+                // place of a desktop, and has seen nothing of why.
+                let why = format!("tty{vt} was in the background at this login, so it starts no session");
+                let _ = writeln!(std::io::stderr(), "startxd: {why}; to start one: startxd start");
             }
             Exit::from(&refusal)
         }
