@@ -119,9 +119,9 @@ impl LoginFacts {
         if kind == "x11" {
             return None;
         }
-        let remedy = match seat.vt {
-            Some(vt) => format!(
-                "sudo systemctl edit getty@tty{vt}.service, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (if \
+        let remedy = match session.unit() {
+            Some(unit) => format!(
+                "sudo systemctl edit {unit}, and add: [Service] Environment=XDG_SESSION_TYPE=x11 (if \
                  another unit opens the login, add it there)"
             ),
             None => "add to the unit that opens it: [Service] Environment=XDG_SESSION_TYPE=x11".to_owned(),
@@ -146,7 +146,7 @@ mod tests {
         session: Result<LoginSession, NoLoginSession>,
     ) -> Vec<(&'static str, String)> {
         let facts = LoginFacts { uid, hint: "", terminal, system: None, session };
-        facts.judge().into_iter().map(|finding| (finding.kind.id, finding.what)).collect()
+        facts.judge().into_iter().map(|finding| (finding.kind.id, finding.sentence())).collect()
     }
 
     #[test]
@@ -168,6 +168,13 @@ mod tests {
             (1000, None, Ok(LoginSession { vt: None, ..healthy() }), "login.no-screen", "no virtual terminal"),
             (1000, Some(2), Ok(healthy()), "login.no-screen", "not on tty1"),
             (1000, Some(1), Ok(LoginSession { kind: "tty".into(), ..healthy() }), "login.type", "\"tty\""),
+            (
+                1000,
+                Some(1),
+                Ok(LoginSession { kind: "tty".into(), service: "greetd".into(), ..healthy() }),
+                "login.type",
+                "edit greetd.service",
+            ),
             (0, None, Err(NoLoginSession::Outside), "login.root", "root"),
         ];
         for (uid, terminal, session, id, words) in cases {

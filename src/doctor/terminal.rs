@@ -5,6 +5,7 @@ use super::catalogue::{TERMINAL_DISPLAY_MANAGER, TERMINAL_DISPLAY_MANAGER_ENABLE
 use super::machine::Machine;
 use crate::logind;
 use crate::os::Pid;
+use crate::records::session::SessionRecord;
 
 /// The alias of every display manager (systemd.special(7)).
 const DISPLAY_MANAGER: &str = "display-manager.service";
@@ -19,6 +20,8 @@ struct TerminalFacts {
     display_manager: Option<String>,
     /// The unit that the alias leads to, if one is enabled.
     enabled: Option<String>,
+    /// The PAM service that opened the login of the graphical session, or this one; a greeter's has the name of its program.
+    opened_by: Option<String>,
     /// The login's terminal, the process that opened the session, and the main process of the getty there.
     getty: Option<(u32, Pid, Pid)>,
 }
@@ -34,6 +37,7 @@ async fn gather(machine: &Machine) -> TerminalFacts {
     let mut facts = TerminalFacts { enabled, ..TerminalFacts::default() };
     let Some(manager) = machine.system_manager() else { return facts };
     facts.display_manager = machine.ask(manager.state(DISPLAY_MANAGER)).await.map(|state| state.active);
+    facts.opened_by = opened_by(machine).await;
     if let (Some(session), Some(bus)) = (&machine.session, &machine.system)
         && let Some(vt) = session.vt
     {
@@ -45,24 +49,49 @@ async fn gather(machine: &Machine) -> TerminalFacts {
     facts
 }
 
-fn judge(facts: &TerminalFacts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let name = facts.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
-    if facts.display_manager.as_deref().is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
-        findings.push(TERMINAL_DISPLAY_MANAGER.found(
-            format!("a display manager is up ({name})"),
-            format!(
-                "sudo systemctl disable {name}, save your work and reboot; or at once, \
+/// The service of [`TerminalFacts::opened_by`]. A terminal window is in no login, so the graphical session's counts first.
+async fn opened_by(machine: &Machine) -> Option<String> {
+    let record = machine.runtime.as_ref().and_then(|runtime| SessionRecord::of(runtime).ok().flatten());
+    match (record, &machine.system) {
+        (Some(record), Some(bus)) => Some(machine.ask(logind::session_by_id(bus, &record.session)).await?.service),
+        _ => machine.session.as_ref().map(|session| session.service.clone()),
+    }
+}
+
+impl TerminalFacts {
+    /// Whether the display manager is a greeter that opened this login, as greetd is for `startxd start`: it is no
+    /// other user of the terminal.
+    fn greets(&self) -> bool {
+        let program = self.enabled.as_deref().and_then(|unit| unit.strip_suffix(".service"));
+        program.is_some() && program == self.opened_by.as_deref()
+    }
+
+    /// What is to be said of the display manager.
+    fn of_display_manager(&self) -> Option<Finding> {
+        let name = self.enabled.as_deref().unwrap_or(DISPLAY_MANAGER);
+        let state = self.display_manager.as_deref();
+        if self.greets() {
+            None
+        } else if state.is_some_and(|state| matches!(state, "active" | "activating" | "reloading")) {
+            Some(TERMINAL_DISPLAY_MANAGER.found(
+                format!("a display manager is up ({name})"),
+                format!(
+                    "sudo systemctl disable {name}, save your work and reboot; or at once, \
                      which kills every desktop that it started, perhaps also this one: sudo systemctl disable \
                      --now {name}"
-            ),
-        ));
-    } else if facts.enabled.is_some() {
-        findings.push(
-            TERMINAL_DISPLAY_MANAGER_ENABLED
-                .found(format!("a display manager is enabled ({name})"), format!("sudo systemctl disable {name}")),
-        );
+                ),
+            ))
+        } else if self.enabled.is_some() {
+            let remedy = format!("sudo systemctl disable {name}");
+            Some(TERMINAL_DISPLAY_MANAGER_ENABLED.found(format!("a display manager is enabled ({name})"), remedy))
+        } else {
+            None
+        }
     }
+}
+
+fn judge(facts: &TerminalFacts) -> Vec<Finding> {
+    let mut findings = Vec::from_iter(facts.of_display_manager());
     if let Some((vt, leader, getty)) = facts.getty
         && leader != getty
     {
@@ -92,6 +121,7 @@ mod tests {
             display_manager: Some("active".into()),
             enabled: Some("lightdm.service".into()),
             getty: Some((1, pid(7), pid(8))),
+            ..TerminalFacts::default()
         };
         let words = [("--now", "kills every desktop"), ("systemctl stop", "may hang up this login")];
         for (finding, (ending, warning)) in judge(&facts).iter().zip(words) {
@@ -109,6 +139,24 @@ mod tests {
             (TerminalFacts { getty: Some((1, pid(7), pid(8))), ..TerminalFacts::default() }, Some("terminal.getty")),
             (
                 TerminalFacts { display_manager: Some("active".into()), ..TerminalFacts::default() },
+                Some("terminal.display-manager"),
+            ),
+            (
+                TerminalFacts {
+                    display_manager: Some("active".into()),
+                    enabled: Some("greetd.service".into()),
+                    opened_by: Some("greetd".into()),
+                    ..TerminalFacts::default()
+                },
+                None,
+            ),
+            (
+                TerminalFacts {
+                    display_manager: Some("active".into()),
+                    enabled: Some("greetd.service".into()),
+                    opened_by: Some("login".into()),
+                    ..TerminalFacts::default()
+                },
                 Some("terminal.display-manager"),
             ),
             (

@@ -47,6 +47,7 @@ impl LoginSession {
             vt: Some(1),
             class: "user".into(),
             kind: "x11".into(),
+            service: "login".into(),
             remote: false,
             active: true,
             state: "active".into(),
@@ -122,6 +123,8 @@ pub struct LoginSession {
     pub class: String,
     /// `Type`: "tty", "x11", "wayland" and more.
     pub kind: String,
+    /// `Service`: the PAM service that opened it: "login", "greetd", "startxd" and more.
+    pub service: String,
     /// `Remote`: whether the login comes from another machine.
     pub remote: bool,
     /// `Active`: whether it is in the foreground of its seat.
@@ -130,6 +133,15 @@ pub struct LoginSession {
     pub state: String,
     /// `LockedHint`: whether a screen locker has said that it locks.
     pub locked: bool,
+}
+
+impl LoginSession {
+    /// The unit that opened it, if it is on a virtual terminal: greetd's, or else the terminal's getty.
+    #[must_use]
+    pub fn unit(&self) -> Option<String> {
+        let vt = self.vt?;
+        Some(if self.service == "greetd" { "greetd.service".into() } else { format!("getty@tty{vt}.service") })
+    }
 }
 
 /// The properties as `GetAll` sends them; unknown ones are ignored, so that newer versions of logind can be read.
@@ -149,6 +161,8 @@ struct SessionProperties {
     class: String,
     #[serde(rename = "Type", deserialize_with = "zbus::as_variant::deserialize")]
     kind: String,
+    #[serde(deserialize_with = "zbus::as_variant::deserialize")]
+    service: String,
     #[serde(deserialize_with = "zbus::as_variant::deserialize")]
     remote: bool,
     #[serde(deserialize_with = "zbus::as_variant::deserialize")]
@@ -198,6 +212,7 @@ pub async fn session(connection: &Connection, path: OwnedObjectPath) -> Result<L
         vt: Some(properties.vt).filter(|&vt| vt != 0),
         class: properties.class,
         kind: properties.kind,
+        service: properties.service,
         remote: properties.remote,
         active: properties.active,
         state: properties.state,

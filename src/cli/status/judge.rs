@@ -43,13 +43,13 @@ impl Findings {
         match &snapshot.session {
             None => self.problem(format!("the login session {} has ended", record.session), String::new()),
             Some(session) if session.kind != "x11" => {
-                let getty = record.seat.vt.map_or_else(String::new, |vt| format!(" (getty@tty{vt}.service)"));
+                let unit = session.unit().map_or_else(String::new, |unit| format!(" ({unit})"));
                 let kind = &session.kind;
                 self.0.push(LOGIN_TYPE.found(
                     format!(
                         "the session has type {kind:?} in logind, so programs may not treat it as a graphical session"
                     ),
-                    format!("put Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{getty}"),
+                    format!("put Environment=XDG_SESSION_TYPE=x11 into the unit that opens it{unit}"),
                 ));
             }
             Some(_) => {}
