@@ -59,6 +59,10 @@ pub const AUTHORITY_LOCK: Duration = Duration::from_millis(200);
 /// After this time, that lock is one that a crash has left.
 pub const AUTHORITY_LOCK_DEAD: Duration = Duration::from_secs(60);
 
+/// Two copies of an autostart program begin within this time, if one session has started both. One that a person starts
+/// is not expected to fall into it.
+pub const BESIDE: Duration = Duration::from_secs(30);
+
 /// Between two looks at what announces no change: a lock of flock(2), a terminal's mode, a file.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 

@@ -127,7 +127,7 @@ displays: attributes config dbus deadline environment files launch log manager o
     session small_file text unix_socket x11
 host: config dbus deadline environment files journal launch logind manager multiplexer os presence records runtime_dir
     seat server session session_bus small_file text unix_socket x11 xdg
-doctor: config environment host json logind manager os records runtime_dir seat session small_file subprocess
+doctor: config deadline displays environment host json logind manager os records runtime_dir seat session small_file subprocess
     text unit_file x11 xdg
 supervisor: dbus deadline host launch manager os records runtime_dir server session x11
 cli: attach autologin config dbus deadline displays doctor environment files host journal json launch log logind manager

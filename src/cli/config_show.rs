@@ -5,10 +5,14 @@ use std::io::Write;
 use super::args::Settings;
 use super::exit::Exit;
 use crate::config::{Loaded, keys};
+use crate::doctor::values::{self, WrongValue};
 use crate::json::Json;
+use crate::manager::Manager;
+use crate::runtime_dir::RuntimeDir;
+use crate::session::Surroundings;
 
-/// Prints each key with the value that counts and where it comes from.
-pub fn run(json: bool, settings: &Settings) -> Exit {
+/// Prints each key with the value that counts and where it comes from, and reports the values that name nothing.
+pub async fn run(json: bool, settings: &Settings) -> Exit {
     let loaded = match settings.configuration() {
         Ok(loaded) => loaded,
         Err(why) => {
@@ -18,12 +22,28 @@ pub fn run(json: bool, settings: &Settings) -> Exit {
     };
     let text = if json { format!("{}\n", as_json(&loaded)) } else { as_text(&loaded) };
     let _ = std::io::stdout().write_all(text.as_bytes());
-    exit(&loaded)
+    let wrong = wrong(&loaded).await;
+    for value in &wrong {
+        tracing::warn!("{value}");
+    }
+    exit(&loaded, &wrong)
 }
 
-/// Mistakes in a file were reported and are ignored; a script sees them in the exit status.
-fn exit(loaded: &Loaded) -> Exit {
-    if loaded.complaints.is_empty() { Exit::Success } else { Exit::Warnings }
+/// The user manager is asked only if a value is one of its units.
+async fn wrong(loaded: &Loaded) -> Vec<WrongValue> {
+    let around = Surroundings::from_env();
+    let manager = match RuntimeDir::find() {
+        Ok(runtime) if values::needs_manager(&loaded.config, &around) => {
+            Manager::connect(&runtime, loaded.config.deadlines.user_manager).await.ok()
+        }
+        _ => None,
+    };
+    values::wrong(loaded, &around, manager.as_ref()).await
+}
+
+/// What is wrong was reported; a script sees it in the exit status.
+fn exit(loaded: &Loaded, wrong: &[WrongValue]) -> Exit {
+    if loaded.complaints.is_empty() && wrong.is_empty() { Exit::Success } else { Exit::Warnings }
 }
 
 /// TOML that could stand in a file, each line with its origin as a comment.
@@ -72,7 +92,7 @@ mod tests {
         let places = Places { directories: vec![directory.path("")] };
         for (text, status) in [("server.dpi = 96\n", Exit::Success), ("server.dpi = \"many\"\n", Exit::Warnings)] {
             std::fs::write(directory.path("startxd.toml"), text).unwrap();
-            assert_eq!(exit(&load(&places)), status, "{text}");
+            assert_eq!(exit(&load(&places), &[]), status, "{text}");
         }
     }
 

@@ -86,7 +86,7 @@ exits! {
     NotRoot = 30,
     /// Something cannot be set up, or was not set up and cannot be undone; nothing was changed.
     NotSetUp = 31,
-    /// `doctor`: the worst that was found is a warning; `config show`: a file has mistakes, which are ignored.
+    /// `doctor`: the worst that was found is a warning; `config show`: something is wrong with a value.
     Warnings = 40,
     /// `doctor`: an error was found.
     Faults = 41,

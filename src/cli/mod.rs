@@ -95,7 +95,7 @@ pub fn run() -> ExitCode {
             Command::Select(select) => select::run(select).await,
             Command::Doctor { json } => doctor::run(json).await,
             Command::List { json } => list::run(json).await,
-            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings),
+            Command::Config(ConfigCommand::Show { json, settings }) => config_show::run(json, &settings).await,
             Command::Completions { what } => completions::run(what).await,
             Command::Repair => with_runtime(repair::run).await,
             Command::Dotfiles => with_runtime(dotfiles::run).await,

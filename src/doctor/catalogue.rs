@@ -120,6 +120,8 @@ kinds! {
         "a part of the session that is up does not work";
     SESSION_SERVICE: "session.service", Warning,
         "the session has to do without it";
+    SESSION_AUTOSTART_TWICE: "session.autostart-twice", Warning,
+        "two copies of a program are in each other's way, and take twice the memory";
 
     LOCK_MISSING: "lock.missing", Warning,
         "the screen cannot be locked, by no key, lid or command";
@@ -190,6 +192,8 @@ kinds! {
 
     CONFIG_COMPLAINT: "config.complaint", Warning,
         "mistakes in a configuration file are ignored, and the default is used";
+    CONFIG_VALUE: "config.value", Warning,
+        "it names something that this machine does not have, so what needs it fails";
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! Nothing is changed, no program is run but `-version` of the X server, and no question waits for longer than
 //! `deadlines.user_manager`. A question without an answer makes no finding, unless the missing answer is the fault.
 
+mod autostart;
 pub mod catalogue;
 mod described;
 mod display;
@@ -25,6 +26,7 @@ pub mod snippets;
 mod startup_edit;
 mod terminal;
 pub mod units;
+pub mod values;
 pub mod versions;
 mod xss_lock;
 
@@ -107,6 +109,7 @@ pub async fn examine(loaded: &Loaded) -> (Vec<Finding>, Description) {
     findings.extend(display::examine());
     findings.extend(access);
     findings.extend(session);
+    findings.extend(autostart::examine(&machine).await);
     findings.extend(lock);
     findings.extend(portals);
     findings.extend(units);
@@ -114,6 +117,7 @@ pub async fn examine(loaded: &Loaded) -> (Vec<Finding>, Description) {
     findings.extend(environment);
     findings.extend(snippets::examine(&machine));
     findings.extend(versions::judge(&versions));
+    findings.extend(values::examine(&machine, loaded).await);
     findings.extend(loaded.complaints.iter().map(|complaint| {
         CONFIG_COMPLAINT.found(complaint.to_string(), format!("correct {}", complaint.file.display()))
     }));

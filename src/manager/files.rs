@@ -1,11 +1,16 @@
 //! Unit files, whether they are enabled, and lists of units (org.freedesktop.systemd1(5)).
 
 use std::path::Path;
+use std::time::Duration;
 
 use zbus::OwnedObjectPath;
 
 use super::{MANAGER, Manager, SERVICE_INTERFACE, UNIT_INTERFACE, UnitRow, UnitState, names};
 use crate::dbus::{self, CallError};
+
+/// A command of a service: the program, its arguments, whether a failure is ignored; then the times, the pid and the end
+/// of its last run.
+type CommandRow = (String, Vec<String>, bool, u64, u64, u64, u64, u32, i32, i32);
 
 /// A unit in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +126,25 @@ impl Manager {
     /// The unit is not a service.
     pub async fn last_main_pid(&self, unit: &str) -> Result<u32, CallError> {
         self.property(unit, SERVICE_INTERFACE, "ExecMainPID").await
+    }
+
+    /// When the last main process of a service was started, since the epoch; `None` if there was none
+    /// (`ExecMainStartTimestamp`).
+    ///
+    /// # Errors
+    /// The unit is not a service.
+    pub async fn main_began(&self, unit: &str) -> Result<Option<Duration>, CallError> {
+        let time: u64 = self.property(unit, SERVICE_INTERFACE, "ExecMainStartTimestamp").await?;
+        Ok((time != 0).then(|| Duration::from_micros(time)))
+    }
+
+    /// The program and the arguments, the name first, of a service's first command (`ExecStart`).
+    ///
+    /// # Errors
+    /// The unit is not a service.
+    pub async fn first_command(&self, unit: &str) -> Result<Option<(String, Vec<String>)>, CallError> {
+        let commands: Vec<CommandRow> = self.property(unit, SERVICE_INTERFACE, "ExecStart").await?;
+        Ok(commands.into_iter().next().map(|command| (command.0, command.1)))
     }
 
     /// The units that have failed, sorted by name (`ListUnitsFiltered`).

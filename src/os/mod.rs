@@ -23,7 +23,9 @@ pub use gate::{Command, Held, hold};
 pub use janitor::{Janitor, janitor};
 pub use pidfd::{pidfd_open, pidfd_signal};
 pub use priority::io_priority;
-pub use process::{Ending, controlling_vt, ignore_job_control, is_exiting, processes, stat, state, status, vt_of_stat};
+pub use process::{
+    Ending, began, controlling_vt, ignore_job_control, is_exiting, processes, stat, state, status, vt_of_stat,
+};
 pub use reaper::{Reaper, end_descendants, reaper, status as exit_status};
 pub use signals::{ReceivedSignal, TakenSignals};
 pub use spawn::{Image, spawn};

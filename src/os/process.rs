@@ -89,6 +89,12 @@ pub fn parent(stat: &str) -> Option<Pid> {
     field(stat, 4)?.parse().ok().map(Pid::from_raw)
 }
 
+/// When the process of such a line was started (field 22), in the kernel's ticks since the boot.
+#[must_use]
+pub fn began(stat: &str) -> Option<f64> {
+    field(stat, 22)?.parse().ok()
+}
+
 /// A field of such a line, numbered as in the manual, from 3 on.
 fn field(stat: &str, number: usize) -> Option<&str> {
     // The second field, the name, may contain anything, including spaces and brackets: start after the last bracket.
@@ -134,7 +140,7 @@ pub fn ignore_job_control() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pid, Status, is_exiting, parent, state, status, vt_of_stat};
+    use super::{Pid, Status, began, is_exiting, parent, state, status, vt_of_stat};
 
     #[test]
     fn who_is_on_its_way_out() {
@@ -147,6 +153,8 @@ mod tests {
             assert_eq!(is_exiting(stat), expected, "{stat}");
         }
         assert_eq!((state("12 (X) 4) D 1 12"), state("12 (X"), state("")), (Some('D'), None, None));
+        let line = "12 (X 1) S 1 12 12 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
+        assert_eq!((began(line), began("12 (X) S 1")), (Some(4711.0), None));
         assert_eq!((parent("12 (X) 4) D 7 12"), parent("12 (X) D")), (Some(Pid::from_raw(7)), None));
     }
 

@@ -28,7 +28,7 @@ use crate::program;
 use crate::xdg;
 pub use error::NoSession;
 pub use named::named as choose_named;
-use named::{by_name, named};
+use named::{by_name, command, named};
 pub use request::SessionRequest;
 pub use services::rescue;
 use services::{startup_file, xsession};
@@ -253,6 +253,14 @@ pub async fn choose(
 /// See [`NoSession`].
 pub fn choose_by_name(name: &str, around: &Surroundings) -> Result<Choice, NoSession> {
     by_name(name, around, None)
+}
+
+/// Chooses a command, the program first.
+///
+/// # Errors
+/// See [`NoSession`].
+pub fn choose_command(words: &[String], around: &Surroundings) -> Result<Choice, NoSession> {
+    command(words, around, None)
 }
 
 /// How often a window manager that crashes is restarted; `None` for never.

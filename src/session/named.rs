@@ -59,7 +59,11 @@ async fn unit_hint(unit: &str, around: &Surroundings, manager: &Manager) -> Stri
     if by_name(stem, around, None).is_ok() { format!(" (did you mean {stem}?)") } else { String::new() }
 }
 
-fn command(words: &[String], around: &Surroundings, restart: Option<RestartPolicy>) -> Result<Choice, NoSession> {
+pub(super) fn command(
+    words: &[String],
+    around: &Surroundings,
+    restart: Option<RestartPolicy>,
+) -> Result<Choice, NoSession> {
     if let [word, arguments @ ..] = words
         && word.contains('/')
         && let Ok(path) = std::path::absolute(word)

@@ -7,7 +7,9 @@ mod hostile;
 #[path = "../pages/mod.rs"]
 mod pages;
 
+mod autostart;
 mod completions;
+mod configuration;
 mod displays;
 mod guest;
 mod image;

@@ -26,7 +26,7 @@ time.sleep(600)
 "#;
 
 /// A guest with a seat for ada and one for eve.
-fn with_seats() -> Case {
+pub fn with_seats() -> Case {
     let mut case = Guest::headless();
     // What makes the seats remains.
     case.discard();
@@ -36,11 +36,16 @@ fn with_seats() -> Case {
 
 /// Types `startxd start` in a login session on a seat.
 fn starts(case: &Case, user: &str, seat: &str, options: &str) -> Background {
+    starts_session(case, user, seat, &format!("{options} -- openbox --sm-disable"))
+}
+
+/// The same, with options and a session.
+pub fn starts_session(case: &Case, user: &str, seat: &str, session: &str) -> Background {
     let unit = format!(
         "systemd-run --quiet --collect --wait --pipe -p User={user} --working-directory=/home/{user} -p PAMName=startxd \
          -p Environment='XDG_SEAT={seat} XDG_SESSION_TYPE=x11 XDG_SESSION_CLASS=user'"
     );
-    case.shell(&format!("{unit} startxd start {options} -- openbox --sm-disable")).spawn()
+    case.shell(&format!("{unit} startxd start {session}")).spawn()
 }
 
 /// Ada's session on seat1, up.
@@ -56,7 +61,7 @@ fn display_of(case: &Case, user: &str) -> String {
 }
 
 /// Ends a session, which leaves neither a lock nor a socket.
-fn stops(case: &Case, user: &str, session: Background) {
+pub fn stops(case: &Case, user: &str, session: Background) {
     case.user(user, "startxd stop").ok();
     session.wait(SOON).ok();
 }

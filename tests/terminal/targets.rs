@@ -114,6 +114,11 @@ fn an_autostart_program_runs_once_if_the_session_starts_it_itself() {
             count => Err(format!("{autostart}: {count}")),
         });
         assert_eq!(desk.read("/home/ada/runs").lines().count(), runs, "{autostart}");
+        let doctor = desk.user("ada", "startxd doctor").stdout;
+        assert_eq!(doctor.contains("session.autostart-twice"), runs == 2, "{autostart}: {doctor}");
+        if runs == 2 {
+            assert!(doctor.contains("app-program@autostart.service (and process"), "{doctor}");
+        }
         desk.quits("i3-msg exit");
         desk.ended(0);
     }
