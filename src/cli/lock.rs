@@ -14,8 +14,9 @@ pub async fn run(runtime: &RuntimeDir, request: Request) -> Exit {
         tracing::error!("no session of startxd is up; see: startxd status");
         return Exit::NotRunning;
     };
-    // The host's own deadline is shorter, and its message says more.
-    let patience = deadlines.lock + deadlines.launch + deadlines.user_manager;
+    // The host's own deadline is shorter, and its message says more. The opposite request may be under way before this
+    // one.
+    let patience = deadlines.lock * 2 + deadlines.launch + deadlines.user_manager;
     let problem =
         match timeout(patience, ask(&host, &request, |reply| matches!(reply, Reply::Locked | Reply::Unlocked))).await {
             Ok(Ok(_)) => return Exit::Success,

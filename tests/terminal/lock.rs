@@ -70,6 +70,31 @@ fn each_locker_as_a_command() {
 }
 
 #[test]
+fn an_unlocking_waits_for_a_lock_that_is_under_way() {
+    let desk = Desk::at_prompt();
+    desk.write_as("ada", "~/slow", "#!/bin/sh\nread _ < ~/go\nexec i3lock --nofork\n");
+    desk.user("ada", "chmod +x slow; mkfifo go").ok();
+    configure(&desk, "[lock]\ncommand = [\"/home/ada/slow\"]\n");
+    desk.starts(OPENBOX);
+    let lock = desk.spawn("ada", "startxd lock");
+    wait_until("the locker", SOON, || {
+        let slow = desk.root("pgrep -u ada -x slow");
+        if slow.stdout.is_empty() { Err(slow.to_string()) } else { Ok(()) }
+    });
+    let unlock = desk.spawn("ada", "startxd unlock");
+    desk.user("ada", "startxd status").ok();
+    assert!(lock.is_running() && unlock.is_running() && !is_locked(&desk));
+    desk.user("ada", "echo > ~/go").ok();
+    lock.wait(SOON).ok();
+    unlock.wait(SOON).ok();
+    assert!(!is_locked(&desk));
+    // i3lock has a child that keeps its window on top, and that ends when this is gone.
+    wait_until("no locker", SOON, || if a_locker_runs(&desk) { Err("it runs") } else { Ok(()) });
+    assert!(!is_locked(&desk));
+    leaves(&desk);
+}
+
+#[test]
 fn a_password_opens_and_a_unit_locks() {
     let desk = Desk::at_prompt();
     desk.writes_unit("locker.service", LOCKER);

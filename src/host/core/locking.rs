@@ -30,6 +30,15 @@ struct Request {
     clients: Vec<ClientId>,
 }
 
+/// A request that has to wait for the opposite one, which is under way.
+#[derive(Debug)]
+struct Queued {
+    /// Whether it locks.
+    locks: bool,
+    /// Those who made it; `None` for logind and for us.
+    clients: Vec<Option<ClientId>>,
+}
+
 /// The lock of the screen.
 #[derive(Debug, Default)]
 pub(super) struct Locking {
@@ -69,8 +78,12 @@ pub(super) struct Locking {
     returning: bool,
     /// Requests that wait until it is locked,
     locks: Option<Request>,
-    /// and until it is open.
+    /// or until it is open: there are never both.
     unlocks: Option<Request>,
+    /// Whether those have ended a locker that was not seen to lock yet, so that only its end shows that it will not.
+    ends_unseen: bool,
+    /// The opposite request, which is next.
+    next: Option<Queued>,
 }
 
 impl Locking {
@@ -169,9 +182,14 @@ impl Session {
         self.locking.is_seen()
     }
 
+    /// Whether the screen is seen to be locked, and nobody has asked for it to be opened.
+    pub(super) fn stays_locked(&self) -> bool {
+        self.locking.is_seen() && self.locking.unlocks.is_none()
+    }
+
     /// Whether a request to lock is under way.
-    pub(super) const fn is_lock_awaited(&self) -> bool {
-        self.locking.locks.is_some()
+    pub(super) fn is_lock_awaited(&self) -> bool {
+        self.locking.locks.is_some() || self.locking.next.as_ref().is_some_and(|next| next.locks)
     }
 
     /// Watches the display for lockers, once for each server, when the start is done with it.
@@ -199,6 +217,10 @@ impl Session {
                 None => tracing::warn!("the screen cannot be locked: {refusal}"),
             };
         }
+        if self.locking.unlocks.is_some() {
+            return self.queue(true, client);
+        }
+        self.withdraw_next();
         if self.locking.is_seen() {
             return client.into_iter().for_each(|client| self.act(Action::Reply(client, Reply::Locked)));
         }
@@ -222,9 +244,15 @@ impl Session {
             let refusal = "the X server is being started again";
             return client.into_iter().for_each(|client| self.act(Action::Refuse(client, refusal.to_owned())));
         }
-        if !matches!(self.stage, Stage::Up) || !self.locking.is_seen() {
+        if self.locking.locks.is_some() {
+            return self.queue(false, client);
+        }
+        self.withdraw_next();
+        let is_seen = self.locking.is_seen();
+        if !matches!(self.stage, Stage::Up) || !(is_seen || self.locking.target && self.locking.has_own()) {
             return client.into_iter().for_each(|client| self.act(Action::Reply(client, Reply::Unlocked)));
         }
+        self.locking.ends_unseen |= !is_seen;
         if !wait(&mut self.locking.unlocks, now + self.setup.deadlines.lock, client) {
             return;
         }
@@ -232,6 +260,41 @@ impl Session {
         self.stop_lock_target();
         if !self.locking.units.iter().any(LockerUnit::is_up) {
             self.act(Action::EndLocker);
+        }
+    }
+
+    /// Has a request wait until the opposite one, which is under way, is over.
+    ///
+    /// A race: a locker that was started may lock at any moment, and one that was told to end may do so at any moment.
+    /// Answered by what is seen meanwhile, `startxd unlock` would report an open screen that is locked a moment
+    /// later, and `startxd lock` a locked one that opens.
+    fn queue(&mut self, locks: bool, client: Option<ClientId>) {
+        self.locking.next.get_or_insert_with(|| Queued { locks, clients: Vec::new() }).clients.push(client);
+    }
+
+    /// A request joins the one that is under way, so what was to come after that is outdated.
+    fn withdraw_next(&mut self) {
+        let Some(Queued { locks, clients }) = self.locking.next.take() else { return };
+        let does = if locks { "opens" } else { "locks" };
+        for client in clients.into_iter().flatten() {
+            self.act(Action::Refuse(client, format!("a later request {does} the screen")));
+        }
+        if locks {
+            self.lock_is_settled();
+        }
+    }
+
+    /// Handles the queued request once the one before it is over.
+    pub(super) fn go_on_locking(&mut self, now: Instant) {
+        if self.locking.locks.is_some() || self.locking.unlocks.is_some() {
+            return;
+        }
+        let Some(Queued { locks, clients }) = self.locking.next.take() else { return };
+        for client in clients {
+            if locks { self.lock_asked(now, client) } else { self.unlock_asked(now, client) }
+        }
+        if locks && !self.is_lock_awaited() {
+            self.lock_is_settled();
         }
     }
 
@@ -431,11 +494,16 @@ impl Session {
         if locked {
             let request = self.locking.locks.take();
             self.answer(request, &Reply::Locked);
-            self.lock_is_settled();
+            if self.locking.unlocks.is_none() {
+                self.lock_is_settled();
+            }
         } else if self.locking.locks.is_none() {
             self.stop_lock_target();
-            let request = self.locking.unlocks.take();
-            self.answer(request, &Reply::Unlocked);
+            if !(self.locking.ends_unseen && self.locking.has_own()) {
+                self.locking.ends_unseen = false;
+                let request = self.locking.unlocks.take();
+                self.answer(request, &Reply::Unlocked);
+            }
         }
     }
 
@@ -486,6 +554,7 @@ impl Session {
             self.not_locked(&format!("{who} has not locked it within {seconds} s"));
         }
         if let Some(request) = self.locking.unlocks.take_if(|request| is_over(request)) {
+            self.locking.ends_unseen = false;
             let why = "the screen locker does not end";
             tracing::error!("the screen is not unlocked: {why}");
             for client in request.clients {

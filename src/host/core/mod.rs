@@ -200,6 +200,9 @@ impl Session {
                 self.handle(now, event);
             }
         }
+        if matches!(self.stage, Stage::Up) {
+            self.go_on_locking(now);
+        }
         std::mem::take(&mut self.actions)
     }
 

@@ -56,7 +56,7 @@ impl Session {
         let until = longest.map(|longest| now + longest.saturating_sub(BEFORE_SLEEP));
         self.sleep = Sleep { is_on: true, until, target: true, ..Sleep::default() };
         self.start(Purpose::Sleep, names::SLEEP_TARGET, Mode::Replace);
-        if !self.setup.locks_for_sleep || self.is_seen_locked() {
+        if !self.setup.locks_for_sleep || self.stays_locked() {
             return;
         }
         self.sleep.lock = true;

@@ -225,6 +225,101 @@ fn a_requested_unlocking_ends_the_locker() {
 }
 
 #[test]
+fn requests_are_done_one_after_the_other() {
+    const OTHER: ClientId = ClientId(8);
+    let replies = |world: &World, of: ClientId| -> Vec<Action> {
+        let is_his =
+            |action: &&Action| matches!(action, Action::Reply(client, _) | Action::Refuse(client, _) if *client == of);
+        world.all.iter().filter(is_his).cloned().collect()
+    };
+    // The locker was started and is not seen yet: it may lock at any moment.
+    let locking = || {
+        let mut world = with_command();
+        world.tell(Event::LockAsked(Some(ASKING)));
+        world.settle();
+        world.tell(Event::UnlockAsked(Some(OTHER)));
+        assert!(replies(&world, OTHER).is_empty(), "nobody knows yet whether it is open");
+        world
+    };
+    let mut world = locking();
+    world.tell(Event::Covered(true));
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
+    assert_eq!((count(&world, &Action::EndLocker), replies(&world, OTHER).len()), (1, 0));
+    world.tell(Event::Covered(false));
+    world.tell(Event::LockerEnded(Ending::Signal(15)));
+    assert_eq!(replies(&world, OTHER), [Action::Reply(OTHER, Reply::Unlocked)]);
+    world.pass(seconds(3600));
+    assert_eq!(count(&world, &Action::StartLocker), 1);
+    world.goes_on();
+
+    // It never locks; then it is ended, and the screen is open.
+    let mut world = locking();
+    world.pass(Deadlines::default().lock);
+    assert!(matches!(reply(&world).as_slice(), [Action::Refuse(..)]));
+    assert_eq!((count(&world, &Action::EndLocker), replies(&world, OTHER).len()), (1, 0));
+    world.tell(Event::Covered(false));
+    assert!(replies(&world, OTHER).is_empty(), "it still runs");
+    world.tell(Event::LockerEnded(Ending::Signal(15)));
+    assert_eq!(replies(&world, OTHER), [Action::Reply(OTHER, Reply::Unlocked)]);
+    // It ignores that.
+    let mut world = locking();
+    world.pass(Deadlines::default().lock * 2);
+    assert_eq!(replies(&world, OTHER), [Action::Refuse(OTHER, "the screen locker does not end".into())]);
+    // It cannot be started.
+    let mut world = locking();
+    world.tell(Event::LockerEnded(Ending::Code(1)));
+    assert_eq!(replies(&world, OTHER), [Action::Reply(OTHER, Reply::Unlocked)]);
+
+    // Locked after all: the last request counts.
+    let mut world = locking();
+    world.tell(Event::LockAsked(None));
+    assert_eq!(replies(&world, OTHER), [Action::Refuse(OTHER, "a later request locks the screen".into())]);
+    world.tell(Event::Covered(true));
+    world.pass(seconds(60));
+    assert_eq!((count(&world, &Action::EndLocker), count(&world, &Action::SetLockedHint(false))), (0, 0));
+
+    // And the other way round: the locker that was told to end still covers the screen.
+    let unlocking = || {
+        let mut world = locked();
+        world.tell(Event::UnlockAsked(Some(OTHER)));
+        world.tell(Event::LockAsked(Some(ASKING)));
+        assert!(reply(&world).is_empty(), "it is about to open");
+        world
+    };
+    let mut world = unlocking();
+    world.tell(Event::Covered(false));
+    world.tell(Event::LockerEnded(Ending::Signal(15)));
+    assert_eq!(replies(&world, OTHER), [Action::Reply(OTHER, Reply::Unlocked)]);
+    assert_eq!((count(&world, &Action::StartLocker), reply(&world).len()), (2, 0));
+    world.settle();
+    world.tell(Event::Covered(true));
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
+    // It does not end, and so the screen is locked.
+    let mut world = unlocking();
+    world.pass(Deadlines::default().lock);
+    assert!(matches!(replies(&world, OTHER).as_slice(), [Action::Refuse(..)]));
+    assert_eq!(reply(&world), [&Action::Reply(ASKING, Reply::Locked)]);
+    let mut world = unlocking();
+    world.tell(Event::UnlockAsked(Some(OTHER)));
+    assert_eq!(reply(&world), [&Action::Refuse(ASKING, "a later request opens the screen".into())]);
+}
+
+#[test]
+fn a_machine_that_goes_to_sleep_while_the_screen_is_being_opened_is_locked_first() {
+    let mut world = locked();
+    world.tell(Event::UnlockAsked(None));
+    world.tell(Event::Sleeps(Some(seconds(5))));
+    world.settle();
+    assert_eq!(count(&world, &Action::LetSleep), 0);
+    world.tell(Event::Covered(false));
+    world.tell(Event::LockerEnded(Ending::Signal(15)));
+    world.settle();
+    assert_eq!((count(&world, &Action::LetSleep), count(&world, &Action::StartLocker)), (0, 2));
+    world.tell(Event::Covered(true));
+    assert_eq!(count(&world, &Action::LetSleep), 1);
+}
+
+#[test]
 fn what_is_seen_overrides_what_others_tell_logind() {
     let mut world = World::ours();
     world.tell(Event::Covered(true));
