@@ -68,6 +68,22 @@ fn made_by_logind() -> PathBuf {
     PathBuf::from(format!("/run/user/{}", nix::unistd::geteuid()))
 }
 
+/// The name of our own directory, and how the names of cookie files begin.
+const OURS: &str = "startxd";
+const AUTHORITY: &str = "xauth_startxd_";
+
+/// How the names of temporary directories begin; six characters follow.
+const TEMPORARY: &str = "startxd-";
+
+/// Whether a directory has nothing in it but what is made in a runtime directory here.
+fn holds_only_what_is_ours(path: &Path) -> bool {
+    let mut entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.all(|entry| {
+        let name = entry.file_name();
+        name == OURS || name.as_encoded_bytes().starts_with(AUTHORITY.as_bytes())
+    })
+}
+
 /// The paths of one user's session.
 #[derive(Debug, Clone)]
 pub struct RuntimeDir {
@@ -128,7 +144,7 @@ impl RuntimeDir {
         if !metadata.is_dir() || metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(NoRuntimeDir::NotOurs(runtime));
         }
-        Ok(Self { ours: runtime.join("startxd"), runtime })
+        Ok(Self { ours: runtime.join(OURS), runtime })
     }
 
     /// A new directory below `$TMPDIR` or /tmp, 0700, for where there is no user manager whose directory could be used.
@@ -136,9 +152,21 @@ impl RuntimeDir {
     /// # Errors
     /// It cannot be made.
     pub fn temporary() -> Result<Self, NoRuntimeDir> {
-        let template = std::env::temp_dir().join("startxd-XXXXXX");
+        let template = std::env::temp_dir().join(format!("{TEMPORARY}XXXXXX"));
         let made = nix::unistd::mkdtemp(&template);
         Self::of(made.map_err(|error| NoRuntimeDir::Unusable { path: template, error: error.into() })?)
+    }
+
+    /// The directories in `below` that [`RuntimeDir::temporary`] has made for this user.
+    pub fn temporary_in(below: &Path) -> Vec<Self> {
+        let is_one = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_prefix(TEMPORARY)?;
+            let facts = std::fs::symlink_metadata(&path).ok()?;
+            let is_private = facts.is_dir() && facts.mode() & 0o077 == 0;
+            (name.len() == 6 && is_private && holds_only_what_is_ours(&path)).then(|| Self::of(path).ok())?
+        };
+        let entries = std::fs::read_dir(below).into_iter().flatten().flatten();
+        entries.filter_map(|entry| is_one(entry.path())).collect()
     }
 
     /// Removes a directory that [`RuntimeDir::temporary`] has made, with what is in it.
@@ -170,6 +198,12 @@ impl RuntimeDir {
             return Err(unusable(io::Error::other("it is not a directory that only you can enter")));
         }
         Ok(())
+    }
+
+    /// The directory that ours is in.
+    #[must_use]
+    pub fn base(&self) -> &Path {
+        &self.runtime
     }
 
     /// Our own directory.
@@ -231,7 +265,7 @@ impl RuntimeDir {
     /// The Xauthority file of a display.
     #[must_use]
     pub fn authority(&self, display: Display) -> PathBuf {
-        self.runtime.join(format!("xauth_startxd_{}", display.number()))
+        self.runtime.join(format!("{AUTHORITY}{}", display.number()))
     }
 
     /// The claim to a display without a screen, with its settings.

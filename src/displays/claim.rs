@@ -6,7 +6,7 @@
 //! and whose unit is down, was left by a process that was killed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -133,37 +133,42 @@ impl Claim {
     /// # Errors
     /// The directory is full, or not writable.
     pub fn make(runtime: &RuntimeDir, settings: &ClaimSettings) -> io::Result<Option<Self>> {
+        Self::make_in(runtime, settings, |directory| options(OFlag::O_TMPFILE).open(directory))
+    }
+
+    /// `nameless` makes a file without a name in a directory.
+    fn make_in(
+        runtime: &RuntimeDir,
+        settings: &ClaimSettings,
+        nameless: impl FnOnce(&Path) -> io::Result<File>,
+    ) -> io::Result<Option<Self>> {
         let text = settings.to_toml()?;
         let path = runtime.claim(settings.display);
+        let claim = |file: File| {
+            let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+            file.write_all(text.as_bytes())?;
+            let it = format!("/proc/self/fd/{}", file.as_raw_fd());
+            match linkat(AT_FDCWD, it.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW) {
+                Ok(()) => Ok(Some(Self { file, display: settings.display })),
+                Err(Errno::EEXIST) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
         // The file has no name until it is complete, so nobody sees half of it and a process that is killed leaves
         // nothing.
-        let options = |flags: OFlag| {
-            let mut options = File::options();
-            options.read(true).write(true).mode(0o600).custom_flags(flags.bits());
-            options
-        };
-        let mut named = None;
-        let file = match options(OFlag::O_TMPFILE).open(runtime.path()) {
+        match nameless(runtime.path()) {
             // Not every file system supports that (open(2)), in a container for one: then it has another name first.
             Err(error)
                 if matches!(Errno::from_raw(error.raw_os_error().unwrap_or(0)), Errno::EOPNOTSUPP | Errno::EISDIR) =>
             {
-                let name = named.insert(path.with_extension(format!("{}", Pid::this())));
-                options(OFlag::O_NOFOLLOW).create_new(true).open(name)?
+                let name = path.with_extension(format!("{}", Pid::this()));
+                // One of a process that was killed and had our pid.
+                files::remove(&name);
+                let made = options(OFlag::O_NOFOLLOW).create_new(true).open(&name).and_then(claim);
+                files::remove(&name);
+                made
             }
-            file => file?,
-        };
-        let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
-        file.write_all(text.as_bytes())?;
-        let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let linked = linkat(AT_FDCWD, nameless.as_str(), AT_FDCWD, &path, AtFlags::AT_SYMLINK_FOLLOW);
-        if let Some(named) = named {
-            files::remove(&named);
-        }
-        match linked {
-            Ok(()) => Ok(Some(Self { file, display: settings.display })),
-            Err(Errno::EEXIST) => Ok(None),
-            Err(error) => Err(error.into()),
+            file => file.and_then(claim),
         }
     }
 
@@ -199,6 +204,13 @@ impl Claim {
         // Only if it is empty.
         let _ = std::fs::remove_dir(runtime.path());
     }
+}
+
+/// How a claim's file is made.
+fn options(flags: OFlag) -> OpenOptions {
+    let mut options = File::options();
+    options.read(true).write(true).mode(0o600).custom_flags(flags.bits());
+    options
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -309,6 +321,38 @@ mod tests {
         assert!(ClaimState::begin(&runtime, display).is_err());
         Claim::hold(&runtime, display).unwrap().remove(&runtime);
         assert!(!runtime.path().exists());
+    }
+
+    #[test]
+    fn a_number_is_given_once_where_files_without_a_name_are_not_supported() {
+        let dir = TestDir::new();
+        let runtime = RuntimeDir::of(dir.path("")).unwrap();
+        runtime.create().unwrap();
+        let display = Display::new(7).unwrap();
+        let files = || -> Vec<String> {
+            let entries = std::fs::read_dir(runtime.path()).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        // Those of open(2) for a file system, and for a kernel, that does not know them.
+        for errno in [Errno::EOPNOTSUPP, Errno::EISDIR] {
+            let make = || Claim::make_in(&runtime, &given(display), |_| Err(errno.into()));
+            // A process with our pid was killed before it removed its file.
+            std::fs::write(runtime.claim(display).with_extension(Pid::this().to_string()), "half").unwrap();
+            let claim = make().unwrap().unwrap();
+            assert_eq!(files(), ["display-7.toml"], "{errno}");
+            assert!(make().unwrap().is_none());
+            assert_eq!(files(), ["display-7.toml"], "{errno}");
+            assert!(Claim::hold(&runtime, display).is_none());
+            assert_eq!(settings(&runtime, display).unwrap(), Some(given(display)));
+            let facts = std::fs::metadata(runtime.claim(display)).unwrap();
+            assert_eq!((facts.permissions().mode() & 0o7777, facts.nlink()), (0o600, 1));
+            claim.remove(&runtime);
+            runtime.create().unwrap();
+            assert_eq!(files(), [] as [&str; 0]);
+        }
+        let refused = Claim::make_in(&runtime, &given(display), |_| Err(Errno::EACCES.into()));
+        assert_eq!(refused.err().unwrap().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(files(), [] as [&str; 0]);
     }
 
     #[test]

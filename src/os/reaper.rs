@@ -12,6 +12,7 @@
 //! killed, the same processes become our children, and we end them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl::set_child_subreaper;
+use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -31,6 +32,9 @@ use super::gate::{Command, Held, hold};
 use super::process::{parent, processes, stat, state};
 use super::{pidfd_open, pidfd_signal};
 use crate::deadline::{KILLED, LOOK_AGAIN};
+
+/// Its name in lists of processes; 15 bytes at most.
+const NAME: &CStr = c"display-reaper";
 
 /// Lets the command run.
 const RUN: u8 = 1;
@@ -141,6 +145,8 @@ fn hold_and_watch(
 ) -> io::Result<bool> {
     // Signals are for the command, and for the process that passes them on.
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)?;
+    // What kills all processes called startxd, as pkill(1) does, is survived by this one, which then cleans up.
+    set_name(NAME)?;
     set_child_subreaper(true)?;
     let held = hold(command)?;
     let pid = held.pid;

@@ -2,7 +2,10 @@
 //!
 //! The server is the same, and so are its number, its cookie and its end. In place of scopes there is a
 //! [reaper](os::reaper): it ends what the command leaves, and cleans up if this process is killed. The files are in a
-//! new directory below /tmp, since nobody has made a runtime directory.
+//! new directory below /tmp, since nobody has made a runtime directory. What runs have left that were killed together with
+//! their reapers is removed by the next run ([`left`]).
+
+mod left;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,6 +37,7 @@ pub async fn run(
     config: &Config,
 ) -> Result<u8, Failure> {
     occupied::provide_socket_dir(Path::new(SOCKET_DIR))?;
+    left::sweep(&std::env::temp_dir(), config.deadlines.applications).await;
     let runtime = RuntimeDir::temporary()?;
     let status = by(Holding::Processes, &runtime, request, command, taken, config).await;
     runtime.remove_temporary();

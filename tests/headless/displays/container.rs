@@ -133,15 +133,19 @@ fn nothing_is_left_whatever_is_killed() {
         let run = killed(&case, whom, "");
         assert_eq!(run.stdout, format!("status {status}\n"), "{whom}: {run}");
     }
-    // With who would clean up killed at the same time, what has left the command goes on, and files are left, as the
-    // kernel ends the command and the server alone. The next command takes the same display.
+    // All that are called startxd.
+    let run = killed(&case, "pkill -9 startxd", "");
+    assert_eq!(run.stdout, "status 137\n", "{run}");
+    // With the reaper killed in the same moment, what has left the command goes on, and files are left, as the kernel
+    // ends the command and the server alone. The next run ends and removes that, and takes the same display.
     let run = killed(
         &case,
         "kill -9 $reaper $run",
-        "until [ -z \"$(of '[s]leep 1236')$(of '[X]vfb')\" ]; do sleep 0.02; done; pkill -9 sleep; rm -r startxd-*
-         startxd display run -- sh -c 'echo $DISPLAY' 2>/dev/null",
+        "until [ -z \"$(of '[s]leep 1236')$(of '[X]vfb')\" ]; do sleep 0.02; done
+         ls -d startxd-* | wc -l; ps -e -o stat=,args= | grep '[s]leep 123' | grep -vc ^Z
+         startxd display run -- sh -c 'echo $DISPLAY; ls -d startxd-* | wc -l' 2>/dev/null",
     );
-    assert_eq!(run.stdout, "status 137\n:100\n", "{run}");
+    assert_eq!(run.stdout, "status 137\n1\n2\n:100\n1\n", "{run}");
 }
 
 #[test]
