@@ -86,7 +86,7 @@ const DBUS_X11: &str =
 #[test]
 fn what_dbus_x11_exports_describes_no_unit_and_goes_with_the_session() {
     const FILE: &str = "/etc/X11/Xsession.d/95dbus_update-activation-env";
-    let desk = Desk::at_prompt();
+    let mut desk = Desk::at_prompt();
     desk.write(FILE, DBUS_X11);
     desk.write_as("ada", "~/.xsession", "exec openbox --sm-disable\n");
     desk.write_as("ada", "~/.xsessionrc", "export MINE=1\n");
@@ -106,7 +106,35 @@ fn what_dbus_x11_exports_describes_no_unit_and_goes_with_the_session() {
     desk.quits_openbox();
     desk.ended(0);
     assert_eq!(desk.environment(), before);
-    desk.root(&format!("rm {FILE}")).ok();
+    // Under startx the manager gets at least as much of that, and keeps it.
+    desk.discard();
+    desk.types("startx -- /usr/lib/xorg/Xorg :0 vt1 -keeptty");
+    wait_until("startx' session", SOON, || match desk.environment() {
+        now if now.get("MINE") == Some("1") || now.has(&["OLDPWD"]).len() == 1 => Ok(()),
+        now => Err(format!("{now:?}")),
+    });
+    let control = desk.environment().has(&STAY);
+    assert!(during.has(&STAY).iter().all(|name| control.contains(name)), "{during:?}, {control:?}");
+    wait_until("the end of startx", SOON, || {
+        desk.user("ada", "DISPLAY=:0 XAUTHORITY=~/.Xauthority timeout 5 openbox --exit");
+        desk.exit_status().ok_or_else(|| desk.vt().to_string())
+    });
+    assert_eq!(desk.environment().has(&STAY), control);
+}
+
+#[test]
+fn what_describes_a_shell_in_the_manager_does_not_reach_the_session_itself() {
+    let mut desk = Desk::at_prompt();
+    desk.user("ada", "systemctl --user set-environment PWD=/none OLDPWD=/none SHLVL=9 XDG_SESSION_CLASS=none").ok();
+    desk.settles();
+    let before = desk.environment();
+    desk.starts(OPENBOX);
+    let own = desk.root("tr '\\0' '\\n' < /proc/$(pgrep -x openbox)/environ").ok().stdout;
+    assert!(own.contains("DISPLAY=:0\n") && !own.contains("=/none") && !own.contains("SHLVL=9"), "{own}");
+    assert!(!own.contains("XDG_SESSION_CLASS=none"), "{own}");
+    desk.quits_openbox();
+    desk.ended(0);
+    assert_eq!(desk.environment(), before);
 }
 
 /// Activates `name` in ada's bus.

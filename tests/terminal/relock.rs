@@ -76,6 +76,30 @@ fn comes_back_locked(desk: &Desk, kill: &str) {
     desk.user("ada", "startxd lock").ok();
 }
 
+/// xsecurelock asks for a password as soon as a key is pressed, and lets an account without one in at once.
+#[test]
+fn a_server_that_is_killed_below_xsecurelock_comes_back_locked() {
+    let mut desk = Desk::at_prompt();
+    // The account stays as it is made here.
+    desk.discard();
+    desk.root("echo ada:secret | chpasswd").ok();
+    desk.writes_unit("impatient.service", IMPATIENT);
+    desk.user("ada", "systemctl --user enable impatient.service").ok();
+    configure(&desk, "[lock]\ncommand = [\"xsecurelock\"]\n");
+    desk.starts(OPENBOX);
+    shows_desktop(&desk);
+    desk.user("ada", "startxd lock").ok();
+    becomes(&desk, true);
+    comes_back_locked(&desk, "pkill -KILL -x Xorg");
+    comes_back_locked(&desk, "systemctl --user restart xorg@0.service");
+    wait_until("the password to be accepted", SOON, || {
+        desk.with_display("timeout 9 xdotool key Escape; timeout 9 xdotool type secret; timeout 9 xdotool key Return");
+        if is_locked(&desk) { Err(desk.root("pgrep -a -u ada").stdout) } else { Ok(()) }
+    });
+    desk.user("ada", "systemctl --user stop impatient.service; systemctl --user reset-failed").ok();
+    leaves(&desk);
+}
+
 #[test]
 fn a_server_that_is_killed_below_a_locker_comes_back_locked() {
     let desk = Desk::at_prompt();
@@ -83,7 +107,9 @@ fn a_server_that_is_killed_below_a_locker_comes_back_locked() {
     desk.writes_unit("locker.service", LOCKER);
     desk.writes_unit("mywm.service", "[Service]\nExecStart=openbox --sm-disable\n[Install]\nWantedBy=wm.target\n");
     desk.user("ada", "systemctl --user enable impatient.service").ok();
-    for (locker, wm) in [("i3lock --nofork", OPENBOX), ("i3lock --nofork", ""), ("i3lock", ""), ("", OPENBOX)] {
+    for (locker, wm) in
+        [("i3lock --nofork", OPENBOX), ("i3lock --nofork", ""), ("i3lock", ""), ("xsecurelock", OPENBOX), ("", OPENBOX)]
+    {
         let words: Vec<String> = locker.split(' ').map(|word| format!("{word:?}")).collect();
         let command = format!("[lock]\ncommand = [{}]\n", words.join(", "));
         configure(&desk, if locker.is_empty() { "" } else { &command });

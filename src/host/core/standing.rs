@@ -6,8 +6,6 @@
 //! | the session ends by itself | it is | the status of `startxd start` |
 //! |---|---|---|
 //! | before a window manager managed the display (or was known not to) | a failure | 1 |
-//! | before a window manager managed the display (or was known not to) | a failure | 1 |
-//! | within [`EARLY`] after that | a logout; after three in a row, no further session starts by itself | 0 |
 //! | within [`EARLY`] after that | a logout; after three in a row, no further session starts by itself | 0 |
 //! | later | a logout | 0 |
 //!

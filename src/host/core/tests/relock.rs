@@ -92,6 +92,27 @@ fn it_comes_back_covered_then_locked_then_with_a_window_manager() {
 }
 
 #[test]
+fn a_window_manager_that_is_ready_behind_the_cover_waits_with_the_graphical_session() {
+    let mut world = locked(true);
+    let targets = starts(&world, names::WM_READY_TARGET);
+    world.server_ends(Ending::Signal(11), None);
+    world.tell(Event::LockerEnded(Ending::Code(1)));
+    world.settle();
+    world.next_supervisor();
+    world.settle();
+    world.tell(Event::Served);
+    world.tell(Event::CoveredFirst);
+    // Its own policy has started it again.
+    world.tell(Event::Managed);
+    world.settle();
+    assert_eq!(starts(&world, names::WM_READY_TARGET), targets, "nothing of the session before it is locked");
+    world.tell(Event::Covered(true));
+    world.settle();
+    assert_eq!(starts(&world, names::WM_READY_TARGET), targets + 1);
+    world.goes_on();
+}
+
+#[test]
 fn a_missed_deadline_ends_the_login() {
     let all: [(usize, Why); 4] = [
         (0, Why::NotRelocked),

@@ -34,6 +34,42 @@ fn a_server_that_never_served_does_not_come_back() {
 }
 
 #[test]
+fn a_server_that_its_supervisor_gives_up_before_it_served_ends_the_session_at_once() {
+    let words = "the X server has not answered within 30 s";
+    let why = |ending| Why::ServerFailed { ending, words: words.into() };
+    let gives_up = |world: &mut World, client| world.tell(Event::LastWords(client, words.into()));
+    let mut world = World::launched(setup(&[WM], Some(true)));
+    gives_up(&mut world, SUPERVISOR);
+    assert!(matches!(world.session.stage, Stage::Ending(_)), "its end is not waited for");
+    // A window manager that has found the server fails with it, and that is not the reason.
+    world.unit(WM, failed(CLD_EXITED, 1, false));
+    assert_eq!(world.ended(), why(None));
+    let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
+    assert_ne!(world.count(repair), 0, "its supervisor has failed, so systemd has started the repair");
+
+    // Not on another client's word.
+    let mut world = World::launched(setup(&[WM], Some(true)));
+    gives_up(&mut world, ClientId(9));
+    world.goes_on();
+    // One that has served comes back, once it has ended.
+    let mut world = World::ours();
+    gives_up(&mut world, SUPERVISOR);
+    world.goes_on();
+    world.server_ends(Ending::Code(0), None);
+    world.goes_on();
+    world.next_server();
+    let supervisor = ClientId(world.supervisors);
+    gives_up(&mut world, supervisor);
+    world.goes_on();
+    // How it ended is the reason if it has ended by itself before that.
+    let mut world = World::launched(setup(&[WM], Some(true)));
+    world.server = false;
+    world.tell(Event::ServerEnded(Ending::Signal(11)));
+    gives_up(&mut world, SUPERVISOR);
+    assert_eq!(world.ended(), why(Some(Ending::Signal(11))));
+}
+
+#[test]
 fn a_server_that_is_told_to_end_comes_back_at_once_and_does_not_count() {
     let mut world = World::ours();
     for _ in 0..9 {
@@ -223,6 +259,11 @@ fn a_supervisor_that_is_killed_ends_its_server() {
     world.next_supervisor();
     world.settle();
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 2);
+    // Its unit has failed, so systemd has started the repair: the end waits for it.
+    world.tell(Event::StopAsked(ClientId(8)));
+    assert_eq!(world.ended(), Why::Asked);
+    let repair = |action: &Action| matches!(action, Action::Look { units, .. } if units.iter().any(|unit| unit == names::REPAIR_SERVICE));
+    assert_ne!(world.count(repair), 0);
 }
 
 #[test]
@@ -274,6 +315,13 @@ fn a_server_without_devices_is_replaced_when_a_new_one_would_get_them() {
     assert_eq!(world.tell(Event::Control(Control::Lost("logind was restarted"))), []);
     assert_eq!(world.tell(Event::Control(Control::Possible)), [Action::ReplaceServer]);
     assert_eq!(world.tell(Event::Control(Control::Possible)), [], "once");
+    world.goes_on();
+    // One that ends before that is not: the next one has got its devices.
+    world.tell(Event::Control(Control::Lost("logind was restarted")));
+    world.server_ends(Ending::Signal(11), None);
+    world.tell(Event::Control(Control::Possible));
+    world.next_server();
+    assert_eq!(world.count(|action| *action == Action::ReplaceServer), 1);
     world.goes_on();
     // A server that is still starting is replaced once it answers.
     world.server_ends(Ending::Code(0), None);

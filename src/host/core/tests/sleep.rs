@@ -1,6 +1,7 @@
 //! The machine's sleep: what logind waits for, and for how long.
 
 use super::*;
+use crate::deadline::BEFORE_SLEEP;
 
 const LOCKER: &str = "i3lock.service";
 const LONGEST: Duration = crate::deadline::DELAYS_SLEEP;
@@ -80,9 +81,11 @@ fn it_does_not_wait_forever() {
     let mut slow = world(true, false);
     slow.tell(Event::Sleeps(Some(LONGEST)));
     slow.settle();
-    slow.pass(LONGEST / 2);
+    // Until just before logind stops waiting.
+    let soon = Duration::from_millis(1);
+    slow.pass(LONGEST - BEFORE_SLEEP - soon);
     assert_eq!(count(&slow, &Action::LetSleep), 0);
-    slow.pass(LONGEST / 2);
+    slow.pass(soon);
     assert_eq!(count(&slow, &Action::LetSleep), 1);
     // It locks in the end, while the machine sleeps.
     slow.tell(Event::Covered(true));
