@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use tokio::io::unix::AsyncFd;
 
@@ -111,9 +111,15 @@ impl Locker {
         self.process.signal(Signal::SIGKILL);
     }
 
-    /// Tells it to end.
+    /// Tells it to end, with its process group, which is its own.
+    ///
+    /// A race: i3lock has a child that ends when it sees the window go. If i3lock ends before the child asks to be told
+    /// of that, the child stays.
     pub fn terminate(&self) {
-        self.process.signal(Signal::SIGTERM);
+        // It is not reaped yet, so the number is still its own.
+        if killpg(self.process.pid, Signal::SIGTERM).is_err() {
+            self.process.signal(Signal::SIGTERM);
+        }
     }
 }
 
@@ -138,6 +144,7 @@ mod tests {
     use super::{Locker, LockerEvent};
     use crate::environment::Block;
     use crate::launch::Ending;
+    use crate::test_dir::TestDir;
 
     fn shell(script: &str) -> Locker {
         let words = ["sh", "-c", script].map(str::to_owned);
@@ -150,6 +157,20 @@ mod tests {
         assert_eq!(locker.next().await, LockerEvent::Locks);
         locker.terminate();
         assert_eq!(locker.next().await, LockerEvent::Ended(Ending::Signal(15)));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_a_locker_has_started_ends_with_it() {
+        let dir = TestDir::new();
+        let pids = dir.path("pids");
+        let mut locker =
+            shell(&format!("sleep 60 & echo $! >{0}.new; mv {0}.new {0}; exec 3>&-; wait", pids.display()));
+        assert_eq!(locker.next().await, LockerEvent::Locks);
+        let child: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
+        let child = crate::os::pidfd_open(crate::os::Pid::from_raw(child)).unwrap();
+        locker.terminate();
+        assert_eq!(locker.next().await, LockerEvent::Ended(Ending::Signal(15)));
+        crate::os::watch(child).unwrap().readable().await.unwrap().retain_ready();
     }
 
     #[tokio::test(flavor = "current_thread")]

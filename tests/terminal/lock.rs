@@ -88,8 +88,8 @@ fn an_unlocking_waits_for_a_lock_that_is_under_way() {
     lock.wait(SOON).ok();
     unlock.wait(SOON).ok();
     assert!(!is_locked(&desk));
-    // i3lock has a child that keeps its window on top, and that ends when this is gone.
-    wait_until("no locker", SOON, || if a_locker_runs(&desk) { Err("it runs") } else { Ok(()) });
+    // i3lock has a child that keeps its window on top, and that would stay if i3lock were ended alone just now.
+    wait_until("no locker", SOON, || if a_locker_runs(&desk) { Err("it runs".to_owned()) } else { Ok(()) });
     assert!(!is_locked(&desk));
     leaves(&desk);
 }
