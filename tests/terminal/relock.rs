@@ -97,7 +97,7 @@ fn a_server_that_is_killed_below_xsecurelock_comes_back_locked() {
     becomes(&desk, false);
     desk.user("ada", "systemctl --user stop impatient.service; systemctl --user reset-failed").ok();
     // xsecurelock leaves them if its server is killed, also by itself.
-    desk.user("ada", "pkill -f 'pgrp_placeholder|sleep 86400'").ok();
+    desk.user("ada", "pkill -f '_placeholder|sleep 86400'").ok();
     leaves(&desk);
 }
 
