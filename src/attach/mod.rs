@@ -13,7 +13,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Config;
 use crate::dbus::CallError;
@@ -96,7 +96,7 @@ async fn hand_over(
     authority: PathBuf,
     tell: impl AsyncFnOnce(Told),
 ) -> Result<(), NotAttached> {
-    nothing_up(runtime, manager).await?;
+    nothing_up(runtime, manager, config.deadlines.going_down).await?;
     // Clean up after an earlier service that was killed together with the process that should clean up.
     put_back(runtime, manager).await?;
 
@@ -266,13 +266,26 @@ async fn connect(display: Display, authority: &Path, deadline: Duration) -> Resu
     connected.map_err(|error| failed(error.to_string()))
 }
 
-/// Checks that no graphical session of this user is up, and nothing is attached.
-async fn nothing_up(runtime: &RuntimeDir, manager: &Manager) -> Result<(), NotAttached> {
+/// Checks that no graphical session of this user is up, and nothing is attached. Waits, at most until `deadline`, for one
+/// that is ending: a detach is over a little before its targets are.
+async fn nothing_up(runtime: &RuntimeDir, manager: &Manager, deadline: Duration) -> Result<(), NotAttached> {
     const SIGNS: [&str; 4] = [names::GRAPHICAL_SESSION, names::XORG_TARGET, names::SHUTDOWN_TARGET, names::ATTACHED];
-    let states = manager.states(&SIGNS).await?;
-    let up = SIGNS.iter().zip(&states).find(|(_, state)| !state.is_down());
-    let up = up.map(|(unit, state)| (*unit, state.active.as_str()));
-    AlreadyUp::find(runtime, up).map_or(Ok(()), |up| Err(up.into()))
+    let until = Instant::now() + deadline;
+    let mut signals = None;
+    loop {
+        let states = manager.states(&SIGNS).await?;
+        let up = || SIGNS.iter().zip(&states).filter(|(_, state)| !state.is_down());
+        let is_ending = up().any(|(unit, state)| state.is_going_down() || *unit == names::SHUTDOWN_TARGET);
+        if !is_ending || Instant::now() >= until {
+            let up = up().next().map(|(unit, state)| (*unit, state.active.as_str()));
+            return AlreadyUp::find(runtime, up).map_or(Ok(()), |up| Err(up.into()));
+        }
+        match &mut signals {
+            // Asked once more when they are listened to: earlier changes are not announced.
+            None => signals = Some(manager.signals().await?),
+            Some(signals) => drop(timeout_at(until, signals.next()).await),
+        }
+    }
 }
 
 /// The variables to export, as for a session of our own.
@@ -288,6 +301,10 @@ fn variables(config: &Config, display: Display, authority: &Path, before: &Block
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
     use super::{NotAttached, hand_over, let_go, local, nothing_up, put_back};
     use crate::config::Config;
     use crate::dbus::CallError;
@@ -372,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn a_second_graphical_session_is_refused() {
         let scene = Scene::new().await;
-        let refused = async || match nothing_up(&scene.runtime, &scene.manager).await {
+        let refused = async || match nothing_up(&scene.runtime, &scene.manager, Duration::ZERO).await {
             Err(NotAttached::AlreadyUp(up)) => Some(up),
             Ok(()) => None,
             Err(other) => panic!("{other}"),
@@ -388,6 +405,23 @@ mod tests {
         let session = SessionRecord::new("1".into(), seat, Display::new(0).unwrap(), "openbox".into());
         session.save(&scene.runtime.record()).unwrap();
         assert!(matches!(refused().await, Some(AlreadyUp::Ours { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_ending_is_waited_for() {
+        let scene = Scene::new().await;
+        scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("active"));
+        let ends = async {
+            // Passes when everybody waits.
+            sleep(Duration::from_secs(5)).await;
+            scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("inactive"));
+            scene.fake.tell_changed(names::SHUTDOWN_TARGET, "org.freedesktop.systemd1.Unit", &[]).await;
+        };
+        let (nothing, ()) = tokio::join!(nothing_up(&scene.runtime, &scene.manager, Duration::from_secs(60)), ends);
+        nothing.unwrap();
+        scene.fake.unit(names::SHUTDOWN_TARGET, Unit::new("active"));
+        let refused = nothing_up(&scene.runtime, &scene.manager, Duration::from_secs(1)).await;
+        assert!(matches!(refused, Err(NotAttached::AlreadyUp(AlreadyUp::Other { .. }))), "{refused:?}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::harness::{Case, secs, wait_until};
 use crate::scenario::Desk;
 
 /// How long a desktop may take to start or end.
-const LONG: Duration = secs(30);
+pub const LONG: Duration = secs(30);
 
 /// How long to wait, after the session is up, for autostart programs that are started twice.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -153,20 +153,7 @@ impl Row {
         is_up(&desk);
         autostart_ran(&desk, 3);
         self.saw(Column::Server, "");
-        let process = desk.another("ada", self.animal.process, "");
-        match self.animal.logout {
-            Logout::Command(command) => {
-                desk.run(&format!("timeout 10 {command}"));
-            }
-            Logout::Keys(keys) => {
-                // The end of the session ends its clients, and this is one.
-                desk.with_display(&format!("xdotool key {keys}"));
-            }
-            Logout::Signal => {
-                desk.root(&format!("kill -TERM {process}")).ok();
-            }
-        }
-        desk.comes_back(0, LONG);
+        logs_out(&desk, self.animal);
         self.saw(Column::Logout, if self.animal.logout == Logout::Signal { "SIGTERM" } else { "" });
         self.left(&desk);
     }
@@ -204,8 +191,26 @@ impl Row {
     }
 }
 
+/// Leaves the session as a person does.
+pub fn logs_out(desk: &Desk, animal: &Animal) {
+    let process = desk.another("ada", animal.process, "");
+    match animal.logout {
+        Logout::Command(command) => {
+            desk.run(&format!("timeout 10 {command}"));
+        }
+        Logout::Keys(keys) => {
+            // The end of the session ends its clients, and this is one.
+            desk.with_display(&format!("xdotool key {keys}"));
+        }
+        Logout::Signal => {
+            desk.root(&format!("kill -TERM {process}")).ok();
+        }
+    }
+    desk.comes_back(0, LONG);
+}
+
 /// Ada at the prompt, with the settings that it needs and an autostart entry that counts.
-fn at_prompt(mut case: Case, animal: &Animal) -> Desk {
+pub fn at_prompt(mut case: Case, animal: &Animal) -> Desk {
     case.expect_crash();
     for (path, text) in animal.files {
         case.write_as("ada", path, text);
@@ -221,7 +226,7 @@ fn at_prompt(mut case: Case, animal: &Animal) -> Desk {
 }
 
 /// Waits until the graphical session is up, or what was typed has ended.
-fn is_up(desk: &Desk) {
+pub fn is_up(desk: &Desk) {
     let manager = desk.manager("ada");
     wait_until("graphical-session.target to be active", LONG, || {
         if let Some(status) = desk.exit_status() {
@@ -259,7 +264,7 @@ fn crashes(desk: &Desk, animal: &Animal) {
 }
 
 /// Waits until the autostart program has run once for each server, and expects that it stays so.
-fn autostart_ran(desk: &Desk, times: usize) {
+pub fn autostart_ran(desk: &Desk, times: usize) {
     let runs = || desk.read("/home/ada/runs").lines().count();
     wait_until(&format!("run {times} of the autostart program"), LONG, || match runs() {
         count if count >= times => Ok(()),

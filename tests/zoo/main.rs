@@ -5,11 +5,14 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../pages/mod.rs"]
+mod pages;
 #[path = "../scenario/mod.rs"]
 mod scenario;
 
 mod animals;
 mod life;
+mod recipes;
 mod table;
 
 use std::path::PathBuf;
