@@ -16,6 +16,7 @@ fn works(name: &str) {
     autostart_ran(&desk, 1);
     desk.shell_as("ada", "startxd restart xorg").deadline(LONG).run().ok();
     is_up(&desk);
+    autostart_ran(&desk, 2);
     logs_out(&desk, animal);
 }
 

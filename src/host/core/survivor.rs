@@ -53,9 +53,10 @@ impl Survivor {
         Some(step)
     }
 
-    /// The number of the server because of which the window manager was told to end.
-    pub(super) const fn told(&self) -> Option<u32> {
-        self.told
+    /// The number of the server that the window manager has outlived: however that ends now, its server is the cause. A
+    /// desktop may take its time to end in order, and exit with 0.
+    pub(super) fn outlived(&self) -> Option<u32> {
+        self.told.or(self.next.map(|(number, ..)| number))
     }
 }
 
@@ -76,8 +77,8 @@ mod tests {
             steps.push((due.duration_since(begin).as_secs(), survivor.take_due(due)));
         }
         assert_eq!(steps, [(1, Some(Step::Tell)), (2, Some(Step::Kill))]);
-        assert_eq!(survivor.told(), Some(3));
+        assert_eq!(survivor.outlived(), Some(3));
         survivor.is_over();
-        assert_eq!((survivor.told(), survivor.due()), (None, None));
+        assert_eq!((survivor.outlived(), survivor.due()), (None, None));
     }
 }

@@ -356,8 +356,7 @@ impl Units {
             return Some(Consequence::StartAgain(unit.to_owned()));
         }
         let failed = matches!(verdict, Verdict::Failed(_) | Verdict::Restarting);
-        let told = if self.window_manager.as_deref() == Some(unit) { self.survivor.told() } else { None };
-        if let Some(number) = told.or_else(|| server.lost_with(seen, failed))
+        if let Some(number) = self.outlived(unit).or_else(|| server.lost_with(seen, failed))
             && self.revive(unit, number)
         {
             self.ignore(unit);
@@ -388,10 +387,16 @@ impl Units {
         server: &Server,
     ) -> Option<Consequence> {
         let failed = !end.is_clean_exit();
-        if !self.is_of_interest(unit) || server.lost_with(seen, failed).is_some() {
+        let is_lost = self.outlived(unit).is_some() || server.lost_with(seen, failed).is_some();
+        if !self.is_of_interest(unit) || is_lost {
             return None;
         }
         if failed { self.comes_back_by_systemd(now, unit, Some(end)) } else { self.decide(unit, Verdict::LoggedOut) }
+    }
+
+    /// The server that this unit has outlived, if it is the window manager's.
+    fn outlived(&self, unit: &str) -> Option<u32> {
+        if self.window_manager.as_deref() == Some(unit) { self.survivor.outlived() } else { None }
     }
 
     /// What a unit's end means: the session ends if it is the window manager's unit, or if the window manager is not

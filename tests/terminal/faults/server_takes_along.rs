@@ -102,3 +102,20 @@ fn a_restart_of_the_server_is_over_when_the_display_is_managed_again() {
     desk.quits_openbox();
     desk.ended(0);
 }
+
+#[test]
+fn a_desktop_that_ends_in_order_when_its_server_goes_comes_back() {
+    let desk = Desk::at_prompt();
+    // As Plasma does: the next server is there before the desktop has exited, with 0.
+    desk.write_as("ada", "~/desktop", "#!/bin/sh\nopenbox --sm-disable\n[ -e ~/stays ] || exit 0\nsleep 0.6\n");
+    desk.user("ada", "chmod +x desktop; touch stays").ok();
+    desk.starts("-- ~/desktop");
+    for _ in 0..2 {
+        desk.user("ada", "startxd restart xorg").ok();
+        manages(&desk);
+        desk.is_up();
+    }
+    desk.user("ada", "rm stays").ok();
+    desk.quits_openbox();
+    desk.ended(0);
+}

@@ -466,6 +466,18 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
         assert_eq!(ends(&world), [false], "{observed:?}");
     }
 
+    // It needs some time to end in order, as a desktop does, while the next server is there.
+    let mut world = lost();
+    world.next_server();
+    world.pass(Duration::from_millis(500));
+    world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
+    assert_eq!(world.count(|action| *action == Action::StartAgain(WM.into())), 1);
+    world.goes_on();
+    // What manages the next server is left by its user.
+    world.tell(Event::Managed);
+    world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
+    assert_eq!(world.ended(), Why::LoggedOut);
+
     // It ends by itself, or it manages the next server already.
     let mut world = lost();
     world.unit(WM, failed(CLD_EXITED, 1, false));
