@@ -56,7 +56,12 @@ impl Survivor {
     /// The number of the server that the window manager has outlived: however that ends now, its server is the cause. A
     /// desktop may take its time to end in order, and exit with 0.
     pub(super) fn outlived(&self) -> Option<u32> {
-        self.told.or(self.next.map(|(number, ..)| number))
+        self.told.or(self.recently_outlived())
+    }
+
+    /// The same, until it would have been killed: for a program of which it is not known that it is the window manager.
+    pub(super) fn recently_outlived(&self) -> Option<u32> {
+        self.next.map(|(number, ..)| number)
     }
 }
 
@@ -71,13 +76,14 @@ mod tests {
         let (begin, mut survivor) = (Instant::now(), Survivor::default());
         assert_eq!(survivor.due(), None);
         survivor.server_ended(begin, 3);
+        assert_eq!((survivor.outlived(), survivor.recently_outlived()), (Some(3), Some(3)));
         let mut steps = Vec::new();
         while let Some(due) = survivor.due() {
             assert_eq!(survivor.take_due(due - Duration::from_millis(1)), None);
             steps.push((due.duration_since(begin).as_secs(), survivor.take_due(due)));
         }
         assert_eq!(steps, [(1, Some(Step::Tell)), (2, Some(Step::Kill))]);
-        assert_eq!(survivor.outlived(), Some(3));
+        assert_eq!((survivor.outlived(), survivor.recently_outlived()), (Some(3), None));
         survivor.is_over();
         assert_eq!((survivor.outlived(), survivor.due()), (None, None));
     }

@@ -394,9 +394,14 @@ impl Units {
         if failed { self.comes_back_by_systemd(now, unit, Some(end)) } else { self.decide(unit, Verdict::LoggedOut) }
     }
 
-    /// The server that this unit has outlived, if it is the window manager's.
+    /// The server that this unit has outlived, if it is the window manager's, or the only one: the window manager of Plasma
+    /// runs in a unit of its own.
     fn outlived(&self, unit: &str) -> Option<u32> {
-        if self.window_manager.as_deref() == Some(unit) { self.survivor.outlived() } else { None }
+        match &self.window_manager {
+            Some(window_manager) if window_manager == unit => self.survivor.outlived(),
+            None if self.is_window_manager(unit) => self.survivor.recently_outlived(),
+            _ => None,
+        }
     }
 
     /// What a unit's end means: the session ends if it is the window manager's unit, or if the window manager is not

@@ -87,6 +87,7 @@ fn an_unlocking_caused_by_the_servers_end_does_not_count() {
     world.next_supervisor();
     world.settle();
     assert_eq!(world.count(|action| matches!(action, Action::Fork(_))), 2);
+    world.tell(Event::Managed);
     world.unit(WM, exited());
     assert_eq!(world.ended(), Why::LoggedOut);
     assert_eq!(world.count(|action| *action == Action::CloseLogin), 0);

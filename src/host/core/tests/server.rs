@@ -242,10 +242,11 @@ fn noticing_a_crash_after_the_next_server_started_is_no_failure() {
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);
 
-    // Also by a window manager that was not started again: it survived its server's end.
+    // Also by a window manager that was not started again: it survived its server's end, and manages the next one.
     let mut world = World::ours();
     world.server_ends(Ending::Signal(11), None);
     world.next_server();
+    world.tell(Event::Managed);
     world.unit_with(WM, exited(), next);
     assert_eq!(world.ended(), Why::LoggedOut);
 }
@@ -473,6 +474,17 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
     assert_eq!(world.count(|action| *action == Action::StartAgain(WM.into())), 1);
     world.goes_on();
+    // The same if its window manager runs elsewhere, but not for ever.
+    for (after, again) in [(1900, 1), (2100, 0)] {
+        let mut world = World::ours();
+        world.server_ends(Ending::Signal(11), None);
+        world.settle();
+        world.next_server();
+        world.pass(seconds(1));
+        world.pass(Duration::from_millis(after - 1000));
+        world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
+        assert_eq!(world.count(|action| *action == Action::StartAgain(WM.into())), again, "{after}");
+    }
     // What manages the next server is left by its user.
     world.tell(Event::Managed);
     world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
