@@ -62,10 +62,17 @@ pub const TEN: [&str; 10] =
 
 const DESKTOPS: [&str; 7] = ["cinnamon", "flashback", "lxde", "lxqt", "mate", "plasma", "xfce"];
 
+/// Why SIGTERM is no logout of some.
+const DEAF: &str = "it notices a SIGTERM with the next event of the display; people leave it by its menu";
+
+/// What Enlightenment does after a crash.
+const ALERT: &str = "after a crash its alert covers the screen and has the keyboard, as a locker does, so the login session \
+    ends with the session";
+
 /// All of them.
 pub const ANIMALS: [Animal; 53] = [
-    plain("9wm", Signal),
-    plain("aewm++", Signal),
+    Animal { known: &[(Column::Logout, DEAF)], ..plain("9wm", Signal) },
+    Animal { known: &[(Column::Logout, DEAF)], ..plain("aewm++", Signal) },
     Animal { session: "AfterStep", ..plain("afterstep", Signal) },
     plain("awesome", Command("awesome-client 'awesome.quit()'")),
     plain("blackbox", Signal),
@@ -75,7 +82,10 @@ pub const ANIMALS: [Animal; 53] = [
     plain("ctwm", Signal),
     plain("cwm", Keys("ctrl+alt+shift+q")),
     plain("dwm", Keys("alt+shift+q")),
-    plain("enlightenment", Command("enlightenment_remote -exit")),
+    Animal {
+        known: &[(Column::Stop, ALERT), (Column::Server, ALERT), (Column::Unit, ALERT)],
+        ..plain("enlightenment", Command("enlightenment_remote -exit"))
+    },
     plain("evilwm", Signal),
     Animal {
         process: "metacity",
@@ -87,7 +97,7 @@ pub const ANIMALS: [Animal; 53] = [
         files: &[("~/.fluxbox/init", "session.screen0.allowRemoteActions: true\n")],
         ..plain("fluxbox", Command("fluxbox-remote exit"))
     },
-    plain("fvwm", Signal),
+    Animal { process: "fvwm2", ..plain("fvwm", Signal) },
     plain("fvwm-crystal", Signal),
     plain("fvwm3", Command("FvwmCommand Quit")),
     plain("herbstluftwm", Command("herbstclient quit")),
@@ -105,7 +115,8 @@ pub const ANIMALS: [Animal; 53] = [
         process: "openbox",
         // It asks at its first start.
         files: &[("~/.config/lxqt/session.conf", "[General]\nwindow_manager=openbox\n")],
-        ..plain("lxqt", Command("lxqt-leave --logout"))
+        known: &[(Column::Crash, "lxqt-session does not start its window manager again")],
+        ..plain("lxqt", Command("busctl --user call org.lxqt.session /LXQtSession org.lxqt.session logout"))
     },
     Animal { session: "-- marco", ..plain("marco", Signal) },
     Animal {

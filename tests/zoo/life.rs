@@ -20,8 +20,9 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// every graphical session asks for, daemons for settings and files that D-Bus starts for the first program, a part of
 /// PipeWire that is still being executed when the prompt is there, and what these and their libraries keep in the runtime
 /// directory.
-const OF_THE_LOGIN: [&str; 9] = [
+const OF_THE_LOGIN: [&str; 10] = [
     "gcr-ssh-agent",
+    "gpg-agent",
     "gnome-keyring-daemon",
     "xfconfd",
     "dconf",

@@ -474,7 +474,7 @@ fn a_window_manager_that_outlives_its_server_is_told_to_end_and_then_killed() {
     world.unit_with(WM, exited(), Some(ServerSeen { number: 2, is_ending: false }));
     assert_eq!(world.count(|action| *action == Action::StartAgain(WM.into())), 1);
     world.goes_on();
-    // The same if its window manager runs elsewhere, but not for ever.
+    // The same if its window manager runs elsewhere, but not forever.
     for (after, again) in [(1900, 1), (2100, 0)] {
         let mut world = World::ours();
         world.server_ends(Ending::Signal(11), None);
