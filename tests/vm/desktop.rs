@@ -1,5 +1,7 @@
 //! A day at the desktop: power on, autologin, other terminals by keyboard, logout.
 
+use serde_json::json;
+
 use crate::machine::{Case, DESK, SOON};
 
 #[test]
@@ -30,14 +32,40 @@ fn a_logout_by_keyboard_is_followed_by_the_next_autologin() {
     case.nothing_was_forced();
 }
 
+/// Expects of a boot's journal that everything ended by itself, ada's session from the window manager to the login.
+fn ended_in_order(journal: &str) {
+    let (_, end) = journal.rsplit_once("Power key pressed").unwrap_or_else(|| panic!("{journal}"));
+    for word in ["SIGKILL", "timed out", "imeout", "Failed", "failed", "code=killed", "code=dumped"] {
+        assert!(!end.contains(word), "{word}: {end}");
+    }
+    let order = [
+        "the session ends: ended by SIGTERM",
+        "Stopped target wm-ready.target",
+        "Stopped openbox.service",
+        "Stopped target xorg.target",
+        "Stopped xorg@0.service",
+        "Reached target startxd-shutdown.target",
+        "Stopped session-",
+        "Stopped user@1000.service",
+        "Stopped systemd-logind.service",
+    ];
+    let places = order.map(|line| end.find(line).unwrap_or_else(|| panic!("no {line:?}: {end}")));
+    assert!(places.is_sorted(), "{places:?} {order:?}: {end}");
+}
+
 #[test]
 #[ignore = "make vm-check runs it"]
 fn the_power_button_ends_it_in_order() {
     let case = Case::desktop();
-    case.order("system_powerdown", serde_json::json!({}));
+    case.order("system_powerdown", json!({}));
     case.wait_event("SHUTDOWN", SOON);
     let serial = case.serial();
     assert!(!serial.contains("SIGKILL") && !serial.contains("timed out"), "{serial}");
+    // The next boot has the journal of this one.
+    case.order("system_reset", json!({}));
+    case.order("cont", json!({}));
+    case.is_at_login();
+    ended_in_order(&case.root("journalctl -b -1 --no-pager -q -o cat").text());
     case.discard();
 }
 

@@ -1,8 +1,8 @@
-//! Input devices that come and go, and displays and keyboards that are not there.
+//! Input devices and monitors that come and go, and displays and keyboards that are not there.
 
 use serde_json::json;
 
-use crate::machine::{Case, DESK, Options, SOON};
+use crate::machine::{Case, DESK, Options, Picture, SOON};
 
 /// With a place to plug USB devices in.
 const USB: &[&str] = &["-device", "VGA,xres=1024,yres=768", "-device", "qemu-xhci,id=usb"];
@@ -93,4 +93,51 @@ fn a_display_whose_modes_cannot_be_set_is_named() {
     {
         assert!(doctor.stdout.contains(words), "{doctor}");
     }
+}
+
+/// A graphics device with two outputs; the second one has a VNC server that plugs its monitor in and out.
+const OUTPUTS: &[&str] = &[
+    "-device",
+    "virtio-gpu-pci,id=gpu,max_outputs=2,xres=1024,yres=768",
+    "-vnc",
+    "unix:/run/startxd-machine/second,display=gpu,head=1",
+];
+
+/// What xrandr says of the outputs.
+fn outputs(case: &Case, condition: &str) {
+    let script = format!("xrandr > ~/outputs; cat ~/outputs; {condition}");
+    case.until_ada("the server to have heard of the monitor", &script);
+}
+
+#[test]
+#[ignore = "make vm-check runs it"]
+fn a_monitor_is_plugged_in_and_changed_and_plugged_out() {
+    let case = Case::exclusive(&Options { devices: OUTPUTS, ..Options::default() });
+    case.is_at_login();
+    case.has_terminal();
+    let server = case.server();
+    let size = |picture: &Picture| (picture.width, picture.height);
+    let mut second = case.monitor_at("second");
+    outputs(&case, "grep -q '^Virtual-2 disconnected' ~/outputs");
+    second.shows(800, 600);
+    outputs(&case, "grep -q '^Virtual-2 connected' ~/outputs");
+    case.user("ada", "xrandr --output Virtual-2 --auto --right-of Virtual-1; xsetroot -solid '#3b4d61'").ok();
+    case.until("the desktop on both", |m| {
+        let second = m.screen_of("gpu", 1);
+        m.screen().shows(DESK) && second.shows(DESK) && size(&second) == (800, 600)
+    });
+    second.shows(1280, 720);
+    outputs(&case, "grep -A 1 '^Virtual-2 connected' ~/outputs | grep -q 1280x720");
+    case.user("ada", "xrandr --output Virtual-2 --auto; xsetroot -solid '#3b4d61'").ok();
+    case.until("the new size", |m| size(&m.screen_of("gpu", 1)) == (1280, 720));
+    // It goes while another terminal is in the foreground.
+    case.press("ctrl-alt-f2");
+    case.until("tty2", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
+    second.shows(0, 0);
+    case.press("ctrl-alt-f1");
+    case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
+    case.listens();
+    outputs(&case, "grep -q '^Virtual-2 disconnected' ~/outputs");
+    types(&case);
+    assert_eq!(case.server(), server);
 }

@@ -51,6 +51,34 @@ fn with_another_terminal_in_the_foreground() {
     assert_eq!(case.server(), server);
 }
 
+#[test]
+#[ignore = "make vm-check runs it"]
+fn told_to_by_root_on_another_terminal() {
+    let case = Case::desktop();
+    let server = case.server();
+    case.insists_on(2);
+    case.until("a login on tty2", |m| m.text(2).contains("login:"));
+    case.type_line("root");
+    case.until("root's shell", |m| m.text(2).contains("root@vm"));
+    case.type_line("systemctl suspend");
+    case.wait_event("SUSPEND", SOON);
+    case.order("system_wakeup", json!({}));
+    case.wait_event("WAKEUP", SOON);
+    case.until("the machine", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
+    // The kernel takes the keyboard up again some time after everything else; until then its keys reach nobody.
+    let before = case.text(2);
+    case.until("root's shell to have the keyboard again", |m| {
+        m.press("ret");
+        m.text(2) != before
+    });
+    case.press("ctrl-alt-f1");
+    case.until("the desktop", |m| m.active_vt() == 1 && m.screen().shows(DESK));
+    case.listens();
+    case.type_line("touch /home/ada/awake");
+    case.until_root("ada's terminal to have the keyboard", "[ -e /home/ada/awake ]");
+    assert_eq!(case.server(), server);
+}
+
 /// The locker's colour.
 const LOCKED: [u8; 3] = [0x7a, 0x1f, 0x1f];
 
@@ -79,6 +107,15 @@ TOML
 chown -R ada: /home/ada/.config
 "##;
 
+/// What is on the screen before the machine sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Open,
+    Locked,
+    /// Another terminal.
+    Elsewhere,
+}
+
 #[test]
 #[ignore = "make vm-check runs it"]
 fn of_the_machine_finds_the_screen_locked_and_the_desktop_stays_hidden_after_it() {
@@ -93,19 +130,30 @@ fn of_the_machine_finds_the_screen_locked_and_the_desktop_stays_hidden_after_it(
         "xset q > ~/set; cat ~/set; grep -q 'Off: 7000' ~/set && grep -q 'DPMS is Enabled' ~/set",
     );
     let server = case.server();
-    for _ in 0..3 {
-        case.tell("systemctl suspend");
-        case.wait_event("SUSPEND", SOON);
-        case.order("system_wakeup", json!({}));
-        case.wait_event("WAKEUP", SOON);
+    for before in [Before::Open, Before::Locked, Before::Elsewhere, Before::Open] {
+        match before {
+            Before::Open => {}
+            Before::Locked => {
+                let session = "loginctl list-sessions --no-legend | awk '/tty1/ { print $1 }'";
+                case.root(&format!("loginctl lock-session $({session})")).ok();
+                case.until("the locker", |m| m.screen().shows(LOCKED));
+            }
+            Before::Elsewhere => case.insists_on(2),
+        }
+        sleeps(&case);
+        if before == Before::Elsewhere {
+            case.until("the machine", |m| m.active_vt() == 2 && !m.screen().shows(DESK));
+            case.press("ctrl-alt-f1");
+        }
         // Every frame from the first one on, until the machine answers.
         let frames = Cell::new(0);
         case.until("the locker", |m| {
             let frame = m.screen();
             frames.set(frames.get() + 1);
-            assert!(!frame.shows(DESK), "frame {} after the wake-up shows the desktop", frames.get());
+            assert!(!frame.shows(DESK), "{before:?}: frame {} after the wake-up shows the desktop", frames.get());
             frame.shows(LOCKED)
         });
+        case.listens();
         case.until_root("the locker's process", "pgrep -x i3lock");
         let before = "journalctl -b -o cat -t startxd | grep -q 'goes to sleep with an open screen'";
         assert_ne!(case.root(before).code(), 0);

@@ -10,6 +10,7 @@
 
 mod agent;
 mod case;
+mod monitor;
 mod options;
 mod qmp;
 mod screen;
@@ -34,6 +35,7 @@ use qmp::Qmp;
 use crate::harness::{Run, secs, start_bound, wait_until};
 
 pub use case::Case;
+pub use monitor::Monitor;
 pub use options::{AUTOLOGIN, OPENBOX, Options};
 pub use screen::{DESK, Picture};
 
@@ -192,6 +194,10 @@ impl Machine {
                 '~' => "shift-grave_accent".to_owned(),
                 '>' => "shift-dot".to_owned(),
                 '=' => "equal".to_owned(),
+                ':' => "shift-semicolon".to_owned(),
+                '&' => "shift-7".to_owned(),
+                '?' => "shift-slash".to_owned(),
+                '$' => "shift-4".to_owned(),
                 _ => panic!("the key of {c:?} is not known"),
             };
             self.press(&key);
@@ -200,9 +206,24 @@ impl Machine {
 
     /// What the display shows.
     pub fn screen(&self) -> Picture {
+        self.dump(json!({}))
+    }
+
+    /// What an output of the device with that id shows; the first one is 0.
+    pub fn screen_of(&self, device: &str, output: u8) -> Picture {
+        self.dump(json!({"device": device, "head": output}))
+    }
+
+    fn dump(&self, mut what: Value) -> Picture {
         let file = self.directory.join("screen.ppm");
-        self.order("screendump", json!({"filename": file}));
+        what["filename"] = json!(file);
+        self.order("screendump", what);
         Picture::read(&file)
+    }
+
+    /// The monitor at an output that has a VNC server of that name (see [`Options::devices`]).
+    pub fn monitor_at(&self, name: &str) -> Monitor {
+        Monitor::connect(&self.directory.join(name))
     }
 
     /// The same, as a PNG for people, in `file`.
@@ -263,12 +284,30 @@ impl Machine {
     /// picture may appear earlier.
     #[track_caller]
     pub fn listens(&self) {
-        let log = "/home/ada/.local/share/xorg/Xorg.0.log";
+        self.listens_by("/home/ada/.local/share/xorg/Xorg.0.log");
+    }
+
+    /// The same for the server with this log.
+    #[track_caller]
+    pub fn listens_by(&self, log: &str) {
         let script = format!(
             "[ $(grep -c 'logind: got pause for 13:' {log}) -eq $(grep -c 'logind: got resume for 13:' {log}) ] || \
              {{ grep 'logind: got' {log}; false; }}"
         );
         self.until_root("the server to have its input devices", &script);
+    }
+
+    /// Presses the keys for a terminal until it is in the foreground. A key that is pressed while a terminal changes
+    /// hands reaches nobody, and a person presses again.
+    #[track_caller]
+    pub fn insists_on(&self, vt: u8) {
+        self.until(&format!("tty{vt} after its keys were pressed"), |machine| {
+            let is_there = machine.active_vt() == vt;
+            if !is_there {
+                machine.press(&format!("ctrl-alt-f{vt}"));
+            }
+            is_there
+        });
     }
 
     /// Executes a QMP command, and returns the answer.
