@@ -21,7 +21,7 @@ pub use locale::Locale;
 use crate::text::one_line;
 use key_file::{EntryGroup, KeyFile};
 
-/// The first group, the only one that counts.
+/// The group that counts. By the specification it is the first.
 const MAIN: &str = "Desktop Entry";
 /// Further actions of an entry are ignored: nobody would look at so many, and a file could list any number.
 const MOST_ACTIONS: usize = 64;
@@ -74,7 +74,7 @@ pub struct DesktopEntry {
     pub desktop_names: Vec<String>,
     /// `Exec`: the program and its arguments.
     pub command: Vec<String>,
-    /// Where and how `Exec` departs from the specification; then it is read as display managers read it.
+    /// Where and how the file departs from the specification; then it is read as display managers read it.
     pub departure: Option<BrokenEntry>,
     /// The actions that `Actions` lists, in that order.
     pub actions: Vec<EntryAction>,
@@ -105,12 +105,14 @@ pub struct ActionWhat {
 /// [`BrokenEntry`]: the first thing that is wrong.
 pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option<DesktopEntry>, BrokenEntry> {
     let file = KeyFile::parse(bytes, |group| group == MAIN || group.starts_with(ACTION))?;
-    let main = match file.first() {
-        Some(first) if first.name() == MAIN => first,
-        Some(first) => {
-            let why = format!("the first group is {}, not [{MAIN}]", BrokenEntry::quote(first.name()));
-            return Err(BrokenEntry::at(first.line(), why));
-        }
+    let misplaced = |first: &EntryGroup<'_>| {
+        let why = format!("the first group is {}, not [{MAIN}]", BrokenEntry::quote(first.name()));
+        BrokenEntry::at(first.line(), why)
+    };
+    let (main, misplaced) = match file.first() {
+        Some(first) if first.name() == MAIN => (first, None),
+        // AfterStep's entry is so. The reader of LightDM and GDM (GLib's GKeyFile) takes a group by its name, wherever it is.
+        Some(first) => (file.group(MAIN).ok_or_else(|| misplaced(first))?, Some(misplaced(first))),
         None => return Err(BrokenEntry::whole(format!("there is no group [{MAIN}]"))),
     };
     if flag(main, "Hidden")? {
@@ -131,7 +133,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
         None => Vec::new(),
     };
     let (command, departure) = match reader.command(fields) {
-        Ok(command) => (command, None),
+        Ok(command) => (command, misplaced),
         Err(broken) => (reader.command_as_shells_read_it(fields).map_err(|()| broken.clone())?, Some(broken)),
     };
     Ok(Some(DesktopEntry {

@@ -48,6 +48,18 @@ fn command_lines_that_depart_from_the_specification_are_read_as_by_a_shell() {
     }
 }
 
+#[test]
+fn another_group_may_be_first() {
+    let entry =
+        "[Window Manager]\nSessionManaged=true\n\n[Desktop Entry]\nName=A\nType=Application\nExec=/usr/bin/wm\n";
+    let read = read(entry).unwrap().unwrap();
+    assert_eq!((read.name.as_str(), read.command), ("A", vec!["/usr/bin/wm".to_owned()]));
+    assert_eq!(
+        read.departure.unwrap().to_string(),
+        "line 1: the first group is \"Window Manager\", not [Desktop Entry]"
+    );
+}
+
 /// The cases of "The Exec key", each with what the specification says about it.
 #[test]
 fn command_lines() {
@@ -186,7 +198,8 @@ fn broken_files() {
         ("Name=A\n[Desktop Entry]\n", "line 1: only comments"),
         ("nonsense\n", "line 1: only comments"),
         ("\0\0\0\n", "line 1: only comments"),
-        ("[Desktop Action a]\n[Desktop Entry]\n", "line 1: the first group is \"Desktop Action a\""),
+        ("[Desktop Action a]\n", "line 1: the first group is \"Desktop Action a\""),
+        ("[Desktop Action a]\n[Desktop Entry]\n", "there is no Type in [Desktop Entry]"),
         ("[KDE Desktop Entry]\n", "line 1: the first group is"),
         ("[desktop entry]\n", "line 1: the first group is"),
         ("[Desktop Entry\n", "line 1: the group's header"),

@@ -140,7 +140,7 @@ fn entry_choice(
     if let Some(departure) = &entry.departure {
         let path = text::path(&file.path);
         tracing::warn!(
-            "{path} violates the Desktop Entry Specification, {departure}; it is read as a shell would read it"
+            "{path} violates the Desktop Entry Specification, {departure}; it is read as display managers read it"
         );
     }
     let runnable = entries::runnable(entry, action, around).map_err(|why| NoSession::NotRunnable {
