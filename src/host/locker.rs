@@ -164,7 +164,7 @@ mod tests {
         let dir = TestDir::new();
         let pids = dir.path("pids");
         let mut locker =
-            shell(&format!("sleep 60 & echo $! >{0}.new; mv {0}.new {0}; exec 3>&-; wait", pids.display()));
+            shell(&format!("sleep 60 3>&- & echo $! >{0}.new; mv {0}.new {0}; exec 3>&-; wait", pids.display()));
         assert_eq!(locker.next().await, LockerEvent::Locks);
         let child: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
         let child = crate::os::pidfd_open(crate::os::Pid::from_raw(child)).unwrap();

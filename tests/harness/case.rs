@@ -13,7 +13,7 @@ use nix::libc::O_NONBLOCK;
 use super::guest::{Guest, Options};
 use super::login::Login;
 use super::snapshot::Snapshot;
-use super::wait::{secs, wait_until};
+use super::wait::secs;
 
 static SHARED: Mutex<Option<Guest>> = Mutex::new(None);
 
@@ -112,14 +112,6 @@ impl Case {
 
     /// Takes the current state as the one that [`assert_clean`](Self::assert_clean) compares with.
     pub fn set_baseline(&mut self) {
-        // A race: some of what a login starts is still being executed when the prompt is there (systemd.exec(5)), and has
-        // another name then.
-        let is_unborn = |name: &str| (name.starts_with('(') && name != "(sd-pam)") || name == "systemd-executo";
-        wait_until("every program to be executed", SOON, || {
-            let processes = self.processes_of("ada");
-            let unborn: Vec<_> = processes.iter().filter(|process| is_unborn(&process.name)).collect();
-            if unborn.is_empty() { Ok(()) } else { Err(format!("{unborn:?}")) }
-        });
         self.baseline = self.snapshot();
     }
 

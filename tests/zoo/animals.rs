@@ -65,6 +65,9 @@ const DESKTOPS: [&str; 7] = ["cinnamon", "flashback", "lxde", "lxqt", "mate", "p
 /// Why SIGTERM is no logout of some.
 const DEAF: &str = "it notices a SIGTERM with the next event of the display; people leave it by its menu";
 
+/// What fvwm3 does after a crash.
+const MODULE: &str = "a module of it that is told to end waits for fvwm3, and is killed after 30 seconds";
+
 /// What Enlightenment does after a crash.
 const ALERT: &str = "after a crash its alert covers the screen and has the keyboard, as a locker does, so the login session \
     ends with the session";
@@ -99,7 +102,7 @@ pub const ANIMALS: [Animal; 53] = [
     },
     Animal { process: "fvwm2", ..plain("fvwm", Signal) },
     plain("fvwm-crystal", Signal),
-    plain("fvwm3", Command("FvwmCommand Quit")),
+    Animal { known: &[(Column::Stop, MODULE), (Column::Unit, MODULE)], ..plain("fvwm3", Command("FvwmCommand Quit")) },
     plain("herbstluftwm", Command("herbstclient quit")),
     Animal {
         files: &[("~/.config/i3/config", "# i3 config file (v4)\n")],
@@ -135,6 +138,10 @@ pub const ANIMALS: [Animal; 53] = [
     Animal {
         session: "plasmax11",
         process: "kwin_x11",
+        known: &[
+            (Column::Restart, "Plasma, which starts autostart programs itself here, does not start them again"),
+            (Column::Left, "plasma-kwin_x11.service is still being stopped when the session is over"),
+        ],
         ..plain("plasma", Command("busctl --user call org.kde.Shutdown /Shutdown org.kde.Shutdown logout"))
     },
     plain("qtile", Command("qtile cmd-obj -o root -f shutdown")),

@@ -17,10 +17,9 @@ pub const LONG: Duration = secs(30);
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// What belongs to no display and stays until the end of the login, as its authors intend: agents and keyrings that
-/// every graphical session asks for, daemons for settings and files that D-Bus starts for the first program, a part of
-/// PipeWire that is still being executed when the prompt is there, and what these and their libraries keep in the runtime
-/// directory.
-const OF_THE_LOGIN: [&str; 10] = [
+/// every graphical session asks for, daemons for settings and files that D-Bus starts for the first program, the sound
+/// server, which comes up a little after the prompt, and what these and their libraries keep in the runtime directory.
+const OF_THE_LOGIN: [&str; 12] = [
     "gcr-ssh-agent",
     "gpg-agent",
     "gnome-keyring-daemon",
@@ -28,6 +27,8 @@ const OF_THE_LOGIN: [&str; 10] = [
     "dconf",
     "gvfs",
     "filter-chain.service",
+    "pipewire",
+    "wireplumber",
     "/at-spi",
     "ICEauthority",
     "iceauth_",
