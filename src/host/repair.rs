@@ -196,7 +196,7 @@ pub enum Found {
 /// a host is watched for as long as an end may take.
 pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlines) {
     let found = clean_up(runtime, deadlines).await;
-    let Ok(Some(record)) = SessionRecord::of(runtime) else { return };
+    let Ok(Some(record)) = SessionRecord::of(runtime) else { return forget_servers(runtime, deadlines).await };
     if found != Found::Alive || !record.closes_login {
         return;
     }
@@ -209,6 +209,18 @@ pub async fn clean_up_after_supervisor(runtime: &RuntimeDir, deadlines: &Deadlin
     // Its record may be gone already: that is removed before the login is closed.
     closing::close_in_place_of_host(&record, deadlines.user_manager).await;
     clean_up(runtime, deadlines).await;
+}
+
+/// Has the manager forget servers' units that have failed, when there is no session.
+///
+/// A race: a supervisor that repairs after its host may be killed when all is repaired, and the record removed. Then its unit
+/// is failed, and nothing says so but the manager.
+async fn forget_servers(runtime: &RuntimeDir, deadlines: &Deadlines) {
+    let Ok(manager) = Manager::connect(runtime, deadlines.user_manager).await else { return };
+    let failed = manager.failed_units().await.unwrap_or_default();
+    for unit in failed.iter().filter(|unit| unit.starts_with("xorg@")) {
+        let _ = manager.reset_failed(unit).await;
+    }
 }
 
 /// Ends what is left of a dead session: for `startxd stop` if no host answers.
@@ -246,7 +258,7 @@ mod tests {
 
     use nix::unistd::Pid;
 
-    use super::{Found, clean_up, is_dead, repair, repair_after};
+    use super::{Found, clean_up, clean_up_after_supervisor, is_dead, repair, repair_after};
     use crate::deadline::Deadlines;
     use crate::environment::Block;
     use crate::host::session_lock::SessionLock;
@@ -441,6 +453,18 @@ mod tests {
         assert_eq!(scene.fake.environment(), before());
         scene.is_clean();
         assert_eq!(clean_up(&scene.runtime, &scene.deadlines).await, Found::Nothing);
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_that_was_killed_after_its_repair_is_forgotten() {
+        let scene = Scene::new("inactive").await;
+        scene.repair().await;
+        let service = names::xorg_service(Display::new(DISPLAY).unwrap());
+        scene.fake.unit(&service, Unit::new("failed"));
+        scene.fake.listen(&scene.runtime.bus_socket());
+        clean_up_after_supervisor(&scene.runtime, &scene.deadlines).await;
+        assert_eq!(scene.fake.active(&service), Some("inactive"));
+        scene.is_clean();
     }
 
     #[tokio::test]
