@@ -119,7 +119,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
         return Ok(None);
     }
     let reader = Reader { group: main, locale };
-    reader.check_type()?;
+    let untyped = reader.check_type()?;
     let name = reader.required_name()?;
     let icon = reader.localised("Icon")?.filter(|icon| !icon.is_empty());
     let fields = exec::Fields { name: &name, path, icon: icon.as_deref() };
@@ -133,7 +133,7 @@ pub fn parse(bytes: &[u8], locale: &Locale, path: Option<&str>) -> Result<Option
         None => Vec::new(),
     };
     let (command, departure) = match reader.command(fields) {
-        Ok(command) => (command, misplaced),
+        Ok(command) => (command, misplaced.or(untyped)),
         Err(broken) => (reader.command_as_shells_read_it(fields).map_err(|()| broken.clone())?, Some(broken)),
     };
     Ok(Some(DesktopEntry {
@@ -197,11 +197,12 @@ impl Reader<'_> {
         Ok(self.localised("Name")?.unwrap_or_default())
     }
 
-    /// `XSession` is not in the specification but is used: display managers accept it, and i3's entry of 2024 has it.
-    fn check_type(&self) -> Result<(), BrokenEntry> {
-        let value = self.group.get("Type", None)?.ok_or_else(|| self.missing("Type"))?;
+    /// `XSession` is not in the specification but is used: display managers accept it, and i3's entry of 2024 has it. Nor do
+    /// they need the key, which Window Maker's entry does not have: that is returned as a departure.
+    fn check_type(&self) -> Result<Option<BrokenEntry>, BrokenEntry> {
+        let Some(value) = self.group.get("Type", None)? else { return Ok(Some(self.missing("Type"))) };
         match value.text {
-            "Application" | "XSession" => Ok(()),
+            "Application" | "XSession" => Ok(None),
             other => {
                 Err(BrokenEntry::at(value.line, format!("it is of type {}, not a session", BrokenEntry::quote(other))))
             }

@@ -49,6 +49,13 @@ fn command_lines_that_depart_from_the_specification_are_read_as_by_a_shell() {
 }
 
 #[test]
+fn the_type_may_be_missing() {
+    let read = read("[Desktop Entry]\nName=Window Maker\nExec=wmaker\nTryExec=wmaker\n").unwrap().unwrap();
+    assert_eq!(read.command, ["wmaker"]);
+    assert_eq!(read.departure.unwrap().to_string(), "there is no Type in [Desktop Entry]");
+}
+
+#[test]
 fn another_group_may_be_first() {
     let entry =
         "[Window Manager]\nSessionManaged=true\n\n[Desktop Entry]\nName=A\nType=Application\nExec=/usr/bin/wm\n";
@@ -199,7 +206,7 @@ fn broken_files() {
         ("nonsense\n", "line 1: only comments"),
         ("\0\0\0\n", "line 1: only comments"),
         ("[Desktop Action a]\n", "line 1: the first group is \"Desktop Action a\""),
-        ("[Desktop Action a]\n[Desktop Entry]\n", "there is no Type in [Desktop Entry]"),
+        ("[Desktop Action a]\n[Desktop Entry]\n", "there is no Name in [Desktop Entry]"),
         ("[KDE Desktop Entry]\n", "line 1: the first group is"),
         ("[desktop entry]\n", "line 1: the first group is"),
         ("[Desktop Entry\n", "line 1: the group's header"),
@@ -208,7 +215,6 @@ fn broken_files() {
         ("[é]\n", "line 1: the group's header"),
         ("[Desktop Entry]\n[Desktop Entry]\n", "line 2: [Desktop Entry] already begins in line 1"),
         ("[Desktop Entry]\nType\n", "line 2: this is neither KEY=VALUE"),
-        ("[Desktop Entry]\nExec=wm\nName=A\n", "there is no Type in [Desktop Entry]"),
         ("[Desktop Entry]\nType=Application\nExec=wm\n", "there is no Name in [Desktop Entry]"),
         ("[Desktop Entry]\nType=Application\nName[de]=A\nExec=wm\n", "there is no Name in"),
         ("[Desktop Entry]\nType=Application\nName=\nExec=wm\n", "there is no Name in"),
