@@ -63,7 +63,7 @@ pub const TEN: [&str; 10] =
 const DESKTOPS: [&str; 7] = ["cinnamon", "flashback", "lxde", "lxqt", "mate", "plasma", "xfce"];
 
 /// Why SIGTERM is no logout of some.
-const DEAF: &str = "it notices a SIGTERM with the next event of the display; people leave it by its menu";
+const DEAF: &str = "it does not end at a SIGTERM; people leave it by its menu";
 
 /// What fvwm3 does after a crash.
 const MODULE: &str = "a module of it that is told to end waits for fvwm3, and is killed after 30 seconds";
