@@ -21,7 +21,7 @@ use crate::deadline::Deadlines;
 use crate::environment;
 use crate::environment::block::Block;
 use crate::files::NotWritten;
-use crate::manager::{Manager, Mode, NoManager, names, restore};
+use crate::manager::{Manager, Mode, NoManager, is_session_ending, names, restore};
 use crate::multiplexer::tell::{self, Told};
 use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::records::Record as _;
@@ -274,10 +274,9 @@ async fn nothing_up(runtime: &RuntimeDir, manager: &Manager, deadline: Duration)
     let mut signals = None;
     loop {
         let states = manager.states(&SIGNS).await?;
-        let up = || SIGNS.iter().zip(&states).filter(|(_, state)| !state.is_down());
-        let is_ending = up().any(|(unit, state)| state.is_going_down() || *unit == names::SHUTDOWN_TARGET);
-        if !is_ending || Instant::now() >= until {
-            let up = up().next().map(|(unit, state)| (*unit, state.active.as_str()));
+        if !is_session_ending(&SIGNS, &states) || Instant::now() >= until {
+            let up = SIGNS.iter().zip(&states).find(|(_, state)| !state.is_down());
+            let up = up.map(|(unit, state)| (*unit, state.active.as_str()));
             return AlreadyUp::find(runtime, up).map_or(Ok(()), |up| Err(up.into()));
         }
         match &mut signals {

@@ -20,8 +20,8 @@ pub async fn may_start(activate: bool, verbose: bool) -> Exit {
             if verbose {
                 let _ = writeln!(std::io::stderr(), "startxd: {refusal}");
             } else if let Refusal::NotActive { vt, .. } = refusal {
-                // Only an automatic login happens in the background. Somebody who comes to it later finds a prompt in
-                // place of a desktop, and has seen nothing of why.
+                // Only an automatic login can happen in the background. Without this line, whoever switches to it later
+                // would find a prompt instead of a desktop, and no reason.
                 let why = format!("tty{vt} was in the background at this login, so it starts no session");
                 let _ = writeln!(std::io::stderr(), "startxd: {why}; to start one: startxd start");
             }

@@ -13,7 +13,7 @@ use super::session_lock::is_free;
 use crate::deadline::Deadlines;
 use crate::launch::Connection as HostConnection;
 use crate::logind::{self, LoginSession};
-use crate::manager::{FileState, Manager, NoManager, UnitState, names};
+use crate::manager::{FileState, Manager, NoManager, UnitState, is_session_ending, names};
 use crate::os;
 use crate::presence::{AlreadyUp, IsRoot, refuse_root};
 use crate::runtime_dir::{NoRuntimeDir, RuntimeDir};
@@ -316,7 +316,7 @@ async fn nothing_up(
         let (unit, state) = match up {
             None if host.is_none() => return Ok(()),
             None => ("startxd start", "at work"),
-            Some((unit, state)) if going_down(&states) => (unit, state.active.as_str()),
+            Some((unit, state)) if is_session_ending(&SIGNS, &states) => (unit, state.active.as_str()),
             Some(_) if repair::is_dead(runtime) => return Ok(()),
             // The holder has no launch socket: it cleans up after a dead session.
             Some((unit, state)) if host.is_none() && !is_free(runtime) => (unit, state.active.as_str()),
@@ -358,12 +358,4 @@ async fn nothing_up(
 
 async fn ask(manager: &Manager) -> Result<Vec<UnitState>, Refusal> {
     Ok(manager.loaded(&SIGNS).await.map_err(NoManager::silent)?)
-}
-
-/// Whether the session is ending. The shutdown target is up only then, and every other sign may lag behind it.
-fn going_down(states: &[UnitState]) -> bool {
-    SIGNS
-        .into_iter()
-        .zip(states)
-        .any(|(unit, state)| state.is_going_down() || (unit == names::SHUTDOWN_TARGET && !state.is_down()))
 }

@@ -129,8 +129,8 @@ impl Prepared {
         self.record.save(&path).map_err(|error| NotWritten::new(&path, error))
     }
 
-    /// Undoes everything, within `deadline`; the environment of the manager only if that is not `is_restored` already. Problems are logged: no caller could handle them, and the
-    /// rest must go on.
+    /// Undoes everything, within `deadline`; the manager's environment is left alone if it `is_restored` already. Problems
+    /// are logged: no caller could handle them, and the rest must go on.
     pub async fn undo(self, manager: &Manager, is_restored: bool, deadline: Duration) {
         if timeout(deadline, undo(manager, &self.record, is_restored)).await.is_err() {
             self.leave_to_the_next();

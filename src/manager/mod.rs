@@ -108,6 +108,16 @@ impl UnitState {
     }
 }
 
+/// Whether a graphical session is ending, by the states of units that are up while there is one. The shutdown target is up
+/// only then, and every other one may lag behind it.
+#[must_use]
+pub fn is_session_ending(units: &[&str], states: &[UnitState]) -> bool {
+    let is_ending = |(unit, state): (&&str, &UnitState)| {
+        state.is_going_down() || (*unit == names::SHUTDOWN_TARGET && !state.is_down())
+    };
+    units.iter().zip(states).any(is_ending)
+}
+
 /// When the parts of a unit's start happened, in microseconds of the monotonic clock; `None` for what did not happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UnitTimes {

@@ -150,7 +150,7 @@ fn read_stamps(path: &Path) -> Option<(SystemTime, SystemTime, i32)> {
 /// A time of bash's (`EPOCHREALTIME`): seconds with exactly six decimals; as floating point they would lose precision.
 ///
 /// # Panics
-/// When it is none.
+/// If `stamp` is not such a time.
 pub fn time(stamp: &str) -> SystemTime {
     let microseconds = stamp.replace(['.', ','], "").parse().unwrap_or_else(|e| panic!("{stamp:?}: {e}"));
     UNIX_EPOCH + Duration::from_micros(microseconds)
